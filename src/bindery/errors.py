@@ -1,0 +1,187 @@
+"""Every error that Bindery raises on purpose, as one tree.
+
+::
+
+    BinderyError
+    ├── InputError                 the caller can mend it
+    │   ├── InvalidValue           a value out of range or of the wrong shape
+    │   ├── TextTooLong            a text longer than the model's window, where cutting was refused
+    │   ├── FileTooLarge           an upload over the size limit
+    │   ├── UnsupportedKind        a document of a kind that no reader takes
+    │   ├── BrokenDocument         a document that its reader cannot read
+    │   ├── PasswordProtected      a document that opens only with a password
+    │   └── ParseTimeout           a document that took longer to parse than the limit allows
+    ├── NotFound
+    │   ├── UnknownModel
+    │   ├── UnknownStrategy
+    │   └── UnknownFile
+    ├── ModelError                 a model that cannot be used
+    │   ├── ModelMissing           its files are not on this machine yet
+    │   ├── ModelGated             its publisher wants terms accepted first
+    │   ├── ModelBroken            a file is truncated, altered or not what its digest says
+    │   ├── UnsupportedModel       an architecture, module or family that Bindery does not run
+    │   └── SelfTestFailed         it loads, but its numbers are not the reference's
+    ├── SourceError                a hub or package index that cannot be reached or refuses
+    ├── StorageError               a disk that is full, read-only or holds what it should not
+    └── EngineError                the inference runtime failed, or gave numbers that are not finite
+
+Each class has a stable ``code`` for programs; the message names the value, ``remedy`` the way out.
+A face translates the tree once: by class to a status (HTTP) or an exit code (command line).
+"""
+
+from typing import ClassVar
+
+
+class BinderyError(Exception):
+    """The root: whatever Bindery raises on purpose.
+
+    ``message`` says what is wrong and names the value, ``remedy`` says what to do about it (or is
+    empty), ``param`` names the field or argument at fault where there is one.
+    """
+
+    code: ClassVar[str] = "internal_error"
+
+    def __init__(self, message: str, *, remedy: str = "", param: str | None = None) -> None:
+        super().__init__(message, remedy, param)
+        self.message = message
+        self.remedy = remedy
+        self.param = param
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.remedy}".rstrip()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Keyword-only arguments do not survive the default pickling, and errors cross processes.
+        return (_rebuild, (type(self), self.message, self.remedy, self.param))
+
+
+def _rebuild(
+    kind: type[BinderyError], message: str, remedy: str, param: str | None
+) -> BinderyError:
+    return kind(message, remedy=remedy, param=param)
+
+
+class InputError(BinderyError):
+    """The caller can mend it."""
+
+    code = "invalid_input"
+
+
+class InvalidValue(InputError):
+    """A value out of range or of the wrong shape."""
+
+    code = "invalid_value"
+
+
+class TextTooLong(InputError):
+    """A text longer than the model's window, where cutting it was refused."""
+
+    code = "text_too_long"
+
+
+class FileTooLarge(InputError):
+    """An upload over the size limit."""
+
+    code = "file_too_large"
+
+
+class UnsupportedKind(InputError):
+    """A document of a kind that no reader takes."""
+
+    code = "unsupported_kind"
+
+
+class BrokenDocument(InputError):
+    """A document that its reader cannot read."""
+
+    code = "broken_document"
+
+
+class PasswordProtected(InputError):
+    """A document that opens only with a password."""
+
+    code = "password_protected"
+
+
+class ParseTimeout(InputError):
+    """A document that took longer to parse than the limit allows."""
+
+    code = "parse_timeout"
+
+
+class NotFound(BinderyError):
+    """Nothing goes by that name."""
+
+    code = "not_found"
+
+
+class UnknownModel(NotFound):
+    """No model goes by that id."""
+
+    code = "unknown_model"
+
+
+class UnknownStrategy(NotFound):
+    """No chunking strategy goes by that name."""
+
+    code = "unknown_strategy"
+
+
+class UnknownFile(NotFound):
+    """No file goes by that id."""
+
+    code = "unknown_file"
+
+
+class ModelError(BinderyError):
+    """A model that cannot be used."""
+
+    code = "model_error"
+
+
+class ModelMissing(ModelError):
+    """The model's files are not on this machine yet."""
+
+    code = "model_missing"
+
+
+class ModelGated(ModelError):
+    """The model's publisher wants its terms accepted first."""
+
+    code = "model_gated"
+
+
+class ModelBroken(ModelError):
+    """A file of the model is truncated, altered or not what its digest says."""
+
+    code = "model_broken"
+
+
+class UnsupportedModel(ModelError):
+    """An architecture, module or family that Bindery does not run."""
+
+    code = "unsupported_model"
+
+
+class SelfTestFailed(ModelError):
+    """The model loads, but its numbers are not the reference's."""
+
+    code = "self_test_failed"
+
+
+class SourceError(BinderyError):
+    """A hub or package index that cannot be reached or refuses."""
+
+    code = "source_error"
+
+
+class StorageError(BinderyError):
+    """A disk that is full, read-only or holds what it should not."""
+
+    code = "storage_error"
+
+
+class EngineError(BinderyError):
+    """The inference runtime failed, or gave numbers that are not finite."""
+
+    code = "engine_error"
