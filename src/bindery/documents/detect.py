@@ -1,0 +1,116 @@
+"""Tells the kind of a document: by its content first, by its name where that leaves it open."""
+
+import io
+import re
+import zipfile
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+
+from bindery.documents.encoding import decode_head, is_text
+from bindery.documents.readers import READERS
+from bindery.errors import BrokenDocument, PasswordProtected, UnsupportedKind
+
+_HEAD_BYTES = 1024
+"""How far into a file PDF readers look for its first line (ISO 32000-1, annex H.3.4.1)."""
+
+FOREIGN_SIGNATURES: Mapping[bytes, str] = {
+    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "an old Office file (DOC, XLS, PPT or MSG)",
+    b"{\\rtf": "an RTF document",
+    b"\x89PNG": "a PNG image",
+    b"\xff\xd8\xff": "a JPEG image",
+    b"GIF8": "a GIF image",
+    b"RIFF": "a WebP, WAV or AVI file",
+    b"\x1f\x8b": "a GZIP archive",
+    b"7z\xbc\xaf\x27\x1c": "a 7-Zip archive",
+    b"Rar!": "a RAR archive",
+    b"BZh": "a BZIP2 archive",
+    b"\xfd7zXZ": "an XZ archive",
+    b"\x28\xb5\x2f\xfd": "a Zstandard archive",
+    b"\x7fELF": "a program",
+    b"MZ": "a program",
+    b"SQLite format 3\x00": "an SQLite database",
+    b"PAR1": "a Parquet file",
+    b"%!PS": "a PostScript document",
+}
+FOREIGN_MEMBERS: Mapping[str, str] = {
+    "ppt/presentation.xml": "a PowerPoint presentation (PPTX)",
+    "xl/workbook.xml": "an Excel workbook (XLSX)",
+    "META-INF/container.xml": "an EPUB book",
+    "content.xml": "an OpenDocument file (ODT, ODS or ODP)",
+    "META-INF/MANIFEST.MF": "a Java archive",
+}
+
+
+def detect_kind(data: bytes, name: str) -> str:
+    """The key of :data:`READERS` for a document.
+
+    ``name`` decides only between kinds of text. Opening a ZIP container lists its members, so on
+    a file from outside this belongs into the sandbox: :func:`bindery.documents.parse` calls it.
+
+    Raises BrokenDocument (empty, or a container that does not open), PasswordProtected (an
+    encrypted Office file) or UnsupportedKind, which says what was found.
+    """
+    if not data:
+        raise BrokenDocument(f"{name!r} is empty.", remedy="Check that it was saved in full.")
+    start = data[:_HEAD_BYTES].removeprefix(b"\xef\xbb\xbf").lstrip()
+    for kind, reader in READERS.items():
+        if reader.signature and start.startswith(reader.signature):
+            return kind
+    if data.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        return _kind_of_archive(data, name)
+    _refuse_foreign(data, name)
+    if is_text(data):
+        return _kind_of_text(decode_head(data), name)
+    for kind, reader in READERS.items():
+        if reader.signature and reader.signature in data[:_HEAD_BYTES]:
+            return kind
+    raise _unsupported(name, "binary data of no known kind")
+
+
+def _kind_of_archive(data: bytes, name: str) -> str:
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            members = set(archive.namelist())
+    except Exception as error:  # zipfile raises many kinds on a damaged directory
+        raise BrokenDocument(
+            f"{name!r} begins like a ZIP container (DOCX and the like) but does not open as one.",
+            remedy="It may be cut short: fetch or save it again.",
+        ) from error
+    for kind, reader in READERS.items():
+        if reader.member and reader.member in members:
+            return kind
+    found = (what for member, what in FOREIGN_MEMBERS.items() if member in members)
+    raise _unsupported(name, next(found, "a ZIP archive"))
+
+
+def _refuse_foreign(data: bytes, name: str) -> None:
+    if data.startswith(b"\xd0\xcf\x11\xe0") and "EncryptedPackage".encode("utf-16-le") in data:
+        raise PasswordProtected(
+            f"{name!r} is an Office document that opens only with a password.",
+            remedy="Save a copy without a password.",
+        )
+    for signature, what in FOREIGN_SIGNATURES.items():
+        # Two letters alone begin many a text ("MZ" and so on): binary data must follow them.
+        certain = len(signature) > 4 or not is_text(data)
+        if data.startswith(signature) and certain:
+            raise _unsupported(name, what)
+
+
+def _kind_of_text(head: str, name: str) -> str:
+    for kind, reader in READERS.items():
+        if reader.mark and re.match(reader.mark, head, re.IGNORECASE | re.DOTALL):
+            return kind
+    extension = PurePosixPath(name.replace("\\", "/")).suffix.lower()
+    for kind, reader in READERS.items():
+        if reader.is_textual and extension in reader.extensions:
+            return kind
+        if reader.hint and not extension and re.search(reader.hint, head, re.IGNORECASE):
+            return kind
+    return "text"
+
+
+def _unsupported(name: str, found: str) -> UnsupportedKind:
+    return UnsupportedKind(
+        f"{name!r} is {found}, which Bindery does not read.",
+        remedy=f"It reads {', '.join(sorted(READERS))}: convert it to one of these.",
+    )

@@ -1,0 +1,61 @@
+"""Reads one document in this process."""
+
+from dataclasses import replace
+
+from bindery.documents.detect import detect_kind
+from bindery.documents.readers import READERS
+from bindery.errors import BinderyError, BrokenDocument, FileTooLarge
+from bindery.types import Document
+
+MAX_CHARACTERS = 50_000_000
+"""A shelf of books: the King James Bible has 4.4 million. More would not fit the answer's cap."""
+
+MAX_BLOCKS = 1_000_000
+"""At about 200 bytes each: what the process that asked can hold without notice."""
+
+
+def read(data: bytes, name: str) -> Document:
+    """Read a document here and now, without the sandbox's limits of time and memory.
+
+    ``name`` helps to tell one kind of text from another and is kept as it is, nothing more.
+    A document without a word in it has an empty text and a warning.
+
+    Raises UnsupportedKind, BrokenDocument, PasswordProtected or FileTooLarge, and nothing else.
+    """
+    try:
+        kind = detect_kind(data, name)
+        document = READERS[kind].load()(data, name)
+    except BinderyError:
+        raise
+    except MemoryError:
+        raise BrokenDocument(
+            f"{name!r} needs more memory to read than the limit allows.",
+            remedy="Split the document, or raise the limit if you trust where it comes from.",
+        ) from None
+    except Exception as error:  # a hostile file makes a library raise anything
+        raise BrokenDocument(
+            f"{name!r} cannot be read: {_reason(error)}",
+            remedy="Open it in its own program and save it anew; it may be damaged.",
+        ) from error
+    return _within_limits(document)
+
+
+def _within_limits(document: Document) -> Document:
+    for what, count, limit in (
+        ("characters", len(document.text), MAX_CHARACTERS),
+        ("paragraphs and other parts", len(document.blocks), MAX_BLOCKS),
+    ):
+        if count > limit:
+            raise FileTooLarge(
+                f"{document.name!r} holds {count:,} {what}; the limit is {limit:,}.",
+                remedy="Split it into several documents.",
+            )
+    if not document.text.strip() and not document.warnings:
+        return replace(document, warnings=("The document holds no text.",))
+    return document
+
+
+def _reason(error: Exception) -> str:
+    # Libraries quote the file in their messages: a line is enough, and only what prints.
+    message = "".join(c if c.isprintable() else " " for c in str(error)[:200])
+    return f"{type(error).__name__}: {message}" if message.strip() else type(error).__name__

@@ -1,0 +1,137 @@
+"""What the process that asks and the process that parses say to each other.
+
+A request is one line of JSON and the bytes of the document. An answer is JSON of plain values:
+the process that wrote it has read a hostile file and is believed nothing, so it is never
+unpickled, and the values are built anew, by constructors that check them.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any, cast
+
+import orjson
+
+from bindery.documents.readers import READERS
+from bindery.errors import (
+    BinderyError,
+    BrokenDocument,
+    FileTooLarge,
+    PasswordProtected,
+    UnsupportedKind,
+)
+from bindery.types import Block, Document, Span
+
+MAX_ANSWER_BYTES = 256 << 20
+"""The longest text allowed (50 million characters) in most scripts, with its blocks."""
+
+_ERRORS = {
+    error.code: error
+    for error in (BrokenDocument, FileTooLarge, PasswordProtected, UnsupportedKind)
+}
+_MAX_MESSAGE = 2_000
+_MAX_WARNINGS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one parse may use. ``cpu_s`` is only a second fence: the asker watches the clock."""
+
+    memory_bytes: int
+    cpu_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One document to parse."""
+
+    name: str
+    limits: Limits
+    data: bytes
+
+
+def pack_request(request: Request) -> bytes:
+    """The line, then the document. The standard library's JSON carries lone surrogates in names."""
+    head = {"name": request.name, "limits": asdict(request.limits)}
+    return json.dumps(head).encode("ascii") + b"\n" + request.data
+
+
+def unpack_request(packed: bytes) -> Request:
+    """The inverse of :func:`pack_request`."""
+    line, _, data = packed.partition(b"\n")
+    head = json.loads(line)
+    return Request(head["name"], Limits(**head["limits"]), data)
+
+
+def pack_document(document: Document) -> bytes:
+    """A document without its name, which the asker knows."""
+    return orjson.dumps(
+        {
+            "text": document.text,
+            "kind": document.kind,
+            "blocks": [
+                (block.kind, block.span.start, block.span.end, block.level, block.page)
+                for block in document.blocks
+            ],
+            "warnings": document.warnings,
+        }
+    )
+
+
+def pack_error(error: BinderyError) -> bytes:
+    """An error's code, message and remedy, as far as they can be written."""
+    texts = {"message": error.message, "remedy": error.remedy}
+    printable = {key: text.encode("utf-8", "replace").decode() for key, text in texts.items()}
+    return orjson.dumps({"error": error.code, **printable})
+
+
+def unpack_answer(packed: bytes, name: str) -> Document:
+    """The document, or the error raised anew.
+
+    Raises BrokenDocument also for an answer that is no answer.
+    """
+    try:
+        answer = cast(dict[str, Any], orjson.loads(packed))
+        if "error" not in answer:
+            return _document(answer, name)
+        error = _error(answer)
+    # A subverted process may write anything, and whatever is wrong with it the verdict is one.
+    except Exception as cause:
+        raise BrokenDocument(
+            f"{name!r} made its reader answer nonsense.",
+            remedy="Treat the file as hostile unless you know where it comes from.",
+        ) from cause
+    raise error
+
+
+def _document(answer: dict[str, Any], name: str) -> Document:
+    blocks = tuple(
+        Block(
+            _text(kind),
+            Span(_count(start), _count(end)),
+            _count(level),
+            None if page is None else _count(page),
+        )
+        for kind, start, end, level, page in answer["blocks"]
+    )
+    warnings = tuple(_text(text)[:_MAX_MESSAGE] for text in answer["warnings"][:_MAX_WARNINGS])
+    kind = _text(answer["kind"])
+    if kind not in READERS:
+        raise ValueError(f"no reader is called {kind!r}")
+    return Document(_text(answer["text"]), kind, name, blocks, warnings)
+
+
+def _error(answer: dict[str, Any]) -> BinderyError:
+    message, remedy = _text(answer["message"]), _text(answer["remedy"])
+    return _ERRORS[answer["error"]](message[:_MAX_MESSAGE], remedy=remedy[:_MAX_MESSAGE])
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
+
+
+def _count(value: object) -> int:
+    if type(value) is not int:  # True is an int too, but no count
+        raise TypeError(f"{value!r} is no count")
+    return value

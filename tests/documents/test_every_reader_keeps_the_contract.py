@@ -1,0 +1,144 @@
+"""What holds for every row of the readers' table."""
+
+import ast
+import contextlib
+import random
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.documents.samples import FIRST, HEADING, SAMPLES, SECOND
+
+import bindery.documents
+from bindery.documents import READERS, detect_kind, parse, read
+from bindery.errors import BinderyError, BrokenDocument
+from bindery.types import Document
+
+
+def read_or_refuse(data: bytes, name: str) -> None:
+    with contextlib.suppress(BinderyError):
+        check(read(data, name))
+
+
+def check(document: Document) -> None:
+    assert document.text.encode("utf-8").decode("utf-8") == document.text
+    assert "\0" not in document.text
+    assert "\r" not in document.text
+    for block in document.blocks:
+        assert document.quote(block.span).strip()
+
+
+def test_every_kind_has_a_sample():
+    assert set(SAMPLES) == set(READERS)
+
+
+def test_every_reader_in_the_folder_is_in_the_table():
+    folder = Path(bindery.documents.__file__).parent
+    written = {
+        f"bindery.documents.{path.stem}:{node.name}"
+        for path in folder.glob("*.py")
+        for node in ast.parse(path.read_text("utf-8")).body
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("read_")
+    }
+    assert written == {reader.function for reader in READERS.values()}
+
+
+def test_no_two_kinds_claim_one_extension_or_media_type():
+    for claims in ("extensions", "media_types"):
+        claimed = [claim for reader in READERS.values() for claim in getattr(reader, claims)]
+        assert len(claimed) == len(set(claimed))
+
+
+@pytest.mark.parametrize("kind", READERS)
+def test_a_sample_is_read_in_order(kind):
+    name = f"sample{READERS[kind].extensions[0]}"
+    document = read(SAMPLES[kind](), name)
+
+    assert (document.kind, document.name, document.warnings) == (kind, name, ())
+    assert document.text.index(HEADING) < document.text.index(FIRST) < document.text.index(SECOND)
+    check(document)
+    quotes = [document.quote(block.span) for block in document.blocks if block.kind != "page"]
+    assert any(HEADING in quote and FIRST not in quote for quote in quotes)
+    assert SECOND in quotes
+
+
+@pytest.mark.parametrize("kind", READERS)
+def test_the_sandbox_reads_the_same(kind):
+    data, name = SAMPLES[kind](), f"sample{READERS[kind].extensions[0]}"
+    assert parse(data, name) == read(data, name)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in READERS if not READERS[kind].is_textual])
+def test_a_wrong_name_does_not_mislead(kind):
+    for name in ("x.txt", "x.html", "x", "x.pdf", "x.docx", ""):
+        assert detect_kind(SAMPLES[kind](), name) == kind
+
+
+@pytest.mark.parametrize("kind", READERS)
+def test_readers_survive_truncated_files(kind):
+    data, name = SAMPLES[kind](), f"sample{READERS[kind].extensions[0]}"
+    cuts = sorted(
+        {*range(0, len(data), max(len(data) // 150, 1)), *range(len(data) - 40, len(data))}
+    )
+    for cut in cuts:
+        read_or_refuse(data[:cut], name)
+
+
+@pytest.mark.parametrize("kind", READERS)
+def test_readers_survive_flipped_bits(kind):
+    data, name = SAMPLES[kind](), f"sample{READERS[kind].extensions[0]}"
+    chance = random.Random(kind)
+    for _ in range(150):
+        flipped = bytearray(data)
+        for _ in range(chance.choice((1, 3, 30))):
+            flipped[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
+        read_or_refuse(bytes(flipped), name)
+
+
+@pytest.mark.parametrize("kind", READERS)
+def test_the_sandbox_survives_broken_files(kind):
+    data, name = SAMPLES[kind](), f"sample{READERS[kind].extensions[0]}"
+    for broken in (data[: len(data) // 2], data[:-1], data[:9] + bytes(len(data) - 9)):
+        with contextlib.suppress(BinderyError):
+            check(parse(broken, name))
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.sampled_from(
+        [b"", b"%PDF-1.7\n", b"PK\x03\x04", b"<html>", b"# ", b"\xff\xfe", b"\xfe\xff"]
+    ),
+    st.binary(min_size=1, max_size=400),
+    st.sampled_from(["x", "x.pdf", "x.docx", "x.html", "x.md", "x.txt"]),
+)
+def test_readers_survive_anything(start, rest, name):
+    read_or_refuse(start + rest, name)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.text(min_size=1), st.sampled_from(["x.html", "x.md", "x.txt", "x"]))
+def test_readers_survive_any_text(text, name):
+    read_or_refuse(text.encode("utf-8", "surrogatepass"), name)
+
+
+def test_an_empty_file_is_broken():
+    with pytest.raises(BrokenDocument, match="is empty"):
+        read(b"", "x.txt")
+
+
+def test_a_blank_file_is_a_document_with_a_warning():
+    document = read(b" \n\n ", "x.txt")
+    assert document.blocks == ()
+    assert "no text" in document.warnings[0]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../../etc/passwd", "a/b\\c.md", "\0.txt", "x" * 5000, "\udcff.txt", "con", "-rf", "", "\n"],
+)
+def test_a_hostile_name_is_only_data(name):
+    assert parse(b"text", name).name == name
+    with pytest.raises(BinderyError) as caught:
+        parse(b"", name)
+    assert caught.value.message.isprintable()
