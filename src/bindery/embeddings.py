@@ -21,8 +21,9 @@ _INT8_LARGEST = 127
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Embeddings:
-    """``rows`` is (r, d) float32, C-contiguous, finite; text i owns ``rows[offsets[i]:offsets[i+1]]``.
+    """Text i owns ``rows[offsets[i]:offsets[i+1]]``.
 
+    ``rows`` is (r, d) float32, C-contiguous and finite.
     ``offsets`` is (n + 1,) int64, starts at 0, never falls and ends at r. No text at all is
     ``rows`` of shape (0, d) with offsets ``[0]``. Both arrays are read-only.
 

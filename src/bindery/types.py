@@ -45,7 +45,9 @@ class Block:
 
     def __post_init__(self) -> None:
         if self.kind not in BLOCK_KINDS:
-            raise InvalidValue(f"{self.kind!r} is no kind of block; known: {', '.join(BLOCK_KINDS)}.")
+            raise InvalidValue(
+                f"{self.kind!r} is no kind of block; known: {', '.join(BLOCK_KINDS)}."
+            )
         if (self.kind == "heading") != (1 <= self.level <= 6):
             raise InvalidValue(f"A {self.kind} cannot have level {self.level}.")
 

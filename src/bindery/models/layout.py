@@ -2,16 +2,13 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from bindery.errors import ModelBroken, UnsupportedModel
-from bindery.models.card import Family, ModelCard, Pooling
+from bindery.models.card import CatalogEntry, Family, ModelCard, Pooling
 from bindery.types import DOCUMENT, QUERY
-
-# sentence-transformers 6 asks for these in turn when it encodes a document.
-_DOCUMENT_PROMPT_NAMES = (DOCUMENT, "passage", "corpus")
 
 _LEGACY_POOLING = {
     "pooling_mode_cls_token": Pooling.CLS,
@@ -38,11 +35,12 @@ class Layout:
     pools_prompt: bool
 
 
-def read_layout(folder: Path, *, model_id: str | None = None) -> Layout:
+def read_layout(folder: Path, *, entry: CatalogEntry | None = None) -> Layout:
     """Read a folder's configuration, running none of it.
 
-    Raises ModelBroken for a missing or unreadable file, UnsupportedModel, naming it, for a module
-    or family that Bindery does not run.
+    ``entry`` is the model's row in the catalog, if it has one: the card then bears its name and
+    provenance. Raises ModelBroken for a missing or unreadable file, or one that contradicts the
+    row; UnsupportedModel, naming it, for a module or family that Bindery does not run.
     """
     modules = _read_list(folder / "modules.json")
     _refuse_late_interaction(folder, modules)
@@ -55,7 +53,7 @@ def read_layout(folder: Path, *, model_id: str | None = None) -> Layout:
 
     kinds = _pooling_kinds(pooling, folder)
     card = ModelCard(
-        id=model_id or folder.name,
+        id=folder.name,
         family=Family.DENSE,
         dimensions=config["hidden_size"] * len(kinds),
         max_tokens=_max_tokens(body, config, settings),
@@ -66,10 +64,23 @@ def read_layout(folder: Path, *, model_id: str | None = None) -> Layout:
     return Layout(
         folder=folder,
         body=body,
-        card=card,
+        card=_named(card, entry, folder) if entry else card,
         lower_case=bool(settings.get("do_lower_case", False)),
         pools_prompt=bool(pooling.get("include_prompt", True)),
     )
+
+
+def _named(card: ModelCard, entry: CatalogEntry, folder: Path) -> ModelCard:
+    row = entry.card
+    found = (card.dimensions, card.max_tokens, card.pooling, card.normalised)
+    expected = (row.dimensions, row.max_tokens, row.pooling, row.normalised)
+    if found != expected:
+        raise ModelBroken(
+            f"{folder} describes another model than {row.id!r}: dimensions, window, pooling and "
+            f"normalisation are {found}, not {expected}.",
+            remedy=f"Run `bindery preload {row.id} --force`.",
+        )
+    return replace(row, prompts={**card.prompts, **row.prompts})
 
 
 def _by_kind(modules: list[Any]) -> dict[str, str]:
@@ -112,20 +123,20 @@ def _refuse_late_interaction(folder: Path, modules: list[Any]) -> None:
     for sign, found in signs.items():
         if found:
             raise UnsupportedModel(
-                f"{folder} is a late-interaction model ({sign}) and cannot be loaded as a dense one.",
+                f"{folder} is a late-interaction model ({sign}) and not a dense one.",
                 remedy="Late interaction is not served yet; load a dense model.",
             )
 
 
 def _max_tokens(body: Path, config: Mapping[str, Any], settings: Mapping[str, Any]) -> int:
-    """The window: what the model's authors set, else the least of what its parts can take."""
-    limits = [int(config["max_position_embeddings"])]
-    if settings.get("max_seq_length"):
-        limits.append(int(settings["max_seq_length"]))
-    else:
-        tokeniser = _read_object(body / "tokenizer_config.json", optional=True)
-        limits.append(int(tokeniser.get("model_max_length") or limits[0]))
-    return min(limits)
+    """The window: what the model's authors set, else what the tokeniser says; within the positions.
+
+    The reference takes ``max_seq_length`` as it is and fails on texts beyond the positions.
+    """
+    tokeniser = _read_object(body / "tokenizer_config.json", optional=True)
+    positions = int(config["max_position_embeddings"])
+    said = settings.get("max_seq_length") or tokeniser.get("model_max_length") or positions
+    return min(int(said), positions)
 
 
 def _pooling_kinds(config: Mapping[str, Any], folder: Path) -> tuple[Pooling, ...]:
@@ -146,12 +157,14 @@ def _pooling_kinds(config: Mapping[str, Any], folder: Path) -> tuple[Pooling, ..
 
 
 def _prompts(own: Mapping[str, Any]) -> dict[str, str]:
-    prompts = {name: text for name, text in (own.get("prompts") or {}).items() if text is not None}
-    for name in _DOCUMENT_PROMPT_NAMES:
-        if name in prompts:
-            prompts[DOCUMENT] = prompts[name]
-            break
-    return {QUERY: "", DOCUMENT: "", **prompts}
+    """What is put before a text by role.
+
+    A model whose documents' prompt goes by another name (``passage``) is asked for it by that name:
+    sentence-transformers 6.2 does not fall back to it for ``document`` either.
+    """
+    found: dict[str, str | None] = own.get("prompts") or {}
+    named = {name: text for name, text in found.items() if text is not None}
+    return {QUERY: "", DOCUMENT: "", **named}
 
 
 def _read_object(path: Path, *, optional: bool = False) -> dict[str, Any]:
@@ -160,12 +173,12 @@ def _read_object(path: Path, *, optional: bool = False) -> dict[str, Any]:
     value = _read_json(path)
     if not isinstance(value, dict):
         raise ModelBroken(f"{path} is not a JSON object.")
-    return value
+    return cast("dict[str, Any]", value)
 
 
 def _read_list(path: Path) -> list[Any]:
-    value = _read_json(path)
-    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+    value = cast("list[Any]", _read_json(path))
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ModelBroken(f"{path} is not a list of modules.")
     return value
 

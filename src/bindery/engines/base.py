@@ -1,0 +1,51 @@
+"""What an engine promises."""
+
+from enum import StrEnum
+from typing import Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+TokenIds: TypeAlias = npt.NDArray[np.int32]
+HiddenStates: TypeAlias = npt.NDArray[np.float32]
+
+
+class Precision(StrEnum):
+    """What an engine computes in; vectors leave it as float32 whatever it is.
+
+    ``AUTO`` is bfloat16 where the processor has instructions for it, else float32.
+    """
+
+    AUTO = "auto"
+    FLOAT32 = "f32"
+    BFLOAT16 = "bf16"
+
+
+class Engine(Protocol):
+    """A model's body, loaded. Safe to call from several threads."""
+
+    @property
+    def precision(self) -> Precision:
+        """What it computes in: never ``AUTO``."""
+        ...
+
+    @property
+    def streams(self) -> int:
+        """How many calls run side by side at full speed: one per core."""
+        ...
+
+    def hidden_states(self, ids: TokenIds, mask: TokenIds) -> HiddenStates:
+        """The last hidden states of a batch, tuned for many batches at once, one per stream.
+
+        ids, mask: (b, s), right-padded, mask 1 at tokens and 0 at padding; returns (b, s, d). What
+        stands at padding is undefined. Raises EngineError when the runtime fails.
+        """
+        ...
+
+    def hidden_states_quickly(self, ids: TokenIds, mask: TokenIds) -> HiddenStates:
+        """The same, tuned to answer one short batch soonest, with every core on it."""
+        ...
+
+    def close(self) -> None:
+        """Give the memory back. Calls after it raise EngineError."""
+        ...

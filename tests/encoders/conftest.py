@@ -1,0 +1,25 @@
+"""Encoders over the real small model and over the tiny checkpoints."""
+
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from bindery.encoders.dense import DenseEncoder
+from bindery.encoders.loading import load_encoder
+from bindery.models.layout import read_layout
+
+GOLDEN = Path(__file__).parent.parent / "golden"
+
+
+@pytest.fixture(scope="session", params=["f32", "bf16"])
+def precision(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def minilm(minilm_folder: Path) -> Generator[DenseEncoder]:
+    """All-MiniLM in float32."""
+    encoder = load_encoder(read_layout(minilm_folder), precision="f32")
+    yield encoder
+    encoder.close()
