@@ -1,3 +1,63 @@
-"""Bindery turns documents into embeddings that can be searched, on your own machine."""
+"""Bindery turns documents into embeddings that can be searched, on your own machine.
+
+>>> import bindery
+>>> model = bindery.load("vanilla")
+>>> model.encode(["A chunk is the paper, its embedding the binding."], role="document").rows.shape
+(1, 384)
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bindery.embeddings import BinaryEmbeddings, Embeddings, Int8Embeddings
+    from bindery.encoders.base import Encoded, Encoder
+    from bindery.errors import BinderyError
+    from bindery.faces.python import load
+    from bindery.library import Library
+    from bindery.models.card import ModelCard
+    from bindery.types import Block, Chunk, Document, Role, Span
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "BinaryEmbeddings",
+    "BinderyError",
+    "Block",
+    "Chunk",
+    "Document",
+    "Embeddings",
+    "Encoded",
+    "Encoder",
+    "Int8Embeddings",
+    "Library",
+    "ModelCard",
+    "Role",
+    "Span",
+    "load",
+]
+
+# Imported when first asked for: a process that only parses documents must stay small and
+# single-threaded, and a command that only prints help must be quick.
+_HOMES = {
+    "BinaryEmbeddings": "embeddings",
+    "BinderyError": "errors",
+    "Block": "types",
+    "Chunk": "types",
+    "Document": "types",
+    "Embeddings": "embeddings",
+    "Encoded": "encoders.base",
+    "Encoder": "encoders.base",
+    "Int8Embeddings": "embeddings",
+    "Library": "library",
+    "ModelCard": "models.card",
+    "Role": "types",
+    "Span": "types",
+    "load": "faces.python",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'bindery' has no attribute {name!r}")
+    return getattr(import_module(f"bindery.{_HOMES[name]}"), name)

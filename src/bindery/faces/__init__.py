@@ -1,0 +1,1 @@
+"""How people and programs reach Bindery: Python, the command line and HTTP."""
