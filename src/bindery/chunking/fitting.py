@@ -1,0 +1,114 @@
+"""Chunks that keep their promise: whatever arithmetic cannot vouch for is counted again."""
+
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+
+from bindery.chunking.characters import Characters
+from bindery.chunking.outline import Budget, Outline, Source
+from bindery.chunking.packing import first_between, last_between, pack, reach_back, spare_tokens
+from bindery.errors import InvalidValue
+from bindery.types import Chunk, Span
+
+# Texts counted at once: the tokeniser's own memory stays small.
+_BATCH_CHUNKS = 1024
+
+
+def fit(source: Source, outline: Outline, budget: Budget) -> list[Chunk]:
+    """Cut the source into chunks, each of at most ``budget.size`` tokens when counted alone.
+
+    Raises InvalidValue where one character alone has more.
+    """
+    edges = [*pack(source, outline, budget), source.characters.last]
+    spans = [_trimmed(source.characters, *tile) for tile in itertools.pairwise(edges)]
+    tiles = _halved_to_fit(spans, source, outline, budget)
+    return _overlapped(tiles, source, outline, budget) if budget.overlap else tiles
+
+
+def _halved_to_fit(
+    spans: Sequence[Span], source: Source, outline: Outline, budget: Budget
+) -> list[Chunk]:
+    fitting: list[Chunk] = []
+    while spans:
+        counted = _counted(spans, source)
+        fitting += [chunk for chunk in counted if chunk.tokens <= budget.size]
+        over = [chunk for chunk in counted if chunk.tokens > budget.size]
+        spans = [half for chunk in over for half in _halves(chunk, source, outline, budget)]
+    return sorted(fitting, key=lambda chunk: chunk.span.start)
+
+
+def _overlapped(
+    tiles: Sequence[Chunk], source: Source, outline: Outline, budget: Budget
+) -> list[Chunk]:
+    """Each tile begun earlier, by at most the overlap and as far as its budget allows."""
+    spare = spare_tokens(source)
+    spans: list[Span] = []
+    previous: int | None = None
+    for tile in tiles:
+        room = min(budget.overlap, budget.size - tile.tokens - spare)
+        previous = reach_back(source, outline, tile.span.start, room, previous=previous)
+        spans.append(Span(previous, tile.span.end))
+
+    chunks: list[Chunk] = []
+    for tile, longer in zip(tiles, _counted(spans, source), strict=True):
+        # Without overlap the tile is known to fit, and it starts after all that came before it.
+        rises = not chunks or chunks[-1].span.start < longer.span.start
+        chunks.append(longer if rises and longer.tokens <= budget.size else tile)
+    return chunks
+
+
+def _counted(spans: Sequence[Span], source: Source) -> list[Chunk]:
+    """The spans as chunks: counted by arithmetic where that is exact, else by the tokeniser."""
+    text, tokeniser = source.characters.text, source.tokeniser
+    texts = [text[span.start : span.end] for span in spans]
+    counts = [source.tokens.within(span.start, span.end) for span in spans]
+    doubtful = [
+        index
+        for index, span in enumerate(spans)
+        if not (
+            tokeniser.splits_at_blanks
+            and source.characters.between_blanks(span.start, span.end)
+            and not source.tokens.has_seam(span.start, span.end)
+        )
+    ]
+    for first in range(0, len(doubtful), _BATCH_CHUNKS):
+        batch = doubtful[first : first + _BATCH_CHUNKS]
+        recounted = tokeniser.count_tokens([texts[index] for index in batch])
+        for index, count in zip(batch, recounted, strict=True):
+            counts[index] = count
+    return [Chunk(*parts) for parts in zip(spans, texts, counts, strict=True)]
+
+
+def _halves(chunk: Chunk, source: Source, outline: Outline, budget: Budget) -> tuple[Span, Span]:
+    """Two spans in place of one that is over the budget, cut at the best place near its middle."""
+    start, end = chunk.span.start, chunk.span.end
+    if len(chunk.span) == 1:
+        raise InvalidValue(
+            f"The character {chunk.text!r} at {start} has {chunk.tokens} tokens, and a chunk may "
+            f"have {budget.size}.",
+            remedy=f"Choose a size of {chunk.tokens} or more.",
+            param="size",
+        )
+    middle = _middle(start, end, source.characters, outline)
+    return _trimmed(source.characters, start, middle), Span(middle, end)
+
+
+def _middle(start: int, end: int, characters: Characters, outline: Outline) -> int:
+    half, quarter = (start + end) // 2, (end - start) // 4
+    for rank in outline.ranks:
+        low, high = start + quarter, end - quarter - 1
+        around = (last_between(rank, low, half), first_between(rank, half, high))
+        places = [place for place in around if place is not None]
+        if places:
+            return min(places, key=lambda place: abs(place - half))
+
+    # No span ends on a space, so there is always a place: at worst before the last character.
+    possible = ~characters.space[start + 1 : end]
+    harmless = possible & characters.whole[start + 1 : end]
+    places = np.flatnonzero(harmless if harmless.any() else possible) + start + 1
+    return int(places[np.abs(places - half).argmin()])
+
+
+def _trimmed(characters: Characters, start: int, end: int) -> Span:
+    return Span(start, characters.trimmed_end(end))
