@@ -58,8 +58,8 @@ def inputs() -> tuple[Node, Node]:
 
 def model(name: str, hidden: Node, ids: Node, mask: Node) -> ov.Model:
     """The whole graph: ids and mask in, hidden states out."""
-    results: list[Any] = [op.result(hidden)]
-    return ov.Model(results, [ids, mask], name)
+    make: Any = ov.Model  # its overloads are annotated for a class of another name
+    return make([op.result(hidden)], [ids, mask], name)
 
 
 def positions(ids: Node) -> Node:

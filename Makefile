@@ -1,0 +1,68 @@
+# What a person types. Each target sets up what it needs; the second time that takes a second.
+
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+DATA ?= ../shared/data
+
+.PHONY: dev demo test lint bench lock preload clean help
+
+help:
+	@echo "make dev    set up, fetch the model, serve on 127.0.0.1:8000"
+	@echo "make demo   parse, chunk and embed a document, without a server"
+	@echo "make test   set up and run the tests"
+	@echo "make lint   ruff, pyright (strict), import-linter"
+	@echo "make bench  speed and quality against other libraries (half an hour)"
+	@echo "make lock   write the lock files anew"
+
+dev: preload
+	@$(BIN)/bindery serve
+
+demo: preload
+	@$(BIN)/bindery demo
+
+preload: $(VENV)/base
+	@$(BIN)/bindery preload
+
+test: $(VENV)/dev
+	@$(BIN)/bindery preload vanilla
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/basedpyright
+	$(BIN)/lint-imports
+
+bench: $(VENV)/dev
+	@$(BIN)/bindery preload vanilla
+	$(BIN)/python benchmarks/run.py --data $(DATA) $(ARGS)
+
+# Pip takes exactly what the lock names, by hash, and resolves nothing.
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps
+INSTALL_SELF = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+
+$(VENV)/base: locks/base.txt locks/build.txt pyproject.toml
+	@echo "Setting up $(VENV) (once) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(INSTALL) -r locks/base.txt -r locks/build.txt
+	@$(INSTALL_SELF)
+	@touch $@
+
+$(VENV)/dev: locks/dev.txt pyproject.toml | $(VENV)/base
+	@echo "Setting up the tools for tests (once) ..."
+	@$(INSTALL) -r locks/dev.txt
+	@$(INSTALL_SELF)
+	@touch $@
+
+# uv resolves for every platform at once and leaves registry addresses out.
+UV_COMPILE = uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-header --no-annotate --no-emit-package bindery --quiet
+
+lock:
+	$(UV_COMPILE) pyproject.toml -o locks/base.txt
+	$(UV_COMPILE) --group pyproject.toml:build -o locks/build.txt
+	$(UV_COMPILE) pyproject.toml --group pyproject.toml:dev --group pyproject.toml:build -c locks/base.txt -o locks/dev.txt
+
+clean:
+	rm -rf $(VENV) .peers
