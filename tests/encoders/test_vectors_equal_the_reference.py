@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Generator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ TINY_REFERENCE = np.load(GOLDEN / "tiny.npz")
 
 
 def _ragged(values: np.ndarray, offsets: np.ndarray) -> list[list[int]]:
-    return [values[a:b].tolist() for a, b in zip(offsets[:-1], offsets[1:], strict=True)]
+    return [values[a:b].tolist() for a, b in pairwise(offsets)]
 
 
 @pytest.fixture(scope="module")

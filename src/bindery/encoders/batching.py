@@ -21,14 +21,17 @@ Vectors: TypeAlias = npt.NDArray[np.float32]
 Run: TypeAlias = Callable[[list[Tokens], int], Vectors]
 """Tokens of several texts and the length to pad them to, in; one row of vectors for each, out."""
 
-_BATCH_TOKENS = 2048
+_BATCH_TOKENS = 1024
 _LARGEST_BATCH = 16
 
 
 def padded_length(tokens: int) -> int:
-    """The length a text is padded to: steps of 8 up to 64, of 16 up to 256, of 64 beyond."""
-    step = 8 if tokens <= 64 else 16 if tokens <= 256 else 64
-    return -(-tokens // step) * step
+    """The length a text is padded to: steps of 8 up to 256, of 64 beyond.
+
+    Never 0: a model without special tokens makes none of an empty text.
+    """
+    step = 8 if tokens <= 256 else 64
+    return max(1, -(-tokens // step)) * step
 
 
 def batch_size(length: int, waiting: int) -> int:
@@ -39,9 +42,14 @@ def batch_size(length: int, waiting: int) -> int:
 
 @dataclass(slots=True, eq=False)
 class _Call:
-    """One caller's texts: where their vectors go, how many are still to come."""
+    """One caller's texts: what is still to run, by padded length, and the vectors so far.
 
-    number: int
+    ``turn`` counts the tokens run for it, from the turn of the callers it joined: the caller with
+    the least is served next, so that a query does not wait for ten thousand chunks.
+    """
+
+    turn: int
+    waiting: dict[int, deque["_Item"]]
     vectors: list[Vectors | None]
     missing: int
     done: threading.Event = field(default_factory=threading.Event)
@@ -61,8 +69,7 @@ class Batcher:
     def __init__(self, run: Run, *, workers: int) -> None:
         self._run = run
         self._changed = threading.Condition()
-        self._waiting: dict[int, deque[_Item]] = {}
-        self._calls = 0
+        self._calls: list[_Call] = []
         self._closed = False
         self._threads = [
             threading.Thread(target=self._work, name=f"bindery-batch-{number}", daemon=True)
@@ -70,6 +77,12 @@ class Batcher:
         ]
         for thread in self._threads:
             thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """How many texts are in line."""
+        with self._changed:
+            return sum(len(items) for call in self._calls for items in call.waiting.values())
 
     def run(self, texts: Sequence[Tokens]) -> list[Vectors]:
         """The vectors of each text, in order. Raises whatever the batch of any of them raised."""
@@ -85,24 +98,23 @@ class Batcher:
         """Stop the workers after the batch they are at; callers still waiting get EngineError."""
         with self._changed:
             self._closed = True
-            left = {id(item.call): item.call for items in self._waiting.values() for item in items}
-            self._waiting.clear()
+            for call in list(self._calls):
+                self._fail(call, _closed())
             self._changed.notify_all()
-        for call in left.values():
-            self._fail(call, _closed())
         for thread in self._threads:
             if thread is not threading.current_thread():
                 thread.join()
 
     def _enqueue(self, texts: Sequence[Tokens]) -> _Call:
+        call = _Call(0, {}, [None] * len(texts), len(texts))
+        for place, tokens in enumerate(texts):
+            length = padded_length(len(tokens))
+            call.waiting.setdefault(length, deque()).append(_Item(call, place, tokens))
         with self._changed:
             if self._closed:
                 raise _closed()
-            self._calls += 1
-            call = _Call(self._calls, [None] * len(texts), len(texts))
-            for place, tokens in enumerate(texts):
-                length = padded_length(len(tokens))
-                self._waiting.setdefault(length, deque()).append(_Item(call, place, tokens))
+            call.turn = min((other.turn for other in self._calls), default=0)
+            self._calls.append(call)
             self._changed.notify_all()
         return call
 
@@ -111,30 +123,43 @@ class Batcher:
             length, items = batch
             try:
                 vectors = self._run([item.tokens for item in items], length)
+                self._deliver(items, vectors)
             except BaseException as error:  # noqa: BLE001 - every caller in it must hear of it
-                for item in items:
-                    self._fail(item.call, error)
-                continue
-            self._deliver(items, vectors)
+                with self._changed:
+                    for item in items:
+                        self._fail(item.call, error)
 
     def _next(self) -> tuple[int, list[_Item]] | None:
-        """The next batch, of the caller that has waited longest; its longest texts first.
+        """The next batch: the longest texts of the caller whose turn it is, and others like them.
 
         Long ones first, so that the last batches are short ones and the workers end together.
         """
         with self._changed:
-            while not self._waiting and not self._closed:
+            while not self._calls and not self._closed:
                 self._changed.wait()
             if self._closed:
                 return None
-            length = min(self._waiting, key=lambda key: (self._waiting[key][0].call.number, -key))
-            items = self._waiting[length]
-            batch = [items.popleft() for _ in range(batch_size(length, len(items)))]
-            if not items:
-                del self._waiting[length]
-            return length, batch
+            first = min(self._calls, key=lambda call: call.turn)
+            length = max(first.waiting)
+            alike = [call for call in self._calls if call is not first and length in call.waiting]
+            size = batch_size(length, sum(len(call.waiting[length]) for call in (first, *alike)))
+            items: list[_Item] = []
+            for call in (first, *alike):
+                items += self._take(call, length, size - len(items))
+            return length, items
+
+    def _take(self, call: _Call, length: int, most: int) -> list[_Item]:
+        waiting = call.waiting[length]
+        taken = [waiting.popleft() for _ in range(min(most, len(waiting)))]
+        call.turn += length * len(taken)
+        if not waiting:
+            del call.waiting[length]
+        if not call.waiting:
+            self._calls.remove(call)
+        return taken
 
     def _deliver(self, items: list[_Item], vectors: Vectors) -> None:
+        """Put each row in its place. Raises ValueError where there are not as many as texts."""
         with self._changed:
             for item, row in zip(items, vectors, strict=True):
                 item.call.vectors[item.place] = row
@@ -143,14 +168,11 @@ class Batcher:
                     item.call.done.set()
 
     def _fail(self, call: _Call, error: BaseException) -> None:
-        with self._changed:
-            call.error = error
-            for length in list(self._waiting):
-                kept = deque(item for item in self._waiting[length] if item.call is not call)
-                if kept:
-                    self._waiting[length] = kept
-                else:
-                    del self._waiting[length]
+        """Wake the caller with an error and run no more of its texts; the lock is held."""
+        call.error = error
+        call.waiting.clear()
+        if call in self._calls:
+            self._calls.remove(call)
         call.done.set()
 
 

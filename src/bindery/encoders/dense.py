@@ -28,7 +28,6 @@ class DenseEncoder:
 
     def __init__(self, layout: Layout, engine: Engine) -> None:
         self._card = layout.card
-        self._pools_prompt = layout.pools_prompt
         self._engine = engine
         self._tokeniser = Tokeniser.of(layout)
         self._quick = threading.Lock()
@@ -160,11 +159,13 @@ class _Pooled:
             mask = mask.copy()
             for row, text in enumerate(texts):
                 mask[row, : text.prompt] = 0
-        vectors = pool(self._kinds, hidden, mask)
-        if not self._normalised:
-            return vectors
-        # The floor is torch.nn.functional.normalize's, which the reference uses.
-        return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+        # What is not finite is refused when all vectors of the caller are there, by its place.
+        with np.errstate(over="ignore", invalid="ignore"):
+            vectors = pool(self._kinds, hidden, mask)
+            if not self._normalised:
+                return vectors
+            # The floor is torch.nn.functional.normalize's, which the reference uses.
+            return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
 
 
 def _padded(

@@ -41,7 +41,7 @@ def _mean_sqrt(hidden: Hidden, mask: Mask) -> Hidden:
 
 def _weighted_mean(hidden: Hidden, mask: Mask) -> Hidden:
     """Later tokens weigh more: the i-th, from 1, weighs i (Muennighoff, 2022, arXiv:2202.08904)."""
-    weights = mask * np.arange(1, mask.shape[1] + 1, dtype=np.float32)
+    weights = mask.astype(np.float32) * np.arange(1, mask.shape[1] + 1, dtype=np.float32)
     return _sum(hidden, weights) / np.maximum(weights.sum(axis=1, keepdims=True), _LEAST)
 
 

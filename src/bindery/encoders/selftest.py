@@ -13,8 +13,10 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
+from bindery.embeddings import Embeddings
 from bindery.encoders.dense import DenseEncoder
 from bindery.errors import SelfTestFailed
+from bindery.scoring import cosine
 
 # bfloat16 keeps 8 bits of mantissa: all-MiniLM's worst text of 60 is at 0.9998. Float32 differs in
 # the last bits alone.
@@ -52,16 +54,13 @@ def self_test(encoder: DenseEncoder) -> None:
     # A folder of the user's own may bear any name; only the catalog's models have a revision.
     answers = known_answers(encoder.card.id) if encoder.card.revision else []
     for answer in answers:
-        found = encoder.tokenise([answer.text], answer.role)[0].ids.tolist()
-        if found != list(answer.token_ids):
-            raise _failed(encoder, answer, f"its token ids are {found}, not {answer.token_ids}")
-        vector = encoder.encode([answer.text], answer.role).rows[0]
-        cosine = float(vector @ answer.vector) / float(
-            np.linalg.norm(vector) * np.linalg.norm(answer.vector)
-        )
-        least = _LEAST_COSINE[encoder.precision]
-        if not cosine >= least:
-            raise _failed(encoder, answer, f"its cosine to the reference is {cosine:.6f}")
+        ids = encoder.tokenise([answer.text], answer.role)[0].ids.tolist()
+        if ids != list(answer.token_ids):
+            raise _failed(encoder, answer, f"its token ids are {ids}, not {answer.token_ids}")
+        found = encoder.encode([answer.text], answer.role)
+        likeness = float(cosine(found, Embeddings.dense(answer.vector[None]))[0, 0])
+        if not likeness >= _LEAST_COSINE[encoder.precision]:
+            raise _failed(encoder, answer, f"its cosine to the reference is {likeness:.6f}")
 
 
 def _failed(encoder: DenseEncoder, answer: KnownAnswer, reason: str) -> SelfTestFailed:

@@ -38,7 +38,7 @@ class Engine(Protocol):
         """The last hidden states of a batch, tuned for many batches at once, one per stream.
 
         ids, mask: (b, s), right-padded, mask 1 at tokens and 0 at padding; returns (b, s, d). What
-        stands at padding is undefined. Raises EngineError when the runtime fails.
+        stands at padding is finite and means nothing. Raises EngineError when the runtime fails.
         """
         ...
 

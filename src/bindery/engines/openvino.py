@@ -37,6 +37,7 @@ class OpenVinoEngine:
         self._quick = self._bulk
         if self._threads > 1 and _weight_bytes(folder) <= _QUICK_PATH_LARGEST_BYTES:
             self._quick = self._compile(core, build(config, Weights(folder)), streams=1)
+        self._vocabulary = int(config["vocab_size"])
 
     @property
     def precision(self) -> Precision:
@@ -50,16 +51,27 @@ class OpenVinoEngine:
 
     def hidden_states(self, ids: TokenIds, mask: TokenIds) -> HiddenStates:
         """See Engine."""
+        self._check(ids)
         return self._bulk.run(ids, mask)
 
     def hidden_states_quickly(self, ids: TokenIds, mask: TokenIds) -> HiddenStates:
         """See Engine."""
+        self._check(ids)
         return self._quick.run(ids, mask)
 
     def close(self) -> None:
         """See Engine."""
         self._bulk.close()
         self._quick.close()
+
+    def _check(self, ids: TokenIds) -> None:
+        # OpenVINO takes an id beyond the table for a row of zeros.
+        largest = int(ids.max(initial=0))
+        if largest >= self._vocabulary:
+            raise EngineError(
+                f"Token id {largest} is beyond the {self._vocabulary} that the model knows.",
+                remedy="Its tokenizer.json belongs to another model.",
+            )
 
     def _compile(self, core: ov.Core, model: ov.Model, *, streams: int) -> "_Compiled":
         options = {

@@ -29,7 +29,7 @@ class Weights(Mapping[str, Tensor]):
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self._prefix = ""
         self._files = _files_by_tensor(folder)
 
@@ -37,10 +37,10 @@ class Weights(Mapping[str, Tensor]):
         key = self._prefix + name
         if key not in self._files:
             raise ModelBroken(
-                f"{self._folder} has no tensor {key!r}.",
+                f"{self.folder} has no tensor {key!r}.",
                 remedy="Is the checkpoint complete, and of the architecture its config.json names?",
             )
-        return _read(self._folder / self._files[key], key)
+        return _read(self.folder / self._files[key], key)
 
     def __contains__(self, name: object) -> bool:
         return f"{self._prefix}{name}" in self._files

@@ -42,9 +42,8 @@ def read_layout(folder: Path, *, entry: CatalogEntry | None = None) -> Layout:
     provenance. Raises ModelBroken for a missing or unreadable file, or one that contradicts the
     row; UnsupportedModel, naming it, for a module or family that Bindery does not run.
     """
-    modules = _read_list(folder / "modules.json")
-    _refuse_late_interaction(folder, modules)
-    by_kind = _by_kind(modules)
+    _refuse_late_interaction(folder)
+    by_kind = _by_kind(_read_list(folder / "modules.json"))
     body = folder / by_kind["Transformer"]
     config = _read_object(body / "config.json")
     settings = _read_object(body / "sentence_bert_config.json", optional=True)
@@ -55,7 +54,7 @@ def read_layout(folder: Path, *, entry: CatalogEntry | None = None) -> Layout:
     card = ModelCard(
         id=folder.name,
         family=Family.DENSE,
-        dimensions=config["hidden_size"] * len(kinds),
+        dimensions=_whole_number(config, "hidden_size", body) * len(kinds),
         max_tokens=_max_tokens(body, config, settings),
         pooling=kinds,
         normalised="Normalize" in by_kind,
@@ -104,12 +103,14 @@ def _by_kind(modules: list[Any]) -> dict[str, str]:
     return found
 
 
-def _refuse_late_interaction(folder: Path, modules: list[Any]) -> None:
+def _refuse_late_interaction(folder: Path) -> None:
     """A late-interaction checkpoint must never be averaged silently into one vector.
 
-    The signs are asked for even where modules.json says otherwise: checkpoints with a stale one
-    exist (mixedbread-ai/mxbai-colbert-large-v1 had one).
+    The signs are asked for even where modules.json says otherwise or is not there: checkpoints with
+    a stale one exist (mixedbread-ai/mxbai-colbert-large-v1 had one), and Stanford's have none.
     """
+    path = folder / "modules.json"
+    modules = _read_list(path) if path.is_file() else []
     config = _read_object(folder / "config.json", optional=True)
     own = _read_object(folder / "config_sentence_transformers.json", optional=True)
     signs = {
@@ -134,9 +135,20 @@ def _max_tokens(body: Path, config: Mapping[str, Any], settings: Mapping[str, An
     The reference takes ``max_seq_length`` as it is and fails on texts beyond the positions.
     """
     tokeniser = _read_object(body / "tokenizer_config.json", optional=True)
-    positions = int(config["max_position_embeddings"])
+    positions = _whole_number(config, "max_position_embeddings", body)
     said = settings.get("max_seq_length") or tokeniser.get("model_max_length") or positions
     return min(int(said), positions)
+
+
+def _whole_number(config: Mapping[str, Any], key: str, body: Path) -> int:
+    """What every BERT's configuration has, and other architectures call by other names."""
+    value = config.get(key)
+    if not isinstance(value, int):
+        raise UnsupportedModel(
+            f"Models of the architecture {str(config.get('model_type'))!r} cannot be run: "
+            f"{body / 'config.json'} has no number {key!r}."
+        )
+    return value
 
 
 def _pooling_kinds(config: Mapping[str, Any], folder: Path) -> tuple[Pooling, ...]:

@@ -10,7 +10,7 @@ from openvino import Model
 
 from bindery.engines.graphs import bert
 from bindery.engines.weights import Weights
-from bindery.errors import UnsupportedModel
+from bindery.errors import ModelBroken, UnsupportedModel
 
 Builder: TypeAlias = Callable[[Mapping[str, Any], Weights], Model]
 
@@ -20,7 +20,8 @@ GRAPHS: Mapping[str, Builder] = {"bert": bert.build}
 def build(config: Mapping[str, Any], weights: Weights) -> Model:
     """The graph of a checkpoint: ids and mask (b, s) int32 in, hidden states (b, s, d) float32 out.
 
-    Raises UnsupportedModel for an architecture without a graph, naming it.
+    Raises UnsupportedModel for an architecture without a graph, naming it, and ModelBroken where
+    the tensors are not those that the configuration describes.
     """
     architecture = str(config.get("model_type"))
     if architecture not in GRAPHS:
@@ -28,4 +29,12 @@ def build(config: Mapping[str, Any], weights: Weights) -> Model:
             f"Models of the architecture {architecture!r} cannot be run.",
             remedy=f"Known: {', '.join(GRAPHS)}.",
         )
-    return GRAPHS[architecture](config, weights)
+    try:
+        return GRAPHS[architecture](config, weights)
+    except KeyError as error:  # a missing tensor is a ModelBroken already
+        raise ModelBroken(f"The config.json of {weights.folder} has no {error}.") from error
+    except (RuntimeError, TypeError, ValueError, ArithmeticError) as error:
+        # OpenVINO has nothing finer for shapes and settings that do not go together.
+        raise ModelBroken(
+            f"The tensors of {weights.folder} are not those that its config.json describes: {error}"
+        ) from error

@@ -31,14 +31,19 @@ def _refuse_variants(config: Mapping[str, Any]) -> None:
         raise UnsupportedModel(f"BERT with {position!r} positions cannot be run.")
     if config.get("is_decoder") or config.get("add_cross_attention"):
         raise UnsupportedModel("BERT as a decoder cannot be run.")
+    width, heads = config["hidden_size"], config["num_attention_heads"]
+    if width % heads:
+        raise UnsupportedModel(f"A width of {width} cannot be divided among {heads} heads.")
 
 
 def _embeddings(ids: Node, config: Mapping[str, Any], weights: Weights) -> Node:
     weights = weights.under("embeddings.")
+    width = config["hidden_size"]
+    words = parts.table(weights, "word_embeddings", (config["vocab_size"], width))
+    places = parts.table(weights, "position_embeddings", (config["max_position_embeddings"], width))
     # One text at a time: every token is of the first of the two segments, so its row is folded in.
-    places = weights["position_embeddings.weight"] + weights["token_type_embeddings.weight"][0]
-    words = parts.rows(weights["word_embeddings.weight"], ids)
-    x = op.add(words, parts.rows(places, parts.positions(ids)))
+    places = places + weights["token_type_embeddings.weight"][0]
+    x = op.add(parts.rows(words, ids), parts.rows(places, parts.positions(ids)))
     return parts.layer_norm(x, weights, "LayerNorm", config["layer_norm_eps"])
 
 

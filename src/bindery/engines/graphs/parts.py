@@ -8,8 +8,8 @@ import numpy.typing as npt
 import openvino as ov
 from openvino import opset13
 
-from bindery.engines.weights import Weights
-from bindery.errors import UnsupportedModel
+from bindery.engines.weights import Tensor, Weights
+from bindery.errors import ModelBroken, UnsupportedModel
 
 Node = Any  # openvino.Node
 op: Any = opset13  # the operators' own annotations leave their results partly unknown
@@ -68,7 +68,18 @@ def positions(ids: Node) -> Node:
     return op.range(constant(0, np.int32), length, constant(1, np.int32), "i32")
 
 
-def rows(table: npt.NDArray[np.float32], indices: Node) -> Node:
+def table(weights: Weights, name: str, shape: tuple[int, int]) -> Tensor:
+    """A table to look rows up in, of the shape that the configuration says.
+
+    OpenVINO gives zeros for rows beyond a table's end, so a short one would go unnoticed.
+    """
+    values = weights[f"{name}.weight"]
+    if values.shape != shape:
+        raise ModelBroken(f"{name} of {weights.folder} is of shape {values.shape}, not {shape}.")
+    return values
+
+
+def rows(table: Tensor, indices: Node) -> Node:
     """The rows of a table (n, d) at the indices."""
     return op.gather(constant(table), indices, constant(0, np.int32))
 
