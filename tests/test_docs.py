@@ -1,0 +1,169 @@
+"""What the documentation shows is run as a reader would run it."""
+
+import http.client
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Generator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+import bindery
+from bindery import errors
+from bindery.faces.cli.exits import CLOSED, EXIT_CODES, STOPPED
+from bindery.faces.http.errors import status_of
+from bindery.models.catalog import CATALOG
+from bindery.models.preload import preload
+from bindery.models.sources import FolderSource
+from bindery.settings import VARIABLES
+
+ROOT = Path(__file__).parent.parent
+BIN = Path(sys.executable).parent
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def _blocks(language: str) -> list[object]:
+    found: list[object] = []
+    for page in PAGES:
+        blocks = re.findall(
+            rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S
+        )
+        found += [
+            pytest.param(block, id=f"{page.name}-{number}") for number, block in enumerate(blocks)
+        ]
+    return found
+
+
+@pytest.fixture(scope="module")
+def home(minilm_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with the small model in it, so that no example writes into the user's own."""
+    home = tmp_path_factory.mktemp("home")
+    preload([CATALOG["vanilla"]], home, [FolderSource(minilm_folder)], progress=lambda *_: None)
+    return home
+
+
+@pytest.fixture(scope="module")
+def port(home: Path) -> Generator[int]:
+    """A server as ``bindery serve`` starts it, on a free port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        free = probe.getsockname()[1]
+    server = subprocess.Popen(
+        [BIN / "bindery", "serve", "--port", str(free)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=os.environ | {"BINDERY_HOME": str(home)},
+    )
+    try:
+        _wait(free, server)
+        yield free
+    finally:
+        server.terminate()
+        server.wait(timeout=30)
+
+
+def _wait(port: int, server: subprocess.Popen[bytes]) -> None:
+    for _ in range(300):
+        assert server.poll() is None, "the server ended"
+        try:
+            with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5)) as connection:
+                connection.request("GET", "/ready")
+                if connection.getresponse().status == 200:
+                    return
+        except OSError:
+            pass  # not listening yet
+        time.sleep(0.1)
+    raise AssertionError("the server was not ready within 30 s")
+
+
+@pytest.mark.parametrize("block", _blocks("python"))
+def test_python_examples_run(block: str, tmp_path: Path) -> None:
+    script = tmp_path / "example.py"
+    script.write_text(block, encoding="utf-8")
+
+    run = subprocess.run([sys.executable, script], capture_output=True, text=True, cwd=tmp_path)
+
+    assert run.returncode == 0, run.stderr
+    assert run.stdout
+
+
+@pytest.mark.parametrize("block", _blocks("bash"))
+def test_shell_examples_run(block: str, port: int, home: Path, tmp_path: Path) -> None:
+    if "curl" in block and not shutil.which("curl"):
+        pytest.skip("curl is not installed on this machine")
+    shutil.copy(ROOT / "README.md", tmp_path)
+    # The server here has a port and files of its own; everything else is as written.
+    script = block.replace("127.0.0.1:8000", f"127.0.0.1:{port}").replace("curl -s ", "curl -sf ")
+    path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
+
+    run = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=os.environ | {"PATH": path, "BINDERY_HOME": str(home)},
+    )
+
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert '"error":{' not in run.stdout
+
+
+def test_the_docstring_of_the_package_holds() -> None:
+    import doctest
+
+    outcome = doctest.testmod(bindery)
+
+    assert outcome.attempted
+    assert not outcome.failed
+
+
+def test_every_setting_is_documented() -> None:
+    page = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+
+    assert set(re.findall(r"^\| `(\w+)`", page, re.M)) == set(VARIABLES)
+
+
+def test_every_error_code_is_documented_with_its_status() -> None:
+    page = (ROOT / "docs" / "http.md").read_text(encoding="utf-8")
+    documented = dict(re.findall(r"^\| `(\w+)` \| (\d+) \|", page, re.M))
+    kinds = [errors.BinderyError]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+
+    assert documented == {kind.code: str(status_of(kind("example"))) for kind in kinds}
+
+
+def test_every_exit_code_is_documented() -> None:
+    page = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    documented = {int(code) for code in re.findall(r"^\| (\d+) \|", page, re.M)}
+
+    assert documented == {0, *EXIT_CODES.values(), STOPPED, CLOSED}
+
+
+def test_every_link_leads_somewhere() -> None:
+    for page in PAGES:
+        for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / link).exists(), f"{page.name} links to {link}"
+
+
+def test_no_lock_names_a_registry() -> None:
+    for lock in (ROOT / "locks").glob("*.txt"):
+        content = lock.read_text(encoding="utf-8")
+        assert "://" not in content, lock
+        packages = re.findall(r"^[a-z0-9][^\n]*==", content, re.M | re.I)
+        assert packages
+        for entry in re.split(r"\n(?=\S)", content.strip()):
+            assert "--hash=sha256:" in entry, f"{lock.name}: {entry[:60]}"
+
+
+def test_the_base_lock_holds_no_torch() -> None:
+    names = re.findall(r"^([a-z0-9-]+)==", (ROOT / "locks" / "base.txt").read_text(), re.M)
+
+    assert "openvino" in names
+    assert not {"torch", "transformers", "sentence-transformers"} & set(names)
