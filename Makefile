@@ -55,9 +55,10 @@ $(VENV)/dev: locks/dev.txt pyproject.toml | $(VENV)/base
 	@$(INSTALL_SELF)
 	@touch $@
 
-# uv resolves for every platform at once and leaves registry addresses out.
+# uv resolves for every platform at once and leaves registry addresses out; openvino-telemetry is left
+# out because it reports to others (see engines/runtime.py).
 UV_COMPILE = uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	--no-header --no-annotate --no-emit-package bindery --quiet
+	--no-header --no-annotate --no-emit-package bindery --no-emit-package openvino-telemetry --quiet
 
 lock:
 	$(UV_COMPILE) pyproject.toml -o locks/base.txt

@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
-import openvino as ov
-from openvino import opset13 as ops
+
+from bindery.engines.runtime import op as ops
+from bindery.engines.runtime import ov
 
 SHAPES = ((512, 1536, 1536), (2048, 2048, 2048), (1024, 4096, 4096), (2048, 8192, 2048))
 PRECISIONS: Mapping[str, ov.Type] = {"float32": ov.Type.f32, "bfloat16": ov.Type.bf16}

@@ -7,10 +7,9 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, cast
 
-import openvino as ov
-
 from bindery.engines.base import HiddenStates, Precision, TokenIds
 from bindery.engines.graphs import build
+from bindery.engines.runtime import CompiledModel, Core, Graph, ov
 from bindery.engines.weights import Weights
 from bindery.errors import EngineError, ModelBroken
 
@@ -73,7 +72,7 @@ class OpenVinoEngine:
                 remedy="Its tokenizer.json belongs to another model.",
             )
 
-    def _compile(self, core: ov.Core, model: ov.Model, *, streams: int) -> "_Compiled":
+    def _compile(self, core: Core, model: Graph, *, streams: int) -> "_Compiled":
         options = {
             "INFERENCE_NUM_THREADS": self._threads,
             "NUM_STREAMS": streams,
@@ -85,9 +84,9 @@ class OpenVinoEngine:
 class _Compiled:
     """A compiled model and its requests: as many calls at once as it has streams, others wait."""
 
-    def __init__(self, model: ov.CompiledModel, streams: int) -> None:
+    def __init__(self, model: CompiledModel, streams: int) -> None:
         self._streams = streams
-        self._requests: SimpleQueue[ov.InferRequest | None] = SimpleQueue()
+        self._requests: SimpleQueue[Any] = SimpleQueue()
         for _ in range(streams):
             self._requests.put(model.create_infer_request())
 
@@ -121,7 +120,7 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
-def _effective(core: ov.Core, precision: Precision) -> Precision:
+def _effective(core: Core, precision: Precision) -> Precision:
     if precision is not Precision.AUTO:
         return precision
     fast = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")

@@ -6,18 +6,17 @@ One file per architecture, named by the ``model_type`` of the configuration.
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from openvino import Model
-
 from bindery.engines.graphs import bert
+from bindery.engines.runtime import Graph
 from bindery.engines.weights import Weights
 from bindery.errors import ModelBroken, UnsupportedModel
 
-Builder: TypeAlias = Callable[[Mapping[str, Any], Weights], Model]
+Builder: TypeAlias = Callable[[Mapping[str, Any], Weights], Graph]
 
 GRAPHS: Mapping[str, Builder] = {"bert": bert.build}
 
 
-def build(config: Mapping[str, Any], weights: Weights) -> Model:
+def build(config: Mapping[str, Any], weights: Weights) -> Graph:
     """The graph of a checkpoint: ids and mask (b, s) int32 in, hidden states (b, s, d) float32 out.
 
     Raises UnsupportedModel for an architecture without a graph, naming it, and ModelBroken where

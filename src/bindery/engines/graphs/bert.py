@@ -3,15 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from openvino import Model
-
 from bindery.engines.graphs import parts
-from bindery.engines.graphs.parts import Node, op
+from bindery.engines.runtime import Graph, Node, op
 from bindery.engines.weights import Weights
 from bindery.errors import UnsupportedModel
 
 
-def build(config: Mapping[str, Any], weights: Weights) -> Model:
+def build(config: Mapping[str, Any], weights: Weights) -> Graph:
     """Hidden states of the last layer: ids and mask (b, s) in, (b, s, hidden_size) out."""
     _refuse_variants(config)
     if "bert.embeddings.word_embeddings.weight" in weights:

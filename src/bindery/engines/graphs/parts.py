@@ -1,18 +1,13 @@
 """The parts that model bodies share, written once."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import openvino as ov
-from openvino import opset13
 
+from bindery.engines.runtime import Graph, Node, op, ov
 from bindery.engines.weights import Tensor, Weights
 from bindery.errors import ModelBroken, UnsupportedModel
-
-Node = Any  # openvino.Node
-op: Any = opset13  # the operators' own annotations leave their results partly unknown
 
 # Large enough to vanish in any softmax, small enough for bfloat16's range.
 _NEVER = -1e9
@@ -56,10 +51,9 @@ def inputs() -> tuple[Node, Node]:
     )
 
 
-def model(name: str, hidden: Node, ids: Node, mask: Node) -> ov.Model:
+def model(name: str, hidden: Node, ids: Node, mask: Node) -> Graph:
     """The whole graph: ids and mask in, hidden states out."""
-    make: Any = ov.Model  # its overloads are annotated for a class of another name
-    return make([op.result(hidden)], [ids, mask], name)
+    return ov.Model([op.result(hidden)], [ids, mask], name)
 
 
 def positions(ids: Node) -> Node:
