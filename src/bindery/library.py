@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from types import MappingProxyType
 
 from bindery import chunking, documents
 from bindery.encoders import Encoder
@@ -82,6 +83,11 @@ class Library:
 
     # Models
 
+    @property
+    def catalog(self) -> Mapping[str, CatalogEntry]:
+        """Every model that there is, by id, whatever its state."""
+        return MappingProxyType(self._catalog)
+
     def statuses(self) -> list[ModelStatus]:
         """Every model of the catalog with its state, in the catalog's order."""
         return [self.status(model_id) for model_id in self._catalog]
@@ -89,8 +95,8 @@ class Library:
     def status(self, model_id: str) -> ModelStatus:
         """The state of one model. Raises UnknownModel."""
         card = self._entry(model_id).card
-        if model_id in self._encoders:
-            return ModelStatus(self._encoders[model_id].card, ModelState.LOADED)
+        if (loaded := self._encoders.get(model_id)) is not None:
+            return ModelStatus(loaded.card, ModelState.LOADED)
         try:
             self._layout(model_id)
         except ModelMissing as error:
@@ -113,7 +119,9 @@ class Library:
         entries = [self._entry(model_id) for model_id in model_ids]
         outcomes = preload(entries, self._home, sources, progress=progress, force=force)
         for entry in entries:
-            self._refused.pop(entry.id, None)
+            # What was fetched may differ from what was read before.
+            for known in (self._refused, self._layouts, self._measures):
+                known.pop(entry.id, None)
         return outcomes
 
     def encoder(self, model_id: str) -> Encoder:
@@ -122,6 +130,9 @@ class Library:
         Raises UnknownModel, ModelMissing, UnsupportedModel, and ModelBroken or SelfTestFailed for
         one that is refused: the refusal stands until the process ends.
         """
+        # A model that is there must not wait for another that is being loaded.
+        if (loaded := self._encoders.get(model_id)) is not None:
+            return loaded
         with self._loading:
             if model_id in self._encoders:
                 return self._encoders[model_id]
@@ -157,6 +168,8 @@ class Library:
 
     def measure(self, model_id: str) -> "Measure":
         """How a model counts tokens, without loading its weights."""
+        if (known := self._measures.get(model_id)) is not None:
+            return known
         with self._loading:
             if model_id not in self._measures:
                 layout = self._layout(model_id)

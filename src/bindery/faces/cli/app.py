@@ -1,0 +1,236 @@
+"""What can be typed: every command, argument and option, with examples.
+
+Nothing heavy is imported here, so that help is quick: each command imports the file of its name,
+which does the work.
+"""
+
+import logging
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bindery import __version__
+from bindery.faces.cli.exits import (
+    BAD_INPUT,
+    FAILED,
+    NO_MODEL,
+    Commands,
+    remember_json,
+)
+from bindery.settings import Settings, take_settings
+
+app = typer.Typer(
+    cls=Commands,
+    help="Turn documents into embeddings that can be searched, on your own machine.",
+    epilog="""
+Examples:
+  bindery preload
+  bindery embed report.pdf notes.md --out vectors.parquet
+  bindery serve
+
+Exit codes:
+  0    everything that was asked for is done
+  1    something unexpected failed, or doctor found a problem
+  2    a wrong option or value
+  3    a model cannot be had or used
+  4    an input cannot be read; the others are done
+  5    the disk: full, read-only, not what it should hold
+  130  stopped by Ctrl-C
+""",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Json = Annotated[
+    bool,
+    typer.Option("--json", help="Print one JSON document instead.", callback=remember_json),
+]
+Model = Annotated[str, typer.Option("--model", "-m", help="The model, as `bindery models` lists.")]
+Strategy = Annotated[str, typer.Option(help="How to cut documents: fixed, sentence or recursive.")]
+Size = Annotated[
+    int | None,
+    typer.Option(help="Tokens in a chunk, at most; what the model's window holds by default."),
+]
+Overlap = Annotated[int, typer.Option(help="Tokens that a chunk repeats of the one before it.")]
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        typer.echo(f"bindery {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def bindery(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Typer shows the help of the app."""
+
+
+def _begin() -> Settings:
+    # They log every address they ask, and addresses of files on a hub can carry signatures.
+    for name in ("httpx2", "httpcore2"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    return take_settings(os.environ)
+
+
+@app.command(epilog="Example:\n  bindery serve --port 8080")
+def serve(
+    host: Annotated[
+        str | None, typer.Option(help="The address to serve on; 127.0.0.1 by default.")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="The port; 8000 by default, 0 for any.")
+    ] = None,
+) -> None:
+    """Serve the REST API, with every model that is on this machine."""
+    settings = _begin()
+    from bindery.faces.cli.serve import serve as run
+
+    run(settings, host=host, port=port)
+
+
+@app.command(
+    epilog="Examples:\n  bindery preload\n  bindery preload vanilla --from /media/stick/models"
+)
+def preload(
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="MODEL", help="Which; all that are served by default."),
+    ] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option("--from", help="A folder that has the models; asked before the hub."),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Fetch also what is there already.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Fetch models to this machine and verify them.
+
+    One that cannot be had does not keep the others back.
+    At the end it is said what to do about it.
+    """
+    settings = _begin()
+    from bindery.faces.cli.preload import preload as run
+
+    if not run(settings, models or [], folder=folder, force=force, json=json):
+        raise typer.Exit(NO_MODEL)
+
+
+@app.command(epilog="Examples:\n  bindery models\n  bindery models --json")
+def models(json: Json = False) -> None:
+    """List the models, whether they are on this machine, and what to do if not."""
+    settings = _begin()
+    from bindery.faces.cli.models import models as run
+
+    run(settings, json=json)
+
+
+@app.command(
+    epilog="Examples:\n"
+    "  bindery chunk report.pdf\n"
+    "  bindery chunk report.pdf --strategy sentence --size 128 --overlap 16\n"
+    "  cat notes.txt | bindery chunk - --json"
+)
+def chunk(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A document; - is standard input.")],
+    strategy: Strategy = "recursive",
+    size: Size = None,
+    overlap: Overlap = 0,
+    model: Model = "vanilla",
+    json: Json = False,
+) -> None:
+    """Cut a document into chunks and show them."""
+    settings = _begin()
+    from bindery.faces.cli.chunk import chunk as run
+    from bindery.faces.cli.inputs import Cutting
+
+    run(settings, file, Cutting(model, strategy, size, overlap), json=json)
+
+
+@app.command(
+    epilog="Examples:\n"
+    "  bindery embed report.pdf notes.md --out vectors.parquet\n"
+    "  bindery embed *.html --out vectors.npz --size 128\n"
+    "  bindery embed queries.txt --lines --role query --out queries.jsonl\n"
+    "  echo 'Loose paper is fragile.' | bindery embed - | head"
+)
+def embed(
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE", help="Documents; - is standard input.")
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="Where to write, as .jsonl, .npz or .parquet; JSON lines to standard output "
+            "by default.",
+        ),
+    ] = None,
+    model: Model = "vanilla",
+    role: Annotated[
+        str, typer.Option(help="What the texts are: document, query or a task of the model.")
+    ] = "document",
+    strategy: Strategy = "recursive",
+    size: Size = None,
+    overlap: Overlap = 0,
+    dimensions: Annotated[
+        int | None, typer.Option(help="A shorter length that the model was trained for.")
+    ] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="What to compute in: auto, f32 or bf16.")
+    ] = None,
+    lines: Annotated[
+        bool,
+        typer.Option("--lines", help="Take each line as a text of its own; nothing is chunked."),
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Parse, chunk and embed documents.
+
+    A file that cannot be read is reported, and the others go on.
+    What is written bears its name only once all of it is there.
+    """
+    settings = _begin()
+    from bindery.faces.cli.embed import Job
+    from bindery.faces.cli.embed import embed as run
+    from bindery.faces.cli.inputs import Cutting
+
+    cutting = Cutting(model, strategy, size, overlap)
+    job = Job(files, out, cutting, role, dimensions, precision, lines=lines, json=json)
+    if not run(settings, job):
+        raise typer.Exit(BAD_INPUT)
+
+
+@app.command(epilog="Example:\n  bindery demo")
+def demo(json: Json = False) -> None:
+    """Do the main job on a document that comes with Bindery: parse, chunk, embed, find."""
+    settings = _begin()
+    from bindery.faces.cli.demo import demo as run
+
+    run(settings, json=json)
+
+
+@app.command(epilog="Examples:\n  bindery doctor\n  bindery doctor --json")
+def doctor(json: Json = False) -> None:
+    """Check this machine, the settings and every model; say what to do about each problem."""
+    settings = _begin()
+    from bindery.faces.cli.doctor import doctor as run
+    from bindery.settings import VARIABLES
+
+    given = {name for name in VARIABLES if os.environ.get(name)}
+    if settings.token:
+        given.add("HF_TOKEN")
+    if not run(settings, given, json=json):
+        raise typer.Exit(FAILED)

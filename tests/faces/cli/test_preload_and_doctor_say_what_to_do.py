@@ -1,0 +1,121 @@
+"""Preload goes on past what cannot be had; doctor finds what is wrong; neither tells a secret."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from bindery.faces.cli.doctor import VALUES
+from bindery.settings import VARIABLES
+
+from .conftest import Run
+
+CANARY = "hf_canaryCanaryCanary"
+
+
+@pytest.fixture
+def other_home(home: Path, tmp_path: Path) -> Path:
+    """A home of its own: the large file is shared, the others may be changed."""
+    other = tmp_path / "home"
+
+    def share(source: str, target: str) -> None:
+        (os.link if source.endswith(".safetensors") else shutil.copyfile)(source, target)
+
+    shutil.copytree(home, other, copy_function=share)
+    return other
+
+
+def checks(result) -> dict[str, dict]:
+    return {check["name"]: check for check in json.loads(result.stdout)["checks"]}
+
+
+def test_what_is_there_is_left_alone(run: Run):
+    result = run("preload")
+    assert result.exit_code == 0, result.output
+    assert "vanilla: there already" in result.stdout
+    assert "arrive later: gemma and colbert" in result.stdout
+
+
+def test_a_model_comes_from_a_folder(run: Run, minilm_folder: Path, tmp_path: Path):
+    result = run("preload", "--from", minilm_folder, "--json", BINDERY_HOME=str(tmp_path))
+    assert result.exit_code == 0, result.output
+    answer = json.loads(result.stdout)
+    assert [(one["id"], one["state"]) for one in answer["models"]] == [("vanilla", "fetched")]
+    assert answer["models"][0]["source"] == f"folder {minilm_folder}"
+    assert answer["later"] == ["gemma", "colbert"]
+    assert "vanilla: model.safetensors, 90.9 MB" in result.stderr
+
+
+def test_preload_goes_on_past_a_model_that_cannot_be_had(run: Run):
+    result = run("preload", "colbert", "vanilla", "gemma", "--json", HF_TOKEN=CANARY)
+    assert result.exit_code == 3, result.output
+    states = {one["id"]: one for one in json.loads(result.stdout)["models"]}
+    assert list(states) == ["colbert", "vanilla", "gemma"]
+    assert [one["state"] for one in states.values()] == ["failed", "present", "failed"]
+    assert states["gemma"]["error"]["remedy"]
+    assert CANARY not in result.output
+
+    plain = run("preload", "gemma", HF_TOKEN=CANARY)
+    assert plain.exit_code == 3
+    assert "error (source_error)" in plain.stderr
+    assert "Check the network connection" in plain.stderr
+    assert CANARY not in plain.output
+
+
+def test_the_token_leaves_the_environment(run: Run, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HF_TOKEN", CANARY)
+    run("models", HF_TOKEN=CANARY)
+    seen: list[bool] = []
+    monkeypatch.setattr(
+        "bindery.faces.cli.models.print_json", lambda _: seen.append("HF_TOKEN" in os.environ)
+    )
+    run("models", "--json", HF_TOKEN=CANARY)
+    assert seen == [False]
+
+
+def test_doctor_finds_nothing_wrong(run: Run):
+    result = run("doctor", "--json", HF_TOKEN=CANARY)
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["ok"] is True
+    found = checks(result)
+    assert "loaded in f32" in found["vanilla"]["detail"]
+    assert "known answers passed" in found["vanilla"]["detail"]
+    assert found["gemma"]["verdict"] == found["colbert"]["verdict"] == "note"
+    assert found["HF_TOKEN"]["detail"] == "present (from the environment)"
+    assert found["BINDERY_PORT"]["detail"] == "8000 (default)"
+    assert found["BINDERY_PRECISION"]["detail"] == "f32 (from the environment)"
+    assert found["sandbox"]["verdict"] == "ok"
+    assert CANARY not in result.output
+
+
+def test_doctor_shows_every_setting():
+    assert list(VALUES) == list(VARIABLES)
+
+
+def test_doctor_says_what_to_do_about_a_missing_model(run: Run, tmp_path: Path):
+    result = run("doctor", BINDERY_HOME=str(tmp_path / "none"))
+    assert result.exit_code == 1
+    assert "problem" in result.stdout
+    assert "Run `bindery preload vanilla`" in result.stdout
+    assert "1 problem found" in result.stdout
+
+
+def test_doctor_says_what_is_wrong_with_a_broken_model(run: Run, other_home: Path):
+    (tokenizer,) = other_home.rglob("tokenizer.json")
+    tokenizer.write_bytes(tokenizer.read_bytes()[:-1000])
+    result = run("doctor", "--json", BINDERY_HOME=str(other_home))
+    assert result.exit_code == 1
+    vanilla = checks(result)["vanilla"]
+    assert vanilla["verdict"] == "problem"
+    assert "tokenizer.json" in vanilla["detail"]
+    assert "preload" in vanilla["remedy"]
+
+
+def test_a_password_in_the_hub_s_address_is_not_shown(run: Run):
+    result = run("doctor", "--json", HF_ENDPOINT=f"https://me:{CANARY}@hub.invalid")
+    assert result.exit_code == 1
+    assert checks(result)["HF_ENDPOINT"]["verdict"] == "problem"
+    assert CANARY not in result.output
+    assert CANARY not in run("preload", HF_ENDPOINT=f"https://me:{CANARY}@hub.invalid").output
