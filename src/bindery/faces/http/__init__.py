@@ -1,0 +1,1 @@
+"""The REST API: each route parses, makes one library call and answers."""

@@ -1,0 +1,91 @@
+"""The app: routes, guard, error handlers, and what starts and ends with it."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+import bindery
+from bindery.errors import BinderyError, InvalidValue, NotFound
+from bindery.faces.http import chunks, embeddings, examples, files, health, manual, openai
+from bindery.faces.http.bodies import invalid_field
+from bindery.faces.http.desk import Desk
+from bindery.faces.http.errors import MethodNotAllowed, answer_error, error_answer
+from bindery.faces.http.guard import Guard
+from bindery.library import Library
+from bindery.settings import Settings
+
+_DESCRIPTION = """\
+Documents go in, embeddings come out: upload a file, see its chunks, embed them.
+
+Errors say what is wrong, under a stable `code`, and what to do about it. Nothing is cut, dropped
+or reordered without being told."""
+
+_LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
+
+
+def create_app(library: Library, settings: Settings) -> FastAPI:
+    """The REST API over ``library``, which is closed with the app.
+
+    The models that are on this machine load in the background once it has started.
+    """
+    app = FastAPI(
+        title="Bindery",
+        version=bindery.__version__,
+        description=_DESCRIPTION,
+        docs_url=None,  # ours needs no network
+        redoc_url=None,
+        lifespan=_lifespan,
+        responses=examples.ERRORS,
+        generate_unique_id_function=_route_name,
+        redirect_slashes=False,
+    )
+    app.state.desk = Desk(library, settings)
+    app.add_middleware(Guard, hosts=frozenset({*_LOOPBACK_NAMES, settings.host.lower()}))
+    for part in (files, chunks, embeddings, openai, health, manual):
+        app.include_router(part.router)
+
+    app.add_exception_handler(BinderyError, answer_error)
+    app.add_exception_handler(RequestValidationError, _answer_invalid)
+    app.add_exception_handler(HTTPException, _answer_http)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
+    desk: Desk = app.state.desk
+    desk.warmup.start()
+    yield
+    await asyncio.to_thread(desk.close)
+
+
+def _route_name(route: APIRoute) -> str:
+    return route.name
+
+
+async def _answer_invalid(request: Request, error: Exception) -> Response:
+    """FastAPI's complaint about an address, in our shape and without what the client sent."""
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    # The first part of the place says whether it is in the path or in the query.
+    return answer_error(request, invalid_field(first["loc"][1:], first["msg"]))
+
+
+async def _answer_http(request: Request, error: Exception) -> Response:
+    """Starlette's own 404 and 405, and whatever else it refuses, in our shape."""
+    assert isinstance(error, HTTPException)
+    translated: dict[int, BinderyError] = {
+        HTTPStatus.NOT_FOUND: NotFound("There is no such route.", remedy="/docs lists them."),
+        HTTPStatus.METHOD_NOT_ALLOWED: MethodNotAllowed(
+            f"This route does not take {request.method[:20]}.", remedy="/docs lists what it takes."
+        ),
+    }
+    answer = translated.get(error.status_code, InvalidValue(error.detail))
+    return error_answer(answer, request.scope["path"], headers=error.headers)

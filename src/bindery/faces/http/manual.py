@@ -1,0 +1,53 @@
+"""``/docs``: the routes with their examples, to read, copy and try. No network, no third party."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from pathlib import Path
+
+from fastapi import APIRouter
+from starlette.responses import RedirectResponse, Response
+
+from bindery.errors import NotFound
+
+router = APIRouter(include_in_schema=False)
+
+_FOLDER = Path(__file__).parent / "manual_page"
+_PAGES: Mapping[str, tuple[str, str]] = {
+    "": ("manual.html", "text/html"),
+    "manual.css": ("manual.css", "text/css"),
+    "manual.js": ("manual.js", "text/javascript"),
+}
+# The page runs its own script and style, and talks to this server alone.
+_HEADERS = {
+    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'",
+    "referrer-policy": "no-referrer",
+    "cache-control": "no-cache",
+}
+
+
+@router.get("/")
+async def root() -> Response:
+    """The page that says what there is."""
+    return RedirectResponse("/docs", HTTPStatus.TEMPORARY_REDIRECT)
+
+
+@router.get("/docs")
+async def manual() -> Response:
+    """The page itself."""
+    return _page("")
+
+
+@router.get("/docs/{name}")
+async def part(name: str) -> Response:
+    """Its script and its style."""
+    return _page(name)
+
+
+def _page(name: str) -> Response:
+    if name not in _PAGES:
+        raise NotFound("There is no such page.", remedy="See /docs.")
+    file, kind = _PAGES[name]
+    content = (_FOLDER / file).read_bytes()
+    return Response(content, media_type=f"{kind}; charset=utf-8", headers=_HEADERS)

@@ -1,0 +1,161 @@
+"""Uploads: multipart bodies taken piece by piece, straight into the store."""
+
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.requests import Request
+
+from bindery.errors import FileTooLarge, InvalidValue
+from bindery.faces.http.bodies import announced_bytes, read_pieces
+from bindery.faces.http.pools import Pool
+from bindery.store import FileStore
+from bindery.store.files import Incoming, StoredFile
+
+FIELD = "file"
+
+# Boundaries, headers and small fields beside the file.
+_ENVELOPE_BYTES = 64 << 10
+# Writing and hashing go to a thread, and a trip there should be worth it.
+_WRITE_BYTES = 512 << 10
+_REMEDY = f"Send one file as the multipart field {FIELD!r}: curl -F {FIELD}=@notes.pdf."
+
+
+async def receive_upload(
+    request: Request, store: FileStore, pool: Pool, *, limit_bytes: int
+) -> StoredFile:
+    """Keep the one file of a multipart body; of a body that breaks off or a rule nothing is left.
+
+    Raises FileTooLarge, before reading where Content-Length tells, and InvalidValue for what is
+    not a multipart body with one file in the field ``file``.
+    """
+    most = limit_bytes + _ENVELOPE_BYTES
+    if announced_bytes(request) > most:
+        raise _too_large(limit_bytes)
+    parser = UploadParser(request.headers.get("content-type", ""))
+    received = 0
+    # Opening and unlinking a file takes microseconds; what may take longer goes to the pool.
+    with store.receive(limit_bytes=limit_bytes) as incoming:
+        found = bytearray()
+        async for piece in read_pieces(request):
+            received += len(piece)
+            if received > most:
+                raise _too_large(limit_bytes)
+            found += parser.feed(piece)
+            if len(found) >= _WRITE_BYTES:
+                await pool.run(incoming.write, bytes(found))
+                found.clear()
+        name = parser.finish()
+        return await pool.run(_keep, incoming, bytes(found), name)
+
+
+def _keep(incoming: Incoming, rest: bytes, name: str) -> StoredFile:
+    incoming.write(rest)
+    return incoming.keep(name)
+
+
+class UploadParser:
+    """Takes a multipart body piece by piece and gives back the bytes of its file. Does no I/O."""
+
+    def __init__(self, content_type: str) -> None:
+        kind, options = parse_options_header(content_type)
+        boundary = options.get(b"boundary", b"")
+        if kind != b"multipart/form-data" or not boundary:
+            raise InvalidValue("The body is not multipart/form-data.", remedy=_REMEDY, param=FIELD)
+        self._name: str | None = None
+        self._is_in_file = False
+        self._has_ended = False
+        self._found = bytearray()
+        self._header, self._value = bytearray(), bytearray()
+        self._disposition = b""
+        try:
+            self._parser = MultipartParser(
+                boundary,
+                {
+                    "on_part_begin": self._begin_part,
+                    "on_header_field": self._take_header,
+                    "on_header_value": self._take_value,
+                    "on_header_end": self._end_header,
+                    "on_headers_finished": self._end_headers,
+                    "on_part_data": self._take_data,
+                    "on_end": self._end,
+                },
+            )
+        except FormParserError:
+            raise _broken("its boundary is too long") from None
+
+    def feed(self, piece: bytes) -> bytes:
+        """The bytes of the file that this piece of the body holds."""
+        try:
+            self._parser.write(piece)
+        except FormParserError:
+            raise _broken("a boundary or a header is not where it should be") from None
+        found = bytes(self._found)
+        self._found.clear()
+        return found
+
+    def finish(self) -> str:
+        """The file's name, once the body has ended."""
+        if not self._has_ended:
+            raise _broken("it ends before its last boundary")
+        if self._name is None:
+            raise InvalidValue("The upload holds no file.", remedy=_REMEDY, param=FIELD)
+        return self._name
+
+    def _begin_part(self) -> None:
+        self._is_in_file = False
+        self._disposition = b""
+
+    def _take_header(self, data: bytes, start: int, end: int) -> None:
+        self._header += data[start:end]
+
+    def _take_value(self, data: bytes, start: int, end: int) -> None:
+        self._value += data[start:end]
+
+    def _end_header(self) -> None:
+        if bytes(self._header).lower() == b"content-disposition":
+            self._disposition = bytes(self._value)
+        self._header.clear()
+        self._value.clear()
+
+    def _end_headers(self) -> None:
+        _, options = parse_options_header(self._disposition)
+        field, name = options.get(b"name", b""), options.get(b"filename")
+        if field != FIELD.encode():
+            if name is not None:
+                raise InvalidValue("A file came in another field.", remedy=_REMEDY, param=FIELD)
+            return  # some other field of a form, which may stay unread
+        if not name:
+            raise InvalidValue(
+                f"The field {FIELD!r} has no file name.", remedy=_REMEDY, param=FIELD
+            )
+        if self._name is not None:
+            raise InvalidValue(
+                "The upload holds more than one file.", remedy="Send each by itself.", param=FIELD
+            )
+        self._name = _decoded(name)
+        self._is_in_file = True
+
+    def _take_data(self, data: bytes, start: int, end: int) -> None:
+        if self._is_in_file:
+            self._found += data[start:end]
+
+    def _end(self) -> None:
+        self._has_ended = True
+
+
+def _decoded(name: bytes) -> str:
+    try:
+        return name.decode("utf-8")
+    except UnicodeDecodeError:
+        return name.decode("latin-1")  # the older custom, and it never fails
+
+
+def _broken(how: str) -> InvalidValue:
+    return InvalidValue(f"The multipart body is broken: {how}.", remedy=_REMEDY, param=FIELD)
+
+
+def _too_large(limit_bytes: int) -> FileTooLarge:
+    return FileTooLarge(
+        f"The upload is larger than {limit_bytes / 1024 / 1024:g} MB.",
+        remedy="Split it, or raise BINDERY_UPLOAD_LIMIT_MB.",
+        param=FIELD,
+    )

@@ -1,0 +1,85 @@
+"""The app over the real model, called in process; and a real server for real clients."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import uvicorn
+from starlette.testclient import TestClient
+
+from bindery.faces.http.app import create_app
+from bindery.library import Library
+from bindery.models.sources import FolderSource
+from bindery.settings import Settings
+
+ADDRESS = "http://127.0.0.1"
+UPLOAD_LIMIT_BYTES = 2 << 20
+
+
+def _settings(home: Path) -> Settings:
+    return Settings(
+        home=home, precision="f32", upload_limit_bytes=UPLOAD_LIMIT_BYTES, parse_timeout_s=60.0
+    )
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory, minilm_folder: Path) -> Path:
+    """A home folder with `vanilla` in it."""
+    home = tmp_path_factory.mktemp("home")
+    outcomes = Library(home).preload(
+        ["vanilla"], [FolderSource(minilm_folder)], progress=lambda *_: None
+    )
+    assert [outcome.error for outcome in outcomes] == [None]
+    return home
+
+
+@pytest.fixture(scope="session")
+def settings(home: Path) -> Settings:
+    return _settings(home)
+
+
+@pytest.fixture(scope="session")
+def library(home: Path) -> Library:
+    """What the app answers from; the app closes it."""
+    return Library(home, precision="f32")
+
+
+@pytest.fixture(scope="session")
+def client(library: Library, settings: Settings) -> Iterator[TestClient]:
+    """The app, with its model loaded."""
+    with TestClient(create_app(library, settings), base_url=ADDRESS) as client:
+        assert client.get("/v1/models/vanilla").status_code == 200
+        answer = client.post("/embedding/vanilla/generate", json={"chunks": ["warm"]})
+        assert answer.status_code == 200
+        yield client
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Iterator[TestClient]:
+    """An app over an empty home: files work, models do not."""
+    settings = _settings(tmp_path / "home")
+    with TestClient(create_app(Library(settings.home), settings), base_url=ADDRESS) as client:
+        yield client
+
+
+@pytest.fixture
+def bare_home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
+
+
+@pytest.fixture(scope="session")
+def server(home: Path, settings: Settings) -> Iterator[str]:
+    """The base address of a real server on this machine."""
+    app = create_app(Library(home, precision="f32"), settings)
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, ws="none")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive()
+        thread.join(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    yield f"{ADDRESS}:{port}"
+    server.should_exit = True
+    thread.join()

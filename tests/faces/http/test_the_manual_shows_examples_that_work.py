@@ -1,0 +1,115 @@
+"""`/openapi.json` and `/docs`: every route is there, and every example works when sent."""
+
+import re
+from urllib.parse import urlencode
+
+import numpy as np
+import pytest
+from starlette.testclient import TestClient
+
+from bindery.faces.http import examples
+
+
+def operations(client: TestClient) -> list[tuple[str, str, dict]]:
+    found = [
+        (method, path, operation)
+        for path, methods in client.get("/openapi.json").json()["paths"].items()
+        for method, operation in methods.items()
+    ]
+    # What is uploaded is there for the others, and deleted last.
+    order = {"upload_file": -1, "delete_file": 1}
+    return sorted(found, key=lambda row: order.get(row[2]["operationId"], 0))
+
+
+def address(path: str, operation: dict) -> str:
+    query = {}
+    for parameter in operation.get("parameters", ()):
+        for example in parameter["schema"].get("examples", ()):
+            if parameter["in"] == "path":
+                path = path.replace("{" + parameter["name"] + "}", example)
+            else:
+                query[parameter["name"]] = example
+    assert "{" not in path
+    return f"{path}?{urlencode(query)}"
+
+
+def test_every_example_works_when_sent(client):
+    sent = 0
+    for method, path, operation in operations(client):
+        target = address(path, operation)
+        content = operation.get("requestBody", {}).get("content", {})
+        bodies: list[dict] = [
+            {"json": example["value"]}
+            for example in content.get("application/json", {}).get("examples", {}).values()
+        ]
+        for example in content.get("multipart/form-data", {}).get("examples", {}).values():
+            bodies.append({"files": {"file": (example["x-filename"], example["value"]["file"])}})
+        assert bodies or "requestBody" not in operation, f"{path} has no example"
+        for body in bodies or [{}]:
+            answer = client.request(method, target, **body)
+            expected = min(status for status in operation["responses"] if status != "default")
+            assert str(answer.status_code) == expected, f"{method} {target}: {answer.text}"
+            sent += 1
+    assert sent >= len(operations(client))
+
+
+ROUTES = {
+    "POST /files/upload",
+    "GET /files",
+    "GET /files/{file_id}",
+    "DELETE /files/{file_id}",
+    "GET /chunk/{strategy}/file/{file_id}",
+    "POST /embedding/{model_id}/generate",
+    "POST /v1/embeddings",
+    "GET /v1/models",
+    "GET /v1/models/{model_id}",
+    "GET /health",
+    "GET /ready",
+}
+
+
+def test_every_route_is_described(client):
+    found = operations(client)
+    assert {f"{method.upper()} {path}" for method, path, _ in found} == ROUTES
+    for _, _, operation in found:
+        assert operation["summary"]
+        assert operation["description"]
+        # FastAPI would add its own 422, in a shape that is never sent.
+        assert "default" in operation["responses"]
+        assert "422" not in operation["responses"]
+
+
+def test_the_chunks_in_the_manual_are_those_the_server_gives(client):
+    files = {"file": (examples.NAME, examples.CONTENT)}
+    file_id = client.post("/files/upload", files=files).json()["file_id"]
+    assert client.get(f"/chunk/recursive/file/{file_id}").json() == examples.CHUNKED
+    client.delete(f"/files/{file_id}")
+
+
+def test_the_vectors_in_the_manual_are_those_the_server_gives(client):
+    body = examples.GENERATE["texts"]["value"]
+    given = client.post("/embedding/vanilla/generate?preview=3", json=body).json()
+    shown = examples.GENERATED
+    rows, expected = np.float32(given["embeddings"]), np.float32(shown["embeddings"])
+    assert np.abs(rows - expected).max() < 1e-3
+    assert {**given, "embeddings": None} == {**shown, "embeddings": None}
+
+
+def test_the_page_needs_nobody_else(client):
+    page = client.get("/docs")
+    assert page.status_code == 200
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    parts = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert {"/docs/manual.js", "/docs/manual.css"} <= set(parts)
+    for part in parts:
+        if not part.startswith("data:"):
+            answer = client.get(part)
+            assert answer.status_code == 200
+            assert not re.search(r"https?://(?!www\.w3\.org)", answer.text), part
+
+
+@pytest.mark.parametrize("path", ["/", ""])
+def test_the_front_door_leads_to_the_manual(client, path):
+    answer = client.get(path, follow_redirects=False)
+    assert answer.is_redirect
+    assert answer.headers["location"] == "/docs"
