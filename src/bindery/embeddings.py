@@ -17,6 +17,10 @@ Rows = npt.NDArray[np.float32]
 Offsets = npt.NDArray[np.int64]
 
 _INT8_LARGEST = 127
+# The smallest normal number keeps the division finite where a row is zero or nearly so; one step
+# below the largest keeps 127 times it finite.
+_LEAST_SCALE = np.finfo(np.float32).tiny
+_LARGEST_SCALE = np.nextafter(np.finfo(np.float32).max / np.float32(_INT8_LARGEST), np.float32(0))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,8 +45,8 @@ class Embeddings:
             )
         _check_offsets(self.offsets, len(rows))
         if not np.isfinite(rows).all():
-            text = int(np.argmin(np.isfinite(rows).all(axis=1)))
-            raise InvalidValue(f"Row {text} holds a value that is not finite.")
+            row = int(np.argmin(np.isfinite(rows).all(axis=1)))
+            raise InvalidValue(f"Row {row} holds a value that is not finite.")
         _freeze(self, "rows", "offsets")
 
     @classmethod
@@ -53,6 +57,9 @@ class Embeddings:
     @classmethod
     def ragged(cls, texts: Sequence[Rows], width: int) -> "Embeddings":
         """Several rows per text: n matrices of (rows, width), each perhaps empty."""
+        for text, rows in enumerate(texts):
+            if rows.ndim != 2 or rows.shape[1] != width:
+                raise InvalidValue(f"Text {text} is of shape {rows.shape}, not (rows, {width}).")
         offsets = np.zeros(len(texts) + 1, dtype=np.int64)
         np.cumsum([len(rows) for rows in texts], out=offsets[1:])
         empty = np.zeros((0, width), dtype=np.float32)
@@ -101,9 +108,7 @@ class Embeddings:
     def quantised(self) -> "Int8Embeddings":
         """8-bit integers with one scale per row: row = codes * scale, off by at most scale / 2."""
         largest = np.abs(self.rows).max(axis=1, initial=0.0)
-        # The smallest normal number keeps the division finite where a row is zero or nearly so.
-        tiny = float(np.finfo(np.float32).tiny)
-        scales = np.maximum(largest / _INT8_LARGEST, tiny).astype(np.float32)
+        scales = np.clip(largest / np.float32(_INT8_LARGEST), _LEAST_SCALE, _LARGEST_SCALE)
         codes = np.clip(np.rint(self.rows / scales[:, None]), -_INT8_LARGEST, _INT8_LARGEST)
         return Int8Embeddings(codes.astype(np.int8), scales, self.offsets)
 
@@ -151,7 +156,7 @@ class BinaryEmbeddings:
     def __post_init__(self) -> None:
         if self.bits.dtype != np.uint8 or self.bits.ndim != 2:
             raise InvalidValue("Bits are a uint8 matrix.")
-        if self.bits.shape[1] != (self.width + 7) // 8:
+        if self.width < 0 or self.bits.shape[1] != (self.width + 7) // 8:
             raise InvalidValue(f"{self.bits.shape[1]} bytes do not hold {self.width} bits.")
         padding = -self.width % 8
         if padding and (self.bits[:, -1] & ((1 << padding) - 1)).any():

@@ -53,10 +53,12 @@ VARIABLES: Mapping[str, str] = {
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
     """The settings that the environment gives. Raises InvalidValue naming the variable at fault."""
-    values = {name: environment[name].strip() for name in VARIABLES if environment.get(name)}
+    stripped = {name: environment.get(name, "").strip() for name in VARIABLES}
+    values = {name: value for name, value in stripped.items() if value}
     home = values.get("BINDERY_HOME")
     token = values.get("HF_TOKEN")
     defaults = Settings(home=Path(home) if home else platformdirs.user_data_path("bindery"))
+    port = _integer(values, "BINDERY_PORT", least=0, most=65535)
     megabytes = _integer(values, "BINDERY_UPLOAD_LIMIT_MB", least=1)
     return Settings(
         home=defaults.home.expanduser().absolute(),
@@ -67,7 +69,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         precision=values.get("BINDERY_PRECISION", defaults.precision),
         threads=_integer(values, "BINDERY_THREADS", least=1),
         host=values.get("BINDERY_HOST", defaults.host),
-        port=_integer(values, "BINDERY_PORT", least=0) or defaults.port,
+        port=defaults.port if port is None else port,
         upload_limit_bytes=megabytes * _MEGABYTE if megabytes else defaults.upload_limit_bytes,
         parse_timeout_s=_seconds(values, "BINDERY_PARSE_TIMEOUT_S") or defaults.parse_timeout_s,
     )
@@ -84,16 +86,19 @@ def _path(values: Mapping[str, str], name: str) -> Path | None:
     return Path(values[name]).expanduser().absolute() if name in values else None
 
 
-def _integer(values: Mapping[str, str], name: str, *, least: int) -> int | None:
+def _integer(
+    values: Mapping[str, str], name: str, *, least: int, most: int | None = None
+) -> int | None:
     if name not in values:
         return None
-    if not values[name].isdecimal() or int(values[name]) < least:
+    value = int(values[name]) if values[name].isdecimal() else None
+    if value is None or value < least or (most is not None and value > most):
         raise InvalidValue(
             f"{name} is {values[name]!r}.",
-            remedy=f"Set it to a number from {least} up.",
+            remedy=f"Set it to a number from {least} {'up' if most is None else f'to {most}'}.",
             param=name,
         )
-    return int(values[name])
+    return value
 
 
 def _seconds(values: Mapping[str, str], name: str) -> float | None:

@@ -48,8 +48,11 @@ class Block:
             raise InvalidValue(
                 f"{self.kind!r} is no kind of block; known: {', '.join(BLOCK_KINDS)}."
             )
-        if (self.kind == "heading") != (1 <= self.level <= 6):
+        levels = range(1, 7) if self.kind == "heading" else range(1)
+        if self.level not in levels:
             raise InvalidValue(f"A {self.kind} cannot have level {self.level}.")
+        if self.page is not None and self.page < 1:
+            raise InvalidValue(f"Pages count from 1; {self.page} is none.")
 
 
 BLOCK_KINDS = ("heading", "paragraph", "list_item", "table", "code", "page")

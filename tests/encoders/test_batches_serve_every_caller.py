@@ -67,10 +67,6 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.001)
 
 
-def waiting(batcher: Batcher) -> int:
-    return batcher.waiting
-
-
 class Queue:
     """A batcher of one worker that is held up by a first text, and callers that line up behind."""
 
@@ -83,9 +79,9 @@ class Queue:
 
     def call(self, *texts: Tokens) -> Future[list[np.ndarray]]:
         """A further caller, in line when this returns."""
-        before = waiting(self.batcher)
+        before = self.batcher.waiting
         call = self._threads.submit(self.batcher.run, texts)
-        until(lambda: waiting(self.batcher) == before + len(texts))
+        until(lambda: self.batcher.waiting == before + len(texts))
         return call
 
     def finish(self) -> list[list[int]]:
@@ -137,6 +133,19 @@ def test_callers_at_the_same_time_share_batches(machine: Machine) -> None:
     assert [vector[0] for vector in two.result()] == [21]
     assert [vector[0] for vector in three.result()] == [31, 32, 33]
     assert [vector.tolist() for vector in queue.first.result()] == [[0, 300]]
+
+
+def test_a_caller_with_one_text_does_not_wait_for_one_with_many(machine: Machine) -> None:
+    queue = Queue(machine)
+    queue.call(*(text(number, 100) for number in range(100, 200)))
+    queue.call(text(1, 7))
+    queue.call(text(2, 100))
+
+    batches = queue.finish()
+
+    assert batches[1] == [1]
+    assert batches[2][0] == 2
+    assert sorted(number for batch in batches for number in batch) == [1, 2, *range(100, 200)]
 
 
 def test_who_was_served_least_is_next_and_its_longest_text_before_others(

@@ -160,8 +160,9 @@ class Batcher:
 
     def _deliver(self, items: list[_Item], vectors: Vectors) -> None:
         """Put each row in its place. Raises ValueError where there are not as many as texts."""
+        found = list(zip(items, vectors, strict=True))  # before any caller is woken
         with self._changed:
-            for item, row in zip(items, vectors, strict=True):
+            for item, row in found:
                 item.call.vectors[item.place] = row
                 item.call.missing -= 1
                 if not item.call.missing:

@@ -1,6 +1,6 @@
 """Text to token ids, as the model's own tokeniser file says, with an account of what was cut."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -14,6 +14,8 @@ from tokenizers.normalizers import Sequence as Normalizers
 
 from bindery.errors import ModelBroken
 from bindery.models.layout import Layout
+
+_TEXTS_AT_ONCE = 512
 
 # Pre-tokenisers after which no token reaches over a blank and none changes when its neighbour
 # beyond the blank is taken away.
@@ -85,7 +87,7 @@ class Tokeniser:
         return [
             Tokens(
                 np.array([*self._before, *encoding.ids[:window], *self._after], dtype=np.int32),
-                cut=max(0, len(encoding.ids) - window),
+                cut=max(0, len(encoding) - window),
                 prompt=leading,
             )
             for encoding in self._encode([prompt + text for text in texts])
@@ -93,15 +95,18 @@ class Tokeniser:
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """The tokens of each text alone: no special tokens, no prompt, nothing cut."""
-        return [len(encoding.ids) for encoding in self._encode(texts)]
+        return [len(encoding) for encoding in self._encode(texts)]
 
     def token_offsets(self, texts: Sequence[str]) -> list[npt.NDArray[np.int64]]:
         """Where each text's tokens lie: (n, 2) half-open ranges of code points, rising."""
         encodings = self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
         return [np.array(encoding.offsets, dtype=np.int64).reshape(-1, 2) for encoding in encodings]
 
-    def _encode(self, texts: Sequence[str]) -> list[Encoding]:
-        return self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
+    def _encode(self, texts: Sequence[str]) -> Iterator[Encoding]:
+        """In slices: an Encoding keeps some 150 bytes a token, and there may be many texts."""
+        for start in range(0, len(texts), _TEXTS_AT_ONCE):
+            texts_now = list(texts[start : start + _TEXTS_AT_ONCE])
+            yield from self._tokenizer.encode_batch_fast(texts_now, add_special_tokens=False)
 
 
 def _normalise_like_reference(tokenizer: Tokenizer, folder: Path, *, lower_case: bool) -> None:

@@ -28,8 +28,8 @@ def load(
     :meth:`bindery.library.Library.encoder` does.
     """
     settings = read_settings(os.environ)
-    precision = precision or settings.precision
-    threads = threads or settings.threads
+    precision = settings.precision if precision is None else precision
+    threads = settings.threads if threads is None else threads
     if isinstance(model, Path) or "/" in model or os.sep in model:
         return load_encoder(read_layout(Path(model)), precision=precision, threads=threads)
     library = open_library(settings, home=home, precision=precision, threads=threads)
@@ -47,6 +47,6 @@ def open_library(
     return Library(
         home or settings.home,
         catalog=read_catalog(settings.catalog) if settings.catalog else None,
-        precision=precision or settings.precision,
-        threads=threads or settings.threads,
+        precision=settings.precision if precision is None else precision,
+        threads=settings.threads if threads is None else threads,
     )

@@ -15,10 +15,10 @@ import re
 import secrets
 import time
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
 
 import orjson
 
@@ -42,7 +42,7 @@ class StoredFile:
 class Incoming:
     """A file on its way in: write to it piece by piece, then ``keep`` it under a name."""
 
-    def __init__(self, path: Path, file: BinaryIO, limit_bytes: int, store: "FileStore") -> None:
+    def __init__(self, path: Path, file: FileIO, limit_bytes: int, store: "FileStore") -> None:
         self._path = path
         self._file = file
         self._limit_bytes = limit_bytes
@@ -60,15 +60,16 @@ class Incoming:
                 param="file",
             )
         self._digest.update(piece)
-        with _storage_errors(self._path.parent):
-            self._file.write(piece)
+        rest = memoryview(piece)
+        while rest:
+            with _storage_errors(self._path.parent):
+                rest = rest[self._file.write(rest) :]
 
     def keep(self, name: str) -> StoredFile:
         """Make it a file of the store: found again after a restart, whatever happens next."""
         _check_name(name)
         stored = StoredFile(self._digest.hexdigest(), name, self._size_bytes, time.time())
         with _storage_errors(self._path.parent):
-            self._file.flush()
             os.fsync(self._file.fileno())
             self._store.place(self._path, stored)
         return stored
@@ -83,7 +84,7 @@ class FileStore:
         with _storage_errors(folder):
             self._incoming.mkdir(parents=True, exist_ok=True)
             for path in self._incoming.iterdir():
-                if time.time() - path.stat().st_mtime > _ABANDONED_S:
+                if _is_abandoned(path):
                     path.unlink(missing_ok=True)
 
     @contextmanager
@@ -91,7 +92,8 @@ class FileStore:
         """Take in a file of at most ``limit_bytes``. What was not kept at the end is gone."""
         path = self._incoming / secrets.token_hex(16)
         with _storage_errors(self._incoming):
-            file = path.open("xb")
+            # Unbuffered: a buffer that could not be written would be tried again when closed.
+            file = path.open("xb", buffering=0)
         try:
             with file:
                 yield Incoming(path, file, limit_bytes, self)
@@ -112,8 +114,10 @@ class FileStore:
 
     def __iter__(self) -> Iterator[StoredFile]:
         """Every file, oldest first."""
-        records = (path.stem for path in self._folder.glob("*.json"))
-        files = [self.get(file_id) for file_id in records]
+        files: list[StoredFile] = []
+        for path in self._folder.glob("*.json"):
+            with suppress(UnknownFile):  # deleted a moment ago
+                files.append(self.get(path.stem))
         return iter(sorted(files, key=lambda file: (file.uploaded_at, file.id)))
 
     def get(self, file_id: str) -> StoredFile:
@@ -149,6 +153,13 @@ class FileStore:
         if not re.fullmatch(r"[0-9a-f]{64}", file_id):
             raise _unknown(file_id)
         return self._folder / f"{file_id}.json"
+
+
+def _is_abandoned(path: Path) -> bool:
+    try:
+        return time.time() - path.stat().st_mtime > _ABANDONED_S
+    except FileNotFoundError:  # whole, and moved to its place, a moment ago
+        return False
 
 
 def _check_name(name: str) -> None:
