@@ -58,9 +58,10 @@ def _layer(x: Node, bias: Node, config: Mapping[str, Any], weights: Weights) -> 
 def _attention(x: Node, bias: Node, config: Mapping[str, Any], weights: Weights) -> Node:
     """Scaled dot-product attention (Vaswani et al., 2017, arXiv:1706.03762, eq. 1)."""
     width, heads = config["hidden_size"], config["num_attention_heads"]
+    names = ("self.query", "self.key", "self.value")
     query, key, value = (
-        parts.split_heads(parts.linear(x, weights, f"self.{name}"), heads, width // heads)
-        for name in ("query", "key", "value")
+        parts.split_heads(part, heads, width // heads)
+        for part in parts.linear_side_by_side(x, weights, names)
     )
     mixed = op.scaled_dot_product_attention(query, key, value, bias)
     return parts.linear(parts.join_heads(mixed, width), weights, "output.dense")
