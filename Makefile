@@ -1,6 +1,6 @@
 # What a person types. Each target sets up what it needs; the second time that takes a second.
 
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= ../shared/data
