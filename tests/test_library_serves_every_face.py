@@ -19,6 +19,7 @@ from bindery.errors import (
     ModelBroken,
     ModelMissing,
     SelfTestFailed,
+    StorageError,
     UnknownFile,
     UnknownModel,
     UnknownStrategy,
@@ -331,6 +332,14 @@ def test_a_file_that_cannot_be_read_says_why(ready: Library) -> None:
         ready.read_file(broken)
     with pytest.raises(UnknownFile):
         ready.read_file("0" * 64)
+
+
+def test_a_file_whose_content_is_gone_is_the_stores_fault(ready: Library) -> None:
+    file_id = upload(ready, b"# Shelf", "shelf.md")
+    ready.files.path(file_id).unlink()
+
+    with pytest.raises(StorageError, match="content of 'shelf.md' is gone"):
+        ready.read_file(file_id)
 
 
 # The real model

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 
@@ -11,7 +12,14 @@ from bindery import chunking, documents
 from bindery.encoders import Encoder
 from bindery.encoders.loading import load_encoder
 from bindery.encoders.tokeniser import Tokeniser
-from bindery.errors import BinderyError, ModelBroken, ModelMissing, UnknownModel, UnsupportedModel
+from bindery.errors import (
+    BinderyError,
+    ModelBroken,
+    ModelMissing,
+    StorageError,
+    UnknownModel,
+    UnsupportedModel,
+)
 from bindery.models.cache import locate
 from bindery.models.card import CatalogEntry, ModelCard
 from bindery.models.catalog import CATALOG, require_served
@@ -154,15 +162,24 @@ class Library:
 
     # Files
 
-    @property
+    @cached_property
     def files(self) -> FileStore:
-        """The uploaded files."""
+        """The uploaded files; their folder is made when they are first asked for."""
         return FileStore(self._home / "files")
 
     def read_file(self, file_id: str, *, timeout_s: float = 30.0) -> Document:
-        """Parse a kept file in a process of its own. Raises UnknownFile and what parsing raises."""
+        """Parse a kept file in a process of its own.
+
+        Raises UnknownFile, StorageError where its content is gone, and what parsing raises.
+        """
         stored = self.files.get(file_id)
-        return documents.parse(self.files.path(file_id), stored.name, timeout_s=timeout_s)
+        path = self.files.path(file_id)
+        if not path.is_file():
+            raise StorageError(
+                f"The content of {stored.name!r} is gone from the store.",
+                remedy="Delete the file and upload it again.",
+            )
+        return documents.parse(path, stored.name, timeout_s=timeout_s)
 
     # Chunks
 
