@@ -338,7 +338,7 @@ def test_a_file_whose_content_is_gone_is_the_stores_fault(ready: Library) -> Non
     file_id = upload(ready, b"# Shelf", "shelf.md")
     ready.files.path(file_id).unlink()
 
-    with pytest.raises(StorageError, match="content of 'shelf.md' is gone"):
+    with pytest.raises(StorageError, match=r"content of 'shelf\.md' is gone"):
         ready.read_file(file_id)
 
 
