@@ -99,10 +99,10 @@ class _Writer:
     def write(self, element: Element) -> None:
         if element.tag == qn("w:tbl"):
             self._manuscript.add(markdown_table(_rows(element)), "table")
-        else:
-            self._write_paragraph(element)
+            return  # a cell's boxes are part of its text
+        self._write_paragraph(element)
         # What stands in text boxes comes after the paragraph that they are anchored to.
-        for box in _outermost_boxes(element):
+        for box in _outermost(element, qn("w:txbxContent")):
             for part in _parts(box):
                 self.write_boxed(part)
 
@@ -176,7 +176,7 @@ def _rows(table: Element) -> list[list[str]]:
     for row in _within(table, qn("w:tr")):
         rows.append([])
         for cell in _within(row, qn("w:tc")):
-            texts = (_text(paragraph, with_boxes=True) for paragraph in _flat(cell))
+            texts = (_text(paragraph, with_boxes=True) for paragraph in _outermost(cell, qn("w:p")))
             rows[-1].append(" ".join(text for text in texts if text.strip()))
             span = cell.find(f"{qn('w:tcPr')}/{qn('w:gridSpan')}")
             # A table in Word has at most 63 columns.
@@ -195,27 +195,15 @@ def _within(container: Element, tag: str) -> Iterator[Element]:
             waiting.extend(reversed(element))
 
 
-def _flat(cell: Element) -> Iterator[Element]:
-    """All paragraphs in a cell that are not part of another paragraph (in a text box)."""
-    waiting = list(reversed(cell))
+def _outermost(container: Element, tag: str) -> Iterator[Element]:
+    """All elements of a tag at any depth, but for those within each other or within a text box."""
+    waiting = list(reversed(container))
     while waiting:
         element = waiting.pop()
-        if element.tag == qn("w:p"):
+        if element.tag == tag:
             yield element
         elif element.tag not in _SKIPPED:
             waiting.extend(reversed(element))
-
-
-def _outermost_boxes(element: Element) -> Iterator[Element]:
-    if element.tag == qn("w:tbl"):
-        return  # a cell's boxes are part of its text
-    waiting = list(reversed(element))
-    while waiting:
-        child = waiting.pop()
-        if child.tag == qn("w:txbxContent"):
-            yield child
-        elif child.tag not in _SKIPPED:
-            waiting.extend(reversed(child))
 
 
 def _paragraph_style(paragraph: Element, styles: Mapping[str, _Style]) -> _Style:
@@ -298,7 +286,7 @@ def _write_notes(manuscript: Manuscript, root: Element | None, mark: str) -> Non
     notes: Sequence[Element] = () if root is None else list(root)
     for note in notes:
         if note.get(qn("w:type")) is None:  # the others are the lines that divide notes from text
-            text = " ".join(_text(part).strip() for part in _flat(note)).strip()
+            text = " ".join(_text(part).strip() for part in _outermost(note, qn("w:p"))).strip()
             if text:
                 manuscript.add(f"[^{mark}{note.get(_ID)}]: {text}")
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +12,7 @@ from tokenizers.normalizers import BertNormalizer, Lowercase, Normalizer
 from tokenizers.normalizers import Sequence as Normalizers
 
 from bindery.errors import ModelBroken
-from bindery.models.layout import Layout
+from bindery.models.layout import Layout, read_object
 
 _TEXTS_AT_ONCE = 512
 
@@ -115,7 +114,7 @@ def _normalise_like_reference(tokenizer: Tokenizer, folder: Path, *, lower_case:
     For BERT's tokeniser it builds the normaliser anew from tokenizer_config.json. Where
     sentence_bert_config.json asks for lower case, sentence-transformers puts a step before it.
     """
-    config = _read_config(folder / "tokenizer_config.json")
+    config = read_object(folder / "tokenizer_config.json", optional=True)
     if str(config.get("tokenizer_class")) in {"BertTokenizer", "BertTokenizerFast"}:
         tokenizer.normalizer = BertNormalizer(
             clean_text=True,
@@ -127,18 +126,6 @@ def _normalise_like_reference(tokenizer: Tokenizer, folder: Path, *, lower_case:
         normaliser: Normalizer | None = tokenizer.normalizer
         steps: list[Normalizer] = [Lowercase()] if normaliser is None else [Lowercase(), normaliser]
         tokenizer.normalizer = Normalizers(steps)
-
-
-def _read_config(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    try:
-        config = orjson.loads(path.read_bytes())
-    except ValueError as error:
-        raise ModelBroken(f"{path} is not JSON: {error}.") from error
-    if not isinstance(config, dict):
-        raise ModelBroken(f"{path} is not a JSON object.")
-    return cast("dict[str, Any]", config)
 
 
 def _described(tokenizer: Tokenizer, part: str) -> str:

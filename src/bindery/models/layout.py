@@ -45,10 +45,10 @@ def read_layout(folder: Path, *, entry: CatalogEntry | None = None) -> Layout:
     _refuse_late_interaction(folder)
     by_kind = _by_kind(_read_list(folder / "modules.json"))
     body = folder / by_kind["Transformer"]
-    config = _read_object(body / "config.json")
-    settings = _read_object(body / "sentence_bert_config.json", optional=True)
-    pooling = _read_object(folder / by_kind["Pooling"] / "config.json")
-    own = _read_object(folder / "config_sentence_transformers.json", optional=True)
+    config = read_object(body / "config.json")
+    settings = read_object(body / "sentence_bert_config.json", optional=True)
+    pooling = read_object(folder / by_kind["Pooling"] / "config.json")
+    own = read_object(folder / "config_sentence_transformers.json", optional=True)
 
     kinds = _pooling_kinds(pooling, folder)
     card = ModelCard(
@@ -111,8 +111,8 @@ def _refuse_late_interaction(folder: Path) -> None:
     """
     path = folder / "modules.json"
     modules = _read_list(path) if path.is_file() else []
-    config = _read_object(folder / "config.json", optional=True)
-    own = _read_object(folder / "config_sentence_transformers.json", optional=True)
+    config = read_object(folder / "config.json", optional=True)
+    own = read_object(folder / "config_sentence_transformers.json", optional=True)
     signs = {
         "its config.json names HF_ColBERT": "HF_ColBERT" in (config.get("architectures") or ()),
         "it has an artifact.metadata": (folder / "artifact.metadata").exists(),
@@ -134,7 +134,7 @@ def _max_tokens(body: Path, config: Mapping[str, Any], settings: Mapping[str, An
 
     The reference takes ``max_seq_length`` as it is and fails on texts beyond the positions.
     """
-    tokeniser = _read_object(body / "tokenizer_config.json", optional=True)
+    tokeniser = read_object(body / "tokenizer_config.json", optional=True)
     positions = _whole_number(config, "max_position_embeddings", body)
     said = settings.get("max_seq_length") or tokeniser.get("model_max_length") or positions
     return min(int(said), positions)
@@ -179,7 +179,11 @@ def _prompts(own: Mapping[str, Any]) -> dict[str, str]:
     return {QUERY: "", DOCUMENT: "", **named}
 
 
-def _read_object(path: Path, *, optional: bool = False) -> dict[str, Any]:
+def read_object(path: Path, *, optional: bool = False) -> dict[str, Any]:
+    """A configuration file of a model; without ``optional``, one that is not there is broken too.
+
+    Raises ModelBroken, naming the file, for anything but a JSON object.
+    """
     if optional and not path.is_file():
         return {}
     value = _read_json(path)
@@ -203,5 +207,7 @@ def _read_json(path: Path) -> object:
             f"{path.parent} has no {path.name}.",
             remedy="Save the model with sentence-transformers, which writes every file needed.",
         ) from error
-    except (ValueError, OSError) as error:
+    except ValueError as error:
+        raise ModelBroken(f"{path} is not JSON: {error}.") from error
+    except OSError as error:
         raise ModelBroken(f"{path} cannot be read: {error}.") from error

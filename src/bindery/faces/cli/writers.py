@@ -130,7 +130,7 @@ def whole_file(path: Path) -> Generator[Path, None, None]:
                 os.fsync(written.fileno())
             unfinished.chmod(0o666 & ~_umask())
             unfinished.replace(path)
-        except BaseException:
+        except BaseException:  # also Ctrl-C; whatever it is goes on after the clearing up
             with suppress(OSError):  # the first error is the one to tell
                 unfinished.unlink()
             raise
