@@ -16,6 +16,7 @@ from bindery.errors import InvalidValue
 Rows = npt.NDArray[np.float32]
 Offsets = npt.NDArray[np.int64]
 
+_LARGEST_FLOAT16 = float(np.finfo(np.float16).max)
 _INT8_LARGEST = 127
 # The smallest normal number keeps the division finite where a row is zero or nearly so; one step
 # below the largest keeps 127 times it finite.
@@ -43,11 +44,11 @@ class Embeddings:
             raise InvalidValue(
                 f"Rows are a C-contiguous float32 matrix, not {rows.dtype} of shape {rows.shape}."
             )
-        _check_offsets(self.offsets, len(rows))
+        check_offsets(self.offsets, len(rows))
         if not np.isfinite(rows).all():
             row = int(np.argmin(np.isfinite(rows).all(axis=1)))
             raise InvalidValue(f"Row {row} holds a value that is not finite.")
-        _freeze(self, "rows", "offsets")
+        freeze(self, "rows", "offsets")
 
     @classmethod
     def dense(cls, rows: Rows) -> "Embeddings":
@@ -105,6 +106,22 @@ class Embeddings:
             )
         return Embeddings(_unit(self.rows[:, :dimensions]), self.offsets)
 
+    def halved(self) -> "Float16Embeddings":
+        """16-bit floats (IEEE 754 binary16), each the nearest one.
+
+        Raises InvalidValue for a value beyond 65,504, the largest that they hold.
+        """
+        with np.errstate(over="ignore"):  # an overflow is told below
+            rows = self.rows.astype(np.float16)
+        if not np.isfinite(rows).all():
+            row = int(np.argmin(np.isfinite(rows).all(axis=1)))
+            raise InvalidValue(
+                f"Row {row} holds a value beyond what 16-bit floats can: {_LARGEST_FLOAT16:,.0f}.",
+                remedy="Choose float32 or int8, or normalise first.",
+                param="form",
+            )
+        return Float16Embeddings(rows, self.offsets)
+
     def quantised(self) -> "Int8Embeddings":
         """8-bit integers with one scale per row: row = codes * scale, off by at most scale / 2."""
         largest = np.abs(self.rows).max(axis=1, initial=0.0)
@@ -116,6 +133,30 @@ class Embeddings:
         """One bit per value, set where it is above 0; eight to a byte, the first value highest."""
         bits = np.packbits(self.rows > 0, axis=1, bitorder="big")
         return BinaryEmbeddings(bits, self.width, self.offsets)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Float16Embeddings:
+    """Rows as 16-bit floats: ``rows`` (r, d) float16, finite."""
+
+    rows: npt.NDArray[np.float16]
+    offsets: Offsets
+
+    def __post_init__(self) -> None:
+        if self.rows.dtype != np.float16 or self.rows.ndim != 2:
+            raise InvalidValue("Rows are a float16 matrix.")
+        if not np.isfinite(self.rows).all():
+            raise InvalidValue("Rows are finite.")
+        check_offsets(self.offsets, len(self.rows))
+        freeze(self, "rows", "offsets")
+
+    def __len__(self) -> int:
+        """The number of texts."""
+        return len(self.offsets) - 1
+
+    def restored(self) -> Embeddings:
+        """The rows as float32 again, exactly."""
+        return Embeddings(np.ascontiguousarray(self.rows, dtype=np.float32), self.offsets)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -133,8 +174,8 @@ class Int8Embeddings:
             raise InvalidValue(f"{len(self.codes)} rows need as many float32 scales.")
         if not (np.isfinite(self.scales).all() and (self.scales > 0).all()):
             raise InvalidValue("Scales are finite and above 0.")
-        _check_offsets(self.offsets, len(self.codes))
-        _freeze(self, "codes", "scales", "offsets")
+        check_offsets(self.offsets, len(self.codes))
+        freeze(self, "codes", "scales", "offsets")
 
     def __len__(self) -> int:
         """The number of texts."""
@@ -161,8 +202,8 @@ class BinaryEmbeddings:
         padding = -self.width % 8
         if padding and (self.bits[:, -1] & ((1 << padding) - 1)).any():
             raise InvalidValue("The bits beyond the width are 0.")
-        _check_offsets(self.offsets, len(self.bits))
-        _freeze(self, "bits", "offsets")
+        check_offsets(self.offsets, len(self.bits))
+        freeze(self, "bits", "offsets")
 
     def __len__(self) -> int:
         """The number of texts."""
@@ -182,15 +223,16 @@ def _unit(rows: Rows) -> Rows:
     return np.ascontiguousarray(scaled / np.where(length > 0, length, 1), dtype=np.float32)
 
 
-def _check_offsets(offsets: Offsets, rows: int) -> None:
+def check_offsets(offsets: Offsets, rows: int) -> None:
+    """Raise InvalidValue unless the offsets start at 0, never fall and end at ``rows``."""
     if offsets.dtype != np.int64 or offsets.ndim != 1 or not len(offsets):
         raise InvalidValue("Offsets are a row of int64 that starts at 0.")
     if offsets[0] != 0 or offsets[-1] != rows or (np.diff(offsets) < 0).any():
         raise InvalidValue(f"Offsets start at 0, never fall and end at the {rows} rows.")
 
 
-def _freeze(value: object, *names: str) -> None:
-    """Make the arrays read-only by way of views, so that the caller's own stay as they were."""
+def freeze(value: object, *names: str) -> None:
+    """Make arrays of a frozen value read-only, as views: the caller's own stay as they were."""
     for name in names:
         view = getattr(value, name).view()
         view.flags.writeable = False
