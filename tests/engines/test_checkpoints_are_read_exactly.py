@@ -8,7 +8,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 from tests.engines.checkpoints import TINY, copied, load, retensor
 
-from bindery.engines.weights import Weights
+from bindery.engines.weights import Weights, lies_in_file
 from bindery.errors import ModelBroken
 
 WHOLE = "model.safetensors"
@@ -54,6 +54,26 @@ def test_every_float16_is_read_exactly(tmp_path: Path) -> None:
     assert (found == halves.astype(np.float64)).all()
 
 
+@pytest.mark.parametrize(("dtype", "in_place"), [("F32", True), ("BF16", True), ("F16", False)])
+def test_tensors_are_used_where_they_lie(dtype: str, *, in_place: bool, tmp_path: Path) -> None:
+    """Else memory would hold them twice; and pages given back are read again from the disk."""
+    kind = {"F32": np.float32, "BF16": np.uint16, "F16": np.float16}[dtype]
+    written = np.arange(12, dtype=kind).reshape(3, 4)
+    header = {"x": {"dtype": dtype, "shape": [3, 4], "data_offsets": [0, written.nbytes]}}
+    text = json.dumps(header).encode().ljust(80)
+    (tmp_path / WHOLE).write_bytes(len(text).to_bytes(8, "little") + text + written.tobytes())
+    weights = Weights(tmp_path)
+
+    found = weights.under("").as_written("x")
+
+    assert lies_in_file(found) is in_place
+    assert not lies_in_file(weights["x"] + 1)
+    for _ in range(2):
+        assert (found == written).all()
+        weights.forget_pages()
+    assert weights.parameters() == 12
+
+
 def test_tensors_are_found_under_a_prefix(tmp_path: Path) -> None:
     ones = np.ones((1, 2), np.float32)
     save_file({"bert.a.x": ones, "bert.b.x": 2 * ones, "cls.x": 3 * ones}, tmp_path / WHOLE)
@@ -67,6 +87,8 @@ def test_tensors_are_found_under_a_prefix(tmp_path: Path) -> None:
     assert "x" not in weights
     with pytest.raises(ModelBroken, match=r"no tensor 'bert\.b\.y'"):
         under["y"]
+    assert set(weights.body("a.x")) == {"a.x", "b.x"}
+    assert set(weights.body("none")) == set(weights)
 
 
 def shard(folder: Path) -> dict[str, str]:

@@ -15,15 +15,17 @@ WORDS = "embeddings.word_embeddings.weight"
 PLACES = "embeddings.position_embeddings.weight"
 
 UNSUPPORTED = {
-    "an architecture": ({"model_type": "modernbert"}, "'modernbert' cannot be run. Known: bert"),
-    "no architecture": ({"model_type": None}, "'None' cannot be run"),
-    "other names for its numbers": (
-        {"model_type": "distilbert", "hidden_size": None, "dim": 32},
-        "architecture 'distilbert' cannot be run: .*'hidden_size'",
+    "an architecture": (
+        {"model_type": "deberta-v2"},
+        r"no graph for .* 'deberta-v2'. Known: bert, .*, xlm-roberta. .*bindery\[torch\]",
     ),
-    "relative positions": ({"position_embedding_type": "relative_key"}, "'relative_key' positions"),
+    "no architecture": ({"model_type": None}, "no graph for .* 'None'"),
+    "relative positions": (
+        {"position_embedding_type": "relative_key"},
+        "position_embedding_type 'relative_key' cannot be run, only with 'absolute'",
+    ),
     "a decoder": ({"is_decoder": True}, "decoder"),
-    "cross attention": ({"add_cross_attention": True}, "decoder"),
+    "cross attention": ({"add_cross_attention": True}, "add_cross_attention True"),
     "an activation": ({"hidden_act": "mish"}, "'mish' is not known. Known: gelu"),
     "heads that do not share the width": ({"num_attention_heads": 5}, "32 .* 5 heads"),
 }
@@ -49,6 +51,10 @@ BROKEN = {
         r"position_embeddings .* \(64, 32\), not \(128, 32\)",
     ),
     "a missing number": ({"layer_norm_eps": None}, "config.json of .* has no 'layer_norm_eps'"),
+    "other names for its numbers": (
+        {"model_type": "distilbert"},
+        "config.json of .* no '(dim|n_layers)'",
+    ),
     "a text for a number": ({"layer_norm_eps": "small"}, "not those that its config.json"),
     "no heads": ({"num_attention_heads": 0}, "not those that its config.json"),
 }

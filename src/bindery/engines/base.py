@@ -31,14 +31,22 @@ class Engine(Protocol):
 
     @property
     def streams(self) -> int:
-        """How many calls run side by side at full speed: one per core."""
+        """How many calls run side by side at full speed, such as one per core."""
+        ...
+
+    @property
+    def batch_tokens(self) -> int:
+        """How many tokens, padding included, a batch holds at full speed."""
         ...
 
     def hidden_states(self, ids: TokenIds, mask: TokenIds) -> HiddenStates:
         """The last hidden states of a batch, tuned for many batches at once, one per stream.
 
-        ids, mask: (b, s), right-padded, mask 1 at tokens and 0 at padding; returns (b, s, d). What
-        stands at padding is finite and means nothing. Raises EngineError when the runtime fails.
+        ids, mask: (b, s), mask 1 at tokens and 0 at padding, which is on the right; bodies that
+        look back only take it on the left too. Returns (b, s, d). Nobody looks at padding; what
+        stands there is finite and, in bodies that look both ways everywhere, what the id there
+        sees. Raises EngineError when the runtime fails, for ids beyond the vocabulary, and for more
+        tokens than a table of positions has rows; padding beyond it must have the id 0.
         """
         ...
 

@@ -7,6 +7,8 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, cast
 
+import numpy as np
+
 from bindery.engines.base import HiddenStates, Precision, TokenIds
 from bindery.engines.graphs import build
 from bindery.engines.runtime import CompiledModel, Core, Graph, ov
@@ -14,7 +16,9 @@ from bindery.engines.weights import Weights
 from bindery.errors import EngineError, ModelBroken
 
 # The quick path is a second compiled copy of the weights: worth it for models as small as MiniLM.
-_QUICK_PATH_LARGEST_BYTES = 256 * 1024 * 1024
+_QUICK_PATH_MOST_PARAMETERS = 64 * 1024 * 1024
+
+_BATCH_TOKENS = 1024
 
 
 class OpenVinoEngine:
@@ -31,12 +35,17 @@ class OpenVinoEngine:
         self._threads = threads or available_cores()
         self._precision = _effective(core, precision)
         config = _read_config(folder)
+        weights = Weights(folder, narrow=self._precision is Precision.BFLOAT16)
         # Compiling may release the graph's constants, so each compilation gets a graph of its own.
-        self._bulk = self._compile(core, build(config, Weights(folder)), streams=self._threads)
+        body = build(config, weights)
+        self._vocabulary, self._longest = int(config["vocab_size"]), body.longest
+        self._bulk = self._compile(core, body.graph, weights, streams=self._threads)
         self._quick = self._bulk
-        if self._threads > 1 and _weight_bytes(folder) <= _QUICK_PATH_LARGEST_BYTES:
-            self._quick = self._compile(core, build(config, Weights(folder)), streams=1)
-        self._vocabulary = int(config["vocab_size"])
+        if self._threads > 1 and weights.parameters() <= _QUICK_PATH_MOST_PARAMETERS:
+            body = build(config, weights)
+            self._quick = self._compile(core, body.graph, weights, streams=1)
+        # What was read to compile lies a second time, laid out for the processor, in its memory.
+        weights.forget_pages()
 
     @property
     def precision(self) -> Precision:
@@ -48,14 +57,19 @@ class OpenVinoEngine:
         """One per core."""
         return self._threads
 
+    @property
+    def batch_tokens(self) -> int:
+        """So few that the activations of a batch stay in a core's cache."""
+        return _BATCH_TOKENS
+
     def hidden_states(self, ids: TokenIds, mask: TokenIds) -> HiddenStates:
         """See Engine."""
-        self._check(ids)
+        self._check(ids, mask)
         return self._bulk.run(ids, mask)
 
     def hidden_states_quickly(self, ids: TokenIds, mask: TokenIds) -> HiddenStates:
         """See Engine."""
-        self._check(ids)
+        self._check(ids, mask)
         return self._quick.run(ids, mask)
 
     def close(self) -> None:
@@ -63,30 +77,42 @@ class OpenVinoEngine:
         self._bulk.close()
         self._quick.close()
 
-    def _check(self, ids: TokenIds) -> None:
-        # OpenVINO takes an id beyond the table for a row of zeros.
+    def _check(self, ids: TokenIds, mask: TokenIds) -> None:
+        # OpenVINO takes an id or a position beyond its table for a row of zeros.
         largest = int(ids.max(initial=0))
         if largest >= self._vocabulary:
             raise EngineError(
                 f"Token id {largest} is beyond the {self._vocabulary} that the model knows.",
                 remedy="Its tokenizer.json belongs to another model.",
             )
+        if self._longest is None or ids.shape[1] <= self._longest:
+            return
+        beyond = slice(self._longest, None)
+        if ids[:, beyond].any() or mask[:, beyond].any():  # padding up to a round length may be
+            raise EngineError(
+                f"A text is longer than the {self._longest} tokens that the model has places for.",
+                remedy="Cut it, or choose a model with a longer window.",
+            )
 
-    def _compile(self, core: Core, model: Graph, *, streams: int) -> "_Compiled":
+    def _compile(self, core: Core, graph: Graph, weights: Weights, *, streams: int) -> "_Compiled":
         options = {
             "INFERENCE_NUM_THREADS": self._threads,
             "NUM_STREAMS": streams,
             "INFERENCE_PRECISION_HINT": self._precision.value,
         }
-        return _Compiled(core.compile_model(model, "CPU", options), streams)
+        compiled = _Compiled(core.compile_model(graph, "CPU", options), weights, streams)
+        one = np.ones((1, 1), dtype=np.int32)
+        compiled.run(one, one)  # lays the weights out, which takes as long as 50 short texts
+        return compiled
 
 
 class _Compiled:
     """A compiled model and its requests: as many calls at once as it has streams, others wait."""
 
-    def __init__(self, model: CompiledModel, streams: int) -> None:
+    def __init__(self, model: CompiledModel, weights: Weights, streams: int) -> None:
         self._streams = streams
         self._requests: SimpleQueue[Any] = SimpleQueue()
+        self._weights = weights  # the model's constants lie in its memory
         for _ in range(streams):
             self._requests.put(model.create_infer_request())
 
@@ -138,7 +164,3 @@ def _read_config(folder: Path) -> Mapping[str, Any]:
     if not isinstance(config, dict):
         raise ModelBroken(f"{path} is not an object.")
     return cast("dict[str, Any]", config)
-
-
-def _weight_bytes(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.glob("*.safetensors"))

@@ -1,10 +1,13 @@
-"""The tensors of a checkpoint, by name, as float32."""
+"""The tensors of a checkpoint, by name: as float32, or where they lie in the file."""
 
 import json
+import mmap
 from collections.abc import Iterator, Mapping
 from copy import copy
+from dataclasses import dataclass
+from math import prod
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -14,33 +17,39 @@ from safetensors import safe_open as _safe_open
 from bindery.errors import ModelBroken
 
 Tensor: TypeAlias = npt.NDArray[np.float32]
+Bits: TypeAlias = npt.NDArray[np.uint16]
+"""bfloat16 numbers, which NumPy lacks: each is the upper half of a float32."""
 
 safe_open: Any = _safe_open  # compiled: it has no annotations
 
 _WHOLE = "model.safetensors"
 _INDEX = "model.safetensors.index.json"
+_MAPPED: Mapping[str, Any] = {"F32": np.dtype("<f4"), "BF16": np.dtype("<u2")}
 
 
 class Weights(Mapping[str, Tensor]):
-    """A checkpoint's tensors, read one at a time, so that memory holds no second copy of them.
+    """A checkpoint's tensors, mapped from the disk, so that memory holds no second copy of them.
 
     One file (``model.safetensors``) or several (``model.safetensors.index.json``). float16 and
     bfloat16 widen to float32, which is exact. Raises ModelBroken naming the file or the tensor.
+
+    ``narrow`` says that the graph computes in bfloat16: matrices that the file holds in it stay so.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, narrow: bool = False) -> None:
         self.folder = folder
+        self.narrow = narrow
         self._prefix = ""
         self._files = _files_by_tensor(folder)
+        self._maps: dict[str, _File] = {}
+        self.views: list[object] = []
+        """What the graph's constants point to, which must live as long as they do."""
 
     def __getitem__(self, name: str) -> Tensor:
-        key = self._prefix + name
-        if key not in self._files:
-            raise ModelBroken(
-                f"{self.folder} has no tensor {key!r}.",
-                remedy="Is the checkpoint complete, and of the architecture its config.json names?",
-            )
-        return _read(self.folder / self._files[key], key)
+        tensor = self.as_written(name)
+        if tensor.dtype == np.uint16:
+            return (tensor.astype(np.uint32) << 16).view(np.float32)
+        return np.asarray(tensor, dtype=np.float32)
 
     def __contains__(self, name: object) -> bool:
         return f"{self._prefix}{name}" in self._files
@@ -52,11 +61,105 @@ class Weights(Mapping[str, Tensor]):
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
+    def as_written(self, name: str) -> Tensor | Bits:
+        """A tensor as it lies in the file where that is float32 or bfloat16; else as float32.
+
+        What lies there is not read before it is used, and must not be written to; it stays valid as
+        long as one of these Weights does.
+        """
+        key = self._prefix + name
+        if key not in self._files:
+            raise ModelBroken(
+                f"{self.folder} has no tensor {key!r}.",
+                remedy="Is the checkpoint complete, and of the architecture its config.json names?",
+            )
+        return self._file(key).tensor(key)
+
     def under(self, prefix: str) -> "Weights":
         """The same tensors, named from ``prefix`` on."""
         narrowed = copy(self)
         narrowed._prefix = self._prefix + prefix
         return narrowed
+
+    def body(self, first: str) -> "Weights":
+        """The tensors of a body whose first is called ``first``, whatever stands before the name.
+
+        A body saved beside a head goes by a name of its own: ``bert.``, ``roberta.``, ``model.``.
+        """
+        before = [name.removesuffix(first) for name in self if f".{name}".endswith(f".{first}")]
+        return self.under(min(before, key=len, default=""))
+
+    def parameters(self) -> int:
+        """How many numbers the checkpoint holds."""
+        keys = (self._prefix + name for name in self)
+        return sum(prod(self._file(key).entry(key)["shape"]) for key in keys)
+
+    def forget_pages(self) -> None:
+        """Give back the memory of what was read; what is used again is read again from the disk."""
+        for file in self._maps.values():
+            file.forget_pages()
+
+    def _file(self, key: str) -> "_File":
+        name = self._files[key]
+        if name not in self._maps:
+            self._maps[name] = _File.open(self.folder / name)
+        return self._maps[name]
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """One safetensors file, mapped: an 8-byte length, a JSON header of that length, the numbers.
+
+    The format: https://huggingface.co/docs/safetensors/index#format.
+    """
+
+    path: Path
+    content: mmap.mmap
+    header: Mapping[str, Any]
+    start: int
+
+    @classmethod
+    def open(cls, path: Path) -> "_File":
+        """Map a file, having had its header checked by its own library."""
+        try:
+            with safe_open(path, framework="numpy"):
+                pass
+            with path.open("rb") as file:
+                # OpenVINO takes no memory that cannot be written to. Nothing is: a written page
+                # would become this process's own copy.
+                content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+        except (SafetensorError, OSError) as error:
+            raise ModelBroken(f"{path} is truncated or altered: {error}.") from error
+        start = 8 + int.from_bytes(content[:8], "little")
+        return cls(path, content, json.loads(content[8:start]), start)
+
+    def entry(self, name: str) -> Mapping[str, Any]:
+        """What the header says of a tensor: its dtype, shape and data_offsets."""
+        if name not in self.header:
+            raise ModelBroken(f"{self.path} is truncated or altered: it has no tensor {name!r}.")
+        return self.header[name]
+
+    def tensor(self, name: str) -> Tensor | Bits:
+        entry = self.entry(name)
+        if entry["dtype"] not in _MAPPED:
+            with safe_open(self.path, framework="numpy") as file:
+                return np.asarray(file.get_tensor(name), dtype=np.float32)
+        kind, shape = _MAPPED[entry["dtype"]], entry["shape"]
+        begin = self.start + entry["data_offsets"][0]
+        numbers: Any = np.frombuffer(self.content, kind, prod(shape), begin)
+        return numbers.reshape(shape)
+
+    def forget_pages(self) -> None:
+        if hasattr(mmap, "MADV_DONTNEED"):  # not on Windows
+            self.content.madvise(mmap.MADV_DONTNEED)
+
+
+def lies_in_file(tensor: Tensor | Bits) -> bool:
+    """Whether a tensor is a view of the mapped file, which the processor can use where it lies."""
+    base: object = tensor
+    while isinstance(base, np.ndarray):
+        base = cast("Any", base).base
+    return isinstance(base, memoryview) and isinstance(base.obj, mmap.mmap) and tensor.flags.aligned
 
 
 def _files_by_tensor(folder: Path) -> dict[str, str]:
@@ -75,24 +178,3 @@ def _files_by_tensor(folder: Path) -> dict[str, str]:
             return dict.fromkeys(file.keys(), path.name)
     except SafetensorError as error:
         raise ModelBroken(f"{path} is truncated or altered: {error}.") from error
-
-
-def _read(path: Path, name: str) -> Tensor:
-    try:
-        with safe_open(path, framework="numpy") as file:
-            if file.get_slice(name).get_dtype() != "BF16":
-                return np.asarray(file.get_tensor(name), dtype=np.float32)
-    except (SafetensorError, OSError) as error:
-        raise ModelBroken(f"{path} is truncated or altered: {error}.") from error
-    return _read_bfloat16(path, name)
-
-
-def _read_bfloat16(path: Path, name: str) -> Tensor:
-    """NumPy has no bfloat16: its bits are the upper half of a float32's."""
-    with path.open("rb") as file:
-        header_bytes = int.from_bytes(file.read(8), "little")
-        header = json.loads(file.read(header_bytes))[name]
-        start, end = header["data_offsets"]
-        file.seek(8 + header_bytes + start)
-        halves = np.frombuffer(file.read(end - start), dtype="<u2")
-    return (halves.astype(np.uint32) << 16).view(np.float32).reshape(header["shape"])

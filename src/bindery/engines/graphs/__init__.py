@@ -1,23 +1,44 @@
 """Model bodies as OpenVINO graphs, built from a checkpoint's tensors and its config.json.
 
-One file per architecture, named by the ``model_type`` of the configuration.
+One file per architecture, named by the ``model_type`` of the configuration; what they share is in
+``parts`` (tables, products, norms), ``attention``, ``rotary`` and ``settings``.
 """
 
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from bindery.engines.graphs import bert
-from bindery.engines.runtime import Graph
+from bindery.engines.graphs import (
+    bert,
+    distilbert,
+    gemma3,
+    modernbert,
+    mpnet,
+    nomic_bert,
+    qwen3,
+    roberta,
+)
+from bindery.engines.graphs.parts import Body
 from bindery.engines.weights import Weights
 from bindery.errors import ModelBroken, UnsupportedModel
 
-Builder: TypeAlias = Callable[[Mapping[str, Any], Weights], Graph]
+Builder: TypeAlias = Callable[[Mapping[str, Any], Weights], Body]
 
-GRAPHS: Mapping[str, Builder] = {"bert": bert.build}
+GRAPHS: Mapping[str, Builder] = {
+    "bert": bert.build,
+    "camembert": roberta.build,
+    "distilbert": distilbert.build,
+    "gemma3_text": gemma3.build,
+    "modernbert": modernbert.build,
+    "mpnet": mpnet.build,
+    "nomic_bert": nomic_bert.build,
+    "qwen3": qwen3.build,
+    "roberta": roberta.build,
+    "xlm-roberta": roberta.build,
+}
 
 
-def build(config: Mapping[str, Any], weights: Weights) -> Graph:
-    """The graph of a checkpoint: ids and mask (b, s) int32 in, hidden states (b, s, d) float32 out.
+def build(config: Mapping[str, Any], weights: Weights) -> Body:
+    """The body of a checkpoint.
 
     Raises UnsupportedModel for an architecture without a graph, naming it, and ModelBroken where
     the tensors are not those that the configuration describes.
@@ -25,7 +46,7 @@ def build(config: Mapping[str, Any], weights: Weights) -> Graph:
     architecture = str(config.get("model_type"))
     if architecture not in GRAPHS:
         raise UnsupportedModel(
-            f"Models of the architecture {architecture!r} cannot be run.",
+            f"OpenVINO has no graph for models of the architecture {architecture!r}.",
             remedy=f"Known: {', '.join(GRAPHS)}.",
         )
     try:

@@ -1,16 +1,15 @@
-"""The parts that model bodies share, written once."""
+"""The parts that model bodies share, written once: constants, tables, products, norms."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from bindery.engines.runtime import Graph, Node, op, ov
-from bindery.engines.weights import Tensor, Weights
+from bindery.engines.weights import Bits, Tensor, Weights, lies_in_file
 from bindery.errors import ModelBroken, UnsupportedModel
-
-# Large enough to vanish in any softmax, small enough for bfloat16's range.
-_NEVER = -1e9
 
 ACTIVATIONS: Mapping[str, Callable[[Node], Node]] = {
     "gelu": lambda x: op.gelu(x, "ERF"),
@@ -22,6 +21,18 @@ ACTIVATIONS: Mapping[str, Callable[[Node], Node]] = {
     "tanh": op.tanh,
 }
 """Activation functions by the names that configurations use."""
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A model's body, not compiled yet: ids and mask (b, s) int32 in, (b, s, d) float32 out.
+
+    ``longest`` is the number of tokens that a table of positions has rows for, None where positions
+    have no end. OpenVINO gives zeros beyond a table.
+    """
+
+    graph: Graph
+    longest: int | None = None
 
 
 def activation(name: str) -> Callable[[Node], Node]:
@@ -51,9 +62,9 @@ def inputs() -> tuple[Node, Node]:
     )
 
 
-def model(name: str, hidden: Node, ids: Node, mask: Node) -> Graph:
+def model(hidden: Node, ids: Node, mask: Node) -> Graph:
     """The whole graph: ids and mask in, hidden states out."""
-    return ov.Model([op.result(hidden)], [ids, mask], name)
+    return ov.Model([op.result(hidden)], [ids, mask])
 
 
 def positions(ids: Node) -> Node:
@@ -62,15 +73,17 @@ def positions(ids: Node) -> Node:
     return op.range(constant(0, np.int32), length, constant(1, np.int32), "i32")
 
 
-def table(weights: Weights, name: str, shape: tuple[int, int]) -> Tensor:
-    """A table to look rows up in, of the shape that the configuration says.
+def positions_after(padding: int, ids: Node) -> Node:
+    """Positions as fairseq counts them: from ``padding`` + 1, over what is not the padding id."""
+    real = op.convert(op.not_equal(ids, constant(padding, np.int32)), "i32")
+    counted = op.multiply(op.cum_sum(real, constant(1, np.int32)), real)
+    return op.add(counted, constant(padding, np.int32))
 
-    OpenVINO gives zeros for rows beyond a table's end, so a short one would go unnoticed.
-    """
-    values = weights[f"{name}.weight"]
-    if values.shape != shape:
-        raise ModelBroken(f"{name} of {weights.folder} is of shape {values.shape}, not {shape}.")
-    return values
+
+def table(weights: Weights, name: str, shape: tuple[int, int]) -> Tensor:
+    """A small table to look rows up in, checked to be of the shape that the configuration says."""
+    _check_table(weights, name, shape)
+    return weights[f"{name}.weight"]
 
 
 def rows(table: Tensor, indices: Node) -> Node:
@@ -78,45 +91,93 @@ def rows(table: Tensor, indices: Node) -> Node:
     return op.gather(constant(table), indices, constant(0, np.int32))
 
 
-def linear(x: Node, weights: Weights, name: str) -> Node:
-    """The product x W^T + b, or without b where the checkpoint has none."""
-    product = op.matmul(x, constant(weights[f"{name}.weight"]), False, True)
-    if f"{name}.bias" not in weights:
-        return product
-    return op.add(product, constant(weights[f"{name}.bias"][None, None]))
+def embeddings(weights: Weights, name: str, shape: tuple[int, int], ids: Node) -> Node:
+    """The rows of the table of words at the ids, as float32. The table stays as the file has it.
+
+    Gemma's is 262,144 x 768: 805 MB in float32, half of that where the file holds bfloat16.
+    """
+    _check_table(weights, name, shape)
+    table = _constant_in_place(weights.as_written(f"{name}.weight"), weights)
+    found = op.gather(table, ids, constant(0, np.int32))
+    return op.convert(found, "f32")
 
 
-def linear_side_by_side(x: Node, weights: Weights, names: Sequence[str]) -> list[Node]:
-    """Several linear maps of the same x and of one width, as one product: a tenth less time.
+def _check_table(weights: Weights, name: str, shape: tuple[int, int]) -> None:
+    # OpenVINO gives zeros for rows beyond a table's end, so a short one would go unnoticed.
+    found = weights.as_written(f"{name}.weight").shape
+    if found != shape:
+        raise ModelBroken(f"{name} of {weights.folder} is of shape {found}, not {shape}.")
+
+
+def linear(x: Node, weights: Weights, name: str, *, bias: bool = True) -> Node:
+    """The map x W^T + b; with ``bias`` false x W^T, whatever the checkpoint has."""
+    return linear_side_by_side(x, weights, [name], bias=bias)
+
+
+def linear_side_by_side(
+    x: Node, weights: Weights, names: Sequence[str], *, bias: bool = True
+) -> Node:
+    """Several linear maps of the same x, as one product, side by side: a tenth less time.
 
     A query of 20 tokens is over in 2 ms, of which a hundred operators' starts are a good part.
     """
-    matrix = np.concatenate([weights[f"{name}.weight"] for name in names])
-    bias = np.concatenate([weights[f"{name}.bias"] for name in names])
-    product = op.add(op.matmul(x, constant(matrix), False, True), constant(bias[None, None]))
-    return op.split(product, constant(2, np.int32), len(names)).outputs()
+    product = _times(x, weights, [f"{name}.weight" for name in names])
+    if not bias:
+        return product
+    added = np.concatenate([weights[f"{name}.bias"] for name in names])
+    return op.add(product, constant(added[None, None]))
 
 
-def layer_norm(x: Node, weights: Weights, name: str, epsilon: float) -> Node:
+def gated(
+    x: Node,
+    weights: Weights,
+    act: str,
+    names: tuple[str, str, str] = ("gate_proj", "up_proj", "down_proj"),
+) -> Node:
+    """A gated feed-forward layer without biases (Shazeer, 2020, arXiv:2002.05202, eq. 6)."""
+    gate, up, down = names
+    opened = activation(act)(linear(x, weights, gate, bias=False))
+    passed = linear(x, weights, up, bias=False)
+    return linear(op.multiply(opened, passed), weights, down, bias=False)
+
+
+def layer_norm(x: Node, weights: Weights, name: str, epsilon: float, *, bias: bool = True) -> Node:
     """Layer normalisation over the last axis (Ba et al., 2016, arXiv:1607.06450)."""
     normed = op.mvn(x, constant([-1], np.int64), True, epsilon, "INSIDE_SQRT")
     scaled = op.multiply(normed, constant(weights[f"{name}.weight"][None, None]))
-    return op.add(scaled, constant(weights[f"{name}.bias"][None, None]))
+    return op.add(scaled, constant(weights[f"{name}.bias"][None, None])) if bias else scaled
 
 
-def padding_bias(mask: Node) -> Node:
-    """What is added to attention scores so that nobody looks at padding: (b, 1, 1, s)."""
-    attended = op.unsqueeze(op.convert(mask, "f32"), constant([1, 2], np.int64))
-    return op.multiply(op.subtract(constant(1, np.float32), attended), constant(_NEVER, np.float32))
+def rms_norm(x: Node, scale: Tensor, epsilon: float) -> Node:
+    """Root mean square normalisation over the last axis (Zhang, 2019, arXiv:1910.07467, eq. 4).
+
+    Written as OpenVINO's fusion into one operator expects it.
+    """
+    squares = op.reduce_mean(op.power(x, constant(2, np.float32)), constant([-1], np.int64), True)
+    root = op.sqrt(op.add(squares, constant(epsilon, np.float32)))
+    return op.multiply(op.multiply(x, op.divide(constant(1, np.float32), root)), constant(scale))
 
 
-def split_heads(x: Node, heads: int, width: int) -> Node:
-    """(b, s, heads * width) to (b, heads, s, width)."""
-    apart = op.reshape(x, constant([0, 0, heads, width], np.int64), True)
-    return op.transpose(apart, constant([0, 2, 1, 3], np.int64))
+def _times(x: Node, weights: Weights, names: Sequence[str]) -> Node:
+    """The product of x with one matrix, or with several, one under the other."""
+    written: list[Any] = [weights.as_written(name) for name in names]
+    narrow = weights.narrow and all(tensor.dtype == np.uint16 for tensor in written)
+    if not narrow:
+        written = [weights[name] for name in names]
+    joined = np.concatenate(written) if len(written) > 1 else written[0]
+    matrix = _constant_in_place(joined, weights)
+    if not narrow:
+        return op.matmul(x, matrix, False, True)
+    # Left to OpenVINO, it would hold the matrices in float32 beside those it computes with.
+    return op.convert(op.matmul(op.convert(x, "bf16"), matrix, False, True), "f32")
 
 
-def join_heads(x: Node, width: int) -> Node:
-    """(b, heads, s, width / heads) to (b, s, width)."""
-    together = op.transpose(x, constant([0, 2, 1, 3], np.int64))
-    return op.reshape(together, constant([0, 0, width], np.int64), True)
+def _constant_in_place(tensor: Tensor | Bits, weights: Weights) -> Node:
+    """A constant that is the file's own memory, if that is where the tensor lies; else a copy."""
+    in_place = lies_in_file(tensor)
+    if tensor.dtype != np.uint16:
+        return op.constant(tensor, shared_memory=in_place)
+    view = ov.Tensor(tensor, ov.Shape(tensor.shape), ov.Type.bf16)
+    if in_place:
+        weights.views.append(view)
+    return ov.op.Constant(view, shared_memory=in_place)

@@ -1,0 +1,110 @@
+"""Gemma 3, text only (Gemma Team, 2025, arXiv:2503.19786), as in EmbeddingGemma (arXiv:2509.20354).
+
+Four norms a layer, normed queries and keys, one global layer after five local ones; EmbeddingGemma
+looks both ways.
+"""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from bindery.engines.graphs import attention, parts, settings
+from bindery.engines.graphs.rotary import Rotation, Sight
+from bindery.engines.graphs.settings import FULL, SLIDING
+from bindery.engines.runtime import Node, op
+from bindery.engines.weights import Weights
+
+_logger = logging.getLogger(__name__)
+
+
+def build(config: Mapping[str, Any], weights: Weights) -> parts.Body:
+    """A local layer sees what is less than a window away."""
+    settings.refuse_variants(config, {"attn_logit_softcapping": None})
+    weights = weights.body("embed_tokens.weight")
+    every = config.get("sliding_window_pattern", 6)
+    layers = range(1, config["num_hidden_layers"] + 1)
+    kinds = settings.layer_kinds(config, [SLIDING if n % every else FULL for n in layers])
+
+    ids, mask = parts.inputs()
+    sights = _sights(ids, mask, config)
+    x = _embeddings(ids, config, weights)
+    for number, kind in enumerate(kinds):
+        x = _layer(x, sights[kind], config, weights.under(f"layers.{number}."))
+    x = _norm(x, config, weights, "norm")
+    return parts.Body(parts.model(x, ids, mask), config["max_position_embeddings"])
+
+
+def window(config: Mapping[str, Any]) -> int:
+    """W such that a local layer's token i sees the tokens j with abs(i - j) < W.
+
+    Looking both ways, W is ``sliding_window`` // 2 + 1: 257 for EmbeddingGemma's 512. But
+    transformers from 4.56 to before 5.23 wrote down W itself, and halved it again when it read
+    that; so a model fine-tuned and saved then says 257. The published ``sliding_window`` is even,
+    as all are, and W odd: an odd number is therefore taken for W, which is what the process that
+    wrote it computed with. After 257, such numbers (129, 65) come of a second round of saving and
+    loading, and are warned of: the training probably did not mean them.
+    """
+    written = int(config["sliding_window"])
+    if not config.get("use_bidirectional_attention"):
+        return written
+    if written % 2 == 0:
+        return written // 2 + 1
+    if written != 257:
+        _logger.warning(
+            "sliding_window %d is odd: taken for a window that transformers halved already, "
+            "perhaps more than once. A window of 512 would be written 512, or 257 when halved.",
+            written,
+        )
+    return written
+
+
+def _sights(ids: Node, mask: Node, config: Mapping[str, Any]) -> dict[str, Sight]:
+    width, longest = config["head_dim"], config["max_position_embeddings"]
+    heads = attention.Heads(config["num_attention_heads"], config["num_key_value_heads"], width)
+    bases = {
+        FULL: settings.rotary_base(config, FULL, old="rope_theta", default=1_000_000),
+        SLIDING: settings.rotary_base(config, SLIDING, old="rope_local_base_freq", default=10_000),
+    }
+    causal = not config.get("use_bidirectional_attention")
+    biases = attention.biases(ids, mask, window=window(config), causal=causal)
+    return {
+        kind: Sight(heads, Rotation.of(ids, base, width, longest), biases[kind])
+        for kind, base in bases.items()
+    }
+
+
+def _embeddings(ids: Node, config: Mapping[str, Any], weights: Weights) -> Node:
+    width = config["hidden_size"]
+    words = parts.embeddings(weights, "embed_tokens", (config["vocab_size"], width), ids)
+    return op.multiply(words, parts.constant(width**0.5, np.float32))
+
+
+def _layer(x: Node, sight: Sight, config: Mapping[str, Any], weights: Weights) -> Node:
+    y = _norm(x, config, weights, "input_layernorm")
+    y = _attention(y, sight, config, weights.under("self_attn."))
+    x = op.add(x, _norm(y, config, weights, "post_attention_layernorm"))
+
+    y = _norm(x, config, weights, "pre_feedforward_layernorm")
+    y = parts.gated(y, weights.under("mlp."), config["hidden_activation"])
+    return op.add(x, _norm(y, config, weights, "post_feedforward_layernorm"))
+
+
+def _attention(x: Node, sight: Sight, config: Mapping[str, Any], weights: Weights) -> Node:
+    bias = bool(config.get("attention_bias"))
+    names = ("q_proj", "k_proj", "v_proj")
+    mixed = sight.attend(
+        parts.linear_side_by_side(x, weights, names, bias=bias),
+        norms=(
+            lambda query: _norm(query, config, weights, "q_norm"),
+            lambda key: _norm(key, config, weights, "k_norm"),
+        ),
+        scale=config["query_pre_attn_scalar"] ** -0.5,
+    )
+    return parts.linear(mixed, weights, "o_proj", bias=bias)
+
+
+def _norm(x: Node, config: Mapping[str, Any], weights: Weights, name: str) -> Node:
+    # What is stored is the scale's distance from 1.
+    return parts.rms_norm(x, 1 + weights[f"{name}.weight"], config["rms_norm_eps"])

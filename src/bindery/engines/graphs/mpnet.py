@@ -1,0 +1,74 @@
+"""MPNet (Song et al., 2020, arXiv:2004.09297): BERT's layers, positions relative as well.
+
+The relative ones are T5's (Raffel et al., 2019, arXiv:1910.10683, section 2.1): a bias by distance
+for every head, one for all layers.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bindery.engines.graphs import attention, bert, parts
+from bindery.engines.runtime import Node, op
+from bindery.engines.weights import Weights
+
+_PADDING = 1  # fixed, whatever pad_token_id says
+_BUCKETS = 32  # fixed, whatever relative_attention_num_buckets says
+_FARTHEST = 128
+
+
+def build(config: Mapping[str, Any], weights: Weights) -> parts.Body:
+    """Positions count as RoBERTa's."""
+    weights = weights.body("embeddings.word_embeddings.weight")
+    longest = config["max_position_embeddings"] - _PADDING - 1
+    ids, mask = parts.inputs()
+    near = _relative_bias(ids, config, weights.under("encoder."), longest)
+    bias = op.add(attention.padding_bias(mask), near)
+    x = _embeddings(ids, config, weights.under("embeddings."))
+    for number in range(config["num_hidden_layers"]):
+        x = _layer(x, bias, config, weights.under(f"encoder.layer.{number}."))
+    return parts.Body(parts.model(x, ids, mask), longest)
+
+
+def _embeddings(ids: Node, config: Mapping[str, Any], weights: Weights) -> Node:
+    width = config["hidden_size"]
+    words = parts.embeddings(weights, "word_embeddings", (config["vocab_size"], width), ids)
+    table = parts.table(weights, "position_embeddings", (config["max_position_embeddings"], width))
+    x = op.add(words, parts.rows(table, parts.positions_after(_PADDING, ids)))
+    return parts.layer_norm(x, weights, "LayerNorm", config["layer_norm_eps"])
+
+
+def _layer(x: Node, bias: Node, config: Mapping[str, Any], weights: Weights) -> Node:
+    heads = attention.Heads.dividing(config["hidden_size"], config["num_attention_heads"])
+    names = ("q", "k", "v", "o")
+    attended = attention.self_attention(x, bias, weights.under("attention.attn."), names, heads)
+    return bert.feed_forward(op.add(attended, x), config, weights, "attention.LayerNorm")
+
+
+def _relative_bias(ids: Node, config: Mapping[str, Any], weights: Weights, longest: int) -> Node:
+    """(1, heads, s, s): for every head a row of biases by distance, laid out along diagonals."""
+    shape = (config["relative_attention_num_buckets"], config["num_attention_heads"])
+    table = parts.table(weights, "relative_attention_bias", shape)
+    by_distance = table[buckets(np.arange(-longest, longest + 1))].T
+    places = parts.positions(ids)
+    ahead = op.subtract(  # j - i
+        op.unsqueeze(places, parts.constant(0, np.int64)),
+        op.unsqueeze(places, parts.constant(1, np.int64)),
+    )
+    index = op.add(ahead, parts.constant(longest, np.int32))
+    found = op.gather(parts.constant(by_distance), index, parts.constant(1, np.int32))
+    return op.unsqueeze(found, parts.constant(0, np.int64))
+
+
+def buckets(ahead: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The bucket of each distance j - i: the near ones each its own, then by logarithm, to 128."""
+    half = _BUCKETS // 2
+    exact = half // 2
+    distance = np.abs(ahead)
+    ratio = np.maximum(distance, 1).astype(np.float32) / np.float32(exact)
+    scale = np.log(_FARTHEST / exact)
+    far = exact + (np.log(ratio) / np.float32(scale) * np.float32(half - exact)).astype(np.int64)
+    near = np.where(distance < exact, distance, np.minimum(far, half - 1))
+    return near + np.where(ahead > 0, half, 0)

@@ -1,0 +1,66 @@
+"""Qwen3 (Qwen Team, 2025, arXiv:2505.09388), as in Qwen3-Embedding (arXiv:2506.05176): causal.
+
+Pre-norm, grouped queries (Ainslie et al., 2023, arXiv:2305.13245), normed queries and keys.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from bindery.engines.graphs import attention, parts, settings
+from bindery.engines.graphs.rotary import Rotation, Sight
+from bindery.engines.graphs.settings import FULL, SLIDING
+from bindery.engines.runtime import Node, op
+from bindery.engines.weights import Weights
+
+
+def build(config: Mapping[str, Any], weights: Weights) -> parts.Body:
+    """Right for padding on either side: rotary positions only matter by their distance."""
+    weights = weights.body("embed_tokens.weight")
+    window = config.get("sliding_window") if config.get("use_sliding_window") else None
+    near = config.get("max_window_layers", 0) if window else config["num_hidden_layers"]
+    layers = range(config["num_hidden_layers"])
+    kinds = settings.layer_kinds(config, [SLIDING if n >= near else FULL for n in layers])
+
+    ids, mask = parts.inputs()
+    sights = _sights(ids, mask, config, window)
+    words = (config["vocab_size"], config["hidden_size"])
+    x = parts.embeddings(weights, "embed_tokens", words, ids)
+    for number, kind in enumerate(kinds):
+        x = _layer(x, sights[kind], config, weights.under(f"layers.{number}."))
+    x = _norm(x, config, weights, "norm")
+    return parts.Body(parts.model(x, ids, mask), config["max_position_embeddings"])
+
+
+def _sights(
+    ids: Node, mask: Node, config: Mapping[str, Any], window: int | None
+) -> dict[str, Sight]:
+    width, longest = config["head_dim"], config["max_position_embeddings"]
+    heads = attention.Heads(config["num_attention_heads"], config["num_key_value_heads"], width)
+    base = settings.rotary_base(config, FULL, old="rope_theta", default=10_000)
+    turns = Rotation.of(ids, base, width, longest)
+    biases = attention.biases(ids, mask, window=window, causal=True)
+    return {kind: Sight(heads, turns, bias) for kind, bias in biases.items()}
+
+
+def _layer(x: Node, sight: Sight, config: Mapping[str, Any], weights: Weights) -> Node:
+    y = _norm(x, config, weights, "input_layernorm")
+    x = op.add(x, _attention(y, sight, config, weights.under("self_attn.")))
+    y = _norm(x, config, weights, "post_attention_layernorm")
+    return op.add(x, parts.gated(y, weights.under("mlp."), config["hidden_act"]))
+
+
+def _attention(x: Node, sight: Sight, config: Mapping[str, Any], weights: Weights) -> Node:
+    bias = bool(config.get("attention_bias"))
+    names = ("q_proj", "k_proj", "v_proj")
+    mixed = sight.attend(
+        parts.linear_side_by_side(x, weights, names, bias=bias),
+        norms=(
+            lambda query: _norm(query, config, weights, "q_norm"),
+            lambda key: _norm(key, config, weights, "k_norm"),
+        ),
+    )
+    return parts.linear(mixed, weights, "o_proj", bias=bias)
+
+
+def _norm(x: Node, config: Mapping[str, Any], weights: Weights, name: str) -> Node:
+    return parts.rms_norm(x, weights[f"{name}.weight"], config["rms_norm_eps"])

@@ -1,0 +1,81 @@
+"""Rotary positions (Su et al., 2021, RoFormer, arXiv:2104.09864, eq. 34), by halves of a head."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+from bindery.engines.graphs import attention, parts
+from bindery.engines.runtime import Node, op
+
+Norm: TypeAlias = Callable[[Node], Node]
+
+
+def _as_is(x: Node) -> Node:
+    return x
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """Cosine and sine of every position's angles, (1, 1, s, width): one for all layers of a kind.
+
+    The pairs that turn together are a head's first and second half, as in GPT-NeoX.
+    """
+
+    width: int
+    cosine: Node
+    sine: Node
+
+    @classmethod
+    def of(cls, ids: Node, base: float, width: int, longest: int) -> "Rotation":
+        """For ids (b, s) with s up to ``longest``: looked up, since bfloat16 has no position 257.
+
+        float32 throughout, as the reference computes them: position 2,000 times a rounded
+        frequency is off by 1e-4.
+        """
+        exponents = np.arange(0, width, 2, dtype=np.float32) / np.float32(width)
+        frequencies = np.float32(1) / np.float32(base) ** exponents
+        angles = np.arange(longest, dtype=np.float32)[:, None] * frequencies
+        angles = np.concatenate([angles, angles], axis=1)
+        places = parts.positions(ids)
+        cosine, sine = (
+            op.unsqueeze(parts.rows(table, places), parts.constant([0, 1], np.int64))
+            for table in (np.cos(angles), np.sin(angles))
+        )
+        return cls(width, cosine, sine)
+
+    def turn(self, x: Node) -> Node:
+        """Queries or keys (b, heads, s, width), turned. Written as OpenVINO's fusion expects it."""
+        halves = parts.constant([self.width // 2, self.width // 2], np.int64)
+        first, second = op.variadic_split(x, parts.constant(3, np.int64), halves).outputs()
+        negated = op.multiply(second, parts.constant(-1, np.float32))
+        across = op.concat([negated, first], -1)
+        return op.add(op.multiply(x, self.cosine), op.multiply(across, self.sine))
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What layers of one kind look at: their heads, how positions turn them, what is hidden."""
+
+    heads: attention.Heads
+    turns: Rotation
+    bias: Node
+
+    def attend(
+        self,
+        joined: Node,
+        *,
+        norms: tuple[Norm, Norm] = (_as_is, _as_is),
+        scale: float | None = None,
+    ) -> Node:
+        """Attention over queries, keys and values side by side, (b, s, heads * width) each.
+
+        ``norms`` are those of queries and keys, head by head, before they are turned.
+        """
+        query, key, value = attention.split_heads(joined, self.heads)
+        query, key = (
+            self.turns.turn(norm(part)) for norm, part in zip(norms, (query, key), strict=True)
+        )
+        key, value = (attention.repeated(part, self.heads) for part in (key, value))
+        return attention.attend(query, key, value, self.bias, scale)
