@@ -18,12 +18,13 @@ from bindery.errors import EngineError
 
 POISON = -1
 # How large a batch may be is a matter of measuring, so the figures are not repeated here.
-MOST_TEXTS, MOST_TOKENS = batching._LARGEST_BATCH, batching._BATCH_TOKENS
+MOST_TOKENS = batching._BATCH_TOKENS
+MOST_TEXTS = MOST_TOKENS // batching._SHORTEST
 
 
 def text(number: int, length: int) -> Tokens:
     """A text of ``length`` tokens that begins with its number."""
-    return Tokens(np.array([number, *[0] * (length - 1)], dtype=np.int32), cut=0, prompt=0)
+    return Tokens(np.array([number, *[0] * (length - 1)], dtype=np.int32), 0, 0, (0, length))
 
 
 def row(tokens: Tokens) -> list[float]:
@@ -275,3 +276,40 @@ def test_a_small_call_does_not_wait_for_a_large_one(machine: Machine) -> None:
     assert len(large.result()) == 40
     assert len(small.result()) == 1
     assert [7] in batches[:2]
+
+
+@pytest.mark.parametrize("batch_tokens", [64, 1024, 4096, 32_768])
+def test_engines_say_how_large_their_batches_are(batch_tokens: int) -> None:
+    for length, waiting in ((8, 10_000), (64, 10_000), (512, 10_000), (8192, 3)):
+        size = batch_size(length, waiting, batch_tokens)
+        assert size == 1 or size * max(length, 64) <= batch_tokens
+        assert 2 * size > waiting or 2 * size * max(length, 64) > batch_tokens
+
+
+def test_results_may_be_anything_and_keep_their_order() -> None:
+    """A dense model's run gives a vector for each text, others a matrix or a pair."""
+
+    def run(texts: list[Tokens], length: int) -> list[tuple[int, np.ndarray]]:
+        return [(length, np.full((len(one), 2), one.ids[0])) for one in texts]
+
+    batcher = Batcher(run, workers=2, batch_tokens=128)
+    texts = [text(number, number % 40 + 1) for number in range(100)]
+
+    found = batcher.run(texts)
+    batcher.close()
+
+    for number, (one, (length, rows)) in enumerate(zip(texts, found, strict=True)):
+        assert length == padded_length(len(one))
+        assert rows.shape == (len(one), 2)
+        assert (rows == number).all()
+
+
+def test_threads_start_with_the_first_text() -> None:
+    before = set(threading.enumerate())
+    batcher = Batcher(lambda texts, _: texts, workers=3)
+
+    assert set(threading.enumerate()) == before
+    batcher.run([text(1, 2)])
+    assert len(set(threading.enumerate()) - before) == 3
+    batcher.close()
+    assert not any(thread.is_alive() for thread in set(threading.enumerate()) - before)

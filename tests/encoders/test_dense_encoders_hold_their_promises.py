@@ -53,6 +53,7 @@ def test_what_is_not_text_is_named_by_place(bge: DenseEncoder, texts: list, name
     calls = (
         lambda: bge.encode(texts, "document"),
         lambda: bge.encode_counted(texts, "document"),
+        lambda: bge.encode_tokens(texts, "document"),
         lambda: bge.count_tokens(texts),
         lambda: bge.token_offsets(texts),
     )
@@ -154,6 +155,68 @@ def test_sixteen_callers_at_once_get_their_own(
         assert max(pool.map(call, range(16))) <= 1e-5
 
 
+def test_tokens_come_with_the_vectors_of_the_same_texts(bge: DenseEncoder) -> None:
+    texts = [*WORDS, "", " ", "paper " * 40, "loose paper is lost"]
+
+    for role in ("query", "document"):
+        found = bge.encode_tokens(texts, role)
+        assert found.pooled is not None
+        assert np.abs(found.pooled.rows - bge.encode(texts, role).rows).max() <= 1e-5
+        encoded = bge.encode_counted(texts, role)
+        assert found.tokens_used.tolist() == encoded.tokens_used.tolist()
+        assert found.tokens_cut.tolist() == encoded.tokens_cut.tolist()
+        counts = [len(found.tokens[text]) for text in range(len(texts))]
+        assert counts == [min(n, bge.room(role)) for n in bge.count_tokens(texts)]
+        assert np.abs(np.linalg.norm(found.tokens.rows, axis=1) - 1).max() <= 1e-6
+
+
+def test_tokens_are_the_same_in_any_batch(bge: DenseEncoder) -> None:
+    texts = [" ".join(WORDS[: n % 12]) for n in range(30)]
+
+    together = bge.encode_tokens(texts, "document").tokens
+
+    for text, alone in enumerate(texts):
+        rows = bge.encode_tokens([alone], "document").tokens.rows
+        assert np.abs(rows - together[text]).max(initial=0) <= 1e-5
+
+
+def test_no_texts_have_no_tokens(bge: DenseEncoder) -> None:
+    found = bge.encode_tokens([], "document")
+
+    assert found.tokens.rows.shape == (0, 32)
+    assert len(found.tokens) == len(found.tokens_used) == 0
+    assert found.pooled is not None
+    assert found.pooled.rows.shape == (0, 32)
+
+
+def test_titles_are_refused_where_the_model_knows_none(bge: DenseEncoder) -> None:
+    calls = (
+        lambda titles: bge.encode(["a"], "document", titles=titles),
+        lambda titles: bge.encode_counted(["a"], "document", titles=titles),
+        lambda titles: bge.encode_tokens(["a"], "document", titles=titles),
+    )
+    for call in calls:
+        call([None])
+        with pytest.raises(InvalidValue, match="bge knows no titles"):
+            call(["Shelf care"])
+        with pytest.raises(InvalidValue, match="1 texts came with 2 titles"):
+            call([None, None])
+
+
+def test_vectors_and_tokens_at_once_do_not_mix(bge: DenseEncoder) -> None:
+    texts = [" ".join(WORDS[: n % 12 + 1]) for n in range(20)]
+    rows = bge.encode(texts, "document").rows
+    tokens = bge.encode_tokens(texts, "document").tokens.rows
+
+    def call(number: int) -> float:
+        if number % 2:
+            return float(np.abs(bge.encode(texts, "document").rows - rows).max())
+        return float(np.abs(bge.encode_tokens(texts, "document").tokens.rows - tokens).max())
+
+    with ThreadPoolExecutor(8) as pool:
+        assert max(pool.map(call, range(8))) <= 1e-5
+
+
 def test_a_closed_encoder_says_so_and_still_counts() -> None:
     encoder = load(TINY / "bge")
     encoder.close()
@@ -162,6 +225,8 @@ def test_a_closed_encoder_says_so_and_still_counts() -> None:
     for texts in (["a"], ["a"] * 3, ["paper " * 20]):
         with pytest.raises(EngineError, match="closed"):
             encoder.encode(texts, "document")
+        with pytest.raises(EngineError, match="closed"):
+            encoder.encode_tokens(texts, "document")
     assert encoder.count_tokens(["a"]) == [1]
 
 
@@ -183,6 +248,7 @@ def test_dropping_the_last_reference_stops_the_threads() -> None:
 def test_a_model_without_special_tokens_takes_an_empty_text(tmp_path: Path) -> None:
     folder = copied("bge", tmp_path)
     rewrite(folder / "tokenizer.json", post_processor=None)
+    rewrite(folder / "tokenizer_config.json", tokenizer_class="PreTrainedTokenizerFast")
     encoder = load(folder)
 
     for texts in ([""], ["", "a", ""]):

@@ -11,7 +11,7 @@ from bindery.encoders.dense import DenseEncoder
 from bindery.encoders.tokeniser import Tokeniser
 from bindery.engines import Precision
 from bindery.errors import EngineError
-from bindery.models.layout import read_layout
+from bindery.models.layout import Normalize, read_layout
 
 LAYOUT = read_layout(TINY / "gte")
 [[SPOILT]] = (text.ids[1:-1].tolist() for text in Tokeniser.of(LAYOUT).tokenise(["fragile"]))
@@ -24,6 +24,7 @@ class Counting:
     spoils: float | EngineError = 0.0
     precision: Precision = Precision.FLOAT32
     streams: int = 1
+    batch_tokens: int = 1024
     shapes: list[tuple[int, ...]] = field(default_factory=list)
     closed: bool = False
 
@@ -51,8 +52,8 @@ def engine() -> Counting:
 
 @pytest.fixture(params=[False, True], ids=["as it is", "normalised"])
 def encoder(request: pytest.FixtureRequest, engine: Counting) -> Iterator[DenseEncoder]:
-    card = replace(LAYOUT.card, normalised=request.param)
-    encoder = DenseEncoder(replace(LAYOUT, card=card), engine)
+    steps = (Normalize(),) if request.param else ()
+    encoder = DenseEncoder(replace(LAYOUT, steps=steps), engine)
     yield encoder
     encoder.close()
 

@@ -5,10 +5,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
-from tests.engines.checkpoints import TINY, copied, rewrite
+from tests.engines.checkpoints import TINY, copied, retensor, rewrite
 
-from bindery.errors import ModelBroken, UnsupportedModel
+from bindery.errors import ModelBroken, ModelError, UnsupportedModel
 from bindery.models.card import Family, Pooling
 from bindery.models.catalog import CATALOG
 from bindery.models.layout import read_layout
@@ -88,28 +89,38 @@ def test_late_interaction_is_never_averaged(
     if not has_modules:
         (folder / "modules.json").unlink()
 
-    with pytest.raises(UnsupportedModel, match="late-interaction model") as caught:
+    with pytest.raises(ModelError) as caught:
         read_layout(folder)
-    assert "dense" in caught.value.remedy
+    if has_modules:
+        assert "late-interaction model" in caught.value.message
 
 
 @pytest.mark.parametrize("telling", TELLING_MODULES.values(), ids=TELLING_MODULES)
 def test_modules_of_late_interaction_are_known(telling: dict, folder: Path) -> None:
     with pytest.raises(UnsupportedModel, match="late-interaction model"):
-        read_layout(with_modules(folder, TRANSFORMER, telling))
+        read_layout(with_modules(folder, TRANSFORMER, POOLING, telling))
+
+
+def test_a_projection_among_the_bodys_tensors_is_late_interaction(folder: Path) -> None:
+    """The tensor alone tells it: a body has none of that name."""
+    retensor(folder, lambda found: found | {"linear.weight": np.ones((8, 32), dtype=np.float32)})
+    card = read_layout(folder).card
+
+    assert (card.family, card.dimensions) == (Family.LATE_INTERACTION, 8)
 
 
 # Modules
 
 
 UNSUPPORTED_MODULES = {
-    "another kind": ((TRANSFORMER, POOLING, module("Dense", "2_Dense")), r"models\.Dense' cannot"),
+    "another kind": ((TRANSFORMER, POOLING, module("CNN", "2_CNN")), r"models\.CNN' cannot"),
     "another package": ((TRANSFORMER, module("Pooling", package="evil")), r"'evil\.Pooling'"),
     "the wrong order": ((POOLING, TRANSFORMER), "in this order"),
     "normalised first": ((TRANSFORMER, NORMALIZE, POOLING), "in this order"),
     "no pooling": ((TRANSFORMER,), "in this order"),
     "no body": ((POOLING, NORMALIZE), "in this order"),
     "one of them twice": ((TRANSFORMER, POOLING, POOLING), "in this order"),
+    "another body": ((TRANSFORMER, POOLING, TRANSFORMER), "in this order"),
     "nothing": ((), "in this order"),
     "no type": ((TRANSFORMER, {}), "None"),
 }

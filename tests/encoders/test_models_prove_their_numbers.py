@@ -4,18 +4,21 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 import pytest
 from tests.engines.checkpoints import Tensors, retensor
 
+from bindery.encoders.late import LateEncoder
 from bindery.encoders.loading import load_encoder
-from bindery.encoders.selftest import known_answers
+from bindery.encoders.selftest import KnownAnswer, check, known_answers
 from bindery.errors import SelfTestFailed
-from bindery.models.catalog import CATALOG, SERVED_FAMILIES
+from bindery.models.catalog import CATALOG
 from bindery.models.layout import read_layout
 
+GOLDEN = Path(__file__).parent.parent / "golden"
 VANILLA = CATALOG["vanilla"]
 LAYER = "encoder.layer.3."
 
@@ -52,13 +55,43 @@ def zeroed(tensors: Tensors) -> Tensors:
     return {name: np.zeros_like(values) for name, values in tensors.items()}
 
 
-def test_every_model_served_has_known_answers() -> None:
+def test_known_answers_are_vectors_of_their_model() -> None:
+    assert known_answers("vanilla")
     for entry in CATALOG.values():
-        answers = known_answers(entry.id)
-        assert answers or entry.card.family not in SERVED_FAMILIES
-        for answer in answers:
-            assert answer.vector.shape == (entry.card.dimensions,)
-            assert abs(np.linalg.norm(answer.vector) - 1) <= 1e-5
+        for answer in known_answers(entry.id):
+            assert answer.vectors.shape[1] == entry.card.dimensions
+            assert np.abs(np.linalg.norm(answer.vectors, axis=1) - 1).max() <= 1e-5
+
+
+def test_every_file_of_known_answers_is_of_a_model() -> None:
+    names = {file.name for file in (files("bindery.encoders") / "known").iterdir()}
+
+    assert {name.removesuffix(".json") for name in names} <= set(CATALOG)
+
+
+@pytest.mark.parametrize("fault", ["ids", "rows", "vectors", "nothing"])
+def test_late_interaction_is_held_to_its_answers_too(fault: str) -> None:
+    """An answer of several vectors: ids, their number, and how near they are by MaxSim."""
+    layout = read_layout(GOLDEN / "late" / "stanford")
+    encoder = load_encoder(layout, precision="f32", threads=1)
+    assert isinstance(encoder, LateEncoder)
+    text = "loose paper is lost, unbound!"
+    ids = encoder.tokenise([text], "document")[0].ids.tolist()
+    rows = encoder.encode([text], "document").rows
+    faults = {
+        "ids": (ids[::-1], rows, "its token ids are"),
+        "rows": (ids, rows[:-1], f"it has {len(rows)} vectors, not {len(rows) - 1}"),
+        "vectors": (ids, -rows, "its cosine to the reference is"),
+    }
+    wrong_ids, wrong_rows, named = faults.get(fault, (ids, rows, ""))
+    answer = KnownAnswer(text, "document", wrong_ids, wrong_rows)
+
+    if fault == "nothing":
+        check(encoder, answer)
+    else:
+        with pytest.raises(SelfTestFailed, match=named):
+            check(encoder, answer)
+    encoder.close()
 
 
 def test_the_real_model_passes(minilm_folder: Path, precision: str) -> None:

@@ -173,6 +173,7 @@ def test_blanks_part_tokens_only_where_the_pre_tokeniser_says(tmp_path: Path) ->
     assert tiny("bge").splits_at_blanks
 
     folder = copied("bge", tmp_path)
+    rewrite(folder / "tokenizer_config.json", tokenizer_class="PreTrainedTokenizerFast")
     metaspace = {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "first", "split": False}
     for pre_tokeniser in (metaspace, None):
         content = json.loads((folder / "tokenizer.json").read_text())

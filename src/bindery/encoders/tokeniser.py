@@ -1,16 +1,18 @@
 """Text to token ids, as the model's own tokeniser file says, with an account of what was cut."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from copy import copy, deepcopy
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import orjson
-from tokenizers import Encoding, Tokenizer
-from tokenizers.normalizers import BertNormalizer, Lowercase, Normalizer
-from tokenizers.normalizers import Sequence as Normalizers
+from tokenizers import AddedToken, Encoding, Tokenizer
 
+from bindery.encoders.tokeniser_classes import build_like_reference, described
 from bindery.errors import ModelBroken
 from bindery.models.layout import Layout, read_object
 
@@ -27,12 +29,17 @@ class Tokens:
 
     ``ids`` (s,) int32 hold special tokens and prompt; ``cut`` counts the text's tokens beyond the
     window; ``prompt`` counts the leading ids that belong to the prompt and the special tokens
-    before it (0 where there is no prompt).
+    before it (0 where there is no prompt). ``text`` is the half-open range of ids that are the
+    text's own; a token that holds the end of the prompt and the start of the text is one of them.
+    ``expansion`` counts the trailing ids that fill a query of a late-interaction model up: nobody
+    attends to them, and they attend to the others.
     """
 
     ids: npt.NDArray[np.int32]
     cut: int
     prompt: int
+    text: tuple[int, int]
+    expansion: int = 0
 
     def __len__(self) -> int:
         """The number of tokens used, special tokens and prompt included."""
@@ -42,19 +49,20 @@ class Tokens:
 class Tokeniser:
     """A model's tokenizer.json, run by Hugging Face's tokenizers. Safe to call from threads.
 
-    ``folder`` holds it and, for BERT's, the tokenizer_config.json that the reference goes by.
+    ``folder`` holds it and the configurations that the reference goes by beside it. A special token
+    written in a text is that token, as in the reference; see :meth:`neutralised`. Raises
+    ModelBroken for files that are no tokeniser.
     """
 
     def __init__(self, folder: Path, *, max_tokens: int, lower_case: bool = False) -> None:
         path = folder / "tokenizer.json"
-        try:
-            self._tokenizer = Tokenizer.from_file(str(path))
-        except Exception as error:  # tokenizers raises bare Exception for every kind of bad file
-            raise ModelBroken(f"{path} cannot be read: {error}.") from error
+        self._tokenizer = _read(path)
         # The file may carry the settings of somebody's last call, such as padding to 128.
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
-        _normalise_like_reference(self._tokenizer, folder, lower_case=lower_case)
+        build_like_reference(self._tokenizer, folder, lower_case=lower_case)
+        settings = read_object(folder / "tokenizer_config.json", optional=True)
+        self._keeps_end = settings.get("truncation_side") == "left"
         self.max_tokens = max_tokens
         self._before, self._after = _special_ids(self._tokenizer, path)
         self._splits_at_blanks = _splits_at_blanks(self._tokenizer)
@@ -64,32 +72,64 @@ class Tokeniser:
         """The tokeniser of a model's folder."""
         return cls(layout.body, max_tokens=layout.card.max_tokens, lower_case=layout.lower_case)
 
+    def within(self, max_tokens: int) -> "Tokeniser":
+        """The same with another window."""
+        found = copy(self)
+        found.max_tokens = max_tokens
+        return found
+
+    def neutralised(self, tokens: Iterable[str] = ()) -> "Tokeniser":
+        """The same, but special tokens written in a text, and ``tokens``, are ordinary text.
+
+        Unigram vocabularies (XLM-RoBERTa) hold ``<s>`` and its like as pieces, and still find them.
+        """
+        found = copy(self)
+        found._tokenizer = deepcopy(self._tokenizer)
+        tokenizer: Any = found._tokenizer
+        tokenizer.add_special_tokens([AddedToken(token, special=True) for token in tokens])
+        tokenizer.encode_special_tokens = True
+        return found
+
     @property
     def special_tokens(self) -> int:
         """How many tokens the model adds to every text."""
         return len(self._before) + len(self._after)
 
     @property
+    def leading_tokens(self) -> int:
+        """How many of them stand before the text."""
+        return len(self._before)
+
+    @property
     def splits_at_blanks(self) -> bool:
         """Whether the tokens of a text cut at a blank are the tokens of its parts."""
         return self._splits_at_blanks
+
+    def token_id(self, token: str) -> int | None:
+        """The id of a token of the vocabulary; None for one that is not there."""
+        return self._tokenizer.token_to_id(token)
+
+    def text_ids(self, text: str) -> list[int]:
+        """The ids of a text alone: no special tokens, no prompt, nothing cut."""
+        return next(self._encode([text])).ids
 
     def room(self, prompt: str = "") -> int:
         """How many tokens of text the window holds beside the special tokens and the prompt."""
         taken = self.count_tokens([prompt])[0] if prompt else 0
         return self.max_tokens - self.special_tokens - taken
 
-    def tokenise(self, texts: Sequence[str], prompt: str = "") -> list[Tokens]:
-        """Ids as the model wants them, one for each text, in order; cut at the window's end."""
-        leading = len(self._before) + self.count_tokens([prompt])[0] if prompt else 0
-        window = self.max_tokens - self.special_tokens
+    def tokenise(self, texts: Sequence[str], prompt: str | Sequence[str] = "") -> list[Tokens]:
+        """Ids as the model wants them, one for each text, in order; cut at the window's end.
+
+        ``prompt`` is put before every text; a sequence holds one for each.
+        """
+        prompts = [prompt] * len(texts) if isinstance(prompt, str) else list(prompt)
+        distinct = list(dict.fromkeys(prompts))
+        ids_of = dict(zip(distinct, (found.ids for found in self._encode(distinct)), strict=True))
+        whole = [before + text for before, text in zip(prompts, texts, strict=True)]
         return [
-            Tokens(
-                np.array([*self._before, *encoding.ids[:window], *self._after], dtype=np.int32),
-                cut=max(0, len(encoding) - window),
-                prompt=leading,
-            )
-            for encoding in self._encode([prompt + text for text in texts])
+            self._within_window(encoding.ids, ids_of[before])
+            for before, encoding in zip(prompts, self._encode(whole), strict=True)
         ]
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
@@ -101,6 +141,25 @@ class Tokeniser:
         encodings = self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
         return [np.array(encoding.offsets, dtype=np.int64).reshape(-1, 2) for encoding in encodings]
 
+    def _within_window(self, ids: list[int], prompt: list[int]) -> Tokens:
+        """Special tokens around what the window holds; ``prompt`` are the ids of the prompt alone.
+
+        Where the text begins is told by the ids that it shares with the prompt alone, because the
+        prompt's last blank may be part of the text's first token.
+        """
+        before, after = len(self._before), len(self._after)
+        cut = max(0, len(ids) - self.max_tokens + before + after)
+        kept = ids[cut:] if self._keeps_end else ids[: len(ids) - cut]
+        shared = sum(1 for _ in takewhile(bool, map(int.__eq__, prompt, ids)))
+        start = shared - cut if self._keeps_end else shared
+        end = before + len(kept)
+        return Tokens(
+            np.array([*self._before, *kept, *self._after], dtype=np.int32),
+            cut=cut,
+            prompt=before + len(prompt) if prompt else 0,
+            text=(min(before + max(0, start), end), end),
+        )
+
     def _encode(self, texts: Sequence[str]) -> Iterator[Encoding]:
         """In slices: an Encoding keeps some 150 bytes a token, and there may be many texts."""
         for start in range(0, len(texts), _TEXTS_AT_ONCE):
@@ -108,28 +167,30 @@ class Tokeniser:
             yield from self._tokenizer.encode_batch_fast(texts_now, add_special_tokens=False)
 
 
-def _normalise_like_reference(tokenizer: Tokenizer, folder: Path, *, lower_case: bool) -> None:
-    """Clean texts as transformers 5 does, which is not always as tokenizer.json says.
-
-    For BERT's tokeniser it builds the normaliser anew from tokenizer_config.json. Where
-    sentence_bert_config.json asks for lower case, sentence-transformers puts a step before it.
-    """
-    config = read_object(folder / "tokenizer_config.json", optional=True)
-    if str(config.get("tokenizer_class")) in {"BertTokenizer", "BertTokenizerFast"}:
-        tokenizer.normalizer = BertNormalizer(
-            clean_text=True,
-            handle_chinese_chars=bool(config.get("tokenize_chinese_chars", True)),
-            strip_accents=config.get("strip_accents"),
-            lowercase=bool(config.get("do_lower_case", True)),
+def _read(path: Path) -> Tokenizer:
+    others = sorted(
+        other.name for other in path.parent.glob("*") if other.name in _OTHER_VOCABULARIES
+    )
+    if not path.is_file() and others:
+        raise ModelBroken(
+            f"{path.parent} has no {path.name}, only {', '.join(others)}.",
+            remedy="Load its tokeniser with transformers' AutoTokenizer and save it again.",
         )
-    if lower_case and '"type":"Lowercase"' not in _described(tokenizer, "normalizer"):
-        normaliser: Normalizer | None = tokenizer.normalizer
-        steps: list[Normalizer] = [Lowercase()] if normaliser is None else [Lowercase(), normaliser]
-        tokenizer.normalizer = Normalizers(steps)
+    try:
+        return Tokenizer.from_file(str(path))
+    except Exception as error:  # tokenizers raises bare Exception for every kind of bad file
+        raise ModelBroken(f"{path} cannot be read: {error}.") from error
 
 
-def _described(tokenizer: Tokenizer, part: str) -> str:
-    return orjson.dumps(orjson.loads(tokenizer.to_str())[part]).decode()
+_OTHER_VOCABULARIES = {
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+    "sentencepiece.bpe.model",
+    "spiece.model",
+    "tokenizer.model",
+}
+"""What a tokeniser was saved as before tokenizer.json."""
 
 
 def _special_ids(tokenizer: Tokenizer, path: Path) -> tuple[list[int], list[int]]:
@@ -144,5 +205,8 @@ def _special_ids(tokenizer: Tokenizer, path: Path) -> tuple[list[int], list[int]
 
 
 def _splits_at_blanks(tokenizer: Tokenizer) -> bool:
-    described = _described(tokenizer, "pre_tokenizer")
-    return any(described.startswith(f'{{"type":"{name}"') for name in _SPLITTING_AT_BLANKS)
+    found: Any = orjson.loads(described(tokenizer.pre_tokenizer)) or {}
+    steps: list[Any] = found.get("pretokenizers") or [found]
+    return steps[0].get("type") in _SPLITTING_AT_BLANKS and all(
+        step.get("prepend_scheme", "always") == "always" for step in steps
+    )

@@ -1,31 +1,112 @@
-"""What a folder's own configuration says of its model: the sentence-transformers layout, read."""
+"""A model's folder, read: what its own configuration says of it, whatever layout it was saved in.
+
+The values are here; :mod:`bindery.models.layouts` holds a reader for each layout.
+"""
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
-from bindery.errors import ModelBroken, UnsupportedModel
-from bindery.models.card import CatalogEntry, Family, ModelCard, Pooling
-from bindery.types import DOCUMENT, QUERY
+from bindery.errors import InvalidValue, ModelBroken
+from bindery.models.card import CatalogEntry, Family, ModelCard
+from bindery.types import DOCUMENT, Role
 
-_LEGACY_POOLING = {
-    "pooling_mode_cls_token": Pooling.CLS,
-    "pooling_mode_max_tokens": Pooling.MAX,
-    "pooling_mode_mean_tokens": Pooling.MEAN,
-    "pooling_mode_mean_sqrt_len_tokens": Pooling.MEAN_SQRT,
-    "pooling_mode_weightedmean_tokens": Pooling.WEIGHTED_MEAN,
-    "pooling_mode_lasttoken": Pooling.LAST,
-}
+
+@dataclass(frozen=True, slots=True)
+class Dense:
+    """A linear step: y = activation(W x + b), then + x (or + R x) where it has a residual.
+
+    ``folder`` holds ``model.safetensors`` with ``prefix + "linear.weight"`` (outputs, inputs), and
+    perhaps ``linear.bias`` and ``residual.weight``. ``activation`` is a key of
+    :data:`bindery.encoders.head.ACTIVATIONS`.
+    """
+
+    folder: Path
+    inputs: int
+    outputs: int
+    activation: str = "identity"
+    has_bias: bool = False
+    has_residual: bool = False
+    prefix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LayerNorm:
+    """Layer normalisation; ``folder`` holds ``norm.weight`` and ``norm.bias``."""
+
+    folder: Path
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
+class Normalize:
+    """Bring each row to length 1 (L2)."""
+
+
+Step: TypeAlias = Dense | LayerNorm | Normalize
+"""What happens to each pooled vector (dense), or to each token's (late interaction), in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class LateInteraction:
+    """How a late-interaction model marks, fills up and thins out its texts.
+
+    A marker is a token of the vocabulary, put by its id after the first special token; empty for
+    none. ``query_length`` and ``document_length`` count special tokens and marker in: longer texts
+    are cut. A model that ``expands`` fills queries up with ``expansion_token`` (empty: the
+    tokeniser's mask token), to ``expanded_length`` where that is another than ``query_length``.
+    ``skipped`` are the words whose tokens are not kept in the roles of ``skipped_in``.
+    ``pooling_factor`` above 1 clusters the document's tokens but for the first
+    ``protected_tokens``. ``as_colbert_ai`` is for what colbert-ai does in its own way: of a skipped
+    word the first piece is meant, and a padding token in a text counts as padding.
+    """
+
+    query_marker: str
+    document_marker: str
+    query_length: int
+    document_length: int
+    expands: bool = True
+    expanded_length: int | None = None
+    attends_to_expansion: bool = False
+    expansion_token: str = ""
+    skipped: tuple[str, ...] = ()
+    skipped_in: tuple[Role, ...] = (DOCUMENT,)
+    pooling_factor: float = 1.0
+    protected_tokens: int = 1
+    as_colbert_ai: bool = False
+
+    def __post_init__(self) -> None:
+        # A special token on each side, the marker, and one of the text.
+        for name in ("query_length", "document_length"):
+            if getattr(self, name) < 4:
+                raise InvalidValue(
+                    f"A {name} of {getattr(self, name)} tokens holds no text.",
+                    remedy="Choose 4 or more.",
+                    param=name,
+                )
+        if self.expanded_length is not None and self.expanded_length > self.query_length:
+            raise InvalidValue(
+                f"Queries of up to {self.query_length} tokens cannot be filled up to "
+                f"{self.expanded_length}.",
+                param="expanded_length",
+            )
+        if not 1 <= self.pooling_factor < float("inf") or self.protected_tokens < 0:
+            raise InvalidValue(
+                f"Token pooling by {self.pooling_factor} with {self.protected_tokens} protected "
+                "tokens is not possible.",
+                remedy="Choose a factor of 1 (off) or more.",
+                param="pooling_factor",
+            )
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A folder in sentence-transformers layout: its card, and what only its tokeniser must know.
+    """A model's folder: its card, and what only its tokeniser and head must know.
 
     ``body`` is where the Transformer's own files lie. ``pools_prompt`` says whether the prompt's
-    tokens take part in the pooling.
+    tokens take part in the pooling. ``steps`` come after it. ``late`` is None for a model of one
+    vector per text.
     """
 
     folder: Path
@@ -33,6 +114,8 @@ class Layout:
     card: ModelCard
     lower_case: bool
     pools_prompt: bool
+    steps: tuple[Step, ...] = (Normalize(),)
+    late: LateInteraction | None = None
 
 
 def read_layout(folder: Path, *, entry: CatalogEntry | None = None) -> Layout:
@@ -40,143 +123,88 @@ def read_layout(folder: Path, *, entry: CatalogEntry | None = None) -> Layout:
 
     ``entry`` is the model's row in the catalog, if it has one: the card then bears its name and
     provenance. Raises ModelBroken for a missing or unreadable file, or one that contradicts the
-    row; UnsupportedModel, naming it, for a module or family that Bindery does not run.
+    row; UnsupportedModel, naming it, for a module or layout that Bindery does not run.
     """
-    _refuse_late_interaction(folder)
-    by_kind = _by_kind(_read_list(folder / "modules.json"))
-    body = folder / by_kind["Transformer"]
-    config = read_object(body / "config.json")
-    settings = read_object(body / "sentence_bert_config.json", optional=True)
-    pooling = read_object(folder / by_kind["Pooling"] / "config.json")
-    own = read_object(folder / "config_sentence_transformers.json", optional=True)
+    # The readers make the values above, so they can only be imported after them.
+    from bindery.models.layouts import reader_of
 
-    kinds = _pooling_kinds(pooling, folder)
-    card = ModelCard(
-        id=folder.name,
-        family=Family.DENSE,
-        dimensions=_whole_number(config, "hidden_size", body) * len(kinds),
-        max_tokens=_max_tokens(body, config, settings),
-        pooling=kinds,
-        normalised="Normalize" in by_kind,
-        prompts=_prompts(own),
+    layout = reader_of(folder)(folder)
+    if entry is None:
+        return layout
+    return replace(layout, card=_named(layout.card, entry, folder))
+
+
+def with_lengths(
+    layout: Layout, *, query: int | None = None, document: int | None = None
+) -> Layout:
+    """The same late-interaction model with other lengths of queries or documents, in tokens.
+
+    Special tokens and marker count. None leaves a length as it is, and none goes beyond the body's
+    positions. Queries that were filled up are filled up to their new length. Raises InvalidValue
+    for a dense model, and for a length without room for text.
+    """
+    from bindery.models.layouts.parts import positions_of
+
+    late = layout.late
+    if late is None:
+        raise InvalidValue(
+            f"{layout.card.id} is a dense model: its queries and documents have one length.",
+            param="query_length",
+        )
+    most = positions_of(read_object(layout.body / "config.json"))
+    query_length = late.query_length if query is None else min(query, most or query)
+    document_length = late.document_length if document is None else min(document, most or document)
+    # Where the two differ the model fills up short queries alone, and goes on doing so.
+    fills_to = late.expanded_length and min(late.expanded_length, query_length)
+    changed = replace(
+        late,
+        query_length=query_length,
+        document_length=document_length,
+        expanded_length=fills_to,
     )
-    return Layout(
-        folder=folder,
-        body=body,
-        card=_named(card, entry, folder) if entry else card,
-        lower_case=bool(settings.get("do_lower_case", False)),
-        pools_prompt=bool(pooling.get("include_prompt", True)),
-    )
+    card = replace(layout.card, max_tokens=document_length, query_max_tokens=query_length)
+    return replace(layout, card=card, late=changed)
 
 
 def _named(card: ModelCard, entry: CatalogEntry, folder: Path) -> ModelCard:
     row = entry.card
-    found = (card.dimensions, card.max_tokens, card.pooling, card.normalised)
-    expected = (row.dimensions, row.max_tokens, row.pooling, row.normalised)
-    if found != expected:
+    late = Family.LATE_INTERACTION
+    if (row.family is late) != (card.family is late):
         raise ModelBroken(
-            f"{folder} describes another model than {row.id!r}: dimensions, window, pooling and "
-            f"normalisation are {found}, not {expected}.",
-            remedy=f"Run `bindery preload {row.id} --force`.",
+            f"{folder} describes a {card.family} model, and {row.id!r} is a {row.family} one.",
+            remedy=_mend(entry, [f'family = "{card.family}"']),
         )
-    return replace(row, prompts={**card.prompts, **row.prompts})
-
-
-def _by_kind(modules: list[Any]) -> dict[str, str]:
-    """Each module's folder by its kind, having checked that they are the ones we run, in order."""
-    expected = ("Transformer", "Pooling", "Normalize")
-    found: dict[str, str] = {}
-    for module in modules:
-        package, _, kind = str(module.get("type", "")).rpartition(".")
-        if not package.startswith("sentence_transformers") or kind not in expected:
-            raise UnsupportedModel(
-                f"The module {module.get('type')!r} cannot be run.",
-                remedy=f"Known: {', '.join(expected)} of sentence_transformers.",
-            )
-        found[kind] = str(module.get("path", ""))
-    if tuple(found) not in {expected, expected[:2]} or len(found) != len(modules):
-        raise UnsupportedModel(
-            f"The modules {', '.join(str(module.get('type')) for module in modules)} cannot be run "
-            "in this order.",
-            remedy="Known: Transformer, Pooling and perhaps Normalize.",
+    compared = ["dimensions", "max_tokens", "pooling", "normalised"]
+    # A row may leave this to the folder.
+    compared += ["query_max_tokens"] * (row.query_max_tokens is not None)
+    wrong = [name for name in compared if getattr(row, name) != getattr(card, name)]
+    if wrong:
+        found, expected = (
+            ", ".join(f"{name} = {_toml(getattr(one, name))}" for name in wrong)
+            for one in (card, row)
         )
-    return found
-
-
-def _refuse_late_interaction(folder: Path) -> None:
-    """A late-interaction checkpoint must never be averaged silently into one vector.
-
-    The signs are asked for even where modules.json says otherwise or is not there: checkpoints with
-    a stale one exist (mixedbread-ai/mxbai-colbert-large-v1 had one), and Stanford's have none.
-    """
-    path = folder / "modules.json"
-    modules = _read_list(path) if path.is_file() else []
-    config = read_object(folder / "config.json", optional=True)
-    own = read_object(folder / "config_sentence_transformers.json", optional=True)
-    signs = {
-        "its config.json names HF_ColBERT": "HF_ColBERT" in (config.get("architectures") or ()),
-        "it has an artifact.metadata": (folder / "artifact.metadata").exists(),
-        "it is a multi-vector model": own.get("model_type") in {"ColBERT", "MultiVectorEncoder"},
-        "it is compared by MaxSim": str(own.get("similarity_fn_name")).lower() == "maxsim",
-        "it has a module of PyLate": any("pylate" in str(part.get("type")) for part in modules),
-        "it has a MultiVectorMask": any("MultiVectorMask" in str(p.get("type")) for p in modules),
-    }
-    for sign, found in signs.items():
-        if found:
-            raise UnsupportedModel(
-                f"{folder} is a late-interaction model ({sign}) and not a dense one.",
-                remedy="Late interaction is not served yet; load a dense model.",
-            )
-
-
-def _max_tokens(body: Path, config: Mapping[str, Any], settings: Mapping[str, Any]) -> int:
-    """The window: what the model's authors set, else what the tokeniser says; within the positions.
-
-    The reference takes ``max_seq_length`` as it is and fails on texts beyond the positions.
-    """
-    tokeniser = read_object(body / "tokenizer_config.json", optional=True)
-    positions = _whole_number(config, "max_position_embeddings", body)
-    said = settings.get("max_seq_length") or tokeniser.get("model_max_length") or positions
-    return min(int(said), positions)
-
-
-def _whole_number(config: Mapping[str, Any], key: str, body: Path) -> int:
-    """What every BERT's configuration has, and other architectures call by other names."""
-    value = config.get(key)
-    if not isinstance(value, int):
-        raise UnsupportedModel(
-            f"Models of the architecture {str(config.get('model_type'))!r} cannot be run: "
-            f"{body / 'config.json'} has no number {key!r}."
+        raise ModelBroken(
+            f"{folder} describes another model than {row.id!r}: it has {found}, not {expected}.",
+            remedy=_mend(entry, [f"{name} = {_toml(getattr(card, name))}" for name in wrong]),
         )
-    return value
+    return replace(
+        row, prompts={**card.prompts, **row.prompts}, query_max_tokens=card.query_max_tokens
+    )
 
 
-def _pooling_kinds(config: Mapping[str, Any], folder: Path) -> tuple[Pooling, ...]:
-    named = config.get("pooling_mode")
-    if named is None:
-        kinds = tuple(kind for key, kind in _LEGACY_POOLING.items() if config.get(key))
-        return kinds or (Pooling.MEAN,)
-
-    names = [named] if isinstance(named, str) else list(named)
-    known = set(_LEGACY_POOLING.values())
-    for name in names:
-        if name not in known:
-            raise UnsupportedModel(
-                f"The pooling {name!r} of {folder} is not known.",
-                remedy=f"Known: {', '.join(sorted(known))}.",
-            )
-    return tuple(Pooling(name) for name in names)
+def _mend(entry: CatalogEntry, lines: list[str]) -> str:
+    again = f"`bindery preload {entry.id} --force`"
+    if entry.verified:
+        return f"Run {again}."
+    return (
+        "The row was never checked against the hub's files, and may be what is wrong. If the files "
+        f"are right, put a row [models.{entry.id}] with {', '.join(lines)} into a catalog of your "
+        f"own (BINDERY_CATALOG); else run {again}."
+    )
 
 
-def _prompts(own: Mapping[str, Any]) -> dict[str, str]:
-    """What is put before a text by role.
-
-    A model whose documents' prompt goes by another name (``passage``) is asked for it by that name:
-    sentence-transformers 6.2 does not fall back to it for ``document`` either.
-    """
-    found: dict[str, str | None] = own.get("prompts") or {}
-    named = {name: text for name, text in found.items() if text is not None}
-    return {QUERY: "", DOCUMENT: "", **named}
+def _toml(value: object) -> str:
+    return json.dumps(value)
 
 
 def read_object(path: Path, *, optional: bool = False) -> dict[str, Any]:
@@ -192,11 +220,12 @@ def read_object(path: Path, *, optional: bool = False) -> dict[str, Any]:
     return cast("dict[str, Any]", value)
 
 
-def _read_list(path: Path) -> list[Any]:
+def read_modules(path: Path) -> list[dict[str, Any]]:
+    """A modules.json: one object for each module. Raises ModelBroken, naming it, for all else."""
     value = cast("list[Any]", _read_json(path))
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ModelBroken(f"{path} is not a list of modules.")
-    return value
+    return cast("list[dict[str, Any]]", value)
 
 
 def _read_json(path: Path) -> object:
@@ -207,7 +236,7 @@ def _read_json(path: Path) -> object:
             f"{path.parent} has no {path.name}.",
             remedy="Save the model with sentence-transformers, which writes every file needed.",
         ) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ModelBroken(f"{path} is not JSON: {error}.") from error
     except OSError as error:
         raise ModelBroken(f"{path} cannot be read: {error}.") from error

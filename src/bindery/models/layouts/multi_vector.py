@@ -1,0 +1,172 @@
+"""Late interaction as sentence-transformers 6 saves it: MultiVectorEncoder.
+
+Transformer (with the lengths and the filling up of queries), Dense, MultiVectorMask (with the
+words not kept), Normalize and perhaps HierarchicalTokenPooling. Its prompts are text: what one
+begins with is a marker where it is a token that was added to the vocabulary.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from bindery.errors import ModelBroken, UnsupportedModel
+from bindery.models.card import Family
+from bindery.models.layout import LateInteraction, Layout, Step, read_object
+from bindery.models.layouts import parts
+from bindery.models.layouts.late import late_layout
+from bindery.models.layouts.parts import Module
+from bindery.types import DOCUMENT, QUERY, Role
+
+_LATE = Family.LATE_INTERACTION
+_MASK = "MultiVectorMask"
+_POOLING = "HierarchicalTokenPooling"
+_KNOWN = ("Transformer", "Dense", _MASK, "Normalize", _POOLING)
+_STRATEGIES = ("fixed", "min")
+
+
+@dataclass(frozen=True, slots=True)
+class _Queries:
+    """How long queries may be and what they are filled up to; None where they are not."""
+
+    length: int
+    fills_to: int | None = None
+    attends: bool = False
+    token: str = ""
+
+
+def read(folder: Path) -> Layout:
+    """The layout of a MultiVectorEncoder."""
+    modules = parts.modules_of(folder, _LATE, _KNOWN, ("sentence_transformers",))
+    _check_order(modules)
+    body = modules[0].folder
+    config = read_object(body / "config.json")
+    own = read_object(folder / parts.OWN, optional=True)
+    # Older files keep the lengths in the model's own configuration; the module's own goes first.
+    settings = {**own, **parts.settings_of(body)}
+    window = parts.window_of(body, config, settings)
+    queries = _queries(settings, window, body)
+    said = parts.whole(settings, "document_length", body, default=window)
+    prompts = parts.prompts_of(own)
+    markers, prompts = _markers(prompts, body)
+    factor, protected = _token_pooling(modules)
+    words, roles = _skipped(modules)
+    late = LateInteraction(
+        query_marker=markers[QUERY],
+        document_marker=markers[DOCUMENT],
+        query_length=queries.length,
+        document_length=parts.length(
+            min(said, parts.positions_of(config) or said), "document_length", body
+        ),
+        expands=queries.fills_to is not None,
+        expanded_length=None if queries.fills_to == queries.length else queries.fills_to,
+        attends_to_expansion=queries.attends,
+        expansion_token=queries.token,
+        skipped=words,
+        skipped_in=roles,
+        pooling_factor=factor,
+        protected_tokens=protected,
+    )
+    steps: tuple[Step, ...] = tuple(
+        parts.STEPS[module.kind](module, over=parts.TOKEN_VECTORS)
+        for module in modules
+        if module.kind in parts.STEPS
+    )
+    return late_layout(folder, body, config, steps, late, prompts)
+
+
+def _check_order(modules: Sequence[Module]) -> None:
+    kinds = [module.kind for module in modules]
+    once = all(kinds.count(kind) <= 1 for kind in ("Transformer", _MASK, _POOLING))
+    pooled_last = _POOLING not in kinds[:-1]
+    if kinds[:1] != ["Transformer"] or _MASK not in kinds or not once or not pooled_last:
+        raise parts.wrong_order(
+            modules,
+            _LATE,
+            f"Transformer, then Dense, {_MASK} and Normalize, and perhaps {_POOLING} at the end",
+        )
+
+
+def _queries(settings: Mapping[str, Any], window: int, body: Path) -> _Queries:
+    said = parts.whole(settings, "query_length", body, default=window)
+    expansion = settings.get("query_expansion")
+    if expansion is None:
+        return _Queries(parts.length(min(said, window), "query_length", body))
+    if not isinstance(expansion, dict):
+        raise ModelBroken(f"{body} has a query_expansion that is no object: {expansion!r}.")
+
+    found = cast("dict[str, Any]", expansion)
+    strategy = found.get("strategy")
+    unknown = sorted(set(found) - {"strategy", "attend", "length", "token"})
+    if strategy not in _STRATEGIES or unknown:
+        raise UnsupportedModel(
+            f"{body} fills queries up by the strategy {strategy!r} with {unknown}, which is not "
+            "known.",
+            remedy=f"Known: {', '.join(_STRATEGIES)}.",
+        )
+    fills_to = parts.length(
+        min(parts.whole(found, "length", body), window), "length of query_expansion", body
+    )
+    return _Queries(
+        length=fills_to if strategy == "fixed" else max(min(said, window), fills_to),
+        fills_to=fills_to,
+        attends=bool(found.get("attend", False)),
+        token=str(found.get("token") or ""),
+    )
+
+
+def _markers(prompts: Mapping[str, str], body: Path) -> tuple[dict[Role, str], dict[Role, str]]:
+    """The token that each role's prompt begins with, and what is left of the prompt."""
+    added = cast("list[dict[str, Any]]", read_object(body / "tokenizer.json").get("added_tokens"))
+    tokens = [str(token.get("content", "")) for token in added or ()]
+    tokens = [token for token in tokens if token.strip()]
+    markers: dict[Role, str] = {}
+    rest: dict[Role, str] = {}
+    for role in (QUERY, DOCUMENT):
+        prompt = prompts[role]
+        markers[role] = max(filter(prompt.startswith, tokens), key=len, default="")
+        rest[role] = prompt.removeprefix(markers[role])
+        if within := [token for token in tokens if token in rest[role]]:
+            raise UnsupportedModel(
+                f"The prompt {prompt!r} of the role {role!r} holds the token {within[0]!r}, which "
+                "cannot be run.",
+                remedy="A prompt may begin with one token, and text may follow.",
+            )
+    return markers, rest
+
+
+def _skipped(modules: Sequence[Module]) -> tuple[tuple[str, ...], tuple[Role, ...]]:
+    mask = next(module for module in modules if module.kind == _MASK)
+    config = mask.config(optional=True)
+    if config.get("keep_only_token_ids"):
+        raise UnsupportedModel(
+            f"{mask.folder / 'config.json'} sets keep_only_token_ids, which cannot be run."
+        )
+    roles = config.get("skiplist_tasks")
+    roles = [DOCUMENT] if roles is None else [roles] if isinstance(roles, str) else roles
+    return tuple(map(str, config.get("skiplist_words") or ())), tuple(map(str, roles))
+
+
+def _token_pooling(modules: Sequence[Module]) -> tuple[float, int]:
+    """The factor and the number of protected tokens: 1 and 1 without the module."""
+    module = modules[-1]
+    if module.kind != _POOLING:
+        return 1.0, 1
+    path = module.folder / "config.json"
+    config = module.config()
+    factor = config.get("pool_factor", 1.0)
+    protected = config.get("num_protected_tokens", 1)
+    if not isinstance(factor, int | float) or not 1 <= factor < float("inf"):
+        raise ModelBroken(f"{path} has no number 'pool_factor' from 1 up, but {factor!r}.")
+    if not isinstance(protected, int) or protected < 0:
+        raise ModelBroken(f"{path} has no 'num_protected_tokens', but {protected!r}.")
+    tasks = config.get("tasks", [DOCUMENT])
+    # A file without the word is from before it, and its clusters are not brought to length 1.
+    normalises = config.get("normalize_embeddings", False)
+    if tasks not in ([DOCUMENT], DOCUMENT, None) or (factor > 1 and not normalises):
+        raise UnsupportedModel(
+            f"{path} pools the tokens of {tasks} with normalize_embeddings {normalises}, which "
+            "cannot be run.",
+            remedy="Known: those of documents, normalised.",
+        )
+    return float(factor), protected

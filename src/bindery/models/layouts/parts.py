@@ -1,0 +1,299 @@
+"""What several layouts have in common: modules, widths, windows, linear steps."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from bindery.errors import ModelBroken, UnsupportedModel
+from bindery.models.card import Family
+from bindery.models.layout import Dense, LayerNorm, Normalize, Step, read_modules, read_object
+from bindery.types import DOCUMENT, QUERY
+
+OWN = "config_sentence_transformers.json"
+TEXT_VECTOR = "sentence_embedding"
+TOKEN_VECTORS = "token_embeddings"  # noqa: S105 - no password
+PROJECTION = "linear.weight"
+
+# A special token on each side, the marker, and one of the text.
+_SHORTEST_LENGTH = 4
+
+# Tokenisers without a limit say so with 10^30.
+_ENDLESS = 1_000_000
+
+# Where architectures keep what most call hidden_size, tried in this order.
+_WIDTH_NAMES = ("hidden_size", "dim", "d_model", "n_embd")
+
+# What is not max_position_embeddings; None for positions that are relative and without end, whose
+# n_positions (T5) bounds nothing.
+_POSITION_NAMES: Mapping[str, str | None] = {
+    "gpt2": "n_positions",
+    "nomic_bert": "n_positions",
+    "t5": None,
+    "mt5": None,
+    "umt5": None,
+    "xlnet": None,
+}
+
+# Their positions are counted from the padding's id on, so that the first two rows serve no token.
+_COUNTED_FROM_PADDING = frozenset(
+    {
+        "camembert",
+        "data2vec-text",
+        "longformer",
+        "mpnet",
+        "roberta",
+        "roberta-prelayernorm",
+        "xlm-roberta",
+        "xlm-roberta-xl",
+        "xmod",
+    }
+)
+
+# Old releases of sentence-transformers named the Transformer's settings after its architecture.
+_SETTINGS = (
+    "sentence_bert_config.json",
+    "sentence_roberta_config.json",
+    "sentence_distilbert_config.json",
+    "sentence_camembert_config.json",
+    "sentence_albert_config.json",
+    "sentence_xlm-roberta_config.json",
+    "sentence_xlnet_config.json",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """One line of a modules.json: ``type`` in full, ``kind`` its last part."""
+
+    type: str
+    folder: Path
+
+    @property
+    def kind(self) -> str:
+        """Such as ``Dense``."""
+        return self.type.rpartition(".")[2]
+
+    def config(self, *, optional: bool = False) -> dict[str, Any]:
+        """Its config.json."""
+        return read_object(self.folder / "config.json", optional=optional)
+
+
+def modules_of(
+    folder: Path, family: Family, known: Iterable[str], packages: tuple[str, ...]
+) -> list[Module]:
+    """The modules of a folder, in order. Raises UnsupportedModel for one that is not known."""
+    known = tuple(known)
+    found: list[Module] = []
+    for line in read_modules(folder / "modules.json"):
+        module = Module(str(line.get("type", "")), folder / str(line.get("path") or ""))
+        package = module.type.partition(".")[0]
+        if package not in packages or module.kind not in known:
+            raise UnsupportedModel(
+                f"The module {line.get('type')!r} cannot be run in a {family} model.",
+                remedy=f"Known: {', '.join(known)} of {' and '.join(packages)}.",
+            )
+        found.append(module)
+    return found
+
+
+def wrong_order(modules: Iterable[Module], family: Family, known: str) -> UnsupportedModel:
+    """The error for modules that are known, but not so."""
+    names = ", ".join(module.type for module in modules)
+    return UnsupportedModel(
+        f"The modules {names} cannot be run in this order in a {family} model.",
+        remedy=f"Known: {known}.",
+    )
+
+
+def settings_of(body: Path) -> dict[str, Any]:
+    """The Transformer module's own settings. Raises UnsupportedModel for a task of another kind."""
+    path = next((body / name for name in _SETTINGS if (body / name).is_file()), body / _SETTINGS[0])
+    settings = read_object(path, optional=True)
+    task = settings.get("transformer_task", "feature-extraction")
+    if task != "feature-extraction" or settings.get("processing_kwargs"):
+        raise UnsupportedModel(
+            f"{path} sets the task {task!r} with processing_kwargs "
+            f"{settings.get('processing_kwargs')}, which cannot be run.",
+            remedy="Known: feature-extraction, without any.",
+        )
+    return settings
+
+
+def width_of(config: Mapping[str, Any]) -> int | None:
+    """The width of the body's hidden states, under whatever name its architecture has for it."""
+    found = (config.get(name) for name in _WIDTH_NAMES)
+    return next((value for value in found if _is_whole(value)), None)
+
+
+def positions_of(config: Mapping[str, Any]) -> int | None:
+    """How many tokens the body has positions for; None where nothing bounds them."""
+    architecture = str(config.get("model_type"))
+    name = _POSITION_NAMES.get(architecture, "max_position_embeddings")
+    found = config.get(name) if name else None
+    if not _is_whole(found):
+        return None
+    unused = 0
+    if architecture in _COUNTED_FROM_PADDING:
+        padding = config.get("pad_token_id", 1)
+        unused = 1 + (padding if _is_whole(padding) else 1)
+    return cast("int", found) - unused
+
+
+def window_of(body: Path, config: Mapping[str, Any], settings: Mapping[str, Any]) -> int:
+    """The window: what the model's authors set, else what the tokeniser says; within the positions.
+
+    The reference takes ``max_seq_length`` as it is and fails on texts beyond the positions.
+    """
+    tokeniser = read_object(body / "tokenizer_config.json", optional=True)
+    positions = positions_of(config)
+    said = settings.get("max_seq_length") or tokeniser.get("model_max_length") or positions
+    limits = [int(limit) for limit in (said, positions) if limit and limit < _ENDLESS]
+    if not limits:
+        raise UnsupportedModel(
+            f"{body} says nowhere how long a text of the architecture "
+            f"{str(config.get('model_type'))!r} may be.",
+            remedy=f"Put max_seq_length into its {_SETTINGS[0]}.",
+        )
+    return min(limits)
+
+
+def without_width(config: Mapping[str, Any], body: Path) -> UnsupportedModel:
+    """The error for a body that says nowhere how wide it is."""
+    return UnsupportedModel(
+        f"Models of the architecture {str(config.get('model_type'))!r} cannot be run: "
+        f"{body / 'config.json'} has no number {_WIDTH_NAMES[0]!r}."
+    )
+
+
+def linear(module: Module, *, over: str) -> Dense:
+    """The step of a Dense module that works over ``over``: text vectors, or those of tokens.
+
+    Raises UnsupportedModel for a setting that is not known: it may change the numbers.
+    """
+    config = module.config()
+    path = module.folder / "config.json"
+    known = {"in_features", "out_features", "bias", "activation_function", "use_residual",
+             "module_input_name", "module_output_name"}  # fmt: skip
+    if unknown := sorted(set(config) - known):
+        raise UnsupportedModel(f"{path} sets {', '.join(unknown)}, which is not known.")
+    check_vectors(config, path, over=over)
+    activation = str(config.get("activation_function"))
+    if not activation.startswith("torch.nn."):
+        raise UnsupportedModel(
+            f"{path} names the activation {activation!r}, which is not known.",
+            remedy="Known are those of torch.nn.",
+        )
+    return Dense(
+        folder=module.folder,
+        inputs=whole(config, "in_features", path),
+        outputs=whole(config, "out_features", path),
+        activation=activation.rpartition(".")[2].lower(),
+        has_bias=bool(config.get("bias", True)),
+        has_residual=bool(config.get("use_residual", False)),
+    )
+
+
+def layer_norm(module: Module, *, over: str) -> LayerNorm:
+    """The step of a LayerNorm module, which knows text vectors alone."""
+    path = module.folder / "config.json"
+    config = module.config()
+    check_vectors(config, path, over=over)
+    return LayerNorm(module.folder, whole(config, "dimension", path))
+
+
+def normalize(module: Module, *, over: str) -> Normalize:
+    """The step of a Normalize module; old ones have no folder."""
+    check_vectors(module.config(optional=True), module.folder / "config.json", over=over)
+    return Normalize()
+
+
+STEPS = {"Dense": linear, "LayerNorm": layer_norm, "Normalize": normalize}
+"""The modules that work on vectors, by their kind."""
+
+
+def check_vectors(config: Mapping[str, Any], path: Path, *, over: str) -> None:
+    """Raise UnsupportedModel unless a module reads and writes the vectors ``over``."""
+    for key in ("module_input_name", "module_output_name"):
+        if config.get(key, over) not in {over, None}:
+            raise UnsupportedModel(
+                f"{path} has the {key} {config[key]!r}, which cannot be run here.",
+                remedy=f"Known: {over}.",
+            )
+
+
+def width_after(steps: Iterable[Step], width: int | None) -> int | None:
+    """How wide vectors are after the steps. Raises ModelBroken where one does not fit the last."""
+    for step in steps:
+        if isinstance(step, Normalize):
+            continue
+        taken, given = (
+            (step.inputs, step.outputs) if isinstance(step, Dense) else (step.width, step.width)
+        )
+        if width not in {None, taken}:
+            raise ModelBroken(
+                f"The module {step.folder} takes vectors of {taken} values, but is given {width}."
+            )
+        width = given
+    return width
+
+
+def whole(config: Mapping[str, Any], key: str, path: Path, *, default: int | None = None) -> int:
+    """A number from 1 up. Raises ModelBroken for anything else."""
+    value = config.get(key)
+    value = default if value is None else value
+    if not _is_whole(value):
+        raise ModelBroken(f"{path} has no number {key!r} from 1 up, but {value!r}.")
+    return cast("int", value)
+
+
+def length(value: int, key: str, path: Path) -> int:
+    """A length of texts in tokens. Raises ModelBroken for one without room for a text."""
+    if value < _SHORTEST_LENGTH:
+        raise ModelBroken(f"{path} has a {key!r} of {value} tokens, which holds no text.")
+    return value
+
+
+def prompts_of(own: Mapping[str, Any]) -> dict[str, str]:
+    """What is put before a text by role.
+
+    A model whose documents' prompt goes by another name (``passage``) is asked for it by that name:
+    sentence-transformers 6.2 does not fall back to it for ``document`` either.
+    """
+    found: dict[str, str | None] = own.get("prompts") or {}
+    named = {name: text for name, text in found.items() if text is not None}
+    return {QUERY: "", DOCUMENT: "", **named}
+
+
+def shape_of(folder: Path, tensor: str) -> tuple[int, ...] | None:
+    """The shape of a tensor of a folder's checkpoint, from the file's header alone.
+
+    None where there is none of that name, or no file that can be read: loading says what is wrong.
+    """
+    try:
+        index = folder / "model.safetensors.index.json"
+        name = "model.safetensors"
+        if index.is_file():
+            name = json.loads(index.read_bytes())["weight_map"].get(tensor, "")
+        path = folder / name
+        with path.open("rb") as file:
+            header_bytes = int.from_bytes(file.read(8), "little")
+            if header_bytes > path.stat().st_size:
+                return None
+            header = json.loads(file.read(header_bytes))
+        return tuple(header[tensor]["shape"])
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        OverflowError,
+        RecursionError,
+    ):
+        return None
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0

@@ -1,0 +1,66 @@
+"""Late interaction as PyLate saves it: a body and one or more Dense over the vectors of tokens.
+
+Its settings are in config_sentence_transformers.json; masking and normalising go without saying.
+"""
+
+import string
+from pathlib import Path
+
+from bindery.errors import UnsupportedModel
+from bindery.models.card import Family
+from bindery.models.layout import LateInteraction, Layout, Normalize, read_object
+from bindery.models.layouts import parts
+from bindery.models.layouts.late import late_layout
+
+_LATE = Family.LATE_INTERACTION
+_DEFAULT_QUERY_LENGTH = 32
+_DEFAULT_DOCUMENT_LENGTH = 180
+
+
+def read(folder: Path) -> Layout:
+    """The layout of a PyLate model: Transformer, then Dense as often as needed."""
+    modules = parts.modules_of(
+        folder, _LATE, ("Transformer", "Dense"), ("sentence_transformers", "pylate")
+    )
+    kinds = [module.kind for module in modules]
+    if kinds[:1] != ["Transformer"] or kinds[1:] != ["Dense"] * max(1, len(kinds) - 1):
+        raise parts.wrong_order(modules, _LATE, "Transformer and then Dense, once or more")
+    body = modules[0].folder
+    path = folder / parts.OWN
+    own = read_object(path)
+    config = read_object(body / "config.json")
+    positions = parts.positions_of(config)
+    query, document = (
+        parts.length(min(said, positions or said), key, path)
+        for key, said in (
+            ("query_length", parts.whole(own, "query_length", path, default=_DEFAULT_QUERY_LENGTH)),
+            (
+                "document_length",
+                parts.whole(own, "document_length", path, default=_DEFAULT_DOCUMENT_LENGTH),
+            ),
+        )
+    )
+    markers: dict[str, str] = {}
+    for key, default in (("query_prefix", "[Q] "), ("document_prefix", "[D] ")):
+        said = own.get(key)
+        markers[key] = default if said is None else str(said)
+    skipped = own.get("skiplist_words")
+    late = LateInteraction(
+        query_marker=markers["query_prefix"],
+        document_marker=markers["document_prefix"],
+        query_length=query,
+        document_length=document,
+        expands=own.get("do_query_expansion") is not False,
+        attends_to_expansion=bool(own.get("attend_to_expansion_tokens", False)),
+        skipped=tuple(string.punctuation if skipped is None else map(str, skipped)),
+    )
+    if own.get("query_expansion") is not None:
+        raise UnsupportedModel(
+            f"{path} sets query_expansion, which is no setting of PyLate's.",
+            remedy="Save the model anew with sentence-transformers 6.",
+        )
+    steps = (
+        *(parts.linear(module, over=parts.TOKEN_VECTORS) for module in modules[1:]),
+        Normalize(),
+    )
+    return late_layout(folder, body, config, steps, late, parts.prompts_of(own))

@@ -1,0 +1,65 @@
+"""ColBERT as its authors save it: the projection among the body's tensors, and artifact.metadata.
+
+Santhanam et al., 2021, ColBERTv2, arXiv:2112.01488; the keys and defaults are those of colbert-ai.
+"""
+
+import string
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bindery.errors import ModelBroken, UnsupportedModel
+from bindery.models.layout import Dense, LateInteraction, Layout, Normalize, Step, read_object
+from bindery.models.layouts import parts
+from bindery.models.layouts.late import late_layout
+
+METADATA = "artifact.metadata"
+
+# What the scores are made of; others exist in old configurations, and are other models.
+_FIXED = {"similarity": "cosine", "interaction": "colbert"}
+
+
+def read(folder: Path) -> Layout:
+    """The layout of an HF_ColBERT checkpoint; a modules.json beside it is stale."""
+    path = folder / METADATA
+    metadata = _metadata(path)
+    config = read_object(folder / "config.json")
+    shape = parts.shape_of(folder, parts.PROJECTION)
+    if shape is None or len(shape) != 2:
+        raise ModelBroken(
+            f"{folder} is a late-interaction model without its projection: there is no matrix "
+            f"{parts.PROJECTION!r} in its safetensors files.",
+            remedy="Is the checkpoint complete? It is not loaded as a dense model.",
+        )
+    steps: tuple[Step, ...] = (Dense(folder, inputs=shape[1], outputs=shape[0]), Normalize())
+    positions = parts.positions_of(config)
+    query, document = (
+        parts.length(min(said, positions or said), key, path)
+        for key, said in (
+            ("query_maxlen", parts.whole(metadata, "query_maxlen", path, default=32)),
+            ("doc_maxlen", parts.whole(metadata, "doc_maxlen", path, default=220)),
+        )
+    )
+    late = LateInteraction(
+        query_marker=str(metadata.get("query_token_id") or "[unused0]"),
+        document_marker=str(metadata.get("doc_token_id") or "[unused1]"),
+        query_length=query,
+        document_length=document,
+        attends_to_expansion=bool(metadata.get("attend_to_mask_tokens", False)),
+        skipped=tuple(string.punctuation) if metadata.get("mask_punctuation", True) else (),
+        as_colbert_ai=True,
+    )
+    return late_layout(folder, folder, config, steps, late)
+
+
+def _metadata(path: Path) -> Mapping[str, Any]:
+    """Some files hold the settings under ``config``. Raises UnsupportedModel for other scores."""
+    found = read_object(path, optional=True)
+    inner: Mapping[str, Any] = found["config"] if isinstance(found.get("config"), dict) else found
+    for key, known in _FIXED.items():
+        if (inner.get(key) or known) != known:
+            raise UnsupportedModel(
+                f"{path} sets the {key} {inner[key]!r}, which cannot be run.",
+                remedy=f"Known: {known}.",
+            )
+    return inner
