@@ -19,7 +19,7 @@ _QUERY_WORDS = 10
 
 @dataclass(frozen=True, slots=True)
 class SciFact:
-    """Documents and test queries by id, and which documents answer which query.
+    """Documents and queries by id, and which documents answer which query.
 
     ``answers[query][document]`` is the grade of a judged document, above 0.
     """
@@ -38,14 +38,17 @@ class Pairs:
     scores: list[float]
 
 
-def read_scifact(data: Path) -> SciFact:
-    """Read ``scifact/`` in BEIR's layout; a document is its title, a blank and its text."""
+def read_scifact(data: Path, split: str = "test") -> SciFact:
+    """Read ``scifact/`` in BEIR's layout; a document is its title, a blank and its text.
+
+    ``split`` is that of the queries, ``"test"`` (300) or ``"train"`` (809).
+    """
     folder = data / "scifact"
     documents = {
         row["_id"]: f"{row['title']} {row['text']}" for row in _rows(folder / "corpus.jsonl")
     }
     answers: dict[str, dict[str, int]] = {}
-    with _present(folder / "qrels" / "test.tsv").open(newline="") as lines:
+    with _present(folder / "qrels" / f"{split}.tsv").open(newline="") as lines:
         for row in csv.DictReader(lines, delimiter="\t"):
             if int(row["score"]) > 0:
                 answers.setdefault(row["query-id"], {})[row["corpus-id"]] = int(row["score"])

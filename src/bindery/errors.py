@@ -14,13 +14,19 @@
     ├── NotFound
     │   ├── UnknownModel
     │   ├── UnknownStrategy
-    │   └── UnknownFile
+    │   ├── UnknownFile
+    │   └── UnknownRotation
     ├── ModelError                 a model that cannot be used
     │   ├── ModelMissing           its files are not on this machine yet
     │   ├── ModelGated             its publisher wants terms accepted first
     │   ├── ModelBroken            a file is truncated, altered or not what its digest says
     │   ├── UnsupportedModel       an architecture, module or family that Bindery does not run
     │   └── SelfTestFailed         it loads, but its numbers are not the reference's
+    ├── VendorError                a remote vendor that computes the vectors
+    │   ├── KeyMissing             no key is set for it
+    │   ├── VendorRefused          it refuses the request, and would again
+    │   ├── VendorUnavailable      it is overloaded, failing or not reached, after every try
+    │   └── VendorBroken           its answer is not what was asked for
     ├── SourceError                a hub or package index that cannot be reached or refuses
     ├── StorageError               a disk that is full, read-only or holds what it should not
     └── EngineError                the inference runtime failed, or gave numbers that are not finite
@@ -133,6 +139,12 @@ class UnknownFile(NotFound):
     code = "unknown_file"
 
 
+class UnknownRotation(NotFound):
+    """No rotation goes by that name."""
+
+    code = "unknown_rotation"
+
+
 class ModelError(BinderyError):
     """A model that cannot be used."""
 
@@ -167,6 +179,36 @@ class SelfTestFailed(ModelError):
     """The model loads, but its numbers are not the reference's."""
 
     code = "self_test_failed"
+
+
+class VendorError(BinderyError):
+    """A remote vendor that gives no vectors."""
+
+    code = "vendor_error"
+
+
+class KeyMissing(VendorError):
+    """No key is set for the vendor."""
+
+    code = "key_missing"
+
+
+class VendorRefused(VendorError):
+    """The vendor refuses the request, and would refuse it again."""
+
+    code = "vendor_refused"
+
+
+class VendorUnavailable(VendorError):
+    """The vendor is overloaded, failing or not reached, after every try."""
+
+    code = "vendor_unavailable"
+
+
+class VendorBroken(VendorError):
+    """The vendor's answer is not what was asked for."""
+
+    code = "vendor_broken"
 
 
 class SourceError(BinderyError):

@@ -52,6 +52,17 @@ def maxsim(queries: Embeddings, documents: Embeddings) -> Scores:
     return scores
 
 
+def mean_maxsim(queries: Embeddings, documents: Embeddings) -> Scores:
+    """MaxSim for each row of the query: maxsim / rows of q, in [-1, 1] for rows of length 1.
+
+    Within one query it orders as the sum does; beside a cosine, and across queries of different
+    length, only the mean can be compared. Returns (queries, documents) in float32; a document
+    without rows scores -inf, a query without rows 0 against all that have some.
+    """
+    rows = np.maximum(np.diff(queries.offsets), 1).astype(np.float32)
+    return maxsim(queries, documents) / rows[:, None]
+
+
 def hamming(queries: BinaryEmbeddings, documents: BinaryEmbeddings) -> npt.NDArray[np.int64]:
     """Number of differing bits of every query with every document; one row per text on both sides.
 

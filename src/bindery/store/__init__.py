@@ -1,5 +1,6 @@
 """What is kept between runs."""
 
 from bindery.store.files import FileStore, StoredFile
+from bindery.store.rotations import RotationStore
 
-__all__ = ["FileStore", "StoredFile"]
+__all__ = ["FileStore", "RotationStore", "StoredFile"]
