@@ -4,8 +4,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TypeAlias
 
 from bindery.errors import InvalidValue
+from bindery.models.endpoint import Endpoint
 
 # What these allow goes into paths, addresses and a requirements file as it stands, so they are
 # narrow: no blank, no "..", no leading dot.
@@ -43,14 +45,27 @@ class Pooling(StrEnum):
     TOKENS = "tokens"
 
 
+class BeforeCut(StrEnum):
+    """What a model does to its full vector before it is cut to fewer dimensions.
+
+    ``LAYER_NORM`` is Nomic's: layer normalisation without weights over the full vector.
+    """
+
+    NOTHING = "nothing"
+    LAYER_NORM = "layer_norm"
+
+
 @dataclass(frozen=True, slots=True)
 class ModelCard:
     """What a model is, as its encoder reports it.
 
     ``dimensions`` is the width of its full vectors and ``nested_dimensions`` the shorter ones that
     it was trained for (Matryoshka), falling. ``max_tokens`` counts a text's special tokens and its
-    prompt in. ``pooling`` names what is put side by side, mostly one. ``prompts`` holds what is put
-    before a text by role; a role without one gets none.
+    prompt in; ``query_max_tokens`` is the window of queries where it is another. ``pooling`` names
+    what is put side by side, mostly one; it is empty for a remote model, which does not tell.
+    ``prompts`` holds what is put before a text by role; a role without one gets none.
+    ``title_prompt`` is what is put before a document that has a title, with ``{title}`` in its
+    place; empty where the model knows no titles.
     ``revision`` is the commit of ``repository``, or empty for a folder of the user's own.
     """
 
@@ -61,7 +76,10 @@ class ModelCard:
     pooling: tuple[Pooling, ...]
     normalised: bool
     nested_dimensions: tuple[int, ...] = ()
+    before_cut: BeforeCut = BeforeCut.NOTHING
+    query_max_tokens: int | None = None
     prompts: Mapping[str, str] = field(default_factory=dict[str, str])
+    title_prompt: str = ""
     repository: str = ""
     revision: str = ""
     licence: str = ""
@@ -72,8 +90,12 @@ class ModelCard:
                 f"Model {self.id!r} cannot have {self.dimensions} dimensions and a window of "
                 f"{self.max_tokens} tokens."
             )
-        if not self.pooling:
-            raise InvalidValue(f"Model {self.id!r} needs a pooling.", param="pooling")
+        if self.title_prompt.count("{title}") != bool(self.title_prompt):
+            raise InvalidValue(
+                f"The title prompt of {self.id!r} holds {{title}} once; "
+                f"{self.title_prompt!r} does not.",
+                param="title_prompt",
+            )
         expected = tuple(sorted(set(self.nested_dimensions), reverse=True))
         if self.nested_dimensions != expected or any(
             not 0 < size < self.dimensions for size in expected
@@ -160,19 +182,19 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class CatalogEntry:
-    """One row of the catalog: what a model is, and where its files are."""
+    """One row of the catalog: what a model is, and where its files are.
+
+    ``verified`` says that the row was held against the files themselves.
+    """
 
     card: ModelCard
     release: Release
+    verified: bool = False
 
     def __post_init__(self) -> None:
-        # The id becomes a folder's name.
-        if not _ID.fullmatch(self.card.id):
-            raise InvalidValue(
-                "The id of a model in the catalog is made of a-z, 0-9, '.', '_' and '-'; "
-                f"{self.card.id!r} is not.",
-                param="id",
-            )
+        _check_id(self.card)
+        if not self.card.pooling:
+            raise InvalidValue(f"Model {self.id!r} needs a pooling.", param="pooling")
         of_card = (self.card.repository, self.card.revision)
         of_release = (self.release.repository, self.release.revision)
         if of_card != of_release:
@@ -185,3 +207,38 @@ class CatalogEntry:
     def id(self) -> str:
         """What users call the model."""
         return self.card.id
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteEntry:
+    """One row of the catalog for a model that runs elsewhere: what it is, and where it is asked."""
+
+    card: ModelCard
+    endpoint: Endpoint
+
+    def __post_init__(self) -> None:
+        _check_id(self.card)
+        if self.card.pooling:
+            raise InvalidValue(
+                f"Model {self.id!r} is remote: how it pools is not for its row to say.",
+                param="pooling",
+            )
+
+    @property
+    def id(self) -> str:
+        """What users call the model."""
+        return self.card.id
+
+
+Entry: TypeAlias = CatalogEntry | RemoteEntry
+"""One row of the catalog."""
+
+
+def _check_id(card: ModelCard) -> None:
+    # The id becomes a folder's name.
+    if not _ID.fullmatch(card.id):
+        raise InvalidValue(
+            "The id of a model in the catalog is made of a-z, 0-9, '.', '_' and '-'; "
+            f"{card.id!r} is not.",
+            param="id",
+        )

@@ -18,28 +18,65 @@
     "config.json" = ""
     "model.safetensors" = "..."
 
-Without ``files`` the usual layout of sentence-transformers is taken, no digest known.
-Further keys: ``normalised`` (true), ``nested_dimensions``, ``gated``, ``mirrors``, ``optional`` and
-``wheel`` with ``name``, ``version``, ``sha256`` and ``folder``.
+    [models.small]                          # a row with a vendor is asked of a server
+    vendor = "openai"                       # and all that speak like it; or cohere, voyage
+    base_url = "https://api.openai.com/v1"
+    model = "text-embedding-3-small"        # the vendor's own name for it
+    key = "OPENAI_API_KEY"                  # the variable that holds the key, not the key
+    dimensions = 1536
+    nested_dimensions = [1024, 512, 256]
+    max_tokens = 8191
+
+Without ``files`` the usual layout of sentence-transformers is taken, no digest known. Both kinds of
+row may have ``prompts``, ``title_prompt``, ``nested_dimensions``, ``normalised`` (true) and
+``licence``; a local one ``before_cut``, ``query_max_tokens``, ``gated``, ``mirrors``, ``optional``,
+and ``wheel`` with ``name``, ``version``, ``sha256`` and ``folder``; a remote one what
+:class:`bindery.models.endpoint.Endpoint` has.
 """
 
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar, cast
 
 from bindery.errors import InvalidValue
-from bindery.models.card import CatalogEntry, Family, ModelCard, Pooling, Release, Wheel
-from bindery.models.catalog import SENTENCE_TRANSFORMERS_FILES
+from bindery.models.card import (
+    BeforeCut,
+    CatalogEntry,
+    Entry,
+    Family,
+    ModelCard,
+    Pooling,
+    Release,
+    RemoteEntry,
+    Wheel,
+)
+from bindery.models.catalog import OFTEN_ABSENT, SENTENCE_TRANSFORMERS_FILES
+from bindery.models.endpoint import (
+    REQUESTS_AT_ONCE,
+    TIMEOUT_S,
+    TRIES,
+    EncodingFormat,
+    Endpoint,
+    Scalar,
+    Vendor,
+)
+from bindery.models.row import (
+    Row,
+    boolean,
+    checked,
+    integer,
+    integers,
+    items,
+    number,
+    scalars_by_name,
+    table,
+    text,
+    texts,
+    texts_by_name,
+)
 
-_Value = TypeVar("_Value")
-_Default = TypeVar("_Default")
 
-# Not every model of the usual layout has these.
-_OFTEN_ABSENT = frozenset({"config_sentence_transformers.json", "special_tokens_map.json"})
-
-
-def read_catalog(path: Path) -> Mapping[str, CatalogEntry]:
+def read_catalog(path: Path) -> Mapping[str, Entry]:
     """The rows of a catalog file by id, in the file's order; a file without rows gives none.
 
     Raises:
@@ -53,149 +90,104 @@ def read_catalog(path: Path) -> Mapping[str, CatalogEntry]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidValue(f"The catalog {path} is no TOML: {error}.") from error
 
-    top = _Row(content, str(path))
-    rows = top.take("models", _table, dict[str, object]())
+    top = Row(content, str(path))
+    rows = top.take("models", table, dict[str, object]())
     top.finish()
     return {name: _entry(name, row, path) for name, row in rows.items()}
 
 
-def _entry(name: str, value: object, path: Path) -> CatalogEntry:
+def _entry(name: str, value: object, path: Path) -> Entry:
     where = f"{path}, models.{name}"
-    row = _Row(_checked(value, _table, where, name), where)
+    row = Row(checked(value, table, where, name), where)
     try:
-        entry = CatalogEntry(_card(name, row), _release(row))
+        entry = _local(name, row) if row.absent("vendor") else _remote(name, row)
     except InvalidValue as error:
         if error.message.startswith(str(path)):
             raise
-        raise InvalidValue(f"{where}: {error.message}", param=error.param) from error
+        raise InvalidValue(
+            f"{where}: {error.message}", remedy=error.remedy, param=error.param
+        ) from error
     row.finish()
     return entry
 
 
-def _card(name: str, row: "_Row") -> ModelCard:
-    return ModelCard(
+def _local(name: str, row: Row) -> CatalogEntry:
+    card = ModelCard(
         id=name,
         family=row.need("family", Family),
-        dimensions=row.need("dimensions", _integer),
-        max_tokens=row.need("max_tokens", _integer),
+        dimensions=row.need("dimensions", integer),
+        max_tokens=row.need("max_tokens", integer),
         pooling=row.need("pooling", _poolings),
-        normalised=row.take("normalised", _boolean, default=True),
-        nested_dimensions=row.take("nested_dimensions", _integers, ()),
-        prompts=row.take("prompts", _texts_by_name, dict[str, str]()),
-        repository=row.need("repository", _text),
-        revision=row.need("revision", _text),
-        licence=row.take("licence", _text, ""),
+        normalised=row.take("normalised", boolean, default=True),
+        nested_dimensions=row.take("nested_dimensions", integers, ()),
+        before_cut=row.take("before_cut", BeforeCut, BeforeCut.NOTHING),
+        query_max_tokens=row.take("query_max_tokens", integer, None),
+        prompts=row.take("prompts", texts_by_name, dict[str, str]()),
+        title_prompt=row.take("title_prompt", text, ""),
+        repository=row.need("repository", text),
+        revision=row.need("revision", text),
+        licence=row.take("licence", text, ""),
     )
+    return CatalogEntry(card, _release(row))
 
 
-def _release(row: "_Row") -> Release:
-    files = row.take("files", _texts_by_name, dict.fromkeys(SENTENCE_TRANSFORMERS_FILES, ""))
+def _release(row: Row) -> Release:
+    files = row.take("files", texts_by_name, dict.fromkeys(SENTENCE_TRANSFORMERS_FILES, ""))
     usual = row.absent("files")
-    wheel = row.take("wheel", _table, None)
+    wheel = row.take("wheel", table, None)
     return Release(
-        repository=row.need("repository", _text),
-        revision=row.need("revision", _text),
+        repository=row.need("repository", text),
+        revision=row.need("revision", text),
         files={path: digest or None for path, digest in files.items()},
-        gated=row.take("gated", _boolean, default=False),
-        mirrors=row.take("mirrors", _texts, ()),
-        wheel=None if wheel is None else _wheel(_Row(wheel, f"{row.where}.wheel")),
-        optional=frozenset(row.take("optional", _texts, tuple(_OFTEN_ABSENT) if usual else ())),
+        gated=row.take("gated", boolean, default=False),
+        mirrors=row.take("mirrors", texts, ()),
+        wheel=None if wheel is None else _wheel(Row(wheel, f"{row.where}.wheel")),
+        optional=frozenset(row.take("optional", texts, tuple(OFTEN_ABSENT) if usual else ())),
     )
 
 
-def _wheel(row: "_Row") -> Wheel:
+def _wheel(row: Row) -> Wheel:
     wheel = Wheel(
-        name=row.need("name", _text),
-        version=row.need("version", _text),
-        sha256=row.need("sha256", _text),
-        folder=row.need("folder", _text),
+        name=row.need("name", text),
+        version=row.need("version", text),
+        sha256=row.need("sha256", text),
+        folder=row.need("folder", text),
     )
     row.finish()
     return wheel
 
 
-class _Row:
-    """A TOML table that is read key by key and knows which keys nobody asked for."""
-
-    def __init__(self, values: Mapping[str, object], where: str) -> None:
-        self._values = values
-        self._taken: set[str] = set()
-        self.where = where
-
-    def absent(self, key: str) -> bool:
-        return key not in self._values
-
-    def need(self, key: str, read: Callable[[object], _Value]) -> _Value:
-        if self.absent(key):
-            raise InvalidValue(f"{self.where}: {key} is missing.", param=key)
-        self._taken.add(key)
-        return _checked(self._values[key], read, self.where, key)
-
-    def take(
-        self, key: str, read: Callable[[object], _Value], default: _Default
-    ) -> _Value | _Default:
-        self._taken.add(key)
-        return default if self.absent(key) else self.need(key, read)
-
-    def finish(self) -> None:
-        unknown = sorted(set(self._values) - self._taken)
-        if unknown:
-            raise InvalidValue(
-                f"{self.where}: {unknown[0]} is no key of a row; known: "
-                f"{', '.join(sorted(self._taken))}.",
-                param=unknown[0],
-            )
-
-
-def _checked(value: object, read: Callable[[object], _Value], where: str, key: str) -> _Value:
-    try:
-        return read(value)
-    except (TypeError, ValueError) as error:
-        raise InvalidValue(f"{where}: {key}: {error}.", param=key) from error
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"a text is expected, not {value!r}")
-    return value
-
-
-def _integer(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(f"a whole number is expected, not {value!r}")
-    return value
-
-
-def _boolean(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise TypeError(f"true or false is expected, not {value!r}")
-    return value
-
-
-def _table(value: object) -> Mapping[str, object]:
-    if not isinstance(value, dict):
-        raise TypeError(f"a table is expected, not {value!r}")
-    return cast("dict[str, object]", value)
-
-
-def _items(value: object) -> list[object]:
-    if not isinstance(value, list):
-        raise TypeError(f"a list is expected, not {value!r}")
-    return cast("list[object]", value)
+def _remote(name: str, row: Row) -> RemoteEntry:
+    endpoint = Endpoint(
+        vendor=row.need("vendor", Vendor),
+        base_url=row.need("base_url", text),
+        model=row.need("model", text),
+        key=row.take("key", text, ""),
+        sends_role=row.take("sends_role", boolean, default=False),
+        encoding_format=row.take("encoding_format", EncodingFormat, EncodingFormat.BASE64),
+        extra=row.take("extra", scalars_by_name, dict[str, Scalar]()),
+        texts_per_request=row.take("texts_per_request", integer, None),
+        tokens_per_request=row.take("tokens_per_request", integer, None),
+        requests_at_once=row.take("requests_at_once", integer, REQUESTS_AT_ONCE),
+        tries=row.take("tries", integer, TRIES),
+        timeout_s=row.take("timeout_s", number, TIMEOUT_S),
+    )
+    nested = row.take("nested_dimensions", integers, ())
+    card = ModelCard(
+        id=name,
+        family=Family.MATRYOSHKA if nested else Family.DENSE,
+        dimensions=row.need("dimensions", integer),
+        max_tokens=row.need("max_tokens", integer),
+        pooling=(),
+        normalised=row.take("normalised", boolean, default=True),
+        nested_dimensions=nested,
+        prompts=row.take("prompts", texts_by_name, dict[str, str]()),
+        title_prompt=row.take("title_prompt", text, ""),
+        licence=row.take("licence", text, ""),
+    )
+    return RemoteEntry(card, endpoint)
 
 
 def _poolings(value: object) -> tuple[Pooling, ...]:
-    names = [value] if isinstance(value, str) else _items(value)
+    names = [value] if isinstance(value, str) else items(value)
     return tuple(Pooling(name) for name in names)
-
-
-def _integers(value: object) -> tuple[int, ...]:
-    return tuple(_integer(item) for item in _items(value))
-
-
-def _texts(value: object) -> tuple[str, ...]:
-    return tuple(_text(item) for item in _items(value))
-
-
-def _texts_by_name(value: object) -> dict[str, str]:
-    return {key: _text(item) for key, item in _table(value).items()}

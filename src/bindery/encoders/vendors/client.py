@@ -1,0 +1,215 @@
+"""One request to a vendor: sent until it is answered, refused or out of time, and checked."""
+
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass
+from functools import cache
+from itertools import count
+from random import random
+from typing import Any, TypeAlias
+
+import httpx2
+import numpy as np
+import orjson
+
+from bindery.encoders.vendors.base import Ask, BadAnswer, Dialect, Reply
+from bindery.encoders.vendors.refusals import Answer, Refusals, is_page, retry_after_s
+from bindery.errors import EngineError, VendorBroken, VendorUnavailable
+from bindery.models.endpoint import Endpoint
+from bindery.models.secret import Secret
+
+Stop: TypeAlias = Future[None]
+"""Done when the caller no longer wants the answer."""
+
+# Full jitter (https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/):
+# the n-th wait is drawn from 0 to this, doubled n times.
+_FIRST_WAIT_S = 0.5
+_LONGEST_WAIT_S = 16.0
+
+# With less time left, a wait is not followed by a try.
+_SHORTEST_TRY_S = 0.05
+
+# Worth another try, beside 500 and above: time-out, conflict (a lock, says OpenAI), too early, too
+# many requests.
+_PASSING = frozenset({408, 409, 425, 429})
+
+# Room in an answer beside its vectors, of which a value takes up to 25 characters and a blank; some
+# vendors send the texts back.
+_ENVELOPE_BYTES = 1 << 20
+_VALUE_BYTES = 32
+
+
+def _wait(stop: Stop, seconds: float) -> None:
+    wait([stop], timeout=seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Time and chance, as a client takes them; a test brings its own."""
+
+    clock: Callable[[], float] = time.monotonic
+    wait: Callable[[Stop, float], None] = _wait
+    chance: Callable[[], float] = random
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    # Reading the authorities takes 30 ms; once is enough for all vendors.
+    return httpx2.create_ssl_context()
+
+
+class Passing(Exception):
+    """A fault that may be gone at the next try, ``wait_s`` from now if the vendor says so."""
+
+    def __init__(self, reason: str, wait_s: float | None = None) -> None:
+        super().__init__(reason)
+        self.wait_s = wait_s
+
+
+class VendorClient:
+    """A vendor's server, and the connections to it. Safe to call from several threads."""
+
+    def __init__(
+        self, endpoint: Endpoint, dialect: Dialect, key: Secret | None, pace: Pace
+    ) -> None:
+        self._endpoint = endpoint
+        self._dialect = dialect
+        self._key = key
+        self._pace = pace
+        self._url = endpoint.base_url + dialect.path
+        self._refusals = Refusals(endpoint, key)
+        # Nothing on this machine is reached through a proxy, where the key would be in the clear.
+        # Threads give up at their own limit, so the pool needs none.
+        self._http = httpx2.Client(
+            headers={"Accept-Encoding": "identity", "User-Agent": "bindery"},
+            verify=_trusted(),
+            trust_env=not endpoint.is_local,
+            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=None),
+        )
+
+    def embed(self, ask: Ask, width: int, stop: Stop) -> Reply:
+        """The vectors of the texts, (n, width) and finite.
+
+        Raises VendorRefused, VendorUnavailable after the last try, VendorBroken, TextTooLong, and
+        EngineError once ``stop`` is done.
+        """
+        endpoint, clock = self._endpoint, self._pace.clock
+        body = orjson.dumps({**endpoint.extra, **self._dialect.write(endpoint, ask)})
+        most_bytes = _ENVELOPE_BYTES + 2 * len(body) + len(ask.texts) * width * _VALUE_BYTES
+        deadline = clock() + endpoint.timeout_s
+        for tries in count(1):
+            # Half of the time at most, so that a try that hangs leaves some for another.
+            limit_s = min(deadline - clock(), endpoint.timeout_s / 2)
+            try:
+                return self._read(self._try(body, most_bytes, limit_s, stop), ask, width)
+            except BadAnswer as error:
+                raise self._broken(error, ask) from None
+            except Passing as fault:
+                wait_s = self._wait_s(fault, tries)
+                if tries == endpoint.tries or clock() + wait_s + _SHORTEST_TRY_S > deadline:
+                    raise self._unavailable(fault, tries, ask) from None
+            self._pace.wait(stop, wait_s)
+            if stop.done():
+                raise _given_up()
+        raise AssertionError("the last try returns or raises")
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def _try(self, body: bytes, most_bytes: int, limit_s: float, stop: Stop) -> Answer:
+        answer: Future[Answer] = Future()
+
+        def ask() -> None:
+            try:
+                answer.set_result(self._send(body, most_bytes, limit_s))
+            except BaseException as error:  # noqa: BLE001 (passed on to who waits, as executors do)
+                answer.set_exception(error)
+
+        # In a thread of its own, since looking up a name, connecting, and an answer that comes byte
+        # by byte know no common time limit.
+        threading.Thread(target=ask, name="bindery-vendor", daemon=True).start()
+        either: list[Future[Any]] = [answer, stop]
+        wait(either, timeout=limit_s, return_when=FIRST_COMPLETED)
+        if stop.done():
+            raise _given_up()
+        if not answer.done():
+            raise Passing(f"no answer within {limit_s:.3g} s")
+        return answer.result()
+
+    def _send(self, body: bytes, most_bytes: int, limit_s: float) -> Answer:
+        headers = {"Content-Type": "application/json"}
+        if self._key is not None:
+            headers["Authorization"] = f"Bearer {self._key.reveal()}"
+        if self._http.is_closed:
+            raise EngineError("The model was closed.", remedy="Load it again.")
+        ends = time.monotonic() + limit_s
+        try:
+            with self._http.stream(
+                "POST", self._url, content=body, headers=headers, timeout=limit_s
+            ) as response:
+                content = bytearray()
+                for piece in response.iter_bytes():
+                    content += piece
+                    if len(content) > most_bytes:
+                        raise BadAnswer(f"it is longer than {most_bytes} bytes")
+                    if time.monotonic() > ends:
+                        raise Passing(f"no whole answer within {limit_s:.3g} s")
+                return Answer(response.status_code, response.headers, bytes(content))
+        # No cause is kept: what it carries may hold the header with the key.
+        # A ValueError is what the look-up makes of a name that cannot be one.
+        except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
+            raise Passing(self._refusals.hide(f"{type(error).__name__}: {error}")) from None
+
+    def _read(self, answer: Answer, ask: Ask, width: int) -> Reply:
+        if answer.status in _PASSING or answer.status >= 500:
+            self._refusals.check_exhausted(answer)
+            reason = f"status {answer.status}{self._refusals.quote(answer)}"
+            raise Passing(reason, retry_after_s(answer.headers))
+        if not 200 <= answer.status < 300:
+            raise self._refusals.refusal(answer, ask)
+        if is_page(answer):
+            raise BadAnswer("a web page came in place of JSON")
+        try:
+            content = orjson.loads(answer.content)
+        except orjson.JSONDecodeError as error:
+            raise BadAnswer(f"it is no JSON ({error})") from None
+        reply = self._dialect.read(content, len(ask.texts))
+        _check(reply, width)
+        return reply
+
+    def _wait_s(self, fault: Passing, tries: int) -> float:
+        most = min(_FIRST_WAIT_S * 2 ** (tries - 1), _LONGEST_WAIT_S)
+        # A little more than was asked for, so that all who were turned away do not come at once.
+        return (fault.wait_s or 0.0) + most * self._pace.chance()
+
+    def _unavailable(self, fault: Passing, tries: int, ask: Ask) -> VendorUnavailable:
+        after = "1 try" if tries == 1 else f"{tries} tries"
+        asked = f"; it asks to wait {fault.wait_s:g} s" if fault.wait_s else ""
+        return VendorUnavailable(
+            f"{self._refusals.who} gives no vectors of {ask} after {after}: {fault}{asked}.",
+            remedy="Try again later; in the model's row, tries and timeout_s set how long to try.",
+        )
+
+    def _broken(self, error: BadAnswer, ask: Ask) -> VendorBroken:
+        return VendorBroken(
+            f"The answer of {self._refusals.who} to {ask} cannot be used: {error}.",
+            remedy="Check vendor, base_url, model and dimensions in the model's row, and whether a "
+            "proxy or a sign-in page stands between.",
+        )
+
+
+def _check(reply: Reply, width: int) -> None:
+    found = reply.vectors.shape[1]
+    if found != width:
+        raise BadAnswer(f"its vectors have {found} values, not {width}")
+    finite = np.isfinite(reply.vectors).all(axis=1)
+    if not finite.all():
+        raise BadAnswer(f"vector {int(finite.argmin())} holds a value that is not finite")
+
+
+def _given_up() -> EngineError:
+    return EngineError("The request was given up: another one of the same call failed.")
