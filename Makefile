@@ -5,12 +5,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= ../shared/data
 
-.PHONY: dev demo test lint bench lock preload clean help
+.PHONY: dev demo test test-torch lint bench lock preload clean help
 
 help:
 	@echo "make dev    set up, fetch the model, serve on 127.0.0.1:8000"
 	@echo "make demo   parse, chunk and embed a document, without a server"
 	@echo "make test   set up and run the tests"
+	@echo "make test-torch  the same of the engine torch, in an environment of its own (1 GB)"
 	@echo "make lint   ruff, pyright (strict), import-linter"
 	@echo "make bench  speed and quality against other libraries (half an hour)"
 	@echo "make lock   write the lock files anew"
@@ -27,6 +28,15 @@ preload: $(VENV)/base
 test: $(VENV)/dev
 	@$(BIN)/bindery preload vanilla
 	@$(BIN)/python -m pytest $(ARGS)
+
+# Opt-in: what any engine must do, with torch on the processor. The build of torch is the index's.
+TORCH := torch==2.13.0
+TORCH_VENV := .venv-torch
+
+test-torch: $(TORCH_VENV)/ready
+	@$(TORCH_VENV)/bin/bindery preload vanilla
+	@$(TORCH_VENV)/bin/python -m pytest --engine torch tests/encoders \
+		tests/engines/test_torch_*.py tests/engines/test_engines_are_chosen_by_name.py $(ARGS)
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check .
@@ -55,6 +65,18 @@ $(VENV)/dev: locks/dev.txt pyproject.toml | $(VENV)/base
 	@$(INSTALL_SELF)
 	@touch $@
 
+# torch first and held: what needs it would fetch another build of it.
+$(TORCH_VENV)/ready: locks/dev.txt pyproject.toml
+	@echo "Setting up $(TORCH_VENV) (once) ..."
+	@test -x $(TORCH_VENV)/bin/python || $(PYTHON) -m venv $(TORCH_VENV)
+	@$(INSTALL:$(BIN)%=$(TORCH_VENV)/bin%) -r locks/dev.txt
+	@$(TORCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check "$(TORCH)"
+	@echo "$(TORCH)" > $(TORCH_VENV)/torch.txt
+	@$(TORCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
+		-c $(TORCH_VENV)/torch.txt "sentence-transformers==6.2.*"
+	@$(INSTALL_SELF:$(BIN)%=$(TORCH_VENV)/bin%)
+	@touch $@
+
 # uv resolves for every platform at once and leaves registry addresses out; openvino-telemetry is left
 # out because it reports to others (see engines/runtime.py).
 UV_COMPILE = uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
@@ -63,6 +85,7 @@ UV_COMPILE = uv pip compile --universal --python-version 3.11 --generate-hashes 
 lock:
 	$(UV_COMPILE) pyproject.toml -o locks/base.txt
 	$(UV_COMPILE) --group pyproject.toml:build -o locks/build.txt
+	echo "$(TORCH)" | $(UV_COMPILE) pyproject.toml - --extra torch -c locks/base.txt -o locks/torch.txt
 	$(UV_COMPILE) pyproject.toml --group pyproject.toml:dev --group pyproject.toml:build -c locks/base.txt -o locks/dev.txt
 
 clean:

@@ -5,10 +5,22 @@ from pathlib import Path
 
 import pytest
 
+from bindery.encoders.loading import load_encoder
+from bindery.engines import EngineName
 from bindery.errors import ModelMissing
 from bindery.models.cache import locate
 from bindery.models.catalog import CATALOG
 from bindery.settings import read_settings
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--engine", choices=list(EngineName), help="what every encoder runs on")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let the tests that name no engine try another one than a user gets by default."""
+    if engine := config.getoption("--engine"):
+        load_encoder.__kwdefaults__.update(engine=engine, device="cpu")
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,8 @@ SETS: dict[str, tuple[str, str, object]] = {
     "BINDERY_MODELS": ("/my/models", "models_folder", Path("/my/models")),
     "BINDERY_CATALOG": ("/my/rows.toml", "catalog", Path("/my/rows.toml")),
     "BINDERY_PRECISION": ("bf16", "precision", "bf16"),
+    "BINDERY_ENGINE": ("torch", "engine", "torch"),
+    "BINDERY_DEVICE": ("cuda:1", "device", "cuda:1"),
     "BINDERY_THREADS": ("3", "threads", 3),
     "BINDERY_HOST": ("0.0.0.0", "host", "0.0.0.0"),
     "BINDERY_PORT": ("0", "port", 0),

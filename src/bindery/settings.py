@@ -1,6 +1,6 @@
 """What a user may set, read once by a face and passed down; nobody else reads the environment."""
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +28,8 @@ class Settings:
     models_folder: Path | None = None
     catalog: Path | None = None
     precision: str = "auto"
+    engine: str = "auto"
+    device: str = "auto"
     threads: int | None = None
     host: str = "127.0.0.1"
     port: int = 8000
@@ -40,6 +42,8 @@ VARIABLES: Mapping[str, str] = {
     "BINDERY_MODELS": "a folder of your own with models in it, asked before the hub",
     "BINDERY_CATALOG": "a TOML file with further models",
     "BINDERY_PRECISION": "what models compute in: auto, f32 or bf16",
+    "BINDERY_ENGINE": "what runs models: auto, openvino or torch",
+    "BINDERY_DEVICE": "what models run on: auto, cpu, cuda, cuda:0 and so on, or mps",
     "BINDERY_THREADS": "how many cores to use; all by default",
     "BINDERY_HOST": "the address to serve on; 127.0.0.1 by default",
     "BINDERY_PORT": "the port to serve on; 8000 by default",
@@ -67,6 +71,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         models_folder=_path(values, "BINDERY_MODELS"),
         catalog=_path(values, "BINDERY_CATALOG"),
         precision=values.get("BINDERY_PRECISION", defaults.precision),
+        engine=values.get("BINDERY_ENGINE", defaults.engine),
+        device=values.get("BINDERY_DEVICE", defaults.device),
         threads=_integer(values, "BINDERY_THREADS", least=1),
         host=values.get("BINDERY_HOST", defaults.host),
         port=defaults.port if port is None else port,
@@ -80,6 +86,12 @@ def take_settings(environment: MutableMapping[str, str]) -> Settings:
     settings = read_settings(environment)
     environment.pop("HF_TOKEN", None)
     return settings
+
+
+def read_keys(environment: Mapping[str, str], names: Iterable[str]) -> dict[str, Secret]:
+    """The keys of remote models, by the variables that their rows name; those that are set."""
+    values = {name: environment.get(name, "").strip() for name in names}
+    return {name: Secret(value, name=name) for name, value in values.items() if value}
 
 
 def _path(values: Mapping[str, str], name: str) -> Path | None:

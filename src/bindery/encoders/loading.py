@@ -1,36 +1,44 @@
 """A model's folder in, an encoder that has proven its numbers out."""
 
 from bindery.encoders.base import Encoder
+from bindery.encoders.checks import check_precision
 from bindery.encoders.dense import DenseEncoder
+from bindery.encoders.late import LateEncoder
 from bindery.encoders.selftest import self_test
-from bindery.engines import Precision
+from bindery.engines.selection import open_engine
 from bindery.errors import BinderyError, InvalidValue
 from bindery.models.layout import Layout
 
 
-def load_encoder(layout: Layout, *, precision: str = "auto", threads: int | None = None) -> Encoder:
+def load_encoder(
+    layout: Layout,
+    *,
+    precision: str = "auto",
+    threads: int | None = None,
+    engine: str = "auto",
+    device: str = "auto",
+) -> Encoder:
     """Load a model and check its vectors against the reference's, where a reference is known.
 
-    ``precision`` is a value of :class:`bindery.engines.Precision`; ``threads`` None means every
-    core. Raises ModelBroken, UnsupportedModel, SelfTestFailed, and InvalidValue for a precision or
-    number of threads that there is not.
+    ``precision`` is a value of :class:`bindery.engines.Precision`; ``engine`` and ``device`` are as
+    :func:`bindery.engines.selection.open_engine` has them; ``threads`` None means every core.
+    Raises ModelBroken, UnsupportedModel, SelfTestFailed, and InvalidValue for a choice that there
+    is not.
     """
-    # Loading the runtime takes a tenth of a second, which commands that need no model save.
-    from bindery.engines.openvino import OpenVinoEngine
-
-    if precision not in list(Precision):
-        raise InvalidValue(
-            f"There is no precision {precision!r}.",
-            remedy=f"Choose one of: {', '.join(Precision)}.",
-            param="precision",
-        )
+    chosen = check_precision(layout, precision)
     if threads is not None and threads < 1:
         raise InvalidValue(f"{threads} threads cannot compute.", param="threads")
-    engine = OpenVinoEngine(layout.body, precision=Precision(precision), threads=threads)
+    body = open_engine(
+        layout.body,
+        precision=chosen,
+        threads=threads,
+        engine=engine,
+        device=device,
+    )
     try:
-        encoder = DenseEncoder(layout, engine)
+        encoder = DenseEncoder(layout, body) if layout.late is None else LateEncoder(layout, body)
     except BinderyError:
-        engine.close()
+        body.close()
         raise
     try:
         self_test(encoder)

@@ -4,5 +4,6 @@ An engine knows nothing of text, pooling or prompts.
 """
 
 from bindery.engines.base import Engine, Precision
+from bindery.engines.selection import EngineName, open_engine
 
-__all__ = ["Engine", "Precision"]
+__all__ = ["Engine", "EngineName", "Precision", "open_engine"]

@@ -1,0 +1,102 @@
+"""Which engine runs a model, and on what: by the names that a user gives."""
+
+import re
+from enum import StrEnum
+from importlib.util import find_spec
+from pathlib import Path
+
+from bindery.engines.base import Engine, Precision
+from bindery.errors import InvalidValue, UnsupportedModel
+
+INSTALL_TORCH = '`pip install "bindery[torch]"`'
+
+_DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d{1,4})?", re.ASCII)
+_OF_OPENVINO = ("auto", "cpu")
+
+
+class EngineName(StrEnum):
+    """The engines there are.
+
+    ``AUTO`` is OpenVINO on the processor where it has a graph of the model's architecture, and
+    torch elsewhere.
+    """
+
+    AUTO = "auto"
+    OPENVINO = "openvino"
+    TORCH = "torch"
+
+
+def open_engine(
+    folder: Path,
+    *,
+    precision: Precision = Precision.AUTO,
+    threads: int | None = None,
+    engine: str = EngineName.AUTO,
+    device: str = "auto",
+) -> Engine:
+    """Load the body in a folder into the engine that these names choose.
+
+    ``device`` is ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"`` and so on, or ``"mps"``. Raises
+    InvalidValue for a name that there is not, for a device that this machine lacks, and for two
+    that do not go together; UnsupportedModel for an architecture that the engine does not run, and
+    where the extra ``torch`` is needed and not installed; ModelBroken for files that are not a
+    checkpoint.
+    """
+    name = _chosen(engine, device)
+    if name is EngineName.TORCH:
+        return _open_torch(folder, precision, threads, device)
+    # Loading a runtime takes from a tenth of a second to ten of them, so only the chosen one is.
+    from bindery.engines.openvino import OpenVinoEngine
+
+    try:
+        return OpenVinoEngine(folder, precision=precision, threads=threads)
+    except UnsupportedModel as error:
+        if name is EngineName.AUTO and has_torch():
+            return _open_torch(folder, precision, threads, device)
+        raise UnsupportedModel(
+            error.message,
+            remedy=f"{error.remedy} Others run in the engine torch: {INSTALL_TORCH}.".lstrip(),
+        ) from error
+
+
+def has_torch() -> bool:
+    """Whether the extra ``torch`` is installed, without importing it."""
+    return all(find_spec(package) for package in ("torch", "sentence_transformers"))
+
+
+def _chosen(engine: str, device: str) -> EngineName:
+    """The engine to take; AUTO where that depends on the model."""
+    if engine not in list(EngineName):
+        raise InvalidValue(
+            f"There is no engine {engine!r}.",
+            remedy=f"Choose one of: {', '.join(EngineName)}.",
+            param="engine",
+        )
+    if not _DEVICE.fullmatch(device):
+        raise InvalidValue(
+            f"There is no device {device!r}.",
+            remedy="Choose one of: auto, cpu, cuda, cuda:0 (and so on), mps.",
+            param="device",
+        )
+    name = EngineName(engine)
+    if device in _OF_OPENVINO:
+        return name
+    if name is EngineName.OPENVINO:
+        raise InvalidValue(
+            f"OpenVINO computes on the processor, not on {device!r}.",
+            remedy="Choose the engine torch or the device cpu.",
+            param="device",
+        )
+    return EngineName.TORCH
+
+
+def _open_torch(folder: Path, precision: Precision, threads: int | None, device: str) -> Engine:
+    if not has_torch():
+        raise UnsupportedModel(
+            "The engine torch is not installed.",
+            remedy=f"Run {INSTALL_TORCH}.",
+            param="engine" if device in _OF_OPENVINO else "device",
+        )
+    from bindery.engines.torch_engine import TorchEngine
+
+    return TorchEngine(folder, precision=precision, threads=threads, device=device)
