@@ -1,4 +1,4 @@
-"""The rows that ship, the rows that users add, and how a wrong one is named."""
+"""The rows that users add, and how a wrong one is named."""
 
 import re
 from dataclasses import replace
@@ -6,10 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from bindery.errors import InvalidValue, UnsupportedModel
-from bindery.models.card import CatalogEntry, Family, Pooling, Release, Wheel
-from bindery.models.catalog import CATALOG, SENTENCE_TRANSFORMERS_FILES, require_served
+from bindery.errors import InvalidValue
+from bindery.models.card import (
+    BeforeCut,
+    CatalogEntry,
+    Family,
+    Pooling,
+    Release,
+    RemoteEntry,
+    Wheel,
+)
+from bindery.models.catalog import CATALOG, SENTENCE_TRANSFORMERS_FILES
 from bindery.models.catalog_file import read_catalog
+from bindery.models.endpoint import EncodingFormat, Endpoint, Vendor
 
 REVISION = "5" * 40
 ROW = f"""
@@ -27,50 +36,6 @@ def _read(tmp_path: Path, text: str):
     path = tmp_path / "catalog.toml"
     path.write_text(text, encoding="utf-8")
     return read_catalog(path)
-
-
-@pytest.mark.parametrize("name", CATALOG)
-def test_every_row_is_found_by_its_id_and_has_its_weights_last(name):
-    entry = CATALOG[name]
-    assert entry.id == name
-    files = list(entry.release.files)
-    assert files[-1] == "model.safetensors"
-    assert {"config.json", "tokenizer.json"} < set(files)
-    assert entry.card.licence
-    assert entry.card.normalised
-
-
-def test_the_rows_say_what_the_models_are():
-    shape = {
-        name: (entry.card.family, entry.card.dimensions, entry.card.max_tokens, entry.card.pooling)
-        for name, entry in CATALOG.items()
-    }
-    assert shape == {
-        "vanilla": ("dense", 384, 256, ("mean",)),
-        "gemma": ("matryoshka", 768, 2048, ("mean",)),
-        "colbert": ("late-interaction", 128, 180, ("tokens",)),
-    }
-    assert CATALOG["gemma"].card.nested_dimensions == (512, 256, 128)
-    assert [name for name, entry in CATALOG.items() if entry.release.gated] == ["gemma"]
-    assert CATALOG["vanilla"].release.wheel
-
-
-def test_gemmas_prompts_end_in_a_blank():
-    prompts = CATALOG["gemma"].card.prompts
-    assert prompts["query"] == "task: search result | query: "
-    assert prompts["document"] == "title: none | text: "
-    assert all(prompt.endswith(": ") for prompt in prompts.values())
-
-
-def test_only_families_with_an_encoder_are_served():
-    require_served(CATALOG["vanilla"])
-    for name, encoder in (("gemma", "Matryoshka"), ("colbert", "late-interaction")):
-        with pytest.raises(UnsupportedModel, match=f"{name}.* arrives with .*{encoder}") as caught:
-            require_served(CATALOG[name])
-        assert "vanilla" in caught.value.remedy
-
-
-# Rows of a user's own.
 
 
 def test_a_short_row_has_the_usual_layout(tmp_path):
@@ -94,6 +59,9 @@ licence = "mit"
 gated = true
 mirrors = ["somebody/bge"]
 optional = ["tokenizer.json"]
+before_cut = "layer_norm"
+query_max_tokens = 64
+title_prompt = "title: {{title}} | text: "
 prompts = {{query = "find: "}}
 files = {{"config.json" = "", "tokenizer.json" = "", "model.safetensors" = "{"a" * 64}"}}
 
@@ -114,6 +82,9 @@ folder = "bge/model"
     assert entry.card.nested_dimensions == (256, 128)
     assert entry.card.prompts == {"query": "find: "}
     assert entry.card.licence == "mit"
+    assert entry.card.before_cut is BeforeCut.LAYER_NORM
+    assert entry.card.query_max_tokens == 64
+    assert entry.card.title_prompt == "title: {title} | text: "
     assert entry.release == Release(
         repository="BAAI/bge-small-en-v1.5",
         revision=REVISION,
@@ -223,3 +194,133 @@ def test_card_and_files_must_be_of_one_commit():
     entry = CATALOG["vanilla"]
     with pytest.raises(InvalidValue, match="card of 'vanilla'"):
         CatalogEntry(replace(entry.card, revision=REVISION), entry.release)
+
+
+# Remote rows
+
+REMOTE = """
+[models.small]
+vendor = "openai"
+base_url = "https://api.openai.com/v1/"
+model = "text-embedding-3-small"
+dimensions = 1536
+max_tokens = 8191
+"""
+
+
+def test_a_short_remote_row_keeps_the_vendors_limits(tmp_path):
+    (entry,) = _read(tmp_path, REMOTE).values()
+    assert isinstance(entry, RemoteEntry)
+    assert entry.id == "small"
+    assert entry.card.family is Family.DENSE
+    assert entry.card.normalised
+    assert entry.card.pooling == ()
+    assert entry.endpoint == Endpoint(
+        Vendor.OPENAI, "https://api.openai.com/v1", "text-embedding-3-small"
+    )
+
+
+def test_a_full_remote_row_says_everything(tmp_path):
+    row = (
+        REMOTE
+        + """
+key = "OPENAI_API_KEY"
+nested_dimensions = [1024, 512, 256]
+normalised = false
+licence = "theirs"
+title_prompt = "{title}: "
+sends_role = true
+encoding_format = "float"
+texts_per_request = 100
+tokens_per_request = 5000
+requests_at_once = 2
+tries = 3
+timeout_s = 20
+prompts = {query = "find: "}
+extra = {truncate = "error", user = "me", priority = 1}
+"""
+    )
+    entries = _read(tmp_path, row + ROW)
+    assert list(entries) == ["small", "bge-small"]
+    entry = entries["small"]
+    assert entry.card.family is Family.MATRYOSHKA
+    assert entry.card.nested_dimensions == (1024, 512, 256)
+    assert not entry.card.normalised
+    assert entry.card.prompts == {"query": "find: "}
+    assert entry.card.title_prompt == "{title}: "
+    assert entry.endpoint == Endpoint(
+        vendor=Vendor.OPENAI,
+        base_url="https://api.openai.com/v1",
+        model="text-embedding-3-small",
+        key="OPENAI_API_KEY",
+        sends_role=True,
+        encoding_format=EncodingFormat.FLOAT,
+        extra={"truncate": "error", "user": "me", "priority": 1},
+        texts_per_request=100,
+        tokens_per_request=5000,
+        requests_at_once=2,
+        tries=3,
+        timeout_s=20.0,
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "line"),
+    [
+        ("vendor", 'vendor = "acme"'),
+        ("base_url", None),
+        ("base_url", 'base_url = "api.openai.com"'),
+        ("base_url", 'base_url = "http://api.openai.com/v1"\nkey = "OPENAI_API_KEY"'),
+        ("model", None),
+        ("model", 'model = " "'),
+        ("key", 'key = "sk-abc"'),
+        ("key", "key = 1"),
+        ("dimensions", None),
+        ("dimensions", "dimensions = 1.5"),
+        ("max_tokens", None),
+        ("sends_role", 'vendor = "cohere"\nsends_role = true'),
+        ("encoding_format", 'encoding_format = "hex"'),
+        ("encoding_format", 'vendor = "voyage"\nencoding_format = "float"'),
+        ("extra", "extra = {stop = []}"),
+        ("extra", 'extra = "user"'),
+        ("texts_per_request", "texts_per_request = 0"),
+        ("tokens_per_request", "tokens_per_request = -1"),
+        ("requests_at_once", "requests_at_once = 0"),
+        ("tries", "tries = 0"),
+        ("tries", "tries = 1.5"),
+        ("timeout_s", "timeout_s = 0"),
+        ("timeout_s", "timeout_s = inf"),
+        ("timeout_s", "timeout_s = nan"),
+        ("timeout_s", 'timeout_s = "20"'),
+        ("pooling", 'pooling = "mean"'),
+        ("repository", 'repository = "a/b"'),
+    ],
+)
+def test_a_wrong_key_of_a_remote_row_is_named(tmp_path, key, line):
+    given = {part.split(" = ")[0] for part in line.split("\n")} if line else {key}
+    rest = [other for other in REMOTE.splitlines() if other.split(" = ")[0] not in given]
+    with pytest.raises(InvalidValue) as caught:
+        _read(tmp_path, "\n".join([*rest, line or ""]))
+    assert caught.value.param == key
+    assert "catalog.toml, models.small" in caught.value.message
+    assert "sk-abc" not in str(caught.value)
+
+
+def test_an_id_of_a_remote_row_is_checked_too(tmp_path):
+    with pytest.raises(InvalidValue, match="id of a model"):
+        _read(tmp_path, REMOTE.replace("models.small", 'models."../up"'))
+
+
+def test_a_remote_card_does_not_say_how_it_pools():
+    entry = CATALOG["vanilla"]
+    with pytest.raises(InvalidValue, match="pools"):
+        RemoteEntry(entry.card, Endpoint(Vendor.OPENAI, "https://api.example.com/v1", "m"))
+
+
+def test_the_rows_of_the_manual_are_read(tmp_path):
+    docs = Path(__file__).parent.parent.parent / "docs"
+    blocks = re.findall(r"(?ms)^```toml\n(.*?)^```", (docs / "remote.md").read_text("utf-8"))
+    assert len(blocks) > 3
+    for block in blocks:
+        (entry,) = _read(tmp_path, block).values()
+        assert isinstance(entry, RemoteEntry)

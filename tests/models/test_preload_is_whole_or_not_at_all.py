@@ -18,7 +18,7 @@ from bindery.models.cache import locate, model_folder, read_lock, storage_errors
 from bindery.models.card import CatalogEntry
 from bindery.models.hub import HubSource
 from bindery.models.preload import Outcome, State, preload
-from bindery.models.sources import FolderSource, SourceFile
+from bindery.models.sources import FolderSource, SourceFile, SourceUnreached
 
 
 @pytest.fixture
@@ -337,3 +337,50 @@ def test_an_outcome_cannot_contradict_itself():
         Outcome("tiny", State.FAILED, "", 0.0, None)
     with pytest.raises(AssertionError):
         Outcome("tiny", State.PRESENT, "hub", 0.0, None)
+
+
+# Sources that do not answer.
+
+
+@dataclass
+class Asked:
+    """A source that counts how often it is asked."""
+
+    error: Exception
+    times: int = 0
+    name: str = "asked"
+
+    def files(self, entry: CatalogEntry, scratch: Path) -> Generator[SourceFile, None, None]:
+        self.times += 1
+        raise self.error
+        yield
+
+
+@pytest.mark.parametrize(
+    ("error", "times"), [(SourceUnreached("Nobody answers."), 1), (SourceError("No such file."), 3)]
+)
+def test_a_source_that_does_not_answer_is_asked_once(root, made_up, error, times):
+    source = Asked(error)
+    entries = [made_up.entry(identifier=name) for name in ("one", "two", "three")]
+    outcomes = preload(entries, root, [source])
+    assert source.times == times
+    assert all(error.message in str(outcome.error) for outcome in outcomes)
+    # Another run asks again.
+    preload(entries[:1], root, [source])
+    assert source.times == times + 1
+
+
+def test_the_others_are_asked_all_the_same(root, made_up, origin):
+    entries = [made_up.entry(identifier=name) for name in ("one", "two")]
+    silent = Asked(SourceUnreached("Nobody answers."))
+    outcomes = preload(entries, root, [silent, origin])
+    assert [outcome.state for outcome in outcomes] == [State.FETCHED] * 2
+    assert silent.times == 1
+
+
+def test_without_a_network_a_gated_model_is_called_so(root, made_up):
+    source = HubSource("http://127.0.0.1:9", timeout_s=5)
+    open_one, gated = preload([made_up.entry(), made_up.entry(gated=True)], root, [source])
+    for part in ("Check the network", "nobody/tiny is gated", "HF_TOKEN", "somebody/tiny"):
+        assert part in gated.error.remedy
+    assert "gated" not in open_one.error.remedy

@@ -181,15 +181,33 @@ class Release:
 
 
 @dataclass(frozen=True, slots=True)
+class Lengths:
+    """Lengths of a late-interaction model's texts in place of its own, in tokens, all counted in.
+
+    None leaves one as the model has it.
+    """
+
+    query: int | None = None
+    document: int | None = None
+
+    @property
+    def is_given(self) -> bool:
+        """Whether either is."""
+        return self != Lengths()
+
+
+@dataclass(frozen=True, slots=True)
 class CatalogEntry:
     """One row of the catalog: what a model is, and where its files are.
 
-    ``verified`` says that the row was held against the files themselves.
+    ``verified`` says that the row was held against the files themselves. The card tells the lengths
+    that the files give; ``lengths`` are used in their place.
     """
 
     card: ModelCard
     release: Release
     verified: bool = False
+    lengths: Lengths = Lengths()
 
     def __post_init__(self) -> None:
         _check_id(self.card)

@@ -30,7 +30,8 @@
 Without ``files`` the usual layout of sentence-transformers is taken, no digest known. Both kinds of
 row may have ``prompts``, ``title_prompt``, ``nested_dimensions``, ``normalised`` (true) and
 ``licence``; a local one ``before_cut``, ``query_max_tokens``, ``gated``, ``mirrors``, ``optional``,
-and ``wheel`` with ``name``, ``version``, ``sha256`` and ``folder``; a remote one what
+``query_length`` and ``document_length`` (of late interaction, in place of the model's own), and
+``wheel`` with ``name``, ``version``, ``sha256`` and ``folder``; a remote one what
 :class:`bindery.models.endpoint.Endpoint` has.
 """
 
@@ -44,6 +45,7 @@ from bindery.models.card import (
     CatalogEntry,
     Entry,
     Family,
+    Lengths,
     ModelCard,
     Pooling,
     Release,
@@ -128,7 +130,11 @@ def _local(name: str, row: Row) -> CatalogEntry:
         revision=row.need("revision", text),
         licence=row.take("licence", text, ""),
     )
-    return CatalogEntry(card, _release(row))
+    lengths = Lengths(
+        query=row.take("query_length", integer, None),
+        document=row.take("document_length", integer, None),
+    )
+    return CatalogEntry(card, _release(row), lengths=lengths)
 
 
 def _release(row: Row) -> Release:

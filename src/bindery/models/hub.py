@@ -12,7 +12,7 @@ import httpx2
 from bindery.errors import InvalidValue, ModelGated, SourceError
 from bindery.models.card import CatalogEntry
 from bindery.models.secret import Secret
-from bindery.models.sources import PIECE_BYTES, SourceFile
+from bindery.models.sources import PIECE_BYTES, SourceFile, SourceUnreached
 
 _CONNECT_TIMEOUT_S = 5.0
 _MAX_REDIRECTS = 5
@@ -176,7 +176,7 @@ class _Request:
         return SourceError(f"{self.path}: {reason}.", remedy="Check the address of the hub.")
 
     def _no_answer(self, reason: str) -> SourceError:
-        return SourceError(f"{self.path}: {reason}.", remedy=_OFFLINE_REMEDY)
+        return SourceUnreached(f"{self.path}: {reason}.", remedy=_OFFLINE_REMEDY)
 
 
 def _close(late: Future[httpx2.Response]) -> None:

@@ -131,7 +131,10 @@ def read_layout(folder: Path, *, entry: CatalogEntry | None = None) -> Layout:
     layout = reader_of(folder)(folder)
     if entry is None:
         return layout
-    return replace(layout, card=_named(layout.card, entry, folder))
+    named = replace(layout, card=_named(layout.card, entry, folder))
+    if not entry.lengths.is_given:
+        return named
+    return with_lengths(named, query=entry.lengths.query, document=entry.lengths.document)
 
 
 def with_lengths(

@@ -31,7 +31,7 @@ from bindery.models.cache import (
     write_lock,
 )
 from bindery.models.card import CatalogEntry
-from bindery.models.sources import Source, SourceFile
+from bindery.models.sources import Source, SourceFile, SourceUnreached
 from bindery.models.verify import FileDigest, inspect
 
 _log = logging.getLogger(__name__)
@@ -88,12 +88,23 @@ def preload(
     sources are asked in order until one gives the files that the catalog and the lock file expect.
     ``force`` fetches also what is there, and takes new content where only the lock file objects.
     A model that cannot be had is an outcome with an error, and what was there of it stays.
+    A source that did not answer is not asked again for the models after it: without a network each
+    would cost the whole wait.
     """
-    return [_preload_one(entry, root, sources, progress, force=force) for entry in entries]
+    asked = _Sources(sources)
+    return [_preload_one(entry, root, asked, progress, force=force) for entry in entries]
+
+
+class _Sources:
+    """Sources in order, and those that did not answer, by name."""
+
+    def __init__(self, sources: Sequence[Source]) -> None:
+        self.all = sources
+        self.unreached: dict[str, SourceUnreached] = {}
 
 
 def _preload_one(
-    entry: CatalogEntry, root: Path, sources: Sequence[Source], progress: Progress, *, force: bool
+    entry: CatalogEntry, root: Path, sources: _Sources, progress: Progress, *, force: bool
 ) -> Outcome:
     started = time.monotonic()
     state, source, error = State.PRESENT, "", None
@@ -122,7 +133,7 @@ def _is_good(entry: CatalogEntry, root: Path) -> bool:
 
 
 def _obtain(
-    entry: CatalogEntry, root: Path, sources: Sequence[Source], progress: Progress, *, force: bool
+    entry: CatalogEntry, root: Path, sources: _Sources, progress: Progress, *, force: bool
 ) -> str:
     """Fetch a model; gives the name of the source, or nothing if it has turned out to be there."""
     with _turn(root):
@@ -135,12 +146,17 @@ def _obtain(
         failures: list[tuple[str, BinderyError]] = []
         locked = read_lock(entry, root)
         known: Mapping[str, FileDigest] = {} if force else locked
-        for source in sources:
+        for source in sources.all:
+            if (unreached := sources.unreached.get(source.name)) is not None:
+                failures.append((source.name, unreached))
+                continue
             progress(entry.id, source.name, 0, None)
             try:
                 _install(entry, root, source, known, progress)
             except (SourceError, ModelGated, ModelBroken) as error:
                 failures.append((source.name, error))
+                if isinstance(error, SourceUnreached):
+                    sources.unreached[source.name] = error
             else:
                 return source.name
         raise _every_source_failed(entry, failures)
@@ -267,8 +283,20 @@ def _every_source_failed(
 ) -> BinderyError:
     lines = [f"Model {entry.id!r} could not be fetched from any source:"]
     lines += [f"  {source}: {error.message}" for source, error in failures] or ["  none was given."]
-    remedies = dict.fromkeys(error.remedy for _, error in failures if error.remedy)
+    remedies = [error.remedy for _, error in failures if error.remedy]
     # The error that says most of what to do gives the class.
     kinds = [type(error) for _, error in failures]
     kind = next((kind for kind in (ModelGated, ModelBroken) if kind in kinds), SourceError)
-    return kind("\n".join(lines), remedy="\n".join(remedies))
+    if entry.release.gated and kind is not ModelGated:
+        remedies.append(_gate(entry))
+    return kind("\n".join(lines), remedy="\n".join(dict.fromkeys(remedies)))
+
+
+def _gate(entry: CatalogEntry) -> str:
+    """What stands before a gated model also where the hub could not say so."""
+    release = entry.release
+    also = f", or fetch the same files from {', '.join(release.mirrors)}" if release.mirrors else ""
+    return (
+        f"{release.repository} is gated (licence {entry.card.licence!r}): accept its terms on its "
+        f"page on the hub and set HF_TOKEN{also}."
+    )

@@ -14,6 +14,10 @@ from bindery.models.card import CatalogEntry
 PIECE_BYTES = 1 << 18
 
 
+class SourceUnreached(SourceError):
+    """A source that did not answer at all: asked for another model it would not either."""
+
+
 @dataclass(frozen=True, slots=True)
 class SourceFile:
     """A file on its way: its path in the repository, its size in bytes if known, its content."""

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+import typer.core
 import typer.main
 
 from bindery import errors
@@ -14,7 +15,18 @@ from bindery.library import DEFAULT_MODEL, DEFAULT_STRATEGY
 
 from .conftest import Run
 
-COMMANDS = typer.main.get_group(app).commands
+
+def commands(group: typer.core.TyperGroup, above: str = "") -> dict[str, typer.core.TyperCommand]:
+    """Every command by all that is typed, those of groups within the group too."""
+    found = {}
+    for name, command in group.commands.items():
+        whole = f"{above}{name}"
+        within = isinstance(command, typer.core.TyperGroup)
+        found |= commands(command, f"{whole} ") if within else {whole: command}
+    return found
+
+
+COMMANDS = commands(typer.main.get_group(app))
 
 
 def classes(root: type[errors.BinderyError]) -> list[type[errors.BinderyError]]:
@@ -23,7 +35,7 @@ def classes(root: type[errors.BinderyError]) -> list[type[errors.BinderyError]]:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help_shows_an_example(name: str, run: Run):
-    result = run(name, "--help")
+    result = run(*name.split(), "--help")
     assert result.exit_code == 0, result.output
     assert re.search(rf"Examples?:\s+.*bindery {name}", result.stdout, re.DOTALL)
 
@@ -59,7 +71,7 @@ WRONG = [
     (["embed", "x.txt", "--out", "x"], 2, "invalid_value", ".jsonl, .npz, .parquet"),
     (["embed", "x.txt", "--out", "no/such/x.npz"], 5, "storage_error", "no/such"),
     (["embed", "x.txt", "--model", "nope"], 2, "unknown_model", "vanilla"),
-    (["embed", "x.txt", "--model", "gemma"], 3, "unsupported_model", "vanilla"),
+    (["embed", "x.txt", "--model", "gemma"], 3, "model_missing", "bindery preload gemma"),
     (["embed", "x.txt", "--precision", "f8"], 2, "invalid_value", "auto, f32, bf16"),
     (["chunk", "x.txt", "--strategy", "nope"], 2, "unknown_strategy", "recursive"),
     (["chunk", "x.txt", "--size", "0"], 2, "invalid_value", "Choose 1 or more"),
@@ -154,11 +166,12 @@ def test_models_are_listed_with_what_to_do(run: Run, tmp_path: Path):
     assert listed["vanilla"]["state"] == "present"
     assert listed["vanilla"]["licence"] == "apache-2.0"
     assert listed["gemma"]["nested_dimensions"] == [512, 256, 128]
-    assert listed["colbert"]["state"] == "unsupported"
+    assert listed["colbert"]["state"] == "missing"
     missing = run("models", BINDERY_HOME=str(tmp_path))
     assert missing.exit_code == 0
     assert "missing" in missing.stdout
-    assert "Run `bindery preload vanilla`" in missing.stdout
+    assert "Not on this machine: vanilla" in missing.stdout
+    assert "Run `bindery preload MODEL`" in missing.stdout
 
 
 def test_the_demonstration_answers_in_less_than_a_screen(run: Run):

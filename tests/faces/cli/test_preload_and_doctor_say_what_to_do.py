@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from bindery.faces.cli.doctor import VALUES
+from bindery.models.catalog import CATALOG, DEFAULT_MODELS
+from bindery.models.sources import FolderSource
 from bindery.settings import VARIABLES
 
-from .conftest import Run
+from .conftest import UNREACHABLE, Run
 
 CANARY = "hf_canaryCanaryCanary"
 
@@ -32,19 +34,52 @@ def checks(result) -> dict[str, dict]:
 
 
 def test_what_is_there_is_left_alone(run: Run):
-    result = run("preload")
+    result = run("preload", "vanilla")
     assert result.exit_code == 0, result.output
     assert "vanilla: there already" in result.stdout
-    assert "arrive later: gemma and colbert" in result.stdout
+
+
+def test_by_default_one_of_each_family_is_tried_and_vanilla_is_enough(run: Run):
+    result = run("preload", HF_TOKEN=CANARY)
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert lines[0] == "vanilla: there already"
+    # What cannot be had has one line that says why; what to do is said once.
+    for line, name in zip(lines[1:], ("gemma", "colbert"), strict=False):
+        assert line.startswith(f"{name}: failed: hub {UNREACHABLE}: config.json: the hub cannot")
+    assert sum("Check the network connection" in line for line in lines) == 1
+    assert sum("embeddinggemma-300m is gated" in line for line in lines) == 1
+    (others,) = [line for line in lines if line.startswith("By name: ")]
+    assert set(CATALOG) - set(DEFAULT_MODELS) == set(others[9:-1].split(", "))
+    assert "Models are kept in" in lines[-1]
+    assert result.stderr.count("trying hub") == 1, "a hub that does not answer is asked once"
+    assert "error" not in result.stderr
+    assert CANARY not in result.output
+
+
+def test_without_the_first_model_preload_fails(run: Run, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr("bindery.faces.cli.preload.WheelSource", lambda: FolderSource(tmp_path))
+    result = run("preload", "--json", BINDERY_HOME=str(tmp_path / "home"))
+    assert result.exit_code == 3, result.output
+    answer = json.loads(result.stdout)
+    assert [one["id"] for one in answer["models"]] == list(DEFAULT_MODELS)
+    assert answer["others"] == [name for name in CATALOG if name not in DEFAULT_MODELS]
+
+    plain = run("preload", BINDERY_HOME=str(tmp_path / "home"))
+    assert plain.exit_code == 3
+    assert "vanilla: failed\n" in plain.stdout
+    assert "Models are kept in" not in plain.stdout
+    assert plain.stderr.count("error (") == 1
 
 
 def test_a_model_comes_from_a_folder(run: Run, minilm_folder: Path, tmp_path: Path):
-    result = run("preload", "--from", minilm_folder, "--json", BINDERY_HOME=str(tmp_path))
+    result = run(
+        "preload", "vanilla", "--from", minilm_folder, "--json", BINDERY_HOME=str(tmp_path)
+    )
     assert result.exit_code == 0, result.output
     answer = json.loads(result.stdout)
     assert [(one["id"], one["state"]) for one in answer["models"]] == [("vanilla", "fetched")]
     assert answer["models"][0]["source"] == f"folder {minilm_folder}"
-    assert answer["later"] == ["gemma", "colbert"]
     assert "vanilla: model.safetensors, 90.9 MB" in result.stderr
 
 
@@ -62,6 +97,22 @@ def test_preload_goes_on_past_a_model_that_cannot_be_had(run: Run):
     assert "error (source_error)" in plain.stderr
     assert "Check the network connection" in plain.stderr
     assert CANARY not in plain.output
+
+
+def test_models_are_listed_with_what_is_known_of_their_rows(run: Run):
+    rows = {one["id"]: one for one in json.loads(run("models", "--json").stdout)["models"]}
+    assert list(rows) == list(CATALOG)
+    assert {name for name, row in rows.items() if row["verified"]} == {"vanilla"}
+    assert {name for name, row in rows.items() if row["state"] == "present"} == {"vanilla"}
+
+    plain = run("models", COLUMNS="120").stdout
+    assert "gemma *" in plain
+    assert "vanilla *" not in plain
+    assert "* The row was not checked against the hub's files yet." in plain
+    # What is absent is named in one line, not in one paragraph each.
+    (absent,) = [line for line in plain.splitlines() if line.startswith("Not on this machine")]
+    assert all(name in absent for name in CATALOG if name != "vanilla")
+    assert "bindery preload MODEL" in absent
 
 
 def test_the_token_leaves_the_environment(run: Run, monkeypatch: pytest.MonkeyPatch):
@@ -83,6 +134,8 @@ def test_doctor_finds_nothing_wrong(run: Run):
     assert "loaded in f32" in found["vanilla"]["detail"]
     assert "known answers passed" in found["vanilla"]["detail"]
     assert found["gemma"]["verdict"] == found["colbert"]["verdict"] == "note"
+    assert found["others"]["verdict"] == "ok"
+    assert all(name in found["others"]["detail"] for name in CATALOG if name not in DEFAULT_MODELS)
     assert found["HF_TOKEN"]["detail"] == "present (from the environment)"
     assert found["BINDERY_PORT"]["detail"] == "8000 (default)"
     assert found["BINDERY_PRECISION"]["detail"] == "f32 (from the environment)"

@@ -19,10 +19,11 @@ from rich.text import Text
 
 from bindery import __version__, documents
 from bindery.encoders.selftest import known_answers
-from bindery.errors import BinderyError, InvalidValue
+from bindery.errors import BinderyError, InvalidValue, ModelMissing
 from bindery.faces.cli.printing import count, output, print_json, printable
 from bindery.faces.python import open_library
 from bindery.library import DEFAULT_MODEL, Library, ModelState, ModelStatus
+from bindery.models.catalog import DEFAULT_MODELS
 from bindery.models.hub import HubSource
 from bindery.settings import VARIABLES, Settings
 
@@ -124,6 +125,8 @@ VALUES: Mapping[str, Callable[[Settings], object]] = {
     "BINDERY_MODELS": lambda settings: settings.models_folder or "none",
     "BINDERY_CATALOG": lambda settings: settings.catalog or "none",
     "BINDERY_PRECISION": lambda settings: settings.precision,
+    "BINDERY_ENGINE": lambda settings: settings.engine,
+    "BINDERY_DEVICE": lambda settings: settings.device,
     "BINDERY_THREADS": lambda settings: settings.threads or "every core",
     "BINDERY_HOST": lambda settings: settings.host,
     "BINDERY_PORT": lambda settings: settings.port,
@@ -192,9 +195,17 @@ def _models(settings: Settings) -> Iterator[Check]:
     except BinderyError as error:
         yield Check("models", "catalog", Verdict.PROBLEM, error.message, error.remedy)
         return
+    absent: list[str] = []
     with closing(library):
         for model in library.catalog:
-            yield _model(library, library.status(model))
+            status = library.status(model)
+            if isinstance(status.error, ModelMissing) and model not in DEFAULT_MODELS:
+                absent.append(model)
+            else:
+                yield _model(library, status)
+    if absent:
+        remedy = "Where you want one: `bindery preload MODEL`."
+        yield Check("models", "others", Verdict.GOOD, f"not fetched: {', '.join(absent)}", remedy)
 
 
 def _model(library: Library, status: ModelStatus) -> Check:

@@ -5,15 +5,18 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from bindery.errors import ModelMissing
 from bindery.faces.cli.exits import described
 from bindery.faces.cli.printing import output, print_json, printable
 from bindery.faces.python import open_library
 from bindery.library import ModelState, ModelStatus
+from bindery.models.card import CatalogEntry, Entry
 from bindery.settings import Settings
 
 _STYLES = {
     ModelState.LOADED: "green",
     ModelState.PRESENT: "green",
+    ModelState.REMOTE: "green",
     ModelState.MISSING: "yellow",
     ModelState.REFUSED: "red",
     ModelState.UNSUPPORTED: "dim",
@@ -22,27 +25,43 @@ _STYLES = {
 
 def models(settings: Settings, *, json: bool) -> None:
     """List the models of the catalog."""
-    statuses = open_library(settings).statuses()
+    library = open_library(settings)
+    statuses = library.statuses()
     if json:
-        print_json({"models": [_facts(status) for status in statuses]})
+        print_json(
+            {"models": [_facts(status, library.catalog[status.card.id]) for status in statuses]}
+        )
         return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for heading in ("model", "family", "dimensions", "tokens", "state", "licence"):
+    for heading in ("model", "family", "dims", "tokens", "state", "licence"):
         right = "right" if heading == "tokens" else "left"
-        table.add_column(heading, justify=right, no_wrap=heading != "dimensions")
+        table.add_column(heading, justify=right, no_wrap=heading != "dims")
+    unchecked = [one.card.id for one in statuses if verified(library.catalog[one.card.id]) is False]
     for status in statuses:
-        table.add_row(*_row(status))
+        table.add_row(*_row(status, mark=" *" if status.card.id in unchecked else ""))
     output().print(table)
+    if unchecked:
+        output().print("\n* The row was not checked against the hub's files yet.")
+    absent = [one.card.id for one in statuses if isinstance(one.error, ModelMissing)]
+    if absent:
+        # Not one after the other: most of the catalog is absent on most machines.
+        what = f"Not on this machine: {', '.join(absent)}. Run `bindery preload MODEL`."
+        output().print(f"\n{what}", soft_wrap=True)
     for status in statuses:
-        if status.error:
+        if status.error and status.card.id not in absent:
             output().print(f"\n{status.card.id}: {printable(str(status.error))}", soft_wrap=True)
 
 
-def _row(status: ModelStatus) -> list[Text]:
+def verified(entry: Entry) -> bool | None:
+    """Whether a row was checked against the files; None for a remote one, which has none."""
+    return entry.verified if isinstance(entry, CatalogEntry) else None
+
+
+def _row(status: ModelStatus, *, mark: str) -> list[Text]:
     card = status.card
     dimensions = (card.dimensions, *card.nested_dimensions)
     return [
-        Text(card.id, style="bold"),
+        Text(card.id + mark, style="bold"),
         Text(card.family),
         Text(", ".join(map(str, dimensions))),
         Text(str(card.max_tokens)),
@@ -51,7 +70,7 @@ def _row(status: ModelStatus) -> list[Text]:
     ]
 
 
-def _facts(status: ModelStatus) -> dict[str, Any]:
+def _facts(status: ModelStatus, entry: Entry) -> dict[str, Any]:
     card = status.card
     return {
         "id": card.id,
@@ -63,5 +82,6 @@ def _facts(status: ModelStatus) -> dict[str, Any]:
         "licence": card.licence,
         "repository": card.repository,
         "revision": card.revision,
+        "verified": verified(entry),
         "error": described(status.error) if status.error else None,
     }

@@ -1,7 +1,7 @@
 """``bindery preload``: have models on this machine."""
 
 import logging
-from collections.abc import Generator, Sequence
+from collections.abc import Collection, Generator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,13 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from bindery.errors import BinderyError
 from bindery.faces.cli.exits import described
-from bindery.faces.cli.printing import messages, output, print_error, print_json
+from bindery.faces.cli.printing import messages, output, print_error, print_json, printable
 from bindery.faces.python import open_library
-from bindery.library import Library
-from bindery.models.catalog import SERVED_FAMILIES
+from bindery.library import DEFAULT_MODEL
+from bindery.models.card import CatalogEntry
+from bindery.models.catalog import DEFAULT_MODELS
 from bindery.models.hub import HubSource
 from bindery.models.preload import Outcome, State
 from bindery.models.sources import FolderSource, Source
@@ -35,30 +37,38 @@ _MARKS = {State.PRESENT: "there already", State.FETCHED: "fetched", State.FAILED
 def preload(
     settings: Settings, models: Sequence[str], *, folder: Path | None, force: bool, json: bool
 ) -> bool:
-    """Fetch models, by default all that can be encoded with; whether all are there now."""
+    """Fetch models, by default one of each family; whether those that matter are there now.
+
+    A model that was named matters; by default the first does, and the others are tried.
+    """
     console = messages()
     places = sources(settings, folder)
     with closing(open_library(settings)) as library:
-        asked = list(dict.fromkeys(models)) or served(library)
+        asked = list(dict.fromkeys(models)) or list(DEFAULT_MODELS)
         with _notes(console), _Shown(console, places) as shown:
             outcomes = library.preload(asked, places, progress=shown, force=force)
-    later = [] if models else [id for id in library.catalog if id not in asked]
+    others = [
+        id
+        for id, entry in library.catalog.items()
+        if isinstance(entry, CatalogEntry) and id not in asked
+    ]
+    needed = models or [DEFAULT_MODEL]
+    is_done = not any(outcome.error for outcome in outcomes if outcome.id in needed)
     if json:
         print_json(
             {
                 "home": str(settings.home),
                 "models": [_facts(one) for one in outcomes],
-                "later": later,
+                "others": others,
             }
         )
     else:
-        _sum_up(outcomes, later, settings)
-    return not any(outcome.error for outcome in outcomes)
-
-
-def served(library: Library) -> list[str]:
-    """The models of the catalog that have an encoder."""
-    return [id for id, entry in library.catalog.items() if entry.card.family in SERVED_FAMILIES]
+        _sum_up(outcomes, needed)
+        if not models:
+            output().print(f"By name: {', '.join(others)}.", soft_wrap=True)
+        if is_done:
+            output().print(f"Models are kept in {settings.home / 'models'}.", soft_wrap=True)
+    return is_done
 
 
 def sources(settings: Settings, folder: Path | None) -> list[Source]:
@@ -143,19 +153,29 @@ def _notes(console: Console) -> Generator[None, None, None]:
         log.setLevel(level)
 
 
-def _sum_up(outcomes: Sequence[Outcome], later: Sequence[str], settings: Settings) -> None:
+def _sum_up(outcomes: Sequence[Outcome], needed: Collection[str]) -> None:
+    """A line for each; errors at length where the model was needed, else in a line of their own."""
+    tried: list[BinderyError] = []
     for outcome in outcomes:
         where = f" from {outcome.source}" if outcome.source else ""
         took = f" in {outcome.seconds:.1f} s" if outcome.source else ""
-        output().print(f"{outcome.id}: {_MARKS[outcome.state]}{where}{took}", soft_wrap=True)
+        why = ""
+        if outcome.error and outcome.id not in needed:
+            tried.append(outcome.error)
+            why = f": {_reason(outcome.error)}"
+        mark = f"{outcome.id}: {_MARKS[outcome.state]}{where}{took}{why}"
+        output().print(printable(mark), soft_wrap=True)
+    for remedy in dict.fromkeys(line for error in tried for line in error.remedy.splitlines()):
+        output().print(f"  {printable(remedy)}", soft_wrap=True)
     for outcome in outcomes:
-        if outcome.error:
+        if outcome.error and outcome.id in needed:
             print_error(outcome.error)
-    if later:
-        names = " and ".join(later)
-        output().print(f"Not fetched, since their encoders arrive later: {names}.")
-    if not any(outcome.error for outcome in outcomes):
-        output().print(f"Models are kept in {settings.home / 'models'}.", soft_wrap=True)
+
+
+def _reason(error: BinderyError) -> str:
+    """What each source said, without the line before it that names the model."""
+    first, *others = (line.strip() for line in error.message.splitlines())
+    return " ".join(others) or first
 
 
 def _facts(outcome: Outcome) -> dict[str, Any]:
