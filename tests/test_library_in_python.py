@@ -9,7 +9,7 @@ import pytest
 from tests.engines.checkpoints import TINY
 
 import bindery
-from bindery.errors import InvalidValue, ModelBroken, ModelMissing, UnknownModel
+from bindery.errors import InvalidValue, KeyMissing, ModelBroken, ModelMissing, UnknownModel
 from bindery.library import Library
 from bindery.models.catalog_file import read_catalog
 from bindery.models.sources import FolderSource
@@ -177,3 +177,36 @@ def test_a_folder_that_is_no_model_says_what_is_missing(tmp_path: Path) -> None:
     for folder in (tmp_path, f"{tmp_path}/", tmp_path / "nowhere"):
         with pytest.raises(ModelBroken, match=r"modules\.json"):
             bindery.load(folder)
+
+
+def test_lengths_of_late_interaction_can_be_chosen() -> None:
+    colbert = TINY.parent / "late" / "stanford"
+    usual, short = bindery.load(colbert), bindery.load(colbert, query_length=9, document_length=14)
+    query, document = ["bound paper"], ["the place of paper is a shelf " * 8]
+
+    assert len(short.encode(query, "query").rows) == 9 != len(usual.encode(query, "query").rows)
+    counted = short.encode_counted(document, "document")
+    assert counted.tokens_used.tolist() == [14]
+    assert counted.tokens_cut[0] > usual.encode_counted(document, "document").tokens_cut[0]
+    with pytest.raises(InvalidValue, match="dense") as caught:
+        bindery.load(TINY / "bge", query_length=9)
+    assert caught.value.param == "query_length"
+
+
+def test_a_remote_model_takes_its_key_from_the_variable_of_its_row(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = tmp_path / "models.toml"
+    path.write_text(
+        '[models.far]\nvendor = "openai"\nbase_url = "https://127.0.0.1:1/v1"\nmodel = "far"\n'
+        'key = "FAR_KEY"\ndimensions = 8\nmax_tokens = 100\n'
+    )
+    monkeypatch.setenv("BINDERY_CATALOG", str(path))
+    monkeypatch.delenv("FAR_KEY", raising=False)
+    with pytest.raises(KeyMissing, match="FAR_KEY"):
+        bindery.load("far")
+
+    monkeypatch.setenv("FAR_KEY", "a-secret-of-mine")
+    far = bindery.load("far")
+    assert far.precision == "remote"
+    assert "a-secret" not in repr(far) + repr(far.__dict__)

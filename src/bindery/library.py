@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
@@ -10,10 +10,14 @@ from types import MappingProxyType
 
 from bindery import chunking, documents
 from bindery.encoders import Encoder
+from bindery.encoders.base import Encoded
 from bindery.encoders.loading import load_encoder
+from bindery.encoders.marking import tokeniser_of
+from bindery.encoders.remote import load_remote
 from bindery.encoders.tokeniser import Tokeniser
 from bindery.errors import (
     BinderyError,
+    KeyMissing,
     ModelBroken,
     ModelMissing,
     StorageError,
@@ -21,12 +25,14 @@ from bindery.errors import (
     UnsupportedModel,
 )
 from bindery.models.cache import locate
-from bindery.models.card import CatalogEntry, ModelCard
-from bindery.models.catalog import CATALOG, require_served
+from bindery.models.card import CatalogEntry, Entry, ModelCard, RemoteEntry
+from bindery.models.catalog import CATALOG
 from bindery.models.layout import Layout, read_layout
 from bindery.models.preload import Outcome, Progress, preload
+from bindery.models.secret import Secret
 from bindery.models.sources import Source
-from bindery.store import FileStore
+from bindery.reranking import DEFAULT_WEIGHT, Reranked, rerank_counted
+from bindery.store import FileStore, RotationStore
 from bindery.types import DOCUMENT, Chunk, Document, Role
 
 DEFAULT_MODEL = "vanilla"
@@ -34,9 +40,10 @@ DEFAULT_STRATEGY = "recursive"
 
 
 class ModelState(StrEnum):
-    """How far a model of the catalog is from answering."""
+    """How far a model of the catalog is from answering; ``REMOTE`` is one that a vendor runs."""
 
     LOADED = "loaded"
+    REMOTE = "remote"
     PRESENT = "present"
     MISSING = "missing"
     REFUSED = "refused"
@@ -54,35 +61,43 @@ class ModelStatus:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """How a model counts the tokens of a text, and how many it can take; without its weights."""
+    """How a model counts the tokens of a document's text, without its weights.
+
+    ``room`` is how many tokens of text fit beside what the model adds: special tokens, marker and
+    the prompt of documents.
+    """
 
     card: ModelCard
     tokeniser: Tokeniser
-
-    def room(self, role: Role) -> int:
-        """How many tokens of text fit beside the special tokens and the role's prompt."""
-        return self.tokeniser.room(self.card.prompts.get(role, ""))
+    room: int
 
 
 class Library:
     """Everything under one home folder. Safe to call from several threads.
 
-    ``catalog`` adds to the built-in models. ``precision`` is ``"auto"``, ``"f32"`` or ``"bf16"``;
-    ``threads`` None means every core.
+    ``catalog`` adds to the built-in models. ``precision``, ``threads``, ``engine`` and ``device``
+    are as :func:`bindery.encoders.loading.load_encoder` has them. ``keys`` are those of remote
+    models, by the variable that their rows name.
     """
 
     def __init__(
         self,
         home: Path,
         *,
-        catalog: Mapping[str, CatalogEntry] | None = None,
+        catalog: Mapping[str, Entry] | None = None,
         precision: str = "auto",
         threads: int | None = None,
+        engine: str = "auto",
+        device: str = "auto",
+        keys: Mapping[str, Secret] | None = None,
     ) -> None:
         self._home = home
-        self._catalog = {**CATALOG, **(catalog or {})}
+        self._catalog: dict[str, Entry] = {**CATALOG, **(catalog or {})}
         self._precision = precision
         self._threads = threads
+        self._engine = engine
+        self._device = device
+        self._keys = keys or {}
         self._loading = threading.Lock()
         self._layouts: dict[str, Layout] = {}
         self._measures: dict[str, Measure] = {}
@@ -92,7 +107,7 @@ class Library:
     # Models
 
     @property
-    def catalog(self) -> Mapping[str, CatalogEntry]:
+    def catalog(self) -> Mapping[str, Entry]:
         """Every model that there is, by id, whatever its state."""
         return MappingProxyType(self._catalog)
 
@@ -102,12 +117,16 @@ class Library:
 
     def status(self, model_id: str) -> ModelStatus:
         """The state of one model. Raises UnknownModel."""
-        card = self._entry(model_id).card
+        entry = self._entry(model_id)
+        card = entry.card
         if (loaded := self._encoders.get(model_id)) is not None:
             return ModelStatus(loaded.card, ModelState.LOADED)
         try:
-            self._layout(model_id)
-        except ModelMissing as error:
+            if isinstance(entry, RemoteEntry):
+                load_remote(entry, self._keys.get(entry.endpoint.key)).close()
+                return ModelStatus(card, ModelState.REMOTE)
+            self._layout(entry)
+        except (ModelMissing, KeyMissing) as error:
             return ModelStatus(card, ModelState.MISSING, error)
         except UnsupportedModel as error:
             return ModelStatus(card, ModelState.UNSUPPORTED, error)
@@ -124,7 +143,7 @@ class Library:
         force: bool = False,
     ) -> list[Outcome]:
         """Fetch and verify models, in order, past those that cannot be had. Raises UnknownModel."""
-        entries = [self._entry(model_id) for model_id in model_ids]
+        entries = [self._local(model_id) for model_id in model_ids]
         outcomes = preload(entries, self._home, sources, progress=progress, force=force)
         for entry in entries:
             # What was fetched may differ from what was read before.
@@ -144,14 +163,61 @@ class Library:
         with self._loading:
             if model_id in self._encoders:
                 return self._encoders[model_id]
-            layout = self._layout(model_id)
-            try:
-                encoder = load_encoder(layout, precision=self._precision, threads=self._threads)
-            except BinderyError as error:
-                self._refused[model_id] = error
-                raise
+            entry = self._entry(model_id)
+            if isinstance(entry, RemoteEntry):
+                encoder: Encoder = load_remote(entry, self._keys.get(entry.endpoint.key))
+            else:
+                encoder = self._load(entry)
             self._encoders[model_id] = encoder
             return encoder
+
+    def embed(
+        self,
+        model_id: str,
+        texts: Sequence[str],
+        role: Role,
+        *,
+        dimensions: int | None = None,
+        any_dimensions: bool = False,
+        rotation: str | None = None,
+        titles: Sequence[str | None] | None = None,
+    ) -> tuple[Encoder, Encoded]:
+        """The vectors of the texts, in order, and the encoder that gave them.
+
+        With the name of a ``rotation`` the full vectors are turned by it and then cut to
+        ``dimensions``, which may be any length. Raises what :meth:`encoder`, the encoder and
+        :meth:`bindery.store.RotationStore.get` do.
+        """
+        encoder = self.encoder(model_id)
+        if rotation is None:
+            encoded = encoder.encode_counted(
+                texts, role, dimensions, titles=titles, any_dimensions=any_dimensions
+            )
+            return encoder, encoded
+        turn, card = self.rotations.get(rotation), encoder.card
+        turn.check_model(card.id, card.revision, card.dimensions)
+        encoded = encoder.encode_counted(texts, role, titles=titles)
+        turned = turn.apply(encoded.embeddings)
+        if dimensions is not None:
+            turned = turned.cut(dimensions)
+        return encoder, replace(encoded, embeddings=turned)
+
+    def rerank(
+        self,
+        model_id: str,
+        query: str,
+        documents: Sequence[str],
+        *,
+        top_n: int | None = None,
+        weight: float | None = None,
+    ) -> tuple[Encoder, Reranked]:
+        """The documents by how well they answer the query, best first.
+
+        Raises what :meth:`encoder` and :func:`bindery.reranking.rerank` do.
+        """
+        encoder = self.encoder(model_id)
+        share = DEFAULT_WEIGHT if weight is None else weight
+        return encoder, rerank_counted(encoder, query, documents, top_n=top_n, weight=share)
 
     def close(self) -> None:
         """Give every model's memory back."""
@@ -166,6 +232,11 @@ class Library:
     def files(self) -> FileStore:
         """The uploaded files; their folder is made when they are first asked for."""
         return FileStore(self._home / "files")
+
+    @cached_property
+    def rotations(self) -> RotationStore:
+        """The fitted rotations."""
+        return RotationStore(self._home / "rotations")
 
     def read_file(self, file_id: str, *, timeout_s: float = 30.0) -> Document:
         """Parse a kept file in a process of its own.
@@ -189,8 +260,10 @@ class Library:
             return known
         with self._loading:
             if model_id not in self._measures:
-                layout = self._layout(model_id)
-                self._measures[model_id] = Measure(layout.card, Tokeniser.of(layout))
+                layout = self._layout(self._local(model_id))
+                tokeniser = tokeniser_of(layout, DOCUMENT)
+                room = tokeniser.room(layout.card.prompts.get(DOCUMENT, ""))
+                self._measures[model_id] = Measure(layout.card, tokeniser, room)
             return self._measures[model_id]
 
     def chunk(
@@ -208,12 +281,12 @@ class Library:
         what :func:`bindery.chunking.chunk` does.
         """
         measure = self.measure(model_id)
-        budget = measure.room(DOCUMENT) if size is None else size
+        budget = measure.room if size is None else size
         return chunking.chunk(
             document, measure.tokeniser, strategy=strategy, size=budget, overlap=overlap
         )
 
-    def _entry(self, model_id: str) -> CatalogEntry:
+    def _entry(self, model_id: str) -> Entry:
         if model_id not in self._catalog:
             raise UnknownModel(
                 f"There is no model {model_id!r}.",
@@ -222,16 +295,38 @@ class Library:
             )
         return self._catalog[model_id]
 
-    def _layout(self, model_id: str) -> Layout:
+    def _local(self, model_id: str) -> CatalogEntry:
+        entry = self._entry(model_id)
+        if isinstance(entry, RemoteEntry):
+            raise UnsupportedModel(
+                f"Model {model_id!r} is remote: its files and its tokeniser are not here.",
+                remedy=f"Choose a local model for that, such as {DEFAULT_MODEL!r}.",
+                param="model",
+            )
+        return entry
+
+    def _load(self, entry: CatalogEntry) -> Encoder:
+        layout = self._layout(entry)
+        try:
+            return load_encoder(
+                layout,
+                precision=self._precision,
+                threads=self._threads,
+                engine=self._engine,
+                device=self._device,
+            )
+        except BinderyError as error:
+            self._refused[entry.id] = error
+            raise
+
+    def _layout(self, entry: CatalogEntry) -> Layout:
         """The model's verified folder; verified once, because that reads every byte of it."""
-        if model_id in self._refused:
-            raise self._refused[model_id].with_traceback(None)
-        if model_id not in self._layouts:
-            entry = self._entry(model_id)
-            require_served(entry)
+        if entry.id in self._refused:
+            raise self._refused[entry.id].with_traceback(None)
+        if entry.id not in self._layouts:
             try:
-                self._layouts[model_id] = read_layout(locate(entry, self._home), entry=entry)
+                self._layouts[entry.id] = read_layout(locate(entry, self._home), entry=entry)
             except ModelBroken as error:
-                self._refused[model_id] = error
+                self._refused[entry.id] = error
                 raise
-        return self._layouts[model_id]
+        return self._layouts[entry.id]

@@ -115,9 +115,7 @@ def test_every_document_comes_once_best_first_and_ties_as_given(
 
 @patient
 @given(kind=st.sampled_from(KINDS), query=texts, documents=st.lists(texts, max_size=6))
-def test_the_tokens_of_every_text_are_counted(
-    kind: str, query: str, documents: list[str]
-) -> None:
+def test_the_tokens_of_every_text_are_counted(kind: str, query: str, documents: list[str]) -> None:
     counted = rerank_counted(Words(kind), query, documents, top_n=1)
 
     assert counted.tokens_used.tolist() == [len(text.split()) for text in (query, *documents)]

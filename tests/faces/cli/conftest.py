@@ -54,11 +54,17 @@ def run(variables: dict[str, str | None]) -> Run:
 
 
 @pytest.fixture(scope="session")
-def encoder(home: Path) -> Iterator[Encoder]:
-    """The model itself, to compare with."""
+def library(home: Path) -> Iterator[Library]:
+    """The library over that home."""
     library = Library(home, precision="f32")
-    yield library.encoder("vanilla")
+    yield library
     library.close()
+
+
+@pytest.fixture(scope="session")
+def encoder(library: Library) -> Encoder:
+    """The model itself, to compare with."""
+    return library.encoder("vanilla")
 
 
 @pytest.fixture

@@ -9,9 +9,10 @@ from arro3.io import read_parquet
 
 from bindery import documents as reading
 from bindery.encoders import Encoder
-from bindery.faces.cli.embed import embedded
+from bindery.faces.cli.embed import Wish, embedded
 from bindery.faces.cli.inputs import Pages, Piece
 from bindery.faces.cli.writers import WRITERS
+from bindery.library import Library
 from bindery.types import Block, Document, Span
 
 from .conftest import Run
@@ -172,7 +173,7 @@ def test_work_that_stops_midway_leaves_no_file(suffix: str, tmp_path: Path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_texts_are_read_only_as_far_as_they_are_needed(encoder: Encoder):
+def test_texts_are_read_only_as_far_as_they_are_needed(library: Library):
     taken = 0
 
     def pieces():
@@ -181,7 +182,7 @@ def test_texts_are_read_only_as_far_as_they_are_needed(encoder: Encoder):
             taken += 1
             yield Piece("f", index, 0, 1, "a", 1)
 
-    first = next(embedded(pieces(), encoder, "document", None))
+    first = next(embedded(pieces(), library, "vanilla", Wish("document")))
     assert len(first) == taken < 5000
 
 

@@ -4,13 +4,17 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import uvicorn
 from starlette.testclient import TestClient
 
+from bindery.embeddings import Embeddings
 from bindery.faces.http.app import create_app
+from bindery.faces.http.examples import ROTATION
 from bindery.library import Library
 from bindery.models.sources import FolderSource
+from bindery.rotation import Rotation
 from bindery.settings import Settings
 
 ADDRESS = "http://127.0.0.1"
@@ -45,9 +49,18 @@ def library(home: Path) -> Library:
     return Library(home, precision="f32")
 
 
+def some_rotation(library: Library) -> Rotation:
+    """A rotation for the model's vectors, fitted on numbers that fall."""
+    card = library.status("vanilla").card
+    rows = np.random.default_rng(7).normal(size=(2 * card.dimensions, card.dimensions))
+    sample = Embeddings.dense((rows / np.arange(1, card.dimensions + 1)).astype(np.float32))
+    return Rotation.fit(sample, model=card.id, revision=card.revision)
+
+
 @pytest.fixture(scope="session")
 def client(library: Library, settings: Settings) -> Iterator[TestClient]:
     """The app, with its model loaded."""
+    library.rotations.save(ROTATION, some_rotation(library))
     with TestClient(create_app(library, settings), base_url=ADDRESS) as client:
         assert client.get("/v1/models/vanilla").status_code == 200
         answer = client.post("/embedding/vanilla/generate", json={"chunks": ["warm"]})

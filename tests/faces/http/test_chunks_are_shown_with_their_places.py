@@ -76,7 +76,7 @@ def test_a_preview_limits_what_is_shown_and_not_what_is_counted(client):
     [
         ("/chunk/semantic/file/{id}", 404, "unknown_strategy", "strategy"),
         ("/chunk/fixed/file/{id}?model=vanila", 404, "unknown_model", "model"),
-        ("/chunk/fixed/file/{id}?model=colbert", 424, "unsupported_model", "model"),
+        ("/chunk/fixed/file/{id}?model=colbert", 424, "model_missing", None),
         ("/chunk/fixed/file/" + "0" * 64, 404, "unknown_file", "file_id"),
         ("/chunk/fixed/file/{id}?size=0", 400, "invalid_value", "size"),
         ("/chunk/fixed/file/{id}?size=many", 400, "invalid_value", "size"),

@@ -140,7 +140,7 @@ def test_chunks_that_are_no_texts_are_refused(client, chunks):
     ("model", "status", "own", "openai"),
     [
         ("vanila", 404, "unknown_model", "model_not_found"),
-        ("gemma", 424, "unsupported_model", "unsupported_model"),
+        ("gemma", 424, "model_missing", "model_missing"),
     ],
 )
 def test_a_model_that_cannot_answer_says_why(client, model, status, own, openai):

@@ -9,7 +9,9 @@ from starlette.testclient import TestClient
 
 from bindery.faces.http.app import create_app
 from bindery.library import Library
+from bindery.models.card import Family, ModelCard, RemoteEntry
 from bindery.models.catalog import CATALOG
+from bindery.models.endpoint import Endpoint, Vendor
 from bindery.models.sources import FolderSource
 from bindery.settings import Settings
 
@@ -43,7 +45,7 @@ def test_a_server_whose_models_answer_is_ready(client):
     status, answer = when_loaded(client)
     assert (status, answer["status"]) == (200, "ready")
     assert state_of(answer, "vanilla")["state"] == "loaded"
-    assert state_of(answer, "gemma")["state"] == "unsupported"
+    assert state_of(answer, "gemma")["state"] == "missing"
 
 
 def test_a_server_without_models_lives_but_is_not_ready_until_it_has_one(
@@ -78,3 +80,15 @@ def test_a_model_that_is_refused_makes_it_not_ready_and_says_why(open_app, tmp_p
         refused = client.post("/v1/embeddings", json={"model": "vanilla", "input": "x"})
         assert refused.status_code == 424
         assert refused.json()["error"]["code"] == "model_broken"
+
+
+def test_a_remote_model_is_not_waited_for(tmp_path):
+    card = ModelCard("far", Family.DENSE, 384, 256, (), normalised=True)
+    entry = RemoteEntry(card, Endpoint(Vendor.OPENAI, "http://127.0.0.1:9/v1", "vanilla"))
+    library = Library(tmp_path, catalog={"far": entry})
+    app = create_app(library, Settings(home=tmp_path))
+    with TestClient(app, base_url="http://127.0.0.1") as client:
+        status, answer = when_loaded(client)
+        assert (status, state_of(answer, "far")["state"]) == (200, "remote")
+        rows = {row["id"]: row for row in client.get("/models").json()["models"]}
+        assert (rows["far"]["state"], rows["far"]["gated"]) == ("remote", False)

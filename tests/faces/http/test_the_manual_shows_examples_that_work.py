@@ -60,7 +60,11 @@ ROUTES = {
     "DELETE /files/{file_id}",
     "GET /chunk/{strategy}/file/{file_id}",
     "POST /embedding/{model_id}/generate",
+    "GET /models",
+    "GET /rotations",
+    "GET /rotations/{name}",
     "POST /v1/embeddings",
+    "POST /v1/rerank",
     "GET /v1/models",
     "GET /v1/models/{model_id}",
     "GET /health",
@@ -93,6 +97,16 @@ def test_the_vectors_in_the_manual_are_those_the_server_gives(client):
     rows, expected = np.float32(given["embeddings"]), np.float32(shown["embeddings"])
     assert np.abs(rows - expected).max() < 1e-3
     assert {**given, "embeddings": None} == {**shown, "embeddings": None}
+
+
+def test_the_order_in_the_manual_is_what_the_server_gives(client):
+    given = client.post("/v1/rerank", json=examples.RERANK["texts"]["value"]).json()
+    shown = examples.RERANKED
+    names = ("relevance_score", "normalised_score")
+    for one, other in zip(given.pop("results"), shown["results"], strict=True):
+        assert one.pop("index") == other["index"]
+        assert one == {name: pytest.approx(other[name], abs=1e-3) for name in names}
+    assert given == {name: value for name, value in shown.items() if name != "results"}
 
 
 def test_the_page_needs_nobody_else(client):

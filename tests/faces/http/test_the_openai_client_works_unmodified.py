@@ -48,6 +48,15 @@ def test_extensions_go_in_the_extra_body(client):
     assert caught.value.code == "context_length_exceeded"
 
 
+def test_other_forms_come_as_lists(client, expected):
+    answer = client.embeddings.create(
+        model="vanilla", input=TEXTS, encoding_format="float", extra_body={"output_dtype": "int8"}
+    )
+    scales = np.float32(answer.model_extra["scales"])
+    rows = np.float32([item.embedding for item in answer.data]) * scales[:, None]
+    assert np.abs(rows - expected).max() <= scales.max() / 2 + 1e-6
+
+
 def test_errors_carry_code_param_and_request_id(client):
     with pytest.raises(openai.BadRequestError) as caught:
         client.embeddings.create(model="vanilla", input="x", dimensions=100)

@@ -6,8 +6,9 @@ which does the work.
 
 import logging
 import os
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -56,7 +57,34 @@ Size = Annotated[
     int | None,
     typer.Option(help="Tokens in a chunk, at most; what the model's window holds by default."),
 ]
+Role = Annotated[
+    str, typer.Option(help="What the texts are: document, query or a task of the model.")
+]
+Dimensions = Annotated[
+    int | None, typer.Option(help="A shorter length that the model was trained for.")
+]
+AnyDimensions = Annotated[
+    bool, typer.Option("--any-dimensions", help="Allow lengths that it was not trained for.")
+]
+Turned = Annotated[
+    str | None, typer.Option(help="The rotation to turn vectors by before they are cut.")
+]
+Title = Annotated[
+    str | None, typer.Option(help="The documents' title, for models that know titles.")
+]
+FormName = Annotated[
+    # As bindery.codec has them, which is too heavy to import for a page of help.
+    Literal["float32", "float16", "int8", "binary", "ubinary"],
+    typer.Option(help="What numbers are written as; int8 comes with scales."),
+]
 Overlap = Annotated[int, typer.Option(help="Tokens that a chunk repeats of the one before it.")]
+
+Engine = Annotated[
+    str | None, typer.Option(help="What runs the model: auto, openvino or torch (an extra).")
+]
+Device = Annotated[
+    str | None, typer.Option(help="What it runs on: auto, cpu, cuda, cuda:1 and so on, or mps.")
+]
 
 
 def _show_version(value: bool) -> None:
@@ -75,11 +103,16 @@ def bindery(
     """Typer shows the help of the app."""
 
 
-def _begin() -> Settings:
+def _begin(engine: str | None = None, device: str | None = None) -> Settings:
     # They log every address they ask, and addresses of files on a hub can carry signatures.
     for name in ("httpx2", "httpcore2"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    return take_settings(os.environ)
+    settings = take_settings(os.environ)
+    return replace(
+        settings,
+        engine=settings.engine if engine is None else engine,
+        device=settings.device if device is None else device,
+    )
 
 
 @app.command(epilog="Example:\n  bindery serve --port 8080")
@@ -90,9 +123,11 @@ def serve(
     port: Annotated[
         int | None, typer.Option(min=0, max=65535, help="The port; 8000 by default, 0 for any.")
     ] = None,
+    engine: Engine = None,
+    device: Device = None,
 ) -> None:
     """Serve the REST API, with every model that is on this machine."""
-    settings = _begin()
+    settings = _begin(engine, device)
     from bindery.faces.cli.serve import serve as run
 
     run(settings, host=host, port=port)
@@ -104,7 +139,7 @@ def serve(
 def preload(
     models: Annotated[
         list[str] | None,
-        typer.Argument(metavar="MODEL", help="Which; all that are served by default."),
+        typer.Argument(metavar="MODEL", help="Which; one of each family by default."),
     ] = None,
     folder: Annotated[
         Path | None,
@@ -163,6 +198,7 @@ def chunk(
     "  bindery embed report.pdf notes.md --out vectors.parquet\n"
     "  bindery embed *.html --out vectors.npz --size 128\n"
     "  bindery embed queries.txt --lines --role query --out queries.jsonl\n"
+    "  bindery embed *.pdf --out small.parquet --form int8\n"
     "  echo 'Loose paper is fragile.' | bindery embed - | head"
 )
 def embed(
@@ -179,18 +215,20 @@ def embed(
         ),
     ] = None,
     model: Model = "vanilla",
-    role: Annotated[
-        str, typer.Option(help="What the texts are: document, query or a task of the model.")
-    ] = "document",
+    role: Role = "document",
     strategy: Strategy = "recursive",
     size: Size = None,
     overlap: Overlap = 0,
-    dimensions: Annotated[
-        int | None, typer.Option(help="A shorter length that the model was trained for.")
-    ] = None,
+    dimensions: Dimensions = None,
+    any_dimensions: AnyDimensions = False,
+    rotation: Turned = None,
+    title: Title = None,
+    form: FormName = "float32",
     precision: Annotated[
         str | None, typer.Option(help="What to compute in: auto, f32 or bf16.")
     ] = None,
+    engine: Engine = None,
+    device: Device = None,
     lines: Annotated[
         bool,
         typer.Option("--lines", help="Take each line as a text of its own; nothing is chunked."),
@@ -202,15 +240,89 @@ def embed(
     A file that cannot be read is reported, and the others go on.
     What is written bears its name only once all of it is there.
     """
-    settings = _begin()
-    from bindery.faces.cli.embed import Job
+    settings = _begin(engine, device)
+    from bindery.codec import Form
+    from bindery.faces.cli.embed import Job, Wish
     from bindery.faces.cli.embed import embed as run
     from bindery.faces.cli.inputs import Cutting
 
     cutting = Cutting(model, strategy, size, overlap)
-    job = Job(files, out, cutting, role, dimensions, precision, lines=lines, json=json)
+    wish = Wish(role, dimensions, any_dimensions, rotation, title, Form(form))
+    job = Job(files, out, cutting, wish, precision, lines=lines, json=json)
     if not run(settings, job):
         raise typer.Exit(BAD_INPUT)
+
+
+rotate = typer.Typer(
+    help="Fit, list and delete rotations, by which vectors of every model can be cut.",
+    epilog="Examples:\n"
+    "  bindery rotate fit shelf report.pdf notes.md\n"
+    "  bindery rotate list\n"
+    "  bindery rotate delete shelf",
+    no_args_is_help=True,
+)
+app.add_typer(rotate, name="rotate")
+
+
+@rotate.command(
+    "fit",
+    epilog="Examples:\n"
+    "  bindery rotate fit shelf *.pdf\n"
+    "  bindery rotate fit shelf texts.txt --lines --sample 2000\n"
+    "  bindery rotate fit shelf vectors.npz",
+)
+def rotate_fit(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What to call it.")],
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILE", help="Documents, or .npz and .parquet that bindery embed wrote."
+        ),
+    ],
+    model: Model = "vanilla",
+    strategy: Strategy = "recursive",
+    size: Size = None,
+    overlap: Overlap = 0,
+    sample: Annotated[
+        int, typer.Option(min=1, help="Look at so many texts at most, chosen by lot.")
+    ] = 10_000,
+    lines: Annotated[
+        bool,
+        typer.Option("--lines", help="Take each line as a text of its own; nothing is chunked."),
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Fit a rotation on documents, so that vectors turned by it can be cut to any length.
+
+    A file that cannot be read is reported, and the others go on.
+    """
+    settings = _begin()
+    from bindery.faces.cli.inputs import Cutting
+    from bindery.faces.cli.rotate import Fit, fit
+
+    cutting = Cutting(model, strategy, size, overlap)
+    if not fit(settings, Fit(name, files, cutting, sample, lines=lines, json=json)):
+        raise typer.Exit(BAD_INPUT)
+
+
+@rotate.command("list", epilog="Example:\n  bindery rotate list")
+def rotate_list(json: Json = False) -> None:
+    """List the rotations."""
+    settings = _begin()
+    from bindery.faces.cli.rotate import show
+
+    show(settings, json=json)
+
+
+@rotate.command("delete", epilog="Example:\n  bindery rotate delete shelf")
+def rotate_delete(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Which.")], json: Json = False
+) -> None:
+    """Delete a rotation. Vectors turned by it stay as they are."""
+    settings = _begin()
+    from bindery.faces.cli.rotate import delete
+
+    delete(settings, name, json=json)
 
 
 @app.command(epilog="Example:\n  bindery demo")

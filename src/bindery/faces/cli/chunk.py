@@ -16,7 +16,7 @@ from bindery.faces.cli.printing import (
 )
 from bindery.faces.python import open_library
 from bindery.settings import Settings
-from bindery.types import DOCUMENT, Chunk, Document
+from bindery.types import Chunk, Document
 
 
 def chunk(settings: Settings, file: str, cutting: Cutting, *, json: bool) -> None:
@@ -25,7 +25,7 @@ def chunk(settings: Settings, file: str, cutting: Cutting, *, json: bool) -> Non
         cutting.check(library)
         document = read_document(file, timeout_s=settings.parse_timeout_s)
         chunks = cutting.cut(library, document)
-        room = library.measure(cutting.model).room(DOCUMENT)
+        room = library.measure(cutting.model).room
     if json:
         _print_json(file, document, chunks, cutting, room)
         return

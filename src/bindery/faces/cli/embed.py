@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn
 
 from bindery import __version__
-from bindery.encoders import Encoder
+from bindery.codec import Form
+from bindery.encoders import Encoded, Encoder
 from bindery.errors import BinderyError
 from bindery.faces.cli import inputs
 from bindery.faces.cli.exits import described
@@ -32,12 +33,35 @@ from bindery.faces.python import open_library
 from bindery.library import Library
 from bindery.models.card import Family
 from bindery.settings import Settings
-from bindery.types import DOCUMENT
 
 # A second or two of work on two cores, so that progress moves; the encoder sorts a batch by length
 # and spreads it over the cores.
 _BATCH_TOKENS = 32_768
 _BATCH_TEXTS = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the vectors are to be; ``title`` is that of every text."""
+
+    role: str
+    dimensions: int | None = None
+    any_dimensions: bool = False
+    rotation: str | None = None
+    title: str | None = None
+    form: Form = Form.FLOAT32
+
+    def embed(self, library: Library, model: str, texts: Sequence[str]) -> tuple[Encoder, Encoded]:
+        """The vectors of the texts, in order."""
+        return library.embed(
+            model,
+            texts,
+            self.role,
+            dimensions=self.dimensions,
+            any_dimensions=self.any_dimensions,
+            rotation=self.rotation,
+            titles=[self.title] * len(texts) if self.title else None,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +71,7 @@ class Job:
     files: Sequence[str]
     out: Path | None
     cutting: Cutting
-    role: str
-    dimensions: int | None
+    wish: Wish
     precision: str | None
     lines: bool
     json: bool
@@ -78,7 +101,7 @@ class Tally:
     def count(self, batch: Batch) -> None:
         """Add what a batch holds."""
         self.texts += len(batch.pieces)
-        self.tokens += int(batch.encoded.tokens_used.sum())
+        self.tokens += max(0, batch.encoded.total_tokens)
         self.cut += int((batch.encoded.tokens_cut > 0).sum())
 
     def facts(self) -> dict[str, Any]:
@@ -99,14 +122,15 @@ def embed(settings: Settings, job: Job) -> bool:
     started = time.monotonic()
     tally = Tally(messages())
     with closing(open_library(settings, precision=job.precision)) as library:
-        encoder = library.encoder(job.cutting.model)
-        # On nothing, so that a wrong option is told before any file is read.
-        encoder.encode([], job.role, job.dimensions)
-        job.cutting.check(library)
+        # A wrong option is told before any file is read; only with a text is a title looked at.
+        probe = [""] if job.wish.title else []
+        encoder, _ = job.wish.embed(library, job.cutting.model, probe)
+        if not job.lines:
+            job.cutting.check(library)
         about = _about(library, encoder, job)
         pieces = inputs.pieces_of(job.files, _reader(library, settings, job, tally), tally.fail)
         with _progress(tally.console, job) as progress:
-            batches = embedded(pieces, encoder, job.role, job.dimensions)
+            batches = embedded(pieces, library, job.cutting.model, job.wish)
             is_written = _write(_counted(batches, tally, progress), job, about, tally)
     seconds = time.monotonic() - started
     if job.json and job.out:
@@ -117,13 +141,11 @@ def embed(settings: Settings, job: Job) -> bool:
     return not tally.failed
 
 
-def embedded(
-    pieces: Iterator[Piece], encoder: Encoder, role: str, dimensions: int | None
-) -> Iterator[Batch]:
+def embedded(pieces: Iterator[Piece], library: Library, model: str, wish: Wish) -> Iterator[Batch]:
     """The pieces with their vectors, in order, a batch at a time."""
     for batch in _batches(pieces):
-        texts = [piece.text for piece in batch]
-        yield Batch(batch, encoder.encode_counted(texts, role, dimensions))
+        _, encoded = wish.embed(library, model, [piece.text for piece in batch])
+        yield Batch(batch, encoded)
 
 
 def _batches(pieces: Iterator[Piece]) -> Iterator[list[Piece]]:
@@ -131,7 +153,8 @@ def _batches(pieces: Iterator[Piece]) -> Iterator[list[Piece]]:
     tokens = 0
     for piece in pieces:
         batch.append(piece)
-        tokens += piece.tokens
+        # Where nobody counts, four characters are about a token.
+        tokens += piece.tokens if piece.tokens >= 0 else len(piece.text) // 4
         if tokens >= _BATCH_TOKENS or len(batch) >= _BATCH_TEXTS:
             yield batch
             batch, tokens = [], 0
@@ -150,19 +173,24 @@ def _reader(
 
 
 def _about(library: Library, encoder: Encoder, job: Job) -> About:
-    card, cutting = encoder.card, job.cutting
-    size = cutting.size or library.measure(cutting.model).room(DOCUMENT)
+    card, cutting, wish = encoder.card, job.cutting, job.wish
+    size = None
+    if not job.lines:
+        size = cutting.size or library.measure(cutting.model).room
     return About(
         model=card.id,
         repository=card.repository,
         revision=card.revision,
         precision=encoder.precision,
-        dimensions=job.dimensions or card.dimensions,
-        role=job.role,
+        dimensions=wish.dimensions or card.dimensions,
+        role=wish.role,
         strategy=None if job.lines else cutting.strategy,
-        size=None if job.lines else size,
+        size=size,
         overlap=None if job.lines else cutting.overlap,
         bindery=__version__,
+        form=wish.form,
+        rotation=wish.rotation,
+        title=wish.title,
         has_many_vectors=card.family is Family.LATE_INTERACTION,
     )
 

@@ -5,7 +5,7 @@ code  means
 ====  ==================================================================================
 0     everything that was asked for is done
 1     something unexpected failed, or ``bindery doctor`` found a problem
-2     a wrong option or value: no such option, model or strategy, or a value out of range
+2     a wrong option or value: no such option, model, strategy or rotation, or out of range
 3     a model cannot be had or cannot be used
 4     an input cannot be read; with several, the others are done
 5     the disk: full, read-only, or not what it should hold
@@ -31,7 +31,9 @@ from bindery.errors import (
     StorageError,
     UnknownFile,
     UnknownModel,
+    UnknownRotation,
     UnknownStrategy,
+    VendorError,
 )
 from bindery.faces.cli.printing import print_error, print_json
 
@@ -48,8 +50,10 @@ EXIT_CODES: Mapping[type[BaseException], int] = {
     InvalidValue: WRONG_USE,
     UnknownModel: WRONG_USE,
     UnknownStrategy: WRONG_USE,
+    UnknownRotation: WRONG_USE,
     ModelError: NO_MODEL,
     SourceError: NO_MODEL,
+    VendorError: NO_MODEL,
     InputError: BAD_INPUT,
     UnknownFile: BAD_INPUT,
     StorageError: BAD_DISK,

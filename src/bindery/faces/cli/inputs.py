@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import IO
 
 from bindery import documents
-from bindery.errors import BinderyError, BrokenDocument, InputError, UnknownFile
+from bindery.encoders.base import UNKNOWN
+from bindery.errors import BinderyError, BrokenDocument, InputError, UnknownFile, UnsupportedModel
 from bindery.library import Library
 from bindery.types import Chunk, Document
 
@@ -25,8 +26,8 @@ class Piece:
     """One text to be embedded, and where it is from.
 
     ``start`` and ``end`` are code points of the document's text, or of the file for a line.
-    ``tokens`` counts those of the text alone. ``share`` is how many bytes of its file it stands
-    for, which progress goes by.
+    ``tokens`` counts those of the text alone, -1 where the model is remote. ``share`` is how many
+    bytes of its file it stands for, which progress goes by.
     """
 
     file: str
@@ -108,16 +109,23 @@ def read_chunks(
 
 def read_lines(file: str, library: Library, model: str) -> Iterator[Piece]:
     """The lines of a file of UTF-8, each as it is without its line end; empty ones too."""
-    tokeniser = library.measure(model).tokeniser
+    count = _counter(library, model)
     start = 0
     with _opened(file) as source:
         for index, line in enumerate(source):
             text = _decoded(line, file, index)
-            tokens = tokeniser.count_tokens([text])[0]
             end = start + len(text)
-            yield Piece(shown_name(file), index, start, end, text, tokens, share=len(line))
+            yield Piece(shown_name(file), index, start, end, text, count(text), share=len(line))
             ending = len(line) - len(line.rstrip(b"\r\n"))
             start = end + ending
+
+
+def _counter(library: Library, model: str) -> Callable[[str], int]:
+    try:
+        tokeniser = library.measure(model).tokeniser
+    except UnsupportedModel:  # a remote model, whose tokeniser is not here
+        return lambda _: UNKNOWN
+    return lambda text: tokeniser.count_tokens([text])[0]
 
 
 class Pages:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from bindery.codec import Coded, Form, code
 from bindery.encoders import Encoded
 from bindery.faces.cli.inputs import Piece
 
@@ -12,7 +13,8 @@ from bindery.faces.cli.inputs import Piece
 class About:
     """What made the vectors. ``size`` is in tokens; without ``strategy`` each line is a text.
 
-    ``has_many_vectors`` tells a model that gives a text one vector for each token.
+    ``form`` is what their numbers are written as. ``has_many_vectors`` tells a model that gives a
+    text one vector for each token.
     """
 
     model: str
@@ -25,6 +27,9 @@ class About:
     size: int | None
     overlap: int | None
     bindery: str
+    form: Form = Form.FLOAT32
+    rotation: str | None = None
+    title: str | None = None
     has_many_vectors: bool = False
 
     def facts(self) -> dict[str, Any]:
@@ -44,11 +49,23 @@ class Batch:
     def __len__(self) -> int:
         return len(self.pieces)
 
+    def coded(self, form: Form) -> Coded:
+        """The vectors as they are written."""
+        return code(self.encoded.embeddings, form)
+
 
 def records(batch: Batch, about: About) -> Iterator[dict[str, Any]]:
-    """One record per text, for JSON; ``page`` is there only where the document has pages."""
+    """One record per text, for JSON.
+
+    ``page`` is there only where the document has pages, ``scales`` only with int8: a number, or
+    one for each vector where a text has several. Counts of tokens are None where a remote model's
+    vendor does not tell them.
+    """
+    coded = batch.coded(about.form)
     for place, piece in enumerate(batch.pieces):
-        rows = batch.encoded.embeddings[place]
+        start, end = coded.offsets[place], coded.offsets[place + 1]
+        own = slice(start, end) if about.has_many_vectors else start
+        scales = {} if coded.scales is None else {"scales": coded.scales[own]}
         yield {
             "file": piece.file,
             "index": piece.index,
@@ -56,10 +73,16 @@ def records(batch: Batch, about: About) -> Iterator[dict[str, Any]]:
             "end": piece.end,
             **({} if piece.page is None else {"page": piece.page}),
             "text": piece.text,
-            "tokens": piece.tokens,
-            "tokens_cut": int(batch.encoded.tokens_cut[place]),
+            "tokens": _known(piece.tokens),
+            "tokens_cut": _known(int(batch.encoded.tokens_cut[place])),
             "model": about.model,
             "revision": about.revision,
             "precision": about.precision,
-            "embedding": rows if about.has_many_vectors else rows[0],
+            "form": about.form,
+            **scales,
+            "embedding": coded.values[own],
         }
+
+
+def _known(count: int) -> int | None:
+    return count if count >= 0 else None

@@ -14,6 +14,7 @@ from typing import IO, Any, TypeAlias
 import numpy as np
 import orjson
 
+from bindery.codec import Form
 from bindery.errors import InvalidValue, StorageError
 from bindery.faces.cli.printing import JSON_OPTIONS
 from bindery.faces.cli.records import About, Batch, records
@@ -35,12 +36,13 @@ def write_json_lines(batches: Iterable[Batch], path: Path, about: About) -> None
 def write_npz(batches: Iterable[Batch], path: Path, about: About) -> None:
     """Arrays that ``numpy.load`` reads without pickle, text i in place i of each.
 
-    ``vectors`` (r, d) float32 and ``offsets`` (n + 1,) int64: text i owns the vectors from
-    ``offsets[i]`` to ``offsets[i + 1]``, one for a dense model. ``file`` and ``text`` are unicode,
-    ``index``, ``start``, ``end``, ``tokens``, ``tokens_cut`` and ``page`` (0 for none) int64.
-    ``metadata`` is JSON on what made them.
+    ``vectors`` has a row for each vector, in the form that ``metadata`` names, and ``offsets`` is
+    (n + 1,) int64: text i owns the vectors from ``offsets[i]`` to ``offsets[i + 1]``, one for a
+    dense model. ``scales`` (r,) float32 is there with int8. ``file`` and ``text`` are unicode,
+    ``index``, ``start``, ``end``, ``tokens`` and ``tokens_cut`` (both -1 where a vendor does not
+    tell) and ``page`` (0 for none) int64. ``metadata`` is JSON on what made them.
     """
-    with _Columns(path.parent, about.dimensions) as columns:
+    with _Columns(path.parent, about) as columns:
         for batch in batches:
             columns.add(batch)
         with zipfile.ZipFile(path, "w") as archive:
@@ -51,7 +53,8 @@ def write_npz(batches: Iterable[Batch], path: Path, about: About) -> None:
 def write_parquet(batches: Iterable[Batch], path: Path, about: About) -> None:
     """A table with a row for each text; its metadata says under ``bindery`` what made it.
 
-    ``embedding`` is a list of float32, or a list of such lists where a text has many vectors.
+    ``embedding`` is a list of numbers, or a list of such lists where a text has many vectors; with
+    int8 ``scales`` is a number, or a list of one for each vector.
     """
     from bindery.faces.cli.parquet import write_table
 
@@ -150,10 +153,12 @@ def _lines(batch: Batch, about: About) -> Iterator[bytes]:
 class _Columns:
     """The columns of an .npz while they grow: vectors and texts on the disk, numbers in memory."""
 
-    def __init__(self, folder: Path, width: int) -> None:
+    def __init__(self, folder: Path, about: About) -> None:
         self._vectors: IO[bytes] = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (see __exit__)
         self._texts: IO[bytes] = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
-        self._width = width
+        self._form = about.form
+        self._columns = about.form.columns(about.dimensions)
+        self._scales = array("f")
         self._lengths = array("q")
         self._longest = 1
         self._offsets = array("q", [0])
@@ -170,9 +175,11 @@ class _Columns:
 
     def add(self, batch: Batch) -> None:
         """Take one batch in."""
-        embeddings, cut = batch.encoded.embeddings, batch.encoded.tokens_cut
-        self._vectors.write(np.ascontiguousarray(embeddings.rows, dtype="<f4").data)
-        self._offsets.extend((embeddings.offsets[1:] + self._offsets[-1]).tolist())
+        coded, cut = batch.coded(self._form), batch.encoded.tokens_cut
+        self._vectors.write(coded.values.data)
+        self._offsets.extend((coded.offsets[1:] + self._offsets[-1]).tolist())
+        if coded.scales is not None:
+            self._scales.frombytes(coded.scales.astype(np.float32, copy=False).tobytes())
         for place, piece in enumerate(batch.pieces):
             self._files.append(piece.file)
             numbers = (piece.index, piece.start, piece.end, piece.tokens, cut[place], piece.page)
@@ -187,8 +194,10 @@ class _Columns:
         """Write all columns."""
         self._vectors.seek(0)
         pieces = iter(lambda: self._vectors.read(_COPY_BYTES), b"")
-        shape = (self._offsets[-1], self._width)
-        _stream(archive, "vectors", np.dtype("<f4"), shape, pieces, packed=False)
+        shape = (self._offsets[-1], self._columns)
+        _stream(archive, "vectors", self._form.dtype, shape, pieces, packed=False)
+        if self._form is Form.INT8:
+            _save(archive, "scales", np.array(self._scales, dtype="<f4"))
         _save(archive, "offsets", np.array(self._offsets, dtype="<i8"))
         _save(archive, "file", np.array(self._files, dtype=np.str_))
         dtype = np.dtype(f"<U{self._longest}")

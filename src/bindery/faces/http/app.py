@@ -14,7 +14,18 @@ from starlette.responses import Response
 
 import bindery
 from bindery.errors import BinderyError, InvalidValue, NotFound
-from bindery.faces.http import chunks, embeddings, examples, files, health, manual, openai
+from bindery.faces.http import (
+    chunks,
+    embeddings,
+    examples,
+    files,
+    health,
+    manual,
+    models,
+    openai,
+    reranking,
+    rotations,
+)
 from bindery.faces.http.bodies import invalid_field
 from bindery.faces.http.desk import Desk
 from bindery.faces.http.errors import MethodNotAllowed, answer_error, error_answer
@@ -49,7 +60,7 @@ def create_app(library: Library, settings: Settings) -> FastAPI:
     )
     app.state.desk = Desk(library, settings)
     app.add_middleware(Guard, hosts=frozenset({*_LOOPBACK_NAMES, settings.host.lower()}))
-    for part in (files, chunks, embeddings, openai, health, manual):
+    for part in (files, chunks, embeddings, rotations, models, openai, reranking, health, manual):
         app.include_router(part.router)
 
     app.add_exception_handler(BinderyError, answer_error)

@@ -13,7 +13,7 @@ from bindery.faces.http.desk import Desk, desk_of
 from bindery.faces.http.encoding import to_json
 from bindery.faces.http.shapes import ChunksAnswer
 from bindery.library import DEFAULT_MODEL, DEFAULT_STRATEGY
-from bindery.types import DOCUMENT, Block, Chunk, Document
+from bindery.types import Block, Chunk, Document
 
 router = APIRouter(tags=["chunks"])
 
@@ -72,7 +72,7 @@ def _chunk(desk: Desk, file_id: str, cut: _Cut, preview: int | None) -> bytes:
     _chunks_of(desk, Document("", "text", ""), cut)
     document = desk.library.read_file(file_id, timeout_s=desk.settings.parse_timeout_s)
     chunks = _chunks_of(desk, document, cut)
-    room = desk.library.measure(cut.model_id).room(DOCUMENT)
+    room = desk.library.measure(cut.model_id).room
     places = _Places(document)
     return to_json(
         {

@@ -20,6 +20,7 @@ from bindery.errors import (
     BrokenDocument,
     FileTooLarge,
     InputError,
+    KeyMissing,
     ModelError,
     NotFound,
     ParseTimeout,
@@ -29,6 +30,8 @@ from bindery.errors import (
     TextTooLong,
     UnknownModel,
     UnsupportedKind,
+    VendorError,
+    VendorRefused,
 )
 
 # A message names the value at fault, which may be as long as an address can be.
@@ -85,6 +88,10 @@ STATUSES: Mapping[type[BinderyError], int] = {
     # Not 409, 500 or 503: the OpenAI client repeats those, and repeating does not help.
     ModelError: 424,
     SourceError: 502,
+    VendorError: 502,
+    # As with ModelError: the row or its key must be mended first.
+    KeyMissing: 424,
+    VendorRefused: 424,
     StorageError: 507,
     RequestTooLarge: 413,
     RequestTimeout: 408,

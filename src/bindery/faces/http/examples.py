@@ -12,6 +12,7 @@ from bindery.faces.http.shapes import ErrorAnswer
 Responses: TypeAlias = dict[int | str, dict[str, Any]]
 
 MODEL = "vanilla"
+ROTATION = "papers"
 
 NAME = "binding.md"
 CONTENT = """# The binding of books
@@ -25,6 +26,9 @@ A code on the spine says where the book stands.
 FILE_ID = hashlib.sha256(CONTENT.encode()).hexdigest()
 
 FilePath = Annotated[str, Path(description="As the upload gave it.", examples=[FILE_ID])]
+RotationPath = Annotated[
+    str, Path(description="The name of a rotation.", examples=[ROTATION], max_length=200)
+]
 ModelPath = Annotated[str, Path(description="The id of a model.", examples=[MODEL])]
 
 _TEXTS = ["Loose paper is fragile and gets lost.", "A code on the spine says where it stands."]
@@ -44,6 +48,19 @@ GENERATE = {
             "truncate": "error",
         },
     },
+    "small": {
+        "summary": "Eight bits for each value, with scales",
+        "value": {"chunks": _TEXTS, "output_dtype": "int8"},
+    },
+    "smallest": {
+        "summary": "One bit for each of the first 128 values",
+        "value": {
+            "chunks": _TEXTS,
+            "dimensions": 128,
+            "any_dimensions": True,
+            "output_dtype": "ubinary",
+        },
+    },
 }
 GENERATED = {
     "model_id": MODEL,
@@ -51,6 +68,8 @@ GENERATED = {
     "precision": "f32",
     "total_chunks": 2,
     "dimensions": 384,
+    "output_dtype": "float32",
+    "rotation": None,
     "tokens_used": [10, 12],
     "tokens_cut": [0, 0],
     "embeddings": [[-0.1002, 0.0913, 0.0477], [-0.0281, 0.0138, -0.1123]],
@@ -66,12 +85,48 @@ EMBEDDINGS = {
         "summary": "A question",
         "value": {"model": MODEL, "input": "Where does a book stand?", "input_type": "query"},
     },
+    "small": {
+        "summary": "One byte for each value, as vendors name it",
+        "value": {"model": MODEL, "input": _TEXTS, "output_dtype": "int8"},
+    },
 }
 EMBEDDED = {
     "object": "list",
     "data": [{"object": "embedding", "index": 0, "embedding": [-0.1002, 0.0913, 0.0477]}],
     "model": MODEL,
     "usage": {"prompt_tokens": 10, "total_tokens": 10},
+    "revision": GENERATED["revision"],
+    "precision": "f32",
+    "dimensions": 384,
+    "output_dtype": "float32",
+    "rotation": None,
+}
+
+RERANK = {
+    "texts": {
+        "summary": "Two texts",
+        "value": {"model": MODEL, "query": "Where does a book stand?", "documents": _TEXTS},
+    },
+    "best": {
+        "summary": "The best one, given back",
+        "value": {
+            "model": MODEL,
+            "query": "Where does a book stand?",
+            "documents": [{"text": text} for text in _TEXTS],
+            "top_n": 1,
+            "return_documents": True,
+        },
+    },
+}
+RERANKED = {
+    "model": MODEL,
+    "revision": GENERATED["revision"],
+    "precision": "f32",
+    "results": [
+        {"index": 1, "relevance_score": 0.5164, "normalised_score": 0.5164},
+        {"index": 0, "relevance_score": 0.224, "normalised_score": 0.224},
+    ],
+    "usage": {"prompt_tokens": 30, "total_tokens": 30},
 }
 
 CHUNKED = {

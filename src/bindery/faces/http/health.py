@@ -13,6 +13,8 @@ router = APIRouter(tags=["health"])
 
 # Models in these states are not on the machine or not served, and nobody waits for them.
 _NOT_HERE = {ModelState.MISSING, ModelState.UNSUPPORTED}
+# A vendor is not asked whether it answers: that may cost money.
+_ANSWERS = {ModelState.LOADED, ModelState.REMOTE}
 
 
 @router.get("/health", summary="Is it alive?")
@@ -53,7 +55,7 @@ async def _readiness(desk: Desk) -> ReadyAnswer:
     ):
         desk.warmup.start()  # a model that was preloaded since the server started
         return ReadyAnswer(status="loading", models=models)
-    answers = bool(here) and all(status.state is ModelState.LOADED for status in here)
+    answers = bool(here) and all(status.state in _ANSWERS for status in here)
     return ReadyAnswer(status="ready" if answers else "not_ready", models=models)
 
 

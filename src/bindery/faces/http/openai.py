@@ -8,7 +8,15 @@ from bindery.errors import InvalidValue
 from bindery.faces.http import examples
 from bindery.faces.http.bodies import parse_body, read_body
 from bindery.faces.http.desk import desk_of
-from bindery.faces.http.encoding import Wish, check_texts, encode, to_json, vectors
+from bindery.faces.http.encoding import (
+    check_texts,
+    encode,
+    renamed,
+    to_json,
+    truncation,
+    usage,
+    vector_fields,
+)
 from bindery.faces.http.shapes import (
     EmbeddingsAnswer,
     EmbeddingsBody,
@@ -19,9 +27,6 @@ from bindery.library import Library, ModelStatus
 
 router = APIRouter(prefix="/v1", tags=["OpenAI"])
 
-TRUNCATED = "x-bindery-truncated-tokens"
-"""The header that says how many tokens of the request the model did not see."""
-
 
 @router.post(
     "/embeddings",
@@ -30,14 +35,14 @@ TRUNCATED = "x-bindery-truncated-tokens"
     openapi_extra=examples.body(EmbeddingsBody, examples.EMBEDDINGS),
 )
 async def create_embeddings(request: Request) -> Response:
-    """As OpenAI's, with `input_type` (`query` or `document`) and `truncate` besides.
+    """As OpenAI's; `input_type` (`query` or `document`) and what vectors may be besides.
 
     The header `x-bindery-truncated-tokens` tells how many tokens were cut.
     """
     desk = desk_of(request)
     raw = await read_body(request)
-    answer, cut = await desk.encoding.run(_embed, desk.library, raw)
-    return Response(answer, media_type="application/json", headers={TRUNCATED: str(cut)})
+    answer, headers = await desk.encoding.run(_embed, desk.library, raw)
+    return Response(answer, media_type="application/json", headers=headers)
 
 
 @router.get("/models", summary="List models (OpenAI)")
@@ -55,18 +60,15 @@ async def retrieve_model(request: Request, model_id: examples.ModelPath) -> Mode
     return _model(await desk.looking.run(desk.library.status, model_id))
 
 
-def _embed(library: Library, raw: bytes) -> tuple[bytes, int]:
+def _embed(library: Library, raw: bytes) -> tuple[bytes, dict[str, str]]:
     body = parse_body(raw, EmbeddingsBody)
     texts = _texts(body.input)
-    wish = Wish(body.input_type, body.dimensions, body.truncate)
     try:
-        encoder, encoded = encode(library, body.model, texts, wish)
+        encoder, encoded = encode(library, body.model, texts, body.input_type, body, body.titles)
+        fields = vector_fields(encoder, encoded, body)
     except InvalidValue as error:
-        if error.param != "role":
-            raise
-        raise InvalidValue(error.message, remedy=error.remedy, param="input_type") from error
-    rows = vectors(encoder.card, encoded.embeddings, encoding_format=body.encoding_format)
-    used = int(encoded.tokens_used.sum())
+        raise renamed(error, {"role": "input_type", "form": "output_dtype"}) from error
+    rows = fields.pop("embeddings")
     answer = {
         "object": "list",
         "data": [
@@ -74,9 +76,10 @@ def _embed(library: Library, raw: bytes) -> tuple[bytes, int]:
             for place, row in enumerate(rows)
         ],
         "model": body.model,
-        "usage": {"prompt_tokens": used, "total_tokens": used},
+        "usage": usage(encoded.total_tokens),
+        **fields,
     }
-    return to_json(answer), int(encoded.tokens_cut.sum())
+    return to_json(answer), truncation(encoded.tokens_cut)
 
 
 def _texts(given: object) -> list[str]:

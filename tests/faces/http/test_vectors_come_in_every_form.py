@@ -1,0 +1,147 @@
+"""Every form, length, rotation and encoding, on both routes: the library's own vectors."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from starlette.testclient import TestClient
+from tests.values.test_codec_forms_are_exact import same
+
+from bindery.codec import Form, code, from_wire
+from bindery.faces.http.encoding import known, truncation
+from bindery.faces.http.examples import ROTATION
+from bindery.library import Library
+
+TEXTS = ["Loose paper is lost.", "", "装丁 🙂 ـكتاب"]
+
+Ask = Callable[..., dict]
+
+
+def ours(client: TestClient, texts: list[str], model: str = "vanilla", **body: object) -> dict:
+    answer = client.post(f"/embedding/{model}/generate", json={"chunks": texts, **body})
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def openais(client: TestClient, texts: list[str], model: str = "vanilla", **body: object) -> dict:
+    answer = client.post("/v1/embeddings", json={"model": model, "input": texts, **body})
+    assert answer.status_code == 200, answer.text
+    fields = answer.json()
+    assert [row["index"] for row in fields["data"]] == list(range(len(texts)))
+    return fields | {"embeddings": [row["embedding"] for row in fields["data"]]}
+
+
+def read(answer: dict) -> object:
+    """What a client makes of an answer, with what the answer itself says."""
+    return from_wire(
+        answer["embeddings"],
+        Form(answer["output_dtype"]),
+        answer["dimensions"],
+        offsets=answer.get("offsets"),
+        scales=answer.get("scales"),
+    ).decoded()
+
+
+@pytest.mark.parametrize("ask", [ours, openais])
+@pytest.mark.parametrize("encoding", ["float", "base64"])
+@pytest.mark.parametrize("form", Form)
+def test_the_answer_says_all_that_is_needed_to_read_it(
+    client: TestClient, library: Library, ask: Ask, encoding: str, form: Form
+):
+    answer = ask(client, TEXTS, output_dtype=form, encoding_format=encoding)
+
+    _, encoded = library.embed("vanilla", TEXTS, "document")
+    assert same(read(answer), code(encoded.embeddings, form).decoded())
+    assert ("scales" in answer) == (form is Form.INT8)
+    assert "offsets" not in answer
+    facts = {name: answer[name] for name in ("dimensions", "output_dtype", "rotation", "precision")}
+    assert facts == {
+        "dimensions": 384, "output_dtype": form, "rotation": None, "precision": "f32"
+    }  # fmt: skip
+    assert len(answer["revision"]) == 40
+
+
+def test_float_is_float32(client):
+    assert ours(client, TEXTS, output_dtype="float") == ours(client, TEXTS)
+
+
+@pytest.mark.parametrize("ask", [ours, openais])
+def test_other_lengths_need_a_word(client, library, ask):
+    answer = ask(client, TEXTS, dimensions=100, any_dimensions=True, output_dtype="ubinary")
+
+    expected = library.encoder("vanilla").encode(TEXTS, "document").cut(100)
+    assert answer["dimensions"] == 100
+    assert same(read(answer), expected.packed())
+
+
+@pytest.mark.parametrize("ask", [ours, openais])
+def test_vectors_are_turned_and_then_cut(client, library, ask):
+    answer = ask(client, TEXTS, rotation=ROTATION, dimensions=96)
+
+    rotation = library.rotations.get(ROTATION)
+    expected = rotation.apply(library.encoder("vanilla").encode(TEXTS, "document")).cut(96)
+    assert (answer["rotation"], answer["dimensions"]) == (ROTATION, 96)
+    assert np.abs(read(answer).rows - expected.rows).max() < 1e-6
+
+
+@pytest.mark.parametrize("form", [Form.FLOAT32, Form.INT8, Form.BINARY])
+def test_a_preview_shows_the_first_numbers_and_changes_nothing_else(client, form):
+    body = {"chunks": TEXTS, "output_dtype": form}
+    whole = client.post("/embedding/vanilla/generate", json=body).json()
+    shown = client.post("/embedding/vanilla/generate?preview=5", json=body).json()
+    assert [row[:5] for row in whole["embeddings"]] == shown["embeddings"]
+    assert {**whole, "embeddings": None} == {**shown, "embeddings": None}
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code", "param"),
+    [
+        ({"output_dtype": "uint8"}, 400, "invalid_value", "output_dtype"),
+        ({"output_dtype": 8}, 400, "invalid_value", "output_dtype"),
+        ({"any_dimensions": "yes"}, 400, "invalid_value", "any_dimensions"),
+        ({"any_dimensions": True, "dimensions": 385}, 400, "invalid_value", "dimensions"),
+        ({"rotation": 7}, 400, "invalid_value", "rotation"),
+        ({"rotation": "nowhere"}, 404, "unknown_rotation", "rotation"),
+        ({"rotation": "../papers"}, 404, "unknown_rotation", "rotation"),
+        ({"rotation": ROTATION, "dimensions": 385}, 400, "invalid_value", "dimensions"),
+        ({"titles": "On paper"}, 400, "invalid_value", "titles"),
+        ({"titles": ["On paper"] * 2}, 400, "invalid_value", "titles"),
+        ({"titles": ["On paper", None, 7]}, 400, "invalid_value", "titles"),
+        ({"titles": ["On paper", None, None]}, 400, "invalid_value", "titles"),
+    ],
+)
+def test_a_field_at_fault_is_named(client, body, status, code, param):
+    for path, rest in (
+        ("/embedding/vanilla/generate", {"chunks": TEXTS}),
+        ("/v1/embeddings", {"model": "vanilla", "input": TEXTS}),
+    ):
+        answer = client.post(path, json=rest | body)
+        error = answer.json()["error"]
+        assert (answer.status_code, error["code"], error["param"]) == (status, code, param), path
+
+
+def test_nulls_are_absent(client):
+    nulls = dict.fromkeys(("output_dtype", "any_dimensions", "rotation", "titles"))
+    assert ours(client, TEXTS, **nulls) == ours(client, TEXTS)
+    assert ours(client, TEXTS, titles=[None] * 3) == ours(client, TEXTS)
+    chunks = [{"text": text, "title": None} for text in TEXTS]
+    assert ours(client, chunks) == ours(client, TEXTS)
+
+
+def test_titles_come_in_one_place(client):
+    chunks = [{"text": "x", "title": "On paper"}]
+    body = {"chunks": chunks, "titles": ["On shelves"]}
+    error = client.post("/embedding/vanilla/generate", json=body).json()["error"]
+    assert (error["param"], error["remedy"]) == ("titles", "Send either.")
+    # The one title goes to the model, which says that it knows none.
+    error = client.post("/embedding/vanilla/generate", json={"chunks": chunks}).json()["error"]
+    assert error["param"] == "titles"
+    assert "vanilla" in error["message"]
+
+
+def test_counts_that_nobody_knows_are_null():
+    counts = np.array([3, -1])
+    assert known(counts) == [3, None]
+    assert known(np.array([3, 0])).tolist() == [3, 0]
+    assert truncation(counts) == {}
+    assert truncation(np.array([3, 4])) == {"x-bindery-truncated-tokens": "7"}
