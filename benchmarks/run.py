@@ -5,15 +5,19 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+import forms
+import full_size
 import peak
 import quality
+import rotation
+import second_stage
 import service
 import speed
 from corpus import read_scifact
 from peers import ROOT
 from results import cores, keep, warn_if_busy
 
-SECTIONS = ("quality", "speed", "service", "peak")
+SECTIONS = ("quality", "forms", "rotation", "second_stage", "speed", "full_size", "service", "peak")
 USUAL_DATA = (ROOT / "data", ROOT.parent / "shared" / "data")
 
 
@@ -42,6 +46,16 @@ def _speed(arguments: argparse.Namespace) -> dict[str, object]:
     )
 
 
+def _full_size(arguments: argparse.Namespace) -> dict[str, object]:
+    return full_size.measure(
+        read_scifact(arguments.data),
+        chunks=min(arguments.chunks, 100),
+        rounds=min(arguments.rounds, 3),
+        queries=10,
+        threads=arguments.threads,
+    )
+
+
 def _service(arguments: argparse.Namespace) -> dict[str, object]:
     return {
         precision: service.measure(
@@ -60,11 +74,32 @@ def _quality(arguments: argparse.Namespace) -> dict[str, object]:
     return quality.measure(arguments.data)
 
 
+def _forms(arguments: argparse.Namespace) -> dict[str, dict[str, float]]:
+    return forms.measure(arguments.data)
+
+
+def _rotation(arguments: argparse.Namespace) -> dict[str, object]:
+    return rotation.measure(arguments.data)
+
+
+def _second_stage(arguments: argparse.Namespace) -> dict[str, object]:
+    return second_stage.measure(arguments.data)
+
+
 def _peak(arguments: argparse.Namespace) -> dict[str, object]:
     return {name: peak.measure(name, arguments.threads) for name in peak.PRECISIONS}
 
 
-_MEASURES = {"quality": _quality, "speed": _speed, "service": _service, "peak": _peak}
+_MEASURES = {
+    "quality": _quality,
+    "forms": _forms,
+    "rotation": _rotation,
+    "second_stage": _second_stage,
+    "speed": _speed,
+    "full_size": _full_size,
+    "service": _service,
+    "peak": _peak,
+}
 
 
 def _summarise(figures: dict[str, Any]) -> None:

@@ -6,11 +6,12 @@ that several can take turns on one machine with their models loaded:
     {"do": "encode", "batch_size": 32}   -> {"seconds": 1.2, "vectors": "FILE.npy"}
     {"do": "queries", "texts": [...]}    -> {"seconds": [0.01, ...], "vectors": "FILE.npy"}
     {"do": "tokens"}                     -> {"tokens": [12, ...]}
-    {"do": "memory"}                     -> {"resident_mb": 512.3}
+    {"do": "memory"}                     -> {"resident_mb": 512.3, "now_mb": 498.1}
     {"do": "stop"}                       -> no answer; the worker ends
 
 ``batch_size`` may be left out or null: the library's own default. Vectors are float32, one row a
-text. Anything that a library prints goes to standard error.
+text, or one for each of its tokens. ``resident_mb`` is the most so far. Anything that a library
+prints goes to standard error.
 """
 # pyright: basic, reportMissingImports=false
 
@@ -32,11 +33,11 @@ class Encoder(Protocol):
     """What a worker must bring: the peer behind one face."""
 
     def encode(self, texts: list[str], batch_size: int | None) -> np.ndarray:
-        """Vectors of documents, (n, d) float32."""
+        """Vectors of documents, (n, d) float32, or those of their tokens, (rows, d)."""
         ...
 
     def encode_query(self, text: str) -> np.ndarray:
-        """The vector of one query, (d,) float32."""
+        """The vector of one query, (d,) float32, or those of its tokens, (rows, d)."""
         ...
 
     def count_tokens(self, texts: list[str]) -> list[int]:
@@ -91,8 +92,8 @@ def _queries(
         started = time.perf_counter()
         vector = encoder.encode_query(text)
         seconds.append(time.perf_counter() - started)
-        vectors.append(vector)
-    return {"seconds": seconds, "vectors": _save(arguments, "queries", np.stack(vectors))}
+        vectors.append(np.atleast_2d(vector))
+    return {"seconds": seconds, "vectors": _save(arguments, "queries", np.concatenate(vectors))}
 
 
 def _tokens(encoder: Encoder, texts: list[str], _arguments: argparse.Namespace) -> dict[str, Any]:
@@ -101,7 +102,17 @@ def _tokens(encoder: Encoder, texts: list[str], _arguments: argparse.Namespace) 
 
 def _memory(_encoder: Encoder, _texts: list[str], _arguments: argparse.Namespace) -> dict[str, Any]:
     kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return {"resident_mb": kilobytes / (1024 * 1024 if sys.platform == "darwin" else 1024)}
+    most = kilobytes / (1024 * 1024 if sys.platform == "darwin" else 1024)
+    return {"resident_mb": most, "now_mb": _resident_mb()}
+
+
+def _resident_mb() -> float | None:
+    """What is resident at this moment, where the system tells."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return None
+    fields = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
+    return int(fields["VmRSS"].split()[0]) / 1024
 
 
 ACTIONS: dict[str, Callable[..., dict[str, Any]]] = {

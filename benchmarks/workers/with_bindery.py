@@ -25,8 +25,8 @@ class Bindery:
         return self.encoder.encode(texts, role="document").rows
 
     def encode_query(self, text: str) -> np.ndarray:
-        """The vector of one query."""
-        return self.encoder.encode([text], role="query").rows[0]
+        """The vector of one query, or those of its tokens."""
+        return self.encoder.encode([text], role="query").rows
 
     def count_tokens(self, texts: list[str]) -> list[int]:
         """Tokens as the model sees them."""
