@@ -27,7 +27,7 @@ preload: $(VENV)/base
 
 test: $(VENV)/dev
 	@$(BIN)/bindery preload vanilla
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n auto $(ARGS)
 
 # Opt-in: what any engine must do, with torch on the processor. The build of torch is the index's.
 TORCH := torch==2.13.0

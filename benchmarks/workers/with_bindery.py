@@ -8,7 +8,7 @@ from protocol import serve
 
 import bindery
 
-PRECISIONS = {"float32": "f32", "bfloat16": "bf16"}
+PRECISIONS = {"float32": "f32", "bfloat16": "bf16", "int8": "int8"}
 
 
 class Bindery:

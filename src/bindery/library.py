@@ -11,10 +11,12 @@ from types import MappingProxyType
 from bindery import chunking, documents
 from bindery.encoders import Encoder
 from bindery.encoders.base import Encoded
+from bindery.encoders.checks import check_dimensions
 from bindery.encoders.loading import load_encoder
 from bindery.encoders.marking import tokeniser_of
 from bindery.encoders.remote import load_remote
 from bindery.encoders.tokeniser import Tokeniser
+from bindery.engines import Precision
 from bindery.errors import (
     BinderyError,
     KeyMissing,
@@ -28,7 +30,7 @@ from bindery.models.cache import locate
 from bindery.models.card import CatalogEntry, Entry, ModelCard, RemoteEntry
 from bindery.models.catalog import CATALOG
 from bindery.models.layout import Layout, read_layout
-from bindery.models.preload import Outcome, Progress, preload
+from bindery.models.preload import Outcome, Progress, State, preload
 from bindery.models.secret import Secret
 from bindery.models.sources import Source
 from bindery.reranking import DEFAULT_WEIGHT, Reranked, rerank_counted
@@ -142,14 +144,22 @@ class Library:
         progress: Progress,
         force: bool = False,
     ) -> list[Outcome]:
-        """Fetch and verify models, in order, past those that cannot be had. Raises UnknownModel."""
+        """Fetch and verify models, in order, past those that cannot be had. Raises UnknownModel.
+
+        In a library of precision int8 they are prepared for that too.
+        """
         entries = [self._local(model_id) for model_id in model_ids]
         outcomes = preload(entries, self._home, sources, progress=progress, force=force)
         for entry in entries:
             # What was fetched may differ from what was read before.
             for known in (self._refused, self._layouts, self._measures):
                 known.pop(entry.id, None)
-        return outcomes
+        if self._precision != Precision.INT8:
+            return outcomes
+        return [
+            self._calibrated(entry, outcome)
+            for entry, outcome in zip(entries, outcomes, strict=True)
+        ]
 
     def encoder(self, model_id: str) -> Encoder:
         """The model, loaded and self-tested once; every later call gets the same one.
@@ -196,6 +206,7 @@ class Library:
             return encoder, encoded
         turn, card = self.rotations.get(rotation), encoder.card
         turn.check_model(card.id, card.revision, card.dimensions)
+        check_dimensions(card, dimensions, any_dimensions=True)
         encoded = encoder.encode_counted(texts, role, titles=titles)
         turned = turn.apply(encoded.embeddings)
         if dimensions is not None:
@@ -304,6 +315,19 @@ class Library:
                 param="model",
             )
         return entry
+
+    def _calibrated(self, entry: CatalogEntry, outcome: Outcome) -> Outcome:
+        """How the preload of a model ended, with its preparation for int8."""
+        # It loads the runtime, which commands that need no model do without.
+        from bindery.encoders.calibration import calibrate
+
+        if outcome.error:
+            return outcome
+        try:
+            calibrate(self._layout(entry), threads=self._threads)
+        except BinderyError as error:
+            return replace(outcome, state=State.FAILED, source="", error=error)
+        return outcome
 
     def _load(self, entry: CatalogEntry) -> Encoder:
         layout = self._layout(entry)

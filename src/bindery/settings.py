@@ -41,7 +41,7 @@ VARIABLES: Mapping[str, str] = {
     "BINDERY_HOME": "the folder that holds models and files",
     "BINDERY_MODELS": "a folder of your own with models in it, asked before the hub",
     "BINDERY_CATALOG": "a TOML file with further models",
-    "BINDERY_PRECISION": "what models compute in: auto, f32 or bf16",
+    "BINDERY_PRECISION": "what models compute in: auto, f32, bf16 or int8",
     "BINDERY_ENGINE": "what runs models: auto, openvino or torch",
     "BINDERY_DEVICE": "what models run on: auto, cpu, cuda, cuda:0 and so on, or mps",
     "BINDERY_THREADS": "how many cores to use; all by default",

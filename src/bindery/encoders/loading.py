@@ -5,6 +5,7 @@ from bindery.encoders.checks import check_precision
 from bindery.encoders.dense import DenseEncoder
 from bindery.encoders.late import LateEncoder
 from bindery.encoders.selftest import self_test
+from bindery.engines import Engine
 from bindery.engines.selection import open_engine
 from bindery.errors import BinderyError, InvalidValue
 from bindery.models.layout import Layout
@@ -36,7 +37,7 @@ def load_encoder(
         device=device,
     )
     try:
-        encoder = DenseEncoder(layout, body) if layout.late is None else LateEncoder(layout, body)
+        encoder = encoder_over(layout, body)
     except BinderyError:
         body.close()
         raise
@@ -46,3 +47,8 @@ def load_encoder(
         encoder.close()
         raise
     return encoder
+
+
+def encoder_over(layout: Layout, engine: Engine) -> DenseEncoder | LateEncoder:
+    """The encoder that a layout describes, over an engine that has its body; not self-tested."""
+    return DenseEncoder(layout, engine) if layout.late is None else LateEncoder(layout, engine)

@@ -13,12 +13,14 @@ HiddenStates: TypeAlias = npt.NDArray[np.float32]
 class Precision(StrEnum):
     """What an engine computes in; vectors leave it as float32 whatever it is.
 
-    ``AUTO`` is bfloat16 where the processor has instructions for it, else float32.
+    ``AUTO`` is bfloat16 where the processor has instructions for it, else float32. ``INT8`` is
+    8-bit products, as :mod:`bindery.engines.quantisation` has them, and ``AUTO`` for the rest.
     """
 
     AUTO = "auto"
     FLOAT32 = "f32"
     BFLOAT16 = "bf16"
+    INT8 = "int8"
 
 
 class Engine(Protocol):

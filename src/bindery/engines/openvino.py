@@ -10,7 +10,10 @@ from typing import Any, cast
 import numpy as np
 
 from bindery.engines.base import HiddenStates, Precision, TokenIds
+from bindery.engines.calibration import Calibration
 from bindery.engines.graphs import build
+from bindery.engines.graphs.parts import Body
+from bindery.engines.quantisation import fingerprint, quantise
 from bindery.engines.runtime import CompiledModel, Core, Graph, ov
 from bindery.engines.weights import Weights
 from bindery.errors import EngineError, ModelBroken
@@ -34,15 +37,15 @@ class OpenVinoEngine:
         core = ov.Core()
         self._threads = threads or available_cores()
         self._precision = _effective(core, precision)
-        config = _read_config(folder)
+        config = read_config(folder)
         weights = Weights(folder, narrow=self._precision is Precision.BFLOAT16)
         # Compiling may release the graph's constants, so each compilation gets a graph of its own.
-        body = build(config, weights)
+        body = _body(config, weights, self._precision)
         self._vocabulary, self._longest = int(config["vocab_size"]), body.longest
         self._bulk = self._compile(core, body.graph, weights, streams=self._threads)
         self._quick = self._bulk
         if self._threads > 1 and weights.parameters() <= _QUICK_PATH_MOST_PARAMETERS:
-            body = build(config, weights)
+            body = _body(config, weights, self._precision)
             self._quick = self._compile(core, body.graph, weights, streams=1)
         # What was read to compile lies a second time, laid out for the processor, in its memory.
         weights.forget_pages()
@@ -98,7 +101,7 @@ class OpenVinoEngine:
         options = {
             "INFERENCE_NUM_THREADS": self._threads,
             "NUM_STREAMS": streams,
-            "INFERENCE_PRECISION_HINT": self._precision.value,
+            "INFERENCE_PRECISION_HINT": _between_products(core, self._precision).value,
         }
         compiled = _Compiled(core.compile_model(graph, "CPU", options), weights, streams)
         one = np.ones((1, 1), dtype=np.int32)
@@ -153,7 +156,20 @@ def _effective(core: Core, precision: Precision) -> Precision:
     return Precision.BFLOAT16 if fast else Precision.FLOAT32
 
 
-def _read_config(folder: Path) -> Mapping[str, Any]:
+def _between_products(core: Core, precision: Precision) -> Precision:
+    """What all is computed in that is not a product in 8 bits."""
+    return _effective(core, Precision.AUTO) if precision is Precision.INT8 else precision
+
+
+def _body(config: Mapping[str, Any], weights: Weights, precision: Precision) -> Body:
+    body = build(config, weights)
+    if precision is Precision.INT8:
+        quantise(body.graph, Calibration.read(weights.folder, fingerprint(body.graph)))
+    return body
+
+
+def read_config(folder: Path) -> Mapping[str, Any]:
+    """The config.json of a checkpoint. Raises ModelBroken."""
     path = folder / "config.json"
     try:
         config = json.loads(path.read_text(encoding="utf-8"))

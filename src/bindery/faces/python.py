@@ -31,7 +31,8 @@ def load(
 
     A folder is in the layout of sentence-transformers, PyLate or Stanford ColBERT. A string is a
     folder if it holds a slash and an id otherwise. ``precision`` is ``"auto"``,
-    ``"f32"`` or ``"bf16"``; ``threads`` None means every core; ``home`` is where models are kept.
+    ``"f32"``, ``"bf16"`` or ``"int8"``; ``threads`` None means every core; ``home`` is where models
+    are kept.
     ``engine`` is ``"auto"``, ``"openvino"`` or ``"torch"``, and ``device`` ``"auto"``, ``"cpu"``,
     ``"cuda"``, ``"cuda:1"`` and so on, or ``"mps"``: what is not OpenVINO on the processor needs
     ``pip install "bindery[torch]"``.

@@ -148,6 +148,9 @@ def preload(
     force: Annotated[
         bool, typer.Option("--force", help="Fetch also what is there already.")
     ] = False,
+    precision: Annotated[
+        str | None, typer.Option(help="Prepare for a precision: int8 is measured beforehand.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Fetch models to this machine and verify them.
@@ -158,7 +161,7 @@ def preload(
     settings = _begin()
     from bindery.faces.cli.preload import preload as run
 
-    if not run(settings, models or [], folder=folder, force=force, json=json):
+    if not run(settings, models or [], folder=folder, precision=precision, force=force, json=json):
         raise typer.Exit(NO_MODEL)
 
 
@@ -225,7 +228,7 @@ def embed(
     title: Title = None,
     form: FormName = "float32",
     precision: Annotated[
-        str | None, typer.Option(help="What to compute in: auto, f32 or bf16.")
+        str | None, typer.Option(help="What to compute in: auto, f32, bf16 or int8.")
     ] = None,
     engine: Engine = None,
     device: Device = None,

@@ -35,7 +35,13 @@ _MARKS = {State.PRESENT: "there already", State.FETCHED: "fetched", State.FAILED
 
 
 def preload(
-    settings: Settings, models: Sequence[str], *, folder: Path | None, force: bool, json: bool
+    settings: Settings,
+    models: Sequence[str],
+    *,
+    folder: Path | None,
+    precision: str | None,
+    force: bool,
+    json: bool,
 ) -> bool:
     """Fetch models, by default one of each family; whether those that matter are there now.
 
@@ -43,7 +49,7 @@ def preload(
     """
     console = messages()
     places = sources(settings, folder)
-    with closing(open_library(settings)) as library:
+    with closing(open_library(settings, precision=precision)) as library:
         asked = list(dict.fromkeys(models)) or list(DEFAULT_MODELS)
         with _notes(console), _Shown(console, places) as shown:
             outcomes = library.preload(asked, places, progress=shown, force=force)

@@ -1,0 +1,83 @@
+"""A body that measures what goes on in it."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from bindery.engines.base import HiddenStates, Precision, TokenIds
+from bindery.engines.graphs import build
+from bindery.engines.openvino import available_cores, read_config
+from bindery.engines.quantisation import fingerprint
+from bindery.engines.runtime import Graph, ov
+from bindery.engines.weights import Tensor, Weights
+from bindery.errors import EngineError
+
+
+class ObservingEngine:
+    """An Engine in float32, to run texts through before a model is quantised.
+
+    ``observe`` gives the graph further outputs; ``join(old, new, part)`` makes one value of what
+    was seen of them and what a batch, this part of all tokens so far, has given. Raises what
+    :class:`bindery.engines.openvino.OpenVinoEngine` does.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        observe: Callable[[Graph], None],
+        join: Callable[[Tensor, Tensor, float], Tensor],
+        *,
+        threads: int | None = None,
+    ) -> None:
+        weights = Weights(folder)
+        graph = build(read_config(folder), weights).graph
+        self.fingerprint = fingerprint(graph)
+        """Of the graph that is observed."""
+        self.seen: list[Tensor] = []
+        """One value for each further output; empty before the first batch."""
+        observe(graph)
+        options = {
+            "INFERENCE_NUM_THREADS": threads or available_cores(),
+            "INFERENCE_PRECISION_HINT": Precision.FLOAT32.value,
+        }
+        self._weights = weights  # the graph's constants lie in its memory
+        self._request: Any = ov.Core().compile_model(graph, "CPU", options).create_infer_request()
+        self._join = join
+        self._running = threading.Lock()
+        self._tokens = 0
+
+    @property
+    def precision(self) -> Precision:
+        """Always float32."""
+        return Precision.FLOAT32
+
+    @property
+    def streams(self) -> int:
+        """One: nobody waits for it."""
+        return 1
+
+    @property
+    def batch_tokens(self) -> int:
+        """See Engine."""
+        return 1024
+
+    def hidden_states(self, ids: TokenIds, mask: TokenIds) -> HiddenStates:
+        """See Engine."""
+        with self._running:
+            if self._request is None:
+                raise EngineError("The engine was closed.", remedy="Load the model again.")
+            hidden, *new = self._request.infer([ids, mask]).to_tuple()
+            self._tokens += ids.size
+            part = ids.size / self._tokens
+            joined = zip(self.seen or new, new, strict=True)
+            self.seen = [self._join(old, found, part) for old, found in joined]
+        return hidden
+
+    def hidden_states_quickly(self, ids: TokenIds, mask: TokenIds) -> HiddenStates:
+        """The same."""
+        return self.hidden_states(ids, mask)
+
+    def close(self) -> None:
+        """See Engine. What was seen stays."""
+        self._request = None
