@@ -11,7 +11,7 @@ from types import MappingProxyType
 from bindery import chunking, documents
 from bindery.encoders import Encoder
 from bindery.encoders.base import Encoded
-from bindery.encoders.checks import check_dimensions
+from bindery.encoders.checks import check_dimensions, prompts_of
 from bindery.encoders.loading import load_encoder
 from bindery.encoders.marking import tokeniser_of
 from bindery.encoders.remote import load_remote
@@ -19,6 +19,7 @@ from bindery.encoders.tokeniser import Tokeniser
 from bindery.engines import Precision
 from bindery.errors import (
     BinderyError,
+    InvalidValue,
     KeyMissing,
     ModelBroken,
     ModelMissing,
@@ -276,6 +277,24 @@ class Library:
                 room = tokeniser.room(layout.card.prompts.get(DOCUMENT, ""))
                 self._measures[model_id] = Measure(layout.card, tokeniser, room)
             return self._measures[model_id]
+
+    def room(self, model_id: str, role: Role = DOCUMENT, *, title: str | None = None) -> int:
+        """How many tokens of a text fit the window in a role, beside its prompt or its title.
+
+        Raises InvalidValue for a role or a title that the model does not know, and for one that
+        leaves no room.
+        """
+        with self._loading:
+            layout = self._layout(self._local(model_id))
+        [prompt] = prompts_of(layout.card, role, [""], None if title is None else [title])
+        room = tokeniser_of(layout, role).room(prompt)
+        if room < 1:
+            raise InvalidValue(
+                f"What goes before a text leaves no room for it in {model_id}'s window.",
+                remedy="Choose a shorter title." if title else "",
+                param="titles" if title else "role",
+            )
+        return room
 
     def chunk(
         self,

@@ -29,6 +29,12 @@ def test_a_title_stands_as_it_is_written(title: str) -> None:
     assert prompt == (f"title: {title} | text: " if title.strip() else PLAIN)
 
 
+def test_a_prompt_may_hold_other_braces() -> None:
+    card = replace(GEMMA, title_prompt='{"title": "{title}"} {0} ')
+
+    assert prompts_of(card, "document", ["a"], ["b"]) == ['{"title": "b"} {0} ']
+
+
 def test_a_text_without_a_title_has_the_roles_prompt() -> None:
     titles = ["one", None, "", " \n"]
 

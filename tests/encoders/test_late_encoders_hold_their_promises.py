@@ -286,6 +286,20 @@ def test_unknown_words_of_the_skip_list_do_not_skip_unknown_tokens(tmp_path: Pat
     encoder.close()
 
 
+def test_a_mark_that_the_vocabulary_lacks_does_not_skip_unknown_tokens(tmp_path: Path) -> None:
+    """Stanford's skip-list is what its tokeniser makes of each mark: here one is unknown."""
+    folder = copied("stanford", tmp_path)
+    path = folder / "tokenizer.json"
+    tokeniser = json.loads(path.read_text(encoding="utf-8"))
+    tokeniser["model"]["vocab"]["[no tilde]"] = tokeniser["model"]["vocab"].pop("~")
+    path.write_text(json.dumps(tokeniser), encoding="utf-8")
+    encoder = late_encoder(folder)
+    tokens = encoder.tokenise(["\u7d19 , paper"], "document")[0]
+
+    assert encoder.kept(tokens, "document").tolist() == [True, True, True, False, True, True]
+    encoder.close()
+
+
 def test_a_dense_model_has_no_token_vectors_of_this_kind() -> None:
     layout = read_layout(LATE.parent / "tiny" / "bge")
     with pytest.raises(UnsupportedModel, match="no late-interaction model"):

@@ -29,6 +29,7 @@ SPELLINGS = {
             "local_rope_theta": 10000.0,
         },
     ),
+    "ModernBERT, nothing said": ("modernbert", NEW),
     "ModernBERT's other bases": (
         "modernbert_biases",
         {"rope_parameters": None, "global_rope_theta": 5000.0, "local_rope_theta": 50.0},

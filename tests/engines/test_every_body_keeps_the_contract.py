@@ -1,6 +1,7 @@
 """What an Engine promises, of every architecture: padding, order, limits, broken checkpoints."""
 
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import save_file
 from tests.engines.bodies import BODIES, CASES, CHECKPOINTS, body, config, golden, open_body
+from tests.engines.checkpoints import rewrite
 
 from bindery.engines.graphs import build
 from bindery.engines.weights import Weights
@@ -183,6 +185,29 @@ def test_a_body_beside_a_head_is_found(name: str, prefix: str, tmp_path: Path) -
     renamed = {f"{prefix}{tensor}": np.array(values) for tensor, values in weights.items()}
     save_file(renamed, tmp_path / "model.safetensors")
     (tmp_path / "config.json").write_bytes((BODIES / name / "config.json").read_bytes())
+
+    found = open_body(tmp_path).hidden_states(known.ids, known.mask)
+
+    assert np.abs(found - known.hidden)[known.attended].max() <= 5e-5
+
+
+@pytest.mark.parametrize(("name", "prefix"), [("bert", "bert."), ("xlm_roberta", "roberta.")])
+def test_what_stanfords_colbert_has_beside_the_body_does_no_harm(
+    name: str, prefix: str, tmp_path: Path
+) -> None:
+    """A projection, a head of the checkpoint that it began with, and a buffer of old releases."""
+    known = golden(name)
+    weights = Weights(BODIES / name)
+    renamed = {f"{prefix}{tensor}": np.array(values) for tensor, values in weights.items()}
+    beside = {
+        "linear.weight": np.ones((8, 24), np.float32),
+        "cls.predictions.bias": np.ones(3, np.float32),
+        f"{prefix}embeddings.position_ids": np.zeros((1, 4), np.int64),
+    }
+    save_file(renamed | beside, tmp_path / "model.safetensors")
+    rewrite(
+        Path(shutil.copy(BODIES / name / "config.json", tmp_path)), architectures=["HF_ColBERT"]
+    )
 
     found = open_body(tmp_path).hidden_states(known.ids, known.mask)
 

@@ -125,6 +125,13 @@ def test_a_model_never_fetched_is_missing(tmp_path, made_up):
     assert caught.value.remedy == "Run `bindery preload tiny`."
 
 
+def test_a_gated_model_never_fetched_says_that_it_is(tmp_path, made_up):
+    with pytest.raises(ModelMissing) as caught:
+        locate(made_up.entry(gated=True), tmp_path / "nothing")
+    assert "bindery preload tiny" in caught.value.remedy
+    assert "terms of nobody/tiny must be accepted" in caught.value.remedy
+
+
 def test_an_optional_file_may_be_absent_but_not_vanish(tmp_path, made_up):
     folder = made_up.write(tmp_path)
     (folder / "special_tokens_map.json").unlink()

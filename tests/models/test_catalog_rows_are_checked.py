@@ -160,6 +160,21 @@ def test_a_wrong_key_is_named_with_its_row(tmp_path, key, line):
     assert "catalog.toml, models.bge-small" in caught.value.message
 
 
+@pytest.mark.parametrize(
+    ("line", "known"),
+    [
+        ('family = "sparse"', "Known: dense, matryoshka, late-interaction."),
+        ('before_cut = "norm"', "Known: nothing, layer_norm."),
+        ('vendor = "opena"', "Known: openai, cohere, voyage."),
+    ],
+)
+def test_a_word_that_is_not_known_is_told_those_that_are(tmp_path, line, known):
+    rest = [other for other in ROW.splitlines() if not other.startswith(line.split(" = ")[0])]
+    with pytest.raises(InvalidValue) as caught:
+        _read(tmp_path, "\n".join([*rest, line]))
+    assert caught.value.remedy == known
+
+
 @pytest.mark.parametrize("name", ['"../up"', "Upper", '"a b"', '"."', '"-r"', '""'])
 def test_an_id_that_is_no_name_of_a_folder_is_refused(tmp_path, name):
     with pytest.raises(InvalidValue, match="id of a model"):

@@ -114,6 +114,14 @@ def test_pylate_is_known_by_its_modules_or_its_name(changes: dict, pylate: Path)
     assert late_of(pylate).query_length == 12
 
 
+def test_a_projection_of_tokens_is_a_sign_by_itself(native: Path) -> None:
+    rewrite(native / OWN, model_type=None, similarity_fn_name=None)
+    unmasked = [line for line in modules(native) if not line["type"].endswith("Mask")]
+
+    with pytest.raises(UnsupportedModel, match="late-interaction model"):
+        read_layout(with_modules(native, *unmasked))
+
+
 @pytest.mark.parametrize("name", ["pylate", "native"])
 def test_a_body_without_a_projection_is_refused(name: str, tmp_path: Path) -> None:
     folder = copied(name, tmp_path)

@@ -46,7 +46,7 @@ def prompts_of(
     """
     prompt = prompt_of(card, role)
     check_titles(card, role, texts, titles)
-    # replace and not format: a title may hold braces of its own.
+    # replace and not format: the prompt may hold other braces.
     return [
         card.title_prompt.replace("{title}", title) if title and title.strip() else prompt
         for title in titles or [None] * len(texts)

@@ -48,10 +48,10 @@ def locate(entry: CatalogEntry, root: Path) -> Path:
     with storage_errors(folder):
         there = folder.is_dir()
     if not there:
-        raise ModelMissing(
-            f"Model {entry.id!r} is not on this machine.",
-            remedy=f"Run `bindery preload {entry.id}`.",
-        )
+        remedy = f"Run `bindery preload {entry.id}`."
+        if entry.release.gated:
+            remedy += f" The terms of {entry.release.repository} must be accepted: it says where."
+        raise ModelMissing(f"Model {entry.id!r} is not on this machine.", remedy=remedy)
     verify(folder, entry, read_lock(entry, root))
     return folder
 

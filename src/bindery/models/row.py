@@ -1,6 +1,7 @@
 """A TOML table that is read key by key, each with what reads its value."""
 
 from collections.abc import Callable, Mapping
+from enum import StrEnum
 from typing import TypeVar, cast
 
 from bindery.errors import InvalidValue
@@ -51,7 +52,15 @@ def checked(value: object, read: Callable[[object], _Value], where: str, key: st
     try:
         return read(value)
     except (TypeError, ValueError) as error:
-        raise InvalidValue(f"{where}: {key}: {error}.", param=key) from error
+        message = f"{where}: {key}: {error}."
+        raise InvalidValue(message, remedy=_known(read), param=key) from error
+
+
+def _known(read: Callable[[object], object]) -> str:
+    """The words that a key may have, where they are few."""
+    if not (isinstance(read, type) and issubclass(read, StrEnum)):
+        return ""
+    return f"Known: {', '.join(read)}."
 
 
 # What reads a value: each raises TypeError where it is of another kind.

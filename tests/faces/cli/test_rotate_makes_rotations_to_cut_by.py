@@ -88,10 +88,22 @@ def test_embed_turns_by_it_and_cuts_to_any_length(
         with np.load(out) as arrays:
             expected = turned.cut(100) if length else turned
             assert np.abs(arrays["vectors"] - expected.rows).max() < 1e-5
+            about = json.loads(str(arrays["metadata"]))
+        digest = Library(home).rotations.get(shelf).digest
+        assert (about["rotation"], about["rotation_digest"]) == (shelf, digest)
         # None is fitted on vectors that another has turned, or that are cut.
         again = run("rotate", "fit", "again", out)
         assert again.exit_code == 2
         assert told in again.stderr
+
+
+def test_a_line_says_by_what_its_vector_was_turned(run: Run, shelf: str) -> None:
+    turned, plain = (
+        json.loads(run("embed", "-", "--lines", *arguments, input="x").stdout)
+        for arguments in (("--rotation", shelf), ())
+    )
+    assert turned["rotation"] == shelf
+    assert "rotation" not in plain
 
 
 def test_documents_are_parsed_and_one_that_is_broken_is_told(

@@ -8,6 +8,7 @@ from starlette.testclient import TestClient
 from tests.values.test_codec_forms_are_exact import same
 
 from bindery.codec import Form, code, from_wire
+from bindery.errors import InvalidValue
 from bindery.faces.http.encoding import known, truncation
 from bindery.faces.http.examples import ROTATION
 from bindery.library import Library
@@ -74,6 +75,29 @@ def test_other_lengths_need_a_word(client, library, ask):
     assert same(read(answer), expected.packed())
 
 
+@pytest.mark.parametrize("dimensions", [-1, 0, 385, 10**12])
+@pytest.mark.parametrize(
+    ("wish", "remedy"),
+    [
+        ({}, "Allowed: 384."),
+        ({"any_dimensions": True}, "Choose 1 to 384."),
+        ({"rotation": ROTATION}, "Choose 1 to 384."),
+    ],
+)
+def test_a_length_that_cannot_be_is_told_those_that_can(client, dimensions, wish, remedy):
+    body = {"chunks": TEXTS, "dimensions": dimensions, **wish}
+    answer = client.post("/embedding/vanilla/generate", json=body)
+    error = answer.json()["error"]
+    assert (answer.status_code, error["param"], error["remedy"]) == (400, "dimensions", remedy)
+
+
+@pytest.mark.usefixtures("client")  # which keeps the rotation
+def test_a_length_is_refused_before_a_text_is_looked_at(library):
+    with pytest.raises(InvalidValue) as caught:
+        library.embed("vanilla", [7], "document", rotation=ROTATION, dimensions=385)
+    assert caught.value.param == "dimensions"
+
+
 @pytest.mark.parametrize("ask", [ours, openais])
 def test_vectors_are_turned_and_then_cut(client, library, ask):
     answer = ask(client, TEXTS, rotation=ROTATION, dimensions=96)
@@ -82,6 +106,19 @@ def test_vectors_are_turned_and_then_cut(client, library, ask):
     expected = rotation.apply(library.encoder("vanilla").encode(TEXTS, "document")).cut(96)
     assert (answer["rotation"], answer["dimensions"]) == (ROTATION, 96)
     assert np.abs(read(answer).rows - expected.rows).max() < 1e-6
+
+
+@pytest.mark.parametrize("name", [None, ROTATION])
+def test_queries_and_documents_are_turned_alike(client, library, name):
+    """Full-length dot products stay, which they only do where both sides are turned."""
+    body = {} if name is None else {"rotation": name}
+    queries, documents = (
+        read(ours(client, TEXTS, role=role, **body)).rows for role in ("query", "document")
+    )
+
+    encoder = library.encoder("vanilla")
+    expected = encoder.encode(TEXTS, "query").rows @ encoder.encode(TEXTS, "document").rows.T
+    assert np.abs(queries @ documents.T - expected).max() <= 1e-5
 
 
 @pytest.mark.parametrize("form", [Form.FLOAT32, Form.INT8, Form.BINARY])

@@ -4,7 +4,7 @@ import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +126,7 @@ def embed(settings: Settings, job: Job) -> bool:
         probe = [""] if job.wish.title else []
         encoder, _ = job.wish.embed(library, job.cutting.model, probe)
         if not job.lines:
+            job = _fitted(job, library)
             job.cutting.check(library)
         about = _about(library, encoder, job)
         pieces = inputs.pieces_of(job.files, _reader(library, settings, job, tally), tally.fail)
@@ -172,11 +173,17 @@ def _reader(
     )
 
 
+def _fitted(job: Job, library: Library) -> Job:
+    """The job with chunks that fit beside the prompt of their role, or beside their title."""
+    if job.cutting.size is not None:
+        return job
+    room = library.room(job.cutting.model, job.wish.role, title=job.wish.title)
+    return replace(job, cutting=replace(job.cutting, size=room))
+
+
 def _about(library: Library, encoder: Encoder, job: Job) -> About:
     card, cutting, wish = encoder.card, job.cutting, job.wish
-    size = None
-    if not job.lines:
-        size = cutting.size or library.measure(cutting.model).room
+    digest = library.rotations.get(wish.rotation).digest if wish.rotation is not None else None
     return About(
         model=card.id,
         repository=card.repository,
@@ -185,11 +192,12 @@ def _about(library: Library, encoder: Encoder, job: Job) -> About:
         dimensions=wish.dimensions or card.dimensions,
         role=wish.role,
         strategy=None if job.lines else cutting.strategy,
-        size=size,
+        size=None if job.lines else cutting.size,
         overlap=None if job.lines else cutting.overlap,
         bindery=__version__,
         form=wish.form,
         rotation=wish.rotation,
+        rotation_digest=digest,
         title=wish.title,
         has_many_vectors=card.family is Family.LATE_INTERACTION,
     )

@@ -13,8 +13,9 @@ from bindery.faces.cli.inputs import Piece
 class About:
     """What made the vectors. ``size`` is in tokens; without ``strategy`` each line is a text.
 
-    ``form`` is what their numbers are written as. ``has_many_vectors`` tells a model that gives a
-    text one vector for each token.
+    ``form`` is what their numbers are written as. Only vectors of one ``rotation_digest`` can be
+    compared: the name may be another rotation's later. ``has_many_vectors`` tells a model that
+    gives a text one vector for each token.
     """
 
     model: str
@@ -29,6 +30,7 @@ class About:
     bindery: str
     form: Form = Form.FLOAT32
     rotation: str | None = None
+    rotation_digest: str | None = None
     title: str | None = None
     has_many_vectors: bool = False
 
@@ -57,9 +59,9 @@ class Batch:
 def records(batch: Batch, about: About) -> Iterator[dict[str, Any]]:
     """One record per text, for JSON.
 
-    ``page`` is there only where the document has pages, ``scales`` only with int8: a number, or
-    one for each vector where a text has several. Counts of tokens are None where a remote model's
-    vendor does not tell them.
+    ``page`` is there only where the document has pages, ``rotation`` only for vectors that were
+    turned, ``scales`` only with int8: a number, or one for each vector where a text has several.
+    Counts of tokens are None where a remote model's vendor does not tell them.
     """
     coded = batch.coded(about.form)
     for place, piece in enumerate(batch.pieces):
@@ -79,6 +81,7 @@ def records(batch: Batch, about: About) -> Iterator[dict[str, Any]]:
             "revision": about.revision,
             "precision": about.precision,
             "form": about.form,
+            **({} if about.rotation is None else {"rotation": about.rotation}),
             **scales,
             "embedding": coded.values[own],
         }

@@ -17,7 +17,6 @@ MAX_TEXTS = 2048
 MAX_DOCUMENTS = 1000
 """Documents to order in one request, as Cohere has it."""
 
-_MOST_DIMENSIONS = 1 << 16
 
 # Lists of either kind are checked by hand: pydantic's complaints about unions help nobody.
 _CHUNKS: JsonDict = {
@@ -56,9 +55,8 @@ Truncate = Literal["end", "error"]
 class VectorsBody(Body):
     """What both embedding routes may be asked of the vectors."""
 
-    dimensions: int | None = Field(
-        None, ge=1, le=_MOST_DIMENSIONS, description="Shorter vectors, where the model allows it."
-    )
+    # No bounds here: the model's own check lists the lengths that it allows.
+    dimensions: int | None = Field(None, description="Shorter vectors, where the model allows it.")
     any_dimensions: bool = Field(
         default=False, description="Allow `dimensions` that the model was not trained for."
     )
