@@ -47,6 +47,8 @@ class Worker:
             *("--threads", str(threads), "--out", folder),
         ]
         limits = {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
+        # As docs/settings.md advises, for every peer: none of them computes with NumPy.
+        limits["OPENBLAS_NUM_THREADS"] = "1"
         with self._log.open("w") as log:
             self._process = subprocess.Popen(
                 command,

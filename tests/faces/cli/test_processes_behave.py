@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from bindery.faces.cli import leave_cores_to_the_engine
+
 FULL = Path("/dev/full")
 START = "from bindery.faces.cli import main; main()"
 
@@ -112,3 +114,17 @@ def test_the_server_tells_its_address_and_stops_when_told(environment: dict[str,
             _, errors = server.communicate(timeout=60)
     assert server.returncode == 0, errors
     assert "Traceback" not in errors
+
+
+def test_numpy_leaves_the_cores_to_the_engine_unless_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    for given, expected in ((None, "1"), ("3", "3")):
+        monkeypatch.setenv("OPENBLAS_NUM_THREADS", "")  # so that it is put back at the end
+        monkeypatch.delenv("OPENBLAS_NUM_THREADS")
+        if given:
+            monkeypatch.setenv("OPENBLAS_NUM_THREADS", given)
+        leave_cores_to_the_engine()
+        assert os.environ["OPENBLAS_NUM_THREADS"] == expected
+
+    # NumPy reads it when it is loaded, so the command line must not load it before.
+    code = "import sys, bindery.faces.cli; sys.exit('numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
