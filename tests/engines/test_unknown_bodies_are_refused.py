@@ -132,7 +132,7 @@ def test_precisions_and_threads_are_checked(tmp_path: Path) -> None:
 
     with pytest.raises(InvalidValue, match="no precision 'fp8'") as caught:
         load_encoder(layout, precision="fp8")
-    assert caught.value.remedy == "Choose one of: auto, f32, bf16."
+    assert caught.value.remedy == "Choose one of: auto, f32, bf16, int8."
     assert caught.value.param == "precision"
     for threads in (0, -1):
         with pytest.raises(InvalidValue, match=f"{threads} threads"):

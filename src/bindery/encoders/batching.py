@@ -28,11 +28,6 @@ _BATCH_TOKENS = 1024
 _SHORTEST = 64
 
 
-def workers_for(streams: int) -> int:
-    """How many threads keep an engine busy: one pools while another computes, at the least."""
-    return max(2, streams)
-
-
 def padded_length(tokens: int) -> int:
     """The length a text is padded to: steps of 8 up to 256, of 64 beyond.
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from bindery.embeddings import Embeddings
 from bindery.encoders.base import Encoded, TokenVectors
-from bindery.encoders.batching import Batcher, workers_for
+from bindery.encoders.batching import Batcher
 from bindery.encoders.checks import check_dimensions, check_texts, prompt_of, prompts_of
 from bindery.encoders.head import Head, layer_normalised, normalised
 from bindery.encoders.pooling import pool
@@ -189,7 +189,7 @@ class _Lane(Generic[Result]):
         self._finish = finish
         self._quick = threading.Lock()
         self._batcher = Batcher(
-            self._batch, workers=workers_for(engine.streams), batch_tokens=engine.batch_tokens
+            self._batch, workers=engine.streams, batch_tokens=engine.batch_tokens
         )
 
     def run(self, texts: list[Tokens]) -> list[Result]:

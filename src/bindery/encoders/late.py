@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from bindery.embeddings import Embeddings, Rows
 from bindery.encoders.base import Encoded, TokenVectors
-from bindery.encoders.batching import Batcher, padded_length, workers_for
+from bindery.encoders.batching import Batcher, padded_length
 from bindery.encoders.checks import check_dimensions, check_texts, check_titles, prompt_of
 from bindery.encoders.head import Head
 from bindery.encoders.marking import Marking
@@ -52,9 +52,7 @@ class LateEncoder:
         run = _Projected(engine, Head(layout.steps), attends=late.attends_to_expansion)
         self._run_quickly = run.quickly
         self._quick = threading.Lock()
-        self._batcher = Batcher(
-            run, workers=workers_for(engine.streams), batch_tokens=engine.batch_tokens
-        )
+        self._batcher = Batcher(run, workers=engine.streams, batch_tokens=engine.batch_tokens)
         # The workers hold no reference to the encoder, so dropping the last one stops them.
         self._finaliser = weakref.finalize(self, _close, self._batcher, engine)
 
