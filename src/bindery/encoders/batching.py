@@ -11,9 +11,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeAlias, TypeVar
 
+import numpy as np
+import numpy.typing as npt
+
 from bindery.encoders.tokeniser import Tokens
 from bindery.errors import EngineError
 
+Ids: TypeAlias = npt.NDArray[np.int32]
 Result = TypeVar("Result")
 Run: TypeAlias = Callable[[list[Tokens], int], Iterable[Result]]
 """Tokens of several texts and the length to pad them to, in; one result for each, in order, out.
@@ -35,6 +39,23 @@ def padded_length(tokens: int) -> int:
     """
     step = 8 if tokens <= 256 else 64
     return max(1, -(-tokens // step)) * step
+
+
+def padded(
+    texts: Sequence[Tokens], length: int, *, attends_to_expansion: bool = False
+) -> tuple[Ids, Ids]:
+    """Ids and mask of a batch, (b, length) int32, padded on the right.
+
+    Padding is masked, so its id only has to be one that every table has. What fills a query up is
+    masked too, unless the model was trained otherwise; it attends to the other tokens all the same,
+    and that is what makes it mean something.
+    """
+    ids = np.zeros((len(texts), length), dtype=np.int32)
+    mask = np.zeros((len(texts), length), dtype=np.int32)
+    for row, text in enumerate(texts):
+        ids[row, : len(text)] = text.ids
+        mask[row, : len(text) - (0 if attends_to_expansion else text.expansion)] = 1
+    return ids, mask
 
 
 def batch_size(length: int, waiting: int, batch_tokens: int = _BATCH_TOKENS) -> int:

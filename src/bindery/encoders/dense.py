@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from bindery.embeddings import Embeddings
 from bindery.encoders.base import Encoded, TokenVectors
-from bindery.encoders.batching import Batcher
+from bindery.encoders.batching import Batcher, padded
 from bindery.encoders.checks import check_dimensions, check_texts, prompt_of, prompts_of
 from bindery.encoders.head import Head, layer_normalised, normalised
 from bindery.encoders.pooling import pool
@@ -200,7 +200,7 @@ class _Lane(Generic[Result]):
             return self._batcher.run(texts)
         try:
             length = next(length for length in _QUICK_LENGTHS if length >= len(texts[0]))
-            ids, mask = _padded(texts, length)
+            ids, mask = padded(texts, length)
             hidden = self._engine.hidden_states_quickly(ids, mask)
             return list(self._finish(hidden, mask, texts))
         finally:
@@ -211,18 +211,8 @@ class _Lane(Generic[Result]):
         self._batcher.close()
 
     def _batch(self, texts: list[Tokens], length: int) -> Sequence[Result]:
-        ids, mask = _padded(texts, length)
+        ids, mask = padded(texts, length)
         return self._finish(self._engine.hidden_states(ids, mask), mask, texts)
-
-
-def _padded(texts: list[Tokens], length: int) -> tuple[Ids, Ids]:
-    # Padding is masked out of everything, so its id only has to be one that every table has.
-    ids = np.zeros((len(texts), length), dtype=np.int32)
-    mask = np.zeros((len(texts), length), dtype=np.int32)
-    for row, text in enumerate(texts):
-        ids[row, : len(text)] = text.ids
-        mask[row, : len(text)] = 1
-    return ids, mask
 
 
 def _counts(tokens: Sequence[Tokens]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

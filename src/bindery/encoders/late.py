@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from bindery.embeddings import Embeddings, Rows
 from bindery.encoders.base import Encoded, TokenVectors
-from bindery.encoders.batching import Batcher, padded_length
+from bindery.encoders.batching import Batcher, padded, padded_length
 from bindery.encoders.checks import check_dimensions, check_texts, check_titles, prompt_of
 from bindery.encoders.head import Head
 from bindery.encoders.marking import Marking
@@ -177,11 +177,13 @@ class _Projected:
         self._attends = attends
 
     def __call__(self, texts: list[Tokens], length: int) -> list[Rows]:
-        return self._project(texts, self._engine.hidden_states(*self._padded(texts, length)))
+        ids, mask = padded(texts, length, attends_to_expansion=self._attends)
+        return self._project(texts, self._engine.hidden_states(ids, mask))
 
     def quickly(self, text: Tokens) -> Rows:
-        padded = self._padded([text], padded_length(len(text)))
-        return self._project([text], self._engine.hidden_states_quickly(*padded))[0]
+        length = padded_length(len(text))
+        ids, mask = padded([text], length, attends_to_expansion=self._attends)
+        return self._project([text], self._engine.hidden_states_quickly(ids, mask))[0]
 
     def _project(self, texts: list[Tokens], hidden: npt.NDArray[np.float32]) -> list[Rows]:
         states = [row[: len(text)] for row, text in zip(hidden, texts, strict=True)]
@@ -189,21 +191,6 @@ class _Projected:
         with np.errstate(over="ignore", invalid="ignore"):
             rows = self._head(np.concatenate(states))
         return np.split(rows, np.cumsum([len(text) for text in texts[:-1]]))
-
-    def _padded(
-        self, texts: list[Tokens], length: int
-    ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-        """Ids and mask. Padding and what fills a query up are masked, and only the latter is kept.
-
-        Masked tokens attend to the others all the same: that is what makes a query's filling mean
-        something. Padding's id only has to be one that every table has.
-        """
-        ids = np.zeros((len(texts), length), dtype=np.int32)
-        mask = np.zeros((len(texts), length), dtype=np.int32)
-        for row, text in enumerate(texts):
-            ids[row, : len(text)] = text.ids
-            mask[row, : len(text) - (0 if self._attends else text.expansion)] = 1
-        return ids, mask
 
 
 def _close(batcher: Batcher[Rows], engine: Engine) -> None:
