@@ -29,7 +29,12 @@
     │   └── VendorBroken           its answer is not what was asked for
     ├── SourceError                a hub or package index that cannot be reached or refuses
     ├── StorageError               a disk that is full, read-only or holds what it should not
-    └── EngineError                the inference runtime failed, or gave numbers that are not finite
+    ├── EngineError                the inference runtime failed, or gave numbers that are not finite
+    │   └── TextFailed             on some texts alone, by themselves
+    └── QueueError                 the request was not run
+        ├── Overloaded             more waits than the queue holds
+        ├── DeadlineExceeded       its time was up before its turn came
+        └── Abandoned              its caller has left
 
 Each class has a stable ``code`` for programs; the message names the value, ``remedy`` the way out.
 A face translates the tree once: by class to a status (HTTP) or an exit code (command line).
@@ -227,3 +232,47 @@ class EngineError(BinderyError):
     """The inference runtime failed, or gave numbers that are not finite."""
 
     code = "engine_error"
+
+
+class TextFailed(EngineError):
+    """The engine fails on some texts, each by itself; others are not touched by it.
+
+    ``places`` are their places in the request, rising; the message names the first.
+    """
+
+    code = "text_failed"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        remedy: str = "",
+        param: str | None = None,
+        places: tuple[int, ...] = (),
+    ) -> None:
+        super().__init__(message, remedy=remedy, param=param)
+        self.places = places
+
+
+class QueueError(BinderyError):
+    """The request was not run."""
+
+    code = "not_run"
+
+
+class Overloaded(QueueError):
+    """More waits than the queue holds."""
+
+    code = "overloaded"
+
+
+class DeadlineExceeded(QueueError):
+    """The time of a request was up before its turn came."""
+
+    code = "deadline_exceeded"
+
+
+class Abandoned(QueueError):
+    """The caller of a request has left."""
+
+    code = "abandoned"

@@ -1,6 +1,7 @@
 """The small values that travel between the parts: where a text is, what it is, whom it serves."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TypeAlias
 
 from bindery.errors import InvalidValue
@@ -13,6 +14,14 @@ Models trained with prompts put another one before each role, so it is never gue
 
 QUERY: Role = "query"
 DOCUMENT: Role = "document"
+
+
+class Truncate(StrEnum):
+    """What becomes of a text longer than the window: its end or its start is cut, or an error."""
+
+    END = "end"
+    START = "start"
+    ERROR = "error"
 
 
 @dataclass(frozen=True, slots=True)
