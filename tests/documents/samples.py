@@ -1,10 +1,13 @@
 """One small document of each kind, made here: none is kept as a file."""
 
+import base64
 import io
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 
 import docx
+import orjson
 
 HEADING, FIRST, SECOND = "The binding of books", "Loose paper is lost.", "Bound paper is kept."
 
@@ -81,10 +84,218 @@ def with_member(container: bytes, name: str, content: bytes) -> bytes:
     return archive(members | {name: content})
 
 
+def pptx_sample() -> bytes:
+    drawing = 'xmlns:a="http://schemas.openxmlformats.org/drawingml/2006/main"'
+    shapes = 'xmlns:p="http://schemas.openxmlformats.org/presentationml/2006/main"'
+    office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+
+    def slide(title: str, text: str) -> str:
+        written = "".join(
+            f"<p:sp><p:nvPr>{mark}</p:nvPr><p:txBody><a:p><a:r><a:t>{words}</a:t></a:r></a:p>"
+            "</p:txBody></p:sp>"
+            for mark, words in (('<p:ph type="title"/>', title), ("", text))
+            if words
+        )
+        return f"<p:sld {shapes} {drawing}><p:spTree>{written}</p:spTree></p:sld>"
+
+    def relations(*targets: str) -> str:
+        each = "".join(
+            f'<Relationship Id="r{number}" Type="{office}/slide" Target="{target}"/>'
+            for number, target in enumerate(targets)
+        )
+        return f"<Relationships>{each}</Relationships>"
+
+    return archive(
+        {
+            "ppt/presentation.xml": (
+                f'<p:presentation {shapes} xmlns:r="{office}"><p:sldIdLst>'
+                '<p:sldId id="256" r:id="r1"/><p:sldId id="257" r:id="r0"/>'
+                "</p:sldIdLst></p:presentation>"
+            ).encode(),
+            "ppt/_rels/presentation.xml.rels": relations(
+                "slides/slide1.xml", "slides/slide2.xml"
+            ).encode(),
+            # Shown in the other order than their numbers.
+            "ppt/slides/slide1.xml": slide("", SECOND).encode(),
+            "ppt/slides/slide2.xml": slide(HEADING, FIRST).encode(),
+        }
+    )
+
+
+def xlsx_sample() -> bytes:
+    space = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
+    office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    packages = "http://schemas.openxmlformats.org/package/2006/relationships"
+    rows = "".join(
+        f'<row r="{number}"><c r="A{number}" t="inlineStr"><is><t>{text}</t></is></c>'
+        f'<c r="B{number}"><v>{number}.0</v></c></row>'
+        for number, text in enumerate((FIRST, SECOND), 1)
+    )
+    return archive(
+        {
+            "_rels/.rels": (
+                f'<Relationships xmlns="{packages}"><Relationship Id="r" '
+                f'Type="{office}/officeDocument" Target="xl/workbook.xml"/></Relationships>'
+            ).encode(),
+            "xl/workbook.xml": (
+                f'<workbook {space} xmlns:r="{office}"><sheets>'
+                f'<sheet name="{HEADING}" sheetId="1" r:id="r1"/></sheets></workbook>'
+            ).encode(),
+            "xl/_rels/workbook.xml.rels": (
+                f'<Relationships xmlns="{packages}"><Relationship Id="r1" '
+                f'Type="{office}/worksheet" '
+                'Target="worksheets/sheet1.xml"/></Relationships>'
+            ).encode(),
+            "xl/worksheets/sheet1.xml": (
+                f"<worksheet {space}><sheetData>{rows}</sheetData></worksheet>"
+            ).encode(),
+        }
+    )
+
+
+def xls_sample() -> bytes:
+    """A workbook of the old kind with one sheet of two rows, written by xlwt 1.3."""
+    return zlib.decompress(base64.b85decode(_XLS))
+
+
+def _open_document(kind: str, body: str) -> bytes:
+    spaces = " ".join(
+        f'xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"'
+        for name in ("office", "text", "table")
+    )
+    content = (
+        f"<office:document-content {spaces}><office:body>{body}</office:body>"
+        "</office:document-content>"
+    )
+    said = f"application/vnd.oasis.opendocument.{kind}"
+    listed = "urn:oasis:names:tc:opendocument:xmlns:manifest:1.0"
+    manifest = (
+        f'<m:manifest xmlns:m="{listed}"><m:file-entry m:full-path="/" m:media-type="{said}"/>'
+        "</m:manifest>"
+    )
+    return archive(
+        {
+            "mimetype": said.encode(),
+            "content.xml": content.encode(),
+            "META-INF/manifest.xml": manifest.encode(),
+        }
+    )
+
+
+def odt_sample() -> bytes:
+    return _open_document(
+        "text",
+        f'<office:text><text:h text:outline-level="1">{HEADING}</text:h><text:p>{FIRST}</text:p>'
+        "<text:list><text:list-item><text:p>one</text:p></text:list-item></text:list>"
+        f"<text:p>{SECOND}</text:p></office:text>",
+    )
+
+
+def ods_sample() -> bytes:
+    rows = "".join(
+        "<table:table-row><table:table-cell office:value-type='string'>"
+        f"<text:p>{text}</text:p></table:table-cell></table:table-row>"
+        for text in (FIRST, SECOND)
+    )
+    return _open_document(
+        "spreadsheet",
+        f'<office:spreadsheet><table:table table:name="{HEADING}">{rows}</table:table>'
+        "</office:spreadsheet>",
+    )
+
+
+def epub_sample() -> bytes:
+    def chapter(text: str) -> bytes:
+        return f"<!DOCTYPE html><html><body><p>{text}</p></body></html>".encode()
+
+    return archive(
+        {
+            "mimetype": b"application/epub+zip",
+            "META-INF/container.xml": (
+                b'<container><rootfiles><rootfile full-path="o/book.opf"/></rootfiles></container>'
+            ),
+            "o/book.opf": (
+                f"<package><metadata><title>{HEADING}</title></metadata><manifest>"
+                '<item id="a" href="a.xhtml" media-type="application/xhtml+xml"/>'
+                '<item id="b" href="b%20.xhtml" media-type="application/xhtml+xml"/></manifest>'
+                '<spine><itemref idref="b"/><itemref idref="a"/></spine></package>'
+            ).encode(),
+            "o/a.xhtml": chapter(SECOND),
+            "o/b .xhtml": chapter(FIRST),
+        }
+    )
+
+
+def rtf_sample() -> bytes:
+    return rf"{{\rtf1\ansi\ansicpg1252 {HEADING}\par {FIRST}\par {SECOND}\par}}".encode()
+
+
+def eml_sample() -> bytes:
+    return (
+        f"From: a@example.org\r\nTo: b@example.org\r\nSubject: {HEADING}\r\nMIME-Version: 1.0\r\n"
+        f"Content-Type: text/plain; charset=utf-8\r\n\r\n{FIRST}\r\n\r\n{SECOND}\r\n"
+    ).encode()
+
+
+def ipynb_sample() -> bytes:
+    cells = [
+        {"cell_type": "markdown", "source": [f"# {HEADING}\n", "\n", FIRST]},
+        {"cell_type": "code", "source": "1 + 1", "outputs": [{"data": {"text/plain": ["2"]}}]},
+        {"cell_type": "markdown", "source": SECOND},
+    ]
+    return orjson.dumps({"cells": cells, "metadata": {}, "nbformat": 4})
+
+
+def csv_sample() -> bytes:
+    return f'number;text\n1;{HEADING}\n2;"{FIRST}"\n3;{SECOND}\n'.encode()
+
+
+def json_sample() -> bytes:
+    return orjson.dumps({"title": HEADING, "pages": [FIRST, SECOND]}, option=orjson.OPT_INDENT_2)
+
+
+def jsonl_sample() -> bytes:
+    return "".join(f'"{text}"\n' for text in (HEADING, FIRST, SECOND)).encode()
+
+
+def xml_sample() -> bytes:
+    return f"<?xml version='1.0'?>\n<b>{HEADING}</b>\n\n{FIRST}\n\n{SECOND}\n".encode()
+
+
+def code_sample() -> bytes:
+    return f'"""{HEADING}"""\n\nprint("{FIRST}")\n\n{SECOND}\n'.encode()
+
+
+_XLS = (
+    "c-rk)O=uHA6#izLG(WWIrlvxxl%-(RS_&eFmv(DGd(l!wP(-ka*=k7G4M{xc#cIt_5IiYf3cYx#dhrK6=*@#r(Ss"
+    "leiJruhpx~j+`sQ`FrrJXTTB^*q%$t|@GxM_ZW@cwz&BrS<_q(e21w&{;&5fYBP9~^C{2w|<@4Axp>o65p;h#bzO"
+    "as{*#FN&SAvuO}ysOY~FYufw@PW!H<T2*hma&c);TV!a#xO`!;5JEO=;Wx{nVw;~iRoRoe9Cl~CD)h^l5Itt#JoA"
+    "yx6jMs6Iu`JVvy}VWS@5|*^LgokXd}`x>&LeVt*l%%xz3Xcc2Bcpm7_uY^#vWRgj<ooW(cS0KWP&^_ijM>nj%^`S"
+    "+Fb&?@p9S^$`WJHZKF##Vf4l9~jLowJNo#!hGKvxYNiq#P$(T)<vVQjINe$Z?96kx%BWf{`g2Ij2|}An}NE-cJ7%"
+    "XRUl`ASxGbp6L3DiQdW+poM4}ZOq5Hb)A;-g*#tfA5M*%r&%(^i~G_RuuVn{7nh|6ImcL|E$jQ3-^KI_x4MP-E-&"
+    "(+tb4~hJm%mu+gxRBFZHvB@y6U<$L}D%{Q1bE?(#=-C-HNm)r*O_x8@9bXiG|yzkH_AFZ#u;n-Y&rzZTwd@t$etZ"
+    "%ap5)4kYTZ=Y+!BBIR3nMw<>iiKbcNr$v{Jm6O_T(@CHp`f6kprD|jprEj!AiPg^dG3&(^+E4w5c2MI7OB+KHOYU"
+    "Aqj2ac(ZTcpY^n>m&`|ztMo{=|i8cE8_k|M2srLf1NO2t5hVz$>cB20Otl3fjb5p3%{%eiI`Ir0u0ZjhQ=K"
+)
+
 SAMPLES: Mapping[str, Callable[[], bytes]] = {
     "text": text_sample,
     "markdown": markdown_sample,
     "html": html_sample,
     "pdf": pdf_sample,
     "docx": docx_sample,
+    "pptx": pptx_sample,
+    "xlsx": xlsx_sample,
+    "xls": xls_sample,
+    "ods": ods_sample,
+    "odt": odt_sample,
+    "epub": epub_sample,
+    "rtf": rtf_sample,
+    "eml": eml_sample,
+    "ipynb": ipynb_sample,
+    "csv": csv_sample,
+    "jsonl": jsonl_sample,
+    "json": json_sample,
+    "xml": xml_sample,
+    "code": code_sample,
 }

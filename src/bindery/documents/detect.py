@@ -14,8 +14,7 @@ _HEAD_BYTES = 1024
 """How far into a file PDF readers look for its first line (ISO 32000-1, annex H.3.4.1)."""
 
 FOREIGN_SIGNATURES: Mapping[bytes, str] = {
-    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "an old Office file (DOC, XLS, PPT or MSG)",
-    b"{\\rtf": "an RTF document",
+    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "an old Office file (DOC, PPT or MSG)",
     b"\x89PNG": "a PNG image",
     b"\xff\xd8\xff": "a JPEG image",
     b"GIF8": "a GIF image",
@@ -33,10 +32,8 @@ FOREIGN_SIGNATURES: Mapping[bytes, str] = {
     b"%!PS": "a PostScript document",
 }
 FOREIGN_MEMBERS: Mapping[str, str] = {
-    "ppt/presentation.xml": "a PowerPoint presentation (PPTX)",
-    "xl/workbook.xml": "an Excel workbook (XLSX)",
-    "META-INF/container.xml": "an EPUB book",
-    "content.xml": "an OpenDocument file (ODT, ODS or ODP)",
+    "xl/workbook.bin": "a binary Excel workbook (XLSB)",
+    "content.xml": "an OpenDocument file that is neither text nor spreadsheet",
     "META-INF/MANIFEST.MF": "a Java archive",
 }
 
@@ -53,8 +50,9 @@ def detect_kind(data: bytes, name: str) -> str:
     if not data:
         raise BrokenDocument(f"{name!r} is empty.", remedy="Check that it was saved in full.")
     start = data[:_HEAD_BYTES].removeprefix(b"\xef\xbb\xbf").lstrip()
+    _refuse_encrypted(data, name)
     for kind, reader in READERS.items():
-        if reader.signature and start.startswith(reader.signature):
+        if reader.signature and start.startswith(reader.signature) and reader.inside in data:
             return kind
     if data.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _kind_of_archive(data, name)
@@ -62,7 +60,7 @@ def detect_kind(data: bytes, name: str) -> str:
     if is_text(data):
         return _kind_of_text(decode_head(data), name)
     for kind, reader in READERS.items():
-        if reader.signature and reader.signature in data[:_HEAD_BYTES]:
+        if reader.signature and not reader.inside and reader.signature in data[:_HEAD_BYTES]:
             return kind
     raise _unsupported(name, "binary data of no known kind")
 
@@ -71,29 +69,46 @@ def _kind_of_archive(data: bytes, name: str) -> str:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = set(archive.namelist())
+            said = _said(archive) if "mimetype" in members else ""
     except Exception as error:  # zipfile raises many kinds on a damaged directory
         raise BrokenDocument(
             f"{name!r} begins like a ZIP container (DOCX and the like) but does not open as one.",
             remedy="It may be cut short: fetch or save it again.",
         ) from error
     for kind, reader in READERS.items():
-        if reader.member and reader.member in members:
+        # OpenDocument has the same members whatever it holds; it says in a member of its own what.
+        if reader.member in members and (not said or said in reader.media_types):
             return kind
     found = (what for member, what in FOREIGN_MEMBERS.items() if member in members)
     raise _unsupported(name, next(found, "a ZIP archive"))
 
 
-def _refuse_foreign(data: bytes, name: str) -> None:
+def _said(archive: zipfile.ZipFile) -> str:
+    """What the container calls itself; templates differ from documents by a suffix."""
+    with archive.open("mimetype") as file:
+        return file.read(200).decode("latin-1").strip().removesuffix("-template")
+
+
+def _refuse_encrypted(data: bytes, name: str) -> None:
     if data.startswith(b"\xd0\xcf\x11\xe0") and "EncryptedPackage".encode("utf-16-le") in data:
         raise PasswordProtected(
             f"{name!r} is an Office document that opens only with a password.",
             remedy="Save a copy without a password.",
         )
+
+
+def _refuse_foreign(data: bytes, name: str) -> None:
     for signature, what in FOREIGN_SIGNATURES.items():
         # Two letters alone begin many a text ("MZ" and so on): binary data must follow them.
         certain = len(signature) > 4 or not is_text(data)
         if data.startswith(signature) and certain:
             raise _unsupported(name, what)
+
+
+def kind_by_name(name: str) -> str | None:
+    """The kind that a name claims by its extension; None where it claims none."""
+    extension = PurePosixPath(name.replace("\\", "/")).suffix.lower()
+    return next((kind for kind, reader in READERS.items() if extension in reader.extensions), None)
 
 
 def _kind_of_text(head: str, name: str) -> str:

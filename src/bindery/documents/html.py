@@ -35,17 +35,23 @@ def read_html(data: bytes, name: str) -> Document:
     The page's title is put first where no ``h1`` is. The tree is walked, never recursed into.
     """
     decoded = decode(data)
+    manuscript = Manuscript()
     page = LexborHTMLParser(decoded.text)
-    writer = _Writer()
     if page.css_first("h1") is None and (title := page.css_first("head > title")) is not None:
-        writer.manuscript.heading(title.text(), 1)
-    root = page.root
+        manuscript.heading(title.text(), 1)
+    write_page(manuscript, page)
+    return manuscript.document("html", name, decoded.warnings)
+
+
+def write_page(manuscript: Manuscript, page: LexborHTMLParser | str) -> None:
+    """Write what a page shows, without its title."""
+    root = (LexborHTMLParser(page) if isinstance(page, str) else page).root
+    writer = _Writer(manuscript)
     if root is not None:
         writer.layout_tables = _layout_tables(root)
         for node, tag, entering in _walk(root):
             (writer.enter if entering else writer.leave)(node, tag)
         writer.flush()
-    return writer.manuscript.document("html", name, decoded.warnings)
 
 
 def _walk(root: LexborNode) -> Iterator[tuple[LexborNode, str, bool]]:
@@ -126,8 +132,8 @@ class _Table:
 class _Writer:
     """Takes the nodes in document order and writes the manuscript."""
 
-    def __init__(self) -> None:
-        self.manuscript = Manuscript()
+    def __init__(self, manuscript: Manuscript) -> None:
+        self.manuscript = manuscript
         self.layout_tables: set[int] = set()
         self._inline: list[str] = []
         self._lists: list[_List] = []

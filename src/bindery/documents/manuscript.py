@@ -1,6 +1,6 @@
 """Writes the canonical text of a document part by part, and keeps where each part lies."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from bindery.documents.encoding import clean
 from bindery.types import Block, Document, Span
@@ -31,6 +31,21 @@ class Manuscript:
         self._write(text)
         self._blocks.append(Block(kind, Span(start, self._length), level, self._page))
         self._last = kind
+
+    def insert(self, text: str, blocks: Iterable[Block]) -> None:
+        """Write a text that has blocks of its own, as it is."""
+        if not text.strip():
+            return
+        if self._pieces:
+            self._write("\n\n")
+        start = self._length
+        if self._page is not None and self._page_start is None:
+            self._page_start = start
+        self._write(text)
+        for block in blocks:
+            span = Span(start + block.span.start, start + block.span.end)
+            self._blocks.append(Block(block.kind, span, block.level, self._page))
+        self._last = ""
 
     def heading(self, text: str, level: int) -> None:
         """Write a heading of the given depth (1 to 6) as Markdown does, on one line."""

@@ -20,8 +20,14 @@ _INDENTED = re.compile(r"(?: {4}|\t)")
 def read_markdown(data: bytes, name: str) -> Document:
     """Read Markdown as it is written; headings, paragraphs, list items, tables and code apart."""
     decoded = decode(data)
-    blocks = tuple(_Scanner(decoded.text).blocks())
-    return Document(decoded.text, "markdown", name, blocks, decoded.warnings)
+    return Document(
+        decoded.text, "markdown", name, tuple(blocks_of(decoded.text)), decoded.warnings
+    )
+
+
+def blocks_of(text: str) -> Iterator[Block]:
+    """The blocks of a text in Markdown, in order."""
+    return _Scanner(text).blocks()
 
 
 class _Scanner:

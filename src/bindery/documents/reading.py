@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from bindery.documents.detect import detect_kind
+from bindery.documents.detect import detect_kind, kind_by_name
 from bindery.documents.readers import READERS
 from bindery.errors import BinderyError, BrokenDocument, FileTooLarge
 from bindery.types import Document
@@ -37,6 +37,10 @@ def read(data: bytes, name: str) -> Document:
             f"{name!r} cannot be read: {_reason(error)}",
             remedy="Open it in its own program and save it anew; it may be damaged.",
         ) from error
+    claimed = kind_by_name(name)
+    if claimed not in {None, kind}:
+        warning = f"Its name says {claimed}, its content {kind}: it was read as {kind}."
+        document = replace(document, warnings=(*document.warnings, warning))
     return _within_limits(document)
 
 

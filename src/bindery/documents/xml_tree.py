@@ -1,0 +1,24 @@
+"""XML out of containers, read without entities, document types or anything fetched."""
+
+from xml.etree.ElementTree import Element
+
+from defusedxml.ElementTree import fromstring
+
+
+def parse_xml(data: bytes) -> Element:
+    """The root element. Raises what the parser does, also for any document type or entity."""
+    root: Element = fromstring(data, forbid_dtd=True)
+    return root
+
+
+def local(element: Element) -> str:
+    """The name of an element without its namespace; programs differ in the prefixes they use."""
+    return element.tag.rpartition("}")[2]
+
+
+def attribute(element: Element, name: str) -> str:
+    """An attribute by its name without namespace; empty where there is none."""
+    for key, value in element.attrib.items():
+        if key.rpartition("}")[2] == name:
+            return value
+    return ""
