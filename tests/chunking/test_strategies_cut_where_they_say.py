@@ -4,6 +4,7 @@ import pytest
 from tests.chunking.tokenisers import WordPiece
 
 from bindery.chunking import CHUNKERS, chunk
+from bindery.documents import read
 from bindery.errors import InvalidValue, UnknownStrategy
 from bindery.types import Block, Document, Span
 
@@ -138,3 +139,21 @@ def test_an_unknown_strategy_is_refused_with_the_known(wordpiece: WordPiece) -> 
     with pytest.raises(UnknownStrategy, match="'magic'") as caught:
         chunk(Document("x", "text", "x"), wordpiece, strategy="magic", size=5)
     assert all(name in caught.value.remedy for name in CHUNKERS)
+
+
+def test_markdown_never_puts_two_sections_into_a_chunk(wordpiece: WordPiece) -> None:
+    text = "# a\n\n## b\n\none two\n\n## c\n\nthree four five six\n"
+    document = read(text.encode(), "x.md")
+    pieces = [c.text for c in chunk(document, wordpiece, strategy="markdown", size=20, overlap=5)]
+    assert pieces == ["# a\n\n## b\n\none two", "## c\n\nthree four five six"]
+    assert len(chunk(document, wordpiece, strategy="recursive", size=40)) == 1
+
+
+def test_page_cuts_where_pages_begin(wordpiece: WordPiece) -> None:
+    text = "one two\n\nthree four\n\nfive"
+    blocks = (Block("page", Span(0, 7), page=1), Block("page", Span(9, 25), page=2))
+    document = Document(text, "pdf", "x.pdf", blocks)
+    pieces = [c.text for c in chunk(document, wordpiece, strategy="page", size=20, overlap=2)]
+    assert pieces == ["one two", "three four\n\nfive"]
+    tight = [c.text for c in chunk(document, wordpiece, strategy="page", size=2, overlap=1)]
+    assert tight == ["one two", "three four", "four\n\nfive"]

@@ -16,7 +16,9 @@ from collections.abc import Mapping
 
 from bindery.chunking.fitting import fit
 from bindery.chunking.fixed import fixed
+from bindery.chunking.markdown import markdown
 from bindery.chunking.outline import Budget, Chunker, Outline, Source
+from bindery.chunking.page import page
 from bindery.chunking.recursive import recursive
 from bindery.chunking.sentence import sentence
 from bindery.chunking.tokens import Tokeniser
@@ -29,6 +31,8 @@ CHUNKERS: Mapping[str, Chunker] = {
     "fixed": fixed,
     "sentence": sentence,
     "recursive": recursive,
+    "markdown": markdown,
+    "page": page,
 }
 
 

@@ -76,6 +76,18 @@ def headings(document: Document, characters: Characters) -> tuple[Positions, Pos
     return characters.cuts(starts), characters.cuts(ends)
 
 
+def sections(document: Document, characters: Characters) -> Positions:
+    """Starts of headings, but for those that stand right under another heading."""
+    starts, ends = headings(document, characters)
+    return np.setdiff1d(starts, ends, assume_unique=True)
+
+
+def pages(document: Document, characters: Characters) -> Positions:
+    """Starts of pages, slides or sheets."""
+    starts = [block.span.start for block in document.blocks if block.kind == "page"]
+    return characters.cuts(np.array(starts, dtype=np.int64))
+
+
 def blocks(document: Document, characters: Characters, *, strong: bool) -> Positions:
     """Starts of the document's blocks: of those that part it strongly, or of the others."""
     starts = [

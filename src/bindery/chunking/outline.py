@@ -1,8 +1,10 @@
 """What a strategy decides: where a text may be cut, best places first."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
+
+import numpy as np
 
 from bindery.chunking.characters import Characters, Positions, read_characters
 from bindery.chunking.tokens import Tokeniser, Tokens, locate_tokens
@@ -59,13 +61,15 @@ class Outline:
     the best rank that leaves it within its budget and, but for the last rank, more than
     ``least_fill`` (0 to 1) full. Where no rank has a place, it is cut between tokens.
     ``balanced``: where a stretch between better places takes a few chunks, they share it evenly.
-    ``steps`` holds places for an overlap to start, best first.
+    ``steps`` holds places for an overlap to start, best first. ``walls`` are places that no chunk
+    reaches over, not even to overlap.
     """
 
     ranks: tuple[Positions, ...]
     steps: tuple[Positions, ...]
     least_fill: float = 0.0
     balanced: bool = False
+    walls: Positions = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
 
 Chunker: TypeAlias = Callable[[Source], Outline]

@@ -27,15 +27,17 @@ def pack(source: Source, outline: Outline, budget: Budget) -> Iterator[int]:
     tokens, characters = source.tokens, source.characters
     ranks = (*outline.ranks, characters.cuts(tokens.starts), distinct(tokens.starts))
     spare = spare_tokens(source)
-    start, end, back = characters.first, characters.last, None
-    while start < end:
+    start, last, back = characters.first, characters.last, None
+    while start < last:
         yield start
+        end = first_between(outline.walls, start, last) or last
         back = reach_back(source, outline, start, budget.overlap, previous=back)
         room = budget.size - tokens.within(back, start)
         if tokens.within(start, end) <= room:
-            return
+            start = end
+            continue
         window = _Window(start, max(1, room - spare), budget.size, end)
-        start = _next_start(tokens, ranks, outline, window)
+        start = min(_next_start(tokens, ranks, outline, window), end)
 
 
 def reach_back(
@@ -47,7 +49,8 @@ def reach_back(
     """
     if previous is None or room < 1:
         return start
-    low = max(previous, source.tokens.retreat(start, room) - 1)
+    wall = last_between(outline.walls, -1, start) or 0
+    low = max(previous, source.tokens.retreat(start, room) - 1, wall - 1)
     steps = (first_between(places, low, start - 1) for places in outline.steps)
     return next((step for step in steps if step is not None), start)
 
