@@ -1,7 +1,6 @@
 """The shape of the code itself: short files and functions, whole tables, no quiet corners."""
 
 import ast
-import importlib
 import io
 import re
 import tokenize
@@ -105,7 +104,7 @@ def comments(path: Path) -> set[int]:
 # What else lies in the same folder.
 CHUNKING_CORE = {"boundaries", "characters", "fitting", "outline", "packing", "tokens"}
 READING_CORE = {"archive", "detect", "encoding", "manuscript", "readers", "reading"}
-READING_CORE |= {"sandbox", "wire", "worker"}
+READING_CORE |= {"sandbox", "wire", "worker", "xml_tree"}
 GRAPH_CORE = {"attention", "parts", "rotary", "settings"}
 
 
@@ -128,7 +127,9 @@ def test_every_graph_is_in_its_table() -> None:
 def test_every_reader_is_in_its_table() -> None:
     functions = {kind: reader.load() for kind, reader in READERS.items()}
 
-    assert modules("documents") - READING_CORE == homes(functions) == set(READERS)
+    assert modules("documents") - READING_CORE == homes(functions)
     for kind, function in functions.items():
-        assert getattr(importlib.import_module(f"bindery.documents.{kind}"), f"read_{kind}")
         assert function.__name__ == f"read_{kind}"
+        # Kinds of a family share a file, and the others have one of their name.
+        if function.__module__.rpartition(".")[2] not in {"data", "spreadsheet"}:
+            assert function.__module__ == f"bindery.documents.{kind}"

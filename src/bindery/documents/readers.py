@@ -100,14 +100,14 @@ READERS: Mapping[str, Reader] = {
         signature=b"{\\rtf",
     ),
     "eml": Reader(
-        function="bindery.documents.mail:read_eml",
+        function="bindery.documents.eml:read_eml",
         media_types=("message/rfc822",),
         extensions=(".eml",),
         mark=r"\A(?=(?:[^\n]*\n){0,60}?(?:MIME-Version|Message-ID): )(?:Return-Path|Received|From"
         r"|To|Delivered-To|Subject|Date|Message-ID|MIME-Version|X-[\w-]{1,60}): ",
     ),
     "ipynb": Reader(
-        function="bindery.documents.notebook:read_ipynb",
+        function="bindery.documents.ipynb:read_ipynb",
         media_types=("application/x-ipynb+json",),
         extensions=(".ipynb",),
         mark=r'\A\s*\{\s*"cells"\s*:\s*\[',
