@@ -15,13 +15,15 @@
     │   ├── UnknownModel
     │   ├── UnknownStrategy
     │   ├── UnknownFile
+    │   ├── UnknownKey
     │   └── UnknownRotation
     ├── ModelError                 a model that cannot be used
     │   ├── ModelMissing           its files are not on this machine yet
     │   ├── ModelGated             its publisher wants terms accepted first
     │   ├── ModelBroken            a file is truncated, altered or not what its digest says
     │   ├── UnsupportedModel       an architecture, module or family that Bindery does not run
-    │   └── SelfTestFailed         it loads, but its numbers are not the reference's
+    │   ├── SelfTestFailed         it loads, but its numbers are not the reference's
+    │   └── ModelTooLarge          it needs more memory than all models together may hold
     ├── VendorError                a remote vendor that computes the vectors
     │   ├── KeyMissing             no key is set for it
     │   ├── VendorRefused          it refuses the request, and would again
@@ -144,6 +146,12 @@ class UnknownFile(NotFound):
     code = "unknown_file"
 
 
+class UnknownKey(NotFound):
+    """No API key goes by that id."""
+
+    code = "unknown_key"
+
+
 class UnknownRotation(NotFound):
     """No rotation goes by that name."""
 
@@ -184,6 +192,12 @@ class SelfTestFailed(ModelError):
     """The model loads, but its numbers are not the reference's."""
 
     code = "self_test_failed"
+
+
+class ModelTooLarge(ModelError):
+    """The model needs more memory than all models together may hold."""
+
+    code = "model_too_large"
 
 
 class VendorError(BinderyError):
@@ -261,9 +275,20 @@ class QueueError(BinderyError):
 
 
 class Overloaded(QueueError):
-    """More waits than the queue holds."""
+    """More waits than the queue holds; there should be room again in ``retry_after_s`` seconds."""
 
     code = "overloaded"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        remedy: str = "",
+        param: str | None = None,
+        retry_after_s: int = 1,
+    ) -> None:
+        super().__init__(message, remedy=remedy, param=param)
+        self.retry_after_s = retry_after_s
 
 
 class DeadlineExceeded(QueueError):

@@ -40,6 +40,13 @@ CODES = {
     "SourceError": "source_error",
     "StorageError": "storage_error",
     "EngineError": "engine_error",
+    "TextFailed": "text_failed",
+    "UnknownKey": "unknown_key",
+    "ModelTooLarge": "model_too_large",
+    "QueueError": "not_run",
+    "Overloaded": "overloaded",
+    "DeadlineExceeded": "deadline_exceeded",
+    "Abandoned": "abandoned",
 }
 
 

@@ -1,18 +1,24 @@
 """What an encoder promises: texts in, Embeddings out."""
 
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from bindery.embeddings import Embeddings
+from bindery.encoders.figures import EncoderFigures
+from bindery.encoders.pending import Pending
+from bindery.encoders.request import EncodeRequest
+from bindery.encoders.ticket import Ticket
 from bindery.errors import InvalidValue
 from bindery.models.card import ModelCard
-from bindery.types import Role
+from bindery.types import Role, Truncate
 
 Counts = npt.NDArray[np.int64]
+_T = TypeVar("_T")
 
 
 UNKNOWN = -1
@@ -88,6 +94,32 @@ class Encoder(Protocol):
         """What it computes in, such as ``"bf16"``; ``"remote"`` where a vendor does."""
         ...
 
+    @property
+    def fault(self) -> str | None:
+        """Why it does not answer just now; None when it does."""
+        ...
+
+    def submit(self, request: EncodeRequest, ticket: Ticket | None = None) -> Pending[Encoded]:
+        """Line the texts up, and return without waiting for their vectors.
+
+        Raises InvalidValue for a role, dimensions, titles or a ``truncate`` that the model does not
+        take and for what is not text; TextTooLong, before anything runs, where a text is longer
+        than the window and the request forbids cutting; Overloaded where no more may wait;
+        Abandoned and DeadlineExceeded where the ticket is over; EngineError while the engine fails
+        on everything. The value raises TextFailed for texts that the engine fails on, Abandoned
+        once the ticket is cancelled, and DeadlineExceeded once it has run out before they began.
+        """
+        ...
+
+    def submit_tokens(
+        self, request: EncodeRequest, ticket: Ticket | None = None
+    ) -> Pending[TokenVectors]:
+        """The same for a vector for each token. Raises InvalidValue where dimensions are asked for.
+
+        Raises UnsupportedModel for a remote model, which shows no tokens.
+        """
+        ...
+
     def encode(
         self,
         texts: Sequence[str],
@@ -96,15 +128,11 @@ class Encoder(Protocol):
         *,
         titles: Sequence[str | None] | None = None,
         any_dimensions: bool = False,
+        truncate: Truncate = Truncate.END,
     ) -> Embeddings:
         """The vectors of the texts, in order; no texts give no vectors.
 
-        ``role`` is ``"query"``, ``"document"`` or a task of the model. ``dimensions`` cuts to one
-        of the lengths the model was trained for and brings the vectors back to length 1;
-        ``any_dimensions`` permits other lengths; None keeps the vectors as the model gives them.
-        ``titles`` are those of the documents, one for each text, None for one without. Raises
-        InvalidValue for any other role or length, for titles where the model or role knows none,
-        and for what is not text.
+        The arguments are those of :class:`EncodeRequest`. Raises what :meth:`submit` does.
         """
         ...
 
@@ -116,17 +144,27 @@ class Encoder(Protocol):
         *,
         titles: Sequence[str | None] | None = None,
         any_dimensions: bool = False,
+        truncate: Truncate = Truncate.END,
     ) -> Encoded:
         """The same, with the tokens used and cut of each text."""
         ...
 
     def encode_tokens(
-        self, texts: Sequence[str], role: Role, *, titles: Sequence[str | None] | None = None
+        self,
+        texts: Sequence[str],
+        role: Role,
+        *,
+        titles: Sequence[str | None] | None = None,
+        truncate: Truncate = Truncate.END,
     ) -> TokenVectors:
         """A vector for each token, and the pooled vectors of the same pass.
 
         Raises UnsupportedModel for a remote model, which shows no tokens.
         """
+        ...
+
+    def figures(self) -> EncoderFigures | None:
+        """What it has done so far; None for a remote model."""
         ...
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
@@ -153,3 +191,69 @@ class Encoder(Protocol):
     def close(self) -> None:
         """Give the model's memory back."""
         ...
+
+
+class Blocking(ABC):
+    """The calls that wait, for an encoder that has those that do not."""
+
+    @abstractmethod
+    def submit(self, request: EncodeRequest, ticket: Ticket | None = None) -> Pending[Encoded]:
+        """See Encoder."""
+
+    @abstractmethod
+    def submit_tokens(
+        self, request: EncodeRequest, ticket: Ticket | None = None
+    ) -> Pending[TokenVectors]:
+        """See Encoder."""
+
+    def encode(
+        self,
+        texts: Sequence[str],
+        role: Role,
+        dimensions: int | None = None,
+        *,
+        titles: Sequence[str | None] | None = None,
+        any_dimensions: bool = False,
+        truncate: Truncate = Truncate.END,
+    ) -> Embeddings:
+        """See Encoder."""
+        request = EncodeRequest(texts, role, dimensions, any_dimensions, titles, truncate)
+        return _result(self.submit, request).embeddings
+
+    def encode_counted(
+        self,
+        texts: Sequence[str],
+        role: Role,
+        dimensions: int | None = None,
+        *,
+        titles: Sequence[str | None] | None = None,
+        any_dimensions: bool = False,
+        truncate: Truncate = Truncate.END,
+    ) -> Encoded:
+        """See Encoder."""
+        request = EncodeRequest(texts, role, dimensions, any_dimensions, titles, truncate)
+        return _result(self.submit, request)
+
+    def encode_tokens(
+        self,
+        texts: Sequence[str],
+        role: Role,
+        *,
+        titles: Sequence[str | None] | None = None,
+        truncate: Truncate = Truncate.END,
+    ) -> TokenVectors:
+        """See Encoder."""
+        request = EncodeRequest(texts, role, titles=titles, truncate=truncate)
+        return _result(self.submit_tokens, request)
+
+
+def _result(
+    submit: Callable[[EncodeRequest, Ticket | None], Pending[_T]], request: EncodeRequest
+) -> _T:
+    ticket = Ticket()
+    try:
+        return submit(request, ticket).result()
+    except BaseException:
+        # Somebody at a keyboard interrupts: what has not run yet shall not.
+        ticket.cancel()
+        raise

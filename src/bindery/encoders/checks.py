@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 
+from bindery.encoders.request import EncodeRequest
+from bindery.encoders.tokeniser import Tokens
 from bindery.engines import Precision
-from bindery.errors import InvalidValue
+from bindery.errors import InvalidValue, TextTooLong
 from bindery.models.card import ModelCard
 from bindery.models.layout import Layout, read_object
 from bindery.types import DOCUMENT, Role
@@ -111,6 +113,26 @@ def check_dimensions(
             remedy=f"Allowed: {', '.join(map(str, allowed))}.",
             param="dimensions",
         )
+
+
+def check_no_dimensions(request: EncodeRequest) -> None:
+    """Raise InvalidValue where vectors of tokens are to be cut: they are of the body's width."""
+    if request.dimensions is not None:
+        raise InvalidValue("Vectors of tokens are given at full width.", param="dimensions")
+
+
+def check_fits(card: ModelCard, tokens: Sequence[Tokens]) -> None:
+    """Raise TextTooLong, naming the first, where a text is cut."""
+    for place, text in enumerate(tokens):
+        if text.cut:
+            raise TextTooLong(
+                # litellm knows the case by these words, "longer than the model's context length".
+                f"Text {place} has {text.used + text.cut} tokens, prompt and special tokens "
+                f"included, and is longer than the model's context length: {card.id} reads "
+                f"{text.used}.",
+                remedy="Cut it into chunks, or let it be truncated.",
+                param="texts",
+            )
 
 
 def check_precision(layout: Layout, precision: str) -> Precision:

@@ -18,11 +18,14 @@ def load_encoder(
     threads: int | None = None,
     engine: str = "auto",
     device: str = "auto",
+    queue_tokens: int | None = None,
 ) -> Encoder:
     """Load a model and check its vectors against the reference's, where a reference is known.
 
     ``precision`` is a value of :class:`bindery.engines.Precision`; ``engine`` and ``device`` are as
     :func:`bindery.engines.selection.open_engine` has them; ``threads`` None means every core.
+    ``queue_tokens`` is how many tokens may wait, None for any number: a service sets it, so that it
+    turns requests away rather than make all of them wait; a program of one caller need not.
     Raises ModelBroken, UnsupportedModel, SelfTestFailed, and InvalidValue for a choice that there
     is not.
     """
@@ -37,7 +40,7 @@ def load_encoder(
         device=device,
     )
     try:
-        encoder = encoder_over(layout, body)
+        encoder = encoder_over(layout, body, queue_tokens=queue_tokens)
     except BinderyError:
         body.close()
         raise
@@ -49,6 +52,9 @@ def load_encoder(
     return encoder
 
 
-def encoder_over(layout: Layout, engine: Engine) -> DenseEncoder | LateEncoder:
+def encoder_over(
+    layout: Layout, engine: Engine, *, queue_tokens: int | None = None
+) -> DenseEncoder | LateEncoder:
     """The encoder that a layout describes, over an engine that has its body; not self-tested."""
-    return DenseEncoder(layout, engine) if layout.late is None else LateEncoder(layout, engine)
+    encoder = DenseEncoder if layout.late is None else LateEncoder
+    return encoder(layout, engine, queue_tokens=queue_tokens)

@@ -15,7 +15,7 @@ from bindery.encoders.checks import prompt_of
 from bindery.encoders.tokeniser import Tokeniser, Tokens
 from bindery.errors import ModelBroken
 from bindery.models.layout import LateInteraction, Layout, read_object
-from bindery.types import DOCUMENT, QUERY, Role
+from bindery.types import DOCUMENT, QUERY, Role, Truncate
 
 # Tokenisers that do not say which token is their mask have one of these.
 _USUAL_MASKS = ("[MASK]", "<mask>")
@@ -60,9 +60,11 @@ class Marking:
         prompt_of(self._card, role)
         return self._tokenisers[role]
 
-    def tokenise(self, texts: Sequence[str], role: Role) -> list[Tokens]:
+    def tokenise(
+        self, texts: Sequence[str], role: Role, *, truncate: Truncate = Truncate.END
+    ) -> list[Tokens]:
         """The texts as the model sees them: special tokens, marker and filling included."""
-        found = self.of(role).tokenise(texts, prompt_of(self._card, role))
+        found = self.of(role).tokenise(texts, prompt_of(self._card, role), truncate=truncate)
         return [self._filled(self._marked(tokens, role), role) for tokens in found]
 
     def kept(self, tokens: Tokens, role: Role) -> Kept:

@@ -1,25 +1,38 @@
 """Remote models: the vectors are a vendor's, the order, the checks and the errors ours."""
 
+import threading
 import weakref
-from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import (
+    FIRST_EXCEPTION,
+    Future,
+    InvalidStateError,
+    ThreadPoolExecutor,
+    wait,
+)
+from contextlib import suppress
 from dataclasses import replace
-from typing import NoReturn
+from functools import partial
+from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
 from bindery.embeddings import Embeddings
-from bindery.encoders.base import UNKNOWN, Encoded, TokenVectors
+from bindery.encoders.base import UNKNOWN, Blocking, Encoded, TokenVectors
 from bindery.encoders.checks import check_dimensions, check_texts, prompts_of
+from bindery.encoders.figures import EncoderFigures
+from bindery.encoders.pending import Pending
+from bindery.encoders.request import EncodeRequest
+from bindery.encoders.ticket import Ticket
 from bindery.encoders.vendors import DIALECTS
 from bindery.encoders.vendors.base import Ask, Dialect, Reply
 from bindery.encoders.vendors.client import Pace, Stop, VendorClient
-from bindery.errors import InvalidValue, KeyMissing, UnsupportedModel
+from bindery.errors import Abandoned, InvalidValue, KeyMissing, UnsupportedModel
 from bindery.models.card import ModelCard, RemoteEntry
 from bindery.models.endpoint import Endpoint
 from bindery.models.secret import Secret
-from bindery.types import DOCUMENT, QUERY, Role
+from bindery.types import DOCUMENT, QUERY, Role, Truncate
 
 # Special tokens, and the prompt that Voyage puts before each text.
 _TOKENS_BESIDE_TEXT = 16
@@ -43,7 +56,7 @@ def load_remote(
     return RemoteEncoder(entry, key if entry.endpoint.key else None, pace or Pace())
 
 
-class RemoteEncoder:
+class RemoteEncoder(Blocking):
     """An Encoder over a vendor's server.
 
     Texts go out in batches within the vendor's limits, several at a time, and come back in order.
@@ -69,61 +82,48 @@ class RemoteEncoder:
         """See Encoder."""
         return "remote"
 
-    def encode(
-        self,
-        texts: Sequence[str],
-        role: Role,
-        dimensions: int | None = None,
-        *,
-        titles: Sequence[str | None] | None = None,
-        any_dimensions: bool = False,
-    ) -> Embeddings:
-        """See Encoder; raises VendorError and TextTooLong besides."""
-        return self.encode_counted(
-            texts, role, dimensions, titles=titles, any_dimensions=any_dimensions
-        ).embeddings
+    @property
+    def fault(self) -> str | None:
+        """See Encoder: whether the vendor answers is known when it is asked."""
+        return None
 
-    def encode_counted(
-        self,
-        texts: Sequence[str],
-        role: Role,
-        dimensions: int | None = None,
-        *,
-        titles: Sequence[str | None] | None = None,
-        any_dimensions: bool = False,
-    ) -> Encoded:
-        """See Encoder; raises VendorError and TextTooLong besides."""
+    def submit(self, request: EncodeRequest, ticket: Ticket | None = None) -> Pending[Encoded]:
+        """See Encoder; the value raises VendorError besides.
+
+        Nothing is cut here, where the tokeniser is not. Of texts that are too long most vendors
+        raise TextTooLong, whatever ``truncate`` says; of those that may cut them ``tokens_cut`` is
+        UNKNOWN. None can be told to cut the start, so that is refused.
+        """
+        texts = request.texts
         check_texts(texts)
-        check_dimensions(self._card, dimensions, any_dimensions=any_dimensions)
-        prompts = prompts_of(self._card, role, texts, titles)
+        check_dimensions(self._card, request.dimensions, any_dimensions=request.any_dimensions)
+        prompts = prompts_of(self._card, request.role, texts, request.titles)
+        self._check_truncate(request.truncate)
         prompted = [prompt + text for prompt, text in zip(prompts, texts, strict=True)]
         self._check_empty(prompted)
+        ticket = ticket or Ticket()
+        ticket.check()
 
-        width = dimensions or self._card.dimensions
+        width = request.dimensions or self._card.dimensions
         # A model that knows several lengths is always told which: its own default may be another.
         told = width if self._card.nested_dimensions or width != self._card.dimensions else None
         asks = [
-            Ask(prompted[batch], self._roles[role], told, batch.start)
+            Ask(prompted[batch], self._roles[request.role], told, batch.start)
             for batch in self._batches(prompted)
         ]
-        replies = self._ask_all(asks, width)
+        replies = _in_background(partial(self._ask_all, asks, width), ticket)
+        return Pending(replies, lambda found: self._encoded(found, width, len(texts)))
 
-        none = np.zeros((0, width), dtype=np.float32)
-        embeddings = Embeddings.dense(np.concatenate([none, *(reply.vectors for reply in replies)]))
-        billed = [reply.tokens for reply in replies if reply.tokens is not None]
-        return Encoded(
-            embeddings.normalised() if self._card.normalised else embeddings,
-            tokens_used=np.full(len(texts), UNKNOWN, dtype=np.int64),
-            tokens_cut=np.full(len(texts), UNKNOWN if self._dialect.may_cut else 0, dtype=np.int64),
-            tokens_billed=sum(billed) if len(billed) == len(replies) else None,
-        )
-
-    def encode_tokens(
-        self, texts: Sequence[str], role: Role, *, titles: Sequence[str | None] | None = None
-    ) -> TokenVectors:
+    def submit_tokens(
+        self, request: EncodeRequest, ticket: Ticket | None = None
+    ) -> Pending[TokenVectors]:
         """See Encoder: no vendor shows a token's vector."""
-        del texts, role, titles
+        del request, ticket
         self._refuse_tokens("shows no vectors of single tokens")
+
+    def figures(self) -> EncoderFigures | None:
+        """See Encoder: the work is the vendor's."""
+        return None
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """See Encoder: the tokeniser is not here."""
@@ -156,6 +156,25 @@ class RemoteEncoder:
             param="model",
         )
 
+    def _check_truncate(self, truncate: Truncate) -> None:
+        if truncate is Truncate.START:
+            raise InvalidValue(
+                f"Model {self._card.id!r} is remote: nobody there cuts the start of a text.",
+                remedy=f"Choose {Truncate.END.value!r} or {Truncate.ERROR.value!r}.",
+                param="truncate",
+            )
+
+    def _encoded(self, replies: Sequence[Reply], width: int, texts: int) -> Encoded:
+        none = np.zeros((0, width), dtype=np.float32)
+        embeddings = Embeddings.dense(np.concatenate([none, *(reply.vectors for reply in replies)]))
+        billed = [reply.tokens for reply in replies if reply.tokens is not None]
+        return Encoded(
+            embeddings.normalised() if self._card.normalised else embeddings,
+            tokens_used=np.full(texts, UNKNOWN, dtype=np.int64),
+            tokens_cut=np.full(texts, UNKNOWN if self._dialect.may_cut else 0, dtype=np.int64),
+            tokens_billed=sum(billed) if len(billed) == len(replies) else None,
+        )
+
     def _check_empty(self, texts: Sequence[str]) -> None:
         if not self._dialect.takes_empty and "" in texts:
             raise InvalidValue(
@@ -182,22 +201,56 @@ class RemoteEncoder:
         if texts:
             yield slice(first, len(texts))
 
-    def _ask_all(self, asks: Sequence[Ask], width: int) -> list[Reply]:
-        stop: Stop = Future()
+    def _ask_all(self, asks: Sequence[Ask], width: int, stop: Stop, ticket: Ticket) -> list[Reply]:
+        def ask(one: Ask) -> Reply:
+            ticket.check()
+            return self._client.embed(one, width, stop)
+
         if len(asks) <= 1:
-            return [self._client.embed(ask, width, stop) for ask in asks]
+            return [ask(one) for one in asks]
         with ThreadPoolExecutor(self._endpoint.requests_at_once) as pool:
-            replies = [pool.submit(self._client.embed, ask, width, stop) for ask in asks]
+            replies = [pool.submit(ask, one) for one in asks]
             try:
                 done = wait(replies, return_when=FIRST_EXCEPTION).done
                 for reply in replies:
                     if reply in done:
                         reply.result()
             finally:
-                # After a failure, or when the caller is interrupted: nobody waits for the others.
-                stop.set_result(None)
+                # After a failure nobody waits for the others.
+                _finish(stop, None)
                 pool.shutdown(wait=False, cancel_futures=True)
         return [reply.result() for reply in replies]
+
+
+def _in_background(ask: Callable[[Stop, Ticket], list[Reply]], ticket: Ticket) -> "Future[Any]":
+    """Ask in a thread of its own, until the caller leaves."""
+    answer: Future[Any] = Future()
+    stop: Stop = Future()
+
+    def run() -> None:
+        try:
+            _finish(answer, ask(stop, ticket))
+        except BaseException as error:  # noqa: BLE001 (passed on to who waits, as executors do)
+            _fail(answer, error)
+
+    def leave() -> None:
+        _finish(stop, None)
+        _fail(answer, Abandoned("Nobody waits for this any more."))
+
+    threading.Thread(target=run, name="bindery-remote", daemon=True).start()
+    ticket.when_cancelled(leave)
+    return answer
+
+
+def _finish(future: "Future[Any]", value: object) -> None:
+    # Two threads may come to the end of it at once: an answer, and a caller who leaves.
+    with suppress(InvalidStateError):
+        future.set_result(value)
+
+
+def _fail(future: "Future[Any]", error: BaseException) -> None:
+    with suppress(InvalidStateError):
+        future.set_exception(error)
 
 
 def _roles(entry: RemoteEntry, dialect: Dialect) -> dict[Role, str]:

@@ -13,10 +13,12 @@ import orjson
 from tokenizers import AddedToken, Encoding, Tokenizer
 
 from bindery.encoders.tokeniser_classes import build_like_reference, described
-from bindery.errors import ModelBroken
+from bindery.errors import InvalidValue, ModelBroken
 from bindery.models.layout import Layout, read_object
+from bindery.types import Truncate
 
 _TEXTS_AT_ONCE = 512
+_IDS = 1 << 32
 
 # Pre-tokenisers after which no token reaches over a blank and none changes when its neighbour
 # beyond the blank is taken away.
@@ -42,8 +44,22 @@ class Tokens:
     expansion: int = 0
 
     def __len__(self) -> int:
-        """The number of tokens used, special tokens and prompt included."""
+        """The number of ids."""
         return len(self.ids)
+
+    @property
+    def used(self) -> int:
+        """The number of tokens used: special tokens and prompt included, expansion left out."""
+        return len(self.ids) - self.expansion
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One token: its id, what it stands for, and where; a special one stands in no place."""
+
+    id: int
+    text: str
+    span: tuple[int, int] | None
 
 
 class Tokeniser:
@@ -118,17 +134,26 @@ class Tokeniser:
         taken = self.count_tokens([prompt])[0] if prompt else 0
         return self.max_tokens - self.special_tokens - taken
 
-    def tokenise(self, texts: Sequence[str], prompt: str | Sequence[str] = "") -> list[Tokens]:
-        """Ids as the model wants them, one for each text, in order; cut at the window's end.
+    def tokenise(
+        self,
+        texts: Sequence[str],
+        prompt: str | Sequence[str] = "",
+        *,
+        truncate: Truncate = Truncate.END,
+    ) -> list[Tokens]:
+        """Ids as the model wants them, one for each text, in order; cut to the window.
 
-        ``prompt`` is put before every text; a sequence holds one for each.
+        ``prompt`` is put before every text; a sequence holds one for each. ``END`` cuts as the
+        reference does: at the end, but where the model's tokeniser says ``truncation_side: left``
+        at the start, prompt included. ``START`` cuts the text's start and keeps the prompt. Nothing
+        is raised for ``ERROR``: :func:`bindery.encoders.checks.check_fits` does.
         """
         prompts = [prompt] * len(texts) if isinstance(prompt, str) else list(prompt)
         distinct = list(dict.fromkeys(prompts))
         ids_of = dict(zip(distinct, (found.ids for found in self._encode(distinct)), strict=True))
         whole = [before + text for before, text in zip(prompts, texts, strict=True)]
         return [
-            self._within_window(encoding.ids, ids_of[before])
+            self._within_window(encoding.ids, ids_of[before], truncate)
             for before, encoding in zip(prompts, self._encode(whole), strict=True)
         ]
 
@@ -141,23 +166,56 @@ class Tokeniser:
         encodings = self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
         return [np.array(encoding.offsets, dtype=np.int64).reshape(-1, 2) for encoding in encodings]
 
-    def _within_window(self, ids: list[int], prompt: list[int]) -> Tokens:
+    def pieces(self, text: str) -> list[Piece]:
+        """A text's tokens one by one, the special ones included; nothing is cut."""
+        found = self._tokenizer.encode(text, add_special_tokens=True)
+        marks = zip(found.ids, found.tokens, found.special_tokens_mask, found.offsets, strict=True)
+        return [
+            Piece(id_, token, None) if special else Piece(id_, text[start:end], (start, end))
+            for id_, token, special, (start, end) in marks
+        ]
+
+    def decode(self, ids: Sequence[int], *, keeps_special: bool = False) -> str:
+        """The text of ids, as far as the vocabulary keeps it: lower case, blanks and all.
+
+        Raises InvalidValue, naming the first, for one that is not in the vocabulary.
+        """
+        for id_ in ids:
+            if not 0 <= id_ < _IDS or self._tokenizer.id_to_token(id_) is None:
+                raise InvalidValue(f"{id_} is no token id of the model.", param="texts")
+        return self._tokenizer.decode(list(ids), skip_special_tokens=not keeps_special)
+
+    def without_special(self, ids: Sequence[int]) -> list[int]:
+        """The ids without the special tokens that the model puts around every text, if there."""
+        first, last = len(self._before), len(ids) - len(self._after)
+        found = list(ids)
+        is_wrapped = first <= last and found[:first] == self._before and found[last:] == self._after
+        return found[first:last] if is_wrapped else found
+
+    def _within_window(self, ids: list[int], prompt: list[int], truncate: Truncate) -> Tokens:
         """Special tokens around what the window holds; ``prompt`` are the ids of the prompt alone.
 
         Where the text begins is told by the ids that it shares with the prompt alone, because the
         prompt's last blank may be part of the text's first token.
         """
         before, after = len(self._before), len(self._after)
-        cut = max(0, len(ids) - self.max_tokens + before + after)
-        kept = ids[cut:] if self._keeps_end else ids[: len(ids) - cut]
+        room = self.max_tokens - before - after
+        cut = max(0, len(ids) - room)
         shared = sum(1 for _ in takewhile(bool, map(int.__eq__, prompt, ids)))
-        start = shared - cut if self._keeps_end else shared
+        # What is cut: a range of ids.
+        first = len(ids) - cut
+        if truncate is Truncate.START:
+            first = min(shared, room)
+        elif self._keeps_end:
+            first = 0
+        kept = ids[:first] + ids[first + cut :]
         end = before + len(kept)
+        start = shared - min(cut, max(0, shared - first))
         return Tokens(
             np.array([*self._before, *kept, *self._after], dtype=np.int32),
             cut=cut,
             prompt=before + len(prompt) if prompt else 0,
-            text=(min(before + max(0, start), end), end),
+            text=(min(before + start, end), end),
         )
 
     def _encode(self, texts: Sequence[str]) -> Iterator[Encoding]:

@@ -1,0 +1,268 @@
+"""What waits for a model and in which order it runs: a state machine without threads or a clock."""
+
+import math
+from collections import deque
+from collections.abc import Iterable, Sequence
+
+from bindery.encoders.scheduling.calls import Batch, Call, Text, Vectors
+from bindery.encoders.scheduling.lane import Lane
+from bindery.encoders.scheduling.tally import Tally
+from bindery.errors import Abandoned, BinderyError, DeadlineExceeded, Overloaded
+
+# A call of no more than a quarter of a batch goes ahead: a query, a chunk or two. It holds all
+# others up by no more than that.
+_SMALL = 4
+
+# While both wait, small calls get at most three quarters of what is run.
+_SMALL_BATCHES = 3
+
+# The shortest batch costs about as much as a sixteenth of a whole one.
+_LEAST = 16
+
+
+class Queue:
+    """Calls in, batches out, results back in; a call that is over is handed back exactly once.
+
+    ``most_tokens`` is how many may wait: a call is refused when there are as many, and admitted
+    whole when there is room for any of it. ``streams`` is how many batches run at once. Whoever uses
+    it holds a lock. Times are in seconds.
+    """
+
+    def __init__(
+        self, *, batch_tokens: int, most_tokens: int | None = None, streams: int = 1
+    ) -> None:
+        self._batch_tokens = batch_tokens
+        self._streams = streams
+        self._most_tokens = math.inf if most_tokens is None else most_tokens
+        self._small = Lane(batch_tokens)
+        self._bulk = Lane(batch_tokens)
+        self._again: deque[Batch] = deque()
+        self._has_run_again = False
+        self._ahead = 0  # tokens of small calls run since bulk, which waits, had its turn
+        self._calls: dict[Call, None] = {}
+        self.waiting_texts = 0
+        self.waiting_tokens = 0
+        self.running_texts = 0
+        self.tally = Tally()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the next call would be refused."""
+        return self.waiting_tokens >= self._most_tokens
+
+    def check_room(self) -> None:
+        """Raise Overloaded when the queue is full."""
+        if not self.is_full:
+            return
+        self.tally.refused_requests += 1
+        raise Overloaded(
+            f"{self.waiting_tokens} tokens wait already, and {self._most_tokens} may.",
+            remedy="Try again a little later.",
+            retry_after_s=self._until_room_s(),
+        )
+
+    def admit(self, call: Call) -> None:
+        """Line a call of one text or more up. Raises Overloaded."""
+        self.check_room()
+        is_small = call.padded_tokens * _SMALL <= self._batch_tokens
+        (self._small if is_small else self._bulk).add(call)
+        self._enter(call)
+
+    def admit_first(self, call: Call) -> None:
+        """Let a call of one text run before all others, full or not."""
+        self._enter(call)
+        self._again.appendleft(self._alone(call))
+
+    def take(self, now: float) -> Batch | None:
+        """The next batch to run, None when nothing waits."""
+        lane = self._next_lane()
+        if self._again and (lane is None or not self._has_run_again):
+            # By turns with what is new, so that texts that fail do not hold all others up.
+            self._has_run_again = True
+            return self._begin(self._again.popleft())
+        if lane is None:
+            return None
+        self._has_run_again = False
+        batch = lane.take()
+        is_ahead = lane is self._small and bool(self._bulk.calls)
+        cost = max(batch.padded_tokens, self._batch_tokens // _LEAST)
+        self._ahead = self._ahead + cost if is_ahead else 0
+        return self._begin_first(batch, now)
+
+    def admit_alone(self, call: Call, length: int, now: float) -> Batch:
+        """A call of one text as a batch padded to ``length``, to run at once. Raises Overloaded."""
+        self.check_room()
+        self._enter(call)
+        return self._begin_first(self._alone(call, length), now)
+
+    def settle(self, batch: Batch, results: Sequence[Vectors | BaseException]) -> list[Call]:
+        """Put each result in its place, an error where a text failed; the calls that are over."""
+        self._finish(batch)
+        over: list[Call] = []
+        for text, result in zip(batch.texts, results, strict=True):
+            if isinstance(result, BaseException):
+                over += self._spoil(text, result)
+                continue
+            self.tally.texts += 1
+            self.tally.tokens += len(text.tokens)
+            text.call.results[text.place] = result
+            over += self._count(text)
+        return over
+
+    def fail(self, batch: Batch, error: BaseException) -> list[Call]:
+        """Run both halves of a batch that failed again; the calls that are over.
+
+        A text is to blame once it has failed alone twice: a batch may fail for other reasons.
+        """
+        middle = len(batch.texts) // 2
+        return self._divide(batch, error, [batch.texts[:middle], batch.texts[middle:]], tries=2)
+
+    def give_up(self, batch: Batch, error: BaseException) -> list[Call]:
+        """Run each text of a batch that hangs alone; the calls that are over.
+
+        Not halves, as each step costs a thread and the time that it takes to know that it hangs.
+        """
+        return self._divide(batch, error, [(text,) for text in batch.texts], tries=1)
+
+    def cancel(self, call: Call) -> list[Call]:
+        """Its caller has left: run no more of it; the calls that are over."""
+        self.tally.abandoned_texts += 0 if call.is_over else call.queued
+        return self._end(call, Abandoned("Nobody waits for this any more."))
+
+    def expire(self, now: float) -> list[Call]:
+        """End the calls whose time is up before all their texts have begun to run."""
+        late = [call for call in self._calls if call.queued and _deadline(call) <= now]
+        self.tally.expired_texts += sum(call.queued for call in late)
+        return self._end_all(
+            late,
+            DeadlineExceeded(
+                "The time for this request was up before its turn came.",
+                remedy="Try again later, or with fewer texts.",
+            ),
+        )
+
+    def drain(self, error: BinderyError, *, but: Call | None = None) -> list[Call]:
+        """End all calls of which anything waits, but for one."""
+        waiting = [call for call in self._calls if call.queued and call is not but]
+        return self._end_all(waiting, error)
+
+    def next_deadline(self) -> float:
+        """When the first call will expire; infinite where none does."""
+        return min((_deadline(call) for call in self._calls if call.queued), default=math.inf)
+
+    def _until_room_s(self) -> int:
+        """How long what is too much takes to run, at the pace so far: a second or more."""
+        too_much = self.waiting_tokens - self._most_tokens + 1
+        a_token_s = self.tally.model_s.total / max(self.tally.batch_tokens, 1) / self._streams
+        return max(1, math.ceil(too_much * a_token_s))
+
+    def _next_lane(self) -> Lane | None:
+        is_owed = self._ahead >= _SMALL_BATCHES * self._batch_tokens
+        if self._small.calls and not (self._bulk.calls and is_owed):
+            return self._small
+        return self._bulk if self._bulk.calls else None
+
+    def _alone(self, call: Call, length: int | None = None) -> Batch:
+        [(usual, texts)] = call.waiting.items()
+        call.waiting = {}
+        return Batch(tuple(texts), length or usual, call.finish)
+
+    def _enter(self, call: Call) -> None:
+        self._calls[call] = None
+        self.waiting_texts += call.queued
+        self.waiting_tokens += sum(_tokens(texts) for texts in call.waiting.values())
+
+    def _begin_first(self, batch: Batch, now: float) -> Batch:
+        for text in batch.texts:
+            self.tally.queue_s.add(now - text.call.entered)
+        return self._begin(batch)
+
+    def _begin(self, batch: Batch) -> Batch:
+        self.waiting_texts -= len(batch.texts)
+        self.waiting_tokens -= batch.tokens
+        self.running_texts += len(batch.texts)
+        for text in batch.texts:
+            text.call.queued -= 1
+        return batch
+
+    def _finish(self, batch: Batch) -> None:
+        tally = self.tally
+        tally.batches += 1
+        tally.batch_tokens += batch.tokens
+        tally.padded_tokens += batch.padded_tokens
+        tally.budget_tokens += max(self._batch_tokens, batch.padded_tokens)
+        self.running_texts -= len(batch.texts)
+
+    def _divide(
+        self, batch: Batch, error: BaseException, parts: Sequence[Sequence[Text]], *, tries: int
+    ) -> list[Call]:
+        self._finish(batch)
+        self.tally.failed_batches += 1
+        [first, *others] = batch.texts
+        if not others:
+            first.failures += 1
+            if first.failures >= tries:
+                return self._spoil(first, error)
+        for part in parts:
+            self._run_again([text for text in part if not text.call.is_over], batch)
+        return []
+
+    def _run_again(self, texts: Sequence[Text], batch: Batch) -> None:
+        if not texts:
+            return
+        for text in texts:
+            text.call.queued += 1
+        self.waiting_texts += len(texts)
+        self.waiting_tokens += _tokens(texts)
+        self._again.append(Batch(tuple(texts), batch.length, batch.finish))
+
+    def _spoil(self, text: Text, error: BaseException) -> list[Call]:
+        self.tally.failed_texts += 1
+        text.call.bad[text.place] = error
+        return self._count(text)
+
+    def _count(self, text: Text) -> list[Call]:
+        """A text of a call is done; the call if it was the last one."""
+        call = text.call
+        call.missing -= 1
+        if call.missing:
+            return []
+        # Only now, so that the error names all texts that failed.
+        return self._end(call, call.failure() if call.bad else None)
+
+    def _end_all(self, calls: Iterable[Call], error: BinderyError) -> list[Call]:
+        return [ended for call in calls for ended in self._end(call, error)]
+
+    def _end(self, call: Call, error: BinderyError | None) -> list[Call]:
+        if call.is_over:
+            return []
+        call.is_over = True
+        call.error = error
+        del self._calls[call]
+        if call.queued:
+            self._forget(call)
+        return [call]
+
+    def _forget(self, call: Call) -> None:
+        """Let none of its texts wait any more."""
+        gone = [text for texts in call.waiting.values() for text in texts]
+        call.waiting = {}
+        self._small.remove(call)
+        self._bulk.remove(call)
+        again: deque[Batch] = deque()
+        for batch in self._again:
+            gone += [text for text in batch.texts if text.call is call]
+            if kept := tuple(text for text in batch.texts if text.call is not call):
+                again.append(Batch(kept, batch.length, batch.finish))
+        self._again = again
+        call.queued = 0
+        self.waiting_texts -= len(gone)
+        self.waiting_tokens -= _tokens(gone)
+
+
+def _tokens(texts: Iterable[Text]) -> int:
+    return sum(len(text.tokens) for text in texts)
+
+
+def _deadline(call: Call) -> float:
+    return math.inf if call.deadline is None else call.deadline
