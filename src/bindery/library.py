@@ -1,86 +1,69 @@
 """The facade that every face calls: models, files, chunks and vectors under one home folder."""
 
-import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
-from types import MappingProxyType
 
 from bindery import chunking, documents
 from bindery.encoders import Encoder
 from bindery.encoders.base import Encoded
-from bindery.encoders.checks import check_dimensions, prompts_of
+from bindery.encoders.checks import check_dimensions, check_precision
+from bindery.encoders.figures import EncoderFigures
 from bindery.encoders.loading import load_encoder
-from bindery.encoders.marking import tokeniser_of
+from bindery.encoders.pending import Pending
 from bindery.encoders.remote import load_remote
-from bindery.encoders.tokeniser import Tokeniser
+from bindery.encoders.request import EncodeRequest
+from bindery.encoders.ticket import Ticket
 from bindery.engines import Precision
+from bindery.engines.footprint import footprint
 from bindery.errors import (
     BinderyError,
-    InvalidValue,
     KeyMissing,
-    ModelBroken,
     ModelMissing,
+    ModelTooLarge,
     StorageError,
-    UnknownModel,
     UnsupportedModel,
 )
-from bindery.models.cache import locate
+from bindery.model_folders import DEFAULT_MODEL, Measure, ModelFolders
+from bindery.model_status import ModelState, ModelStatus, status_of
 from bindery.models.card import CatalogEntry, Entry, ModelCard, RemoteEntry
-from bindery.models.catalog import CATALOG
-from bindery.models.layout import Layout, read_layout
 from bindery.models.preload import Outcome, Progress, State, preload
 from bindery.models.secret import Secret
 from bindery.models.sources import Source
 from bindery.reranking import DEFAULT_WEIGHT, Reranked, rerank_counted
+from bindery.shelf import Loan, Shelf
 from bindery.store import FileStore, RotationStore
-from bindery.types import DOCUMENT, Chunk, Document, Role
+from bindery.types import DOCUMENT, Chunk, Document, Role, Truncate
+from bindery.vector_cache import CacheFigures, VectorCache
 
-DEFAULT_MODEL = "vanilla"
 DEFAULT_STRATEGY = "recursive"
 
 
-class ModelState(StrEnum):
-    """How far a model of the catalog is from answering; ``REMOTE`` is one that a vendor runs."""
-
-    LOADED = "loaded"
-    REMOTE = "remote"
-    PRESENT = "present"
-    MISSING = "missing"
-    REFUSED = "refused"
-    UNSUPPORTED = "unsupported"
-
-
 @dataclass(frozen=True, slots=True)
-class ModelStatus:
-    """A model of the catalog and its state; ``error`` says why it cannot answer, if so."""
+class LibraryFigures:
+    """A snapshot: of each loaded local model by id, of the cache, and of the models' memory.
 
-    card: ModelCard
-    state: ModelState
-    error: BinderyError | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Measure:
-    """How a model counts the tokens of a document's text, without its weights.
-
-    ``room`` is how many tokens of text fit beside what the model adds: special tokens, marker and
-    the prompt of documents.
+    ``loaded_bytes`` is of the moment; ``unloadings`` is how often a model had to make room.
     """
 
-    card: ModelCard
-    tokeniser: Tokeniser
-    room: int
+    models: Mapping[str, EncoderFigures]
+    cache: CacheFigures
+    loaded_bytes: int
+    unloadings: int
 
 
 class Library:
     """Everything under one home folder. Safe to call from several threads.
 
-    ``catalog`` adds to the built-in models. ``precision``, ``threads``, ``engine`` and ``device``
-    are as :func:`bindery.encoders.loading.load_encoder` has them. ``keys`` are those of remote
-    models, by the variable that their rows name.
+    ``catalog`` adds to the built-in models. ``precision``, ``threads``, ``engine``, ``device`` and
+    ``queue_tokens`` are as :func:`bindery.encoders.loading.load_encoder` has them. ``keys`` are
+    those of remote models, by the variable that their rows name.
+
+    ``memory_budget_bytes`` is what all loaded models together may hold
+    (:func:`bindery.engines.footprint.footprint`): to load one, those that nobody uses are unloaded,
+    the least recently used first. ``cache_bytes`` and ``shares_cache`` are those of
+    :class:`bindery.vector_cache.VectorCache`.
     """
 
     def __init__(
@@ -93,49 +76,52 @@ class Library:
         engine: str = "auto",
         device: str = "auto",
         keys: Mapping[str, Secret] | None = None,
+        cache_bytes: int = 0,
+        shares_cache: bool = False,
+        memory_budget_bytes: int | None = None,
+        queue_tokens: int | None = None,
     ) -> None:
         self._home = home
-        self._catalog: dict[str, Entry] = {**CATALOG, **(catalog or {})}
+        self._folders = ModelFolders(home, catalog or {})
         self._precision = precision
         self._threads = threads
         self._engine = engine
         self._device = device
         self._keys = keys or {}
-        self._loading = threading.Lock()
-        self._layouts: dict[str, Layout] = {}
-        self._measures: dict[str, Measure] = {}
-        self._encoders: dict[str, Encoder] = {}
-        self._refused: dict[str, BinderyError] = {}
+        self._queue_tokens = queue_tokens
+        self._shelf = Shelf(weigh=self._weigh, load=self._load, budget_bytes=memory_budget_bytes)
+        self._cache = VectorCache(capacity_bytes=cache_bytes, shares=shares_cache)
 
     # Models
 
     @property
     def catalog(self) -> Mapping[str, Entry]:
         """Every model that there is, by id, whatever its state."""
-        return MappingProxyType(self._catalog)
+        return self._folders.catalog
 
     def statuses(self) -> list[ModelStatus]:
         """Every model of the catalog with its state, in the catalog's order."""
-        return [self.status(model_id) for model_id in self._catalog]
+        return [self.status(model_id) for model_id in self.catalog]
 
     def status(self, model_id: str) -> ModelStatus:
         """The state of one model. Raises UnknownModel."""
-        entry = self._entry(model_id)
+        entry = self._folders.entry(model_id)
         card = entry.card
-        if (loaded := self._encoders.get(model_id)) is not None:
-            return ModelStatus(loaded.card, ModelState.LOADED)
+        if (encoder := self._shelf.loaded().get(model_id)) is not None:
+            return status_of(encoder)
         try:
             if isinstance(entry, RemoteEntry):
                 load_remote(entry, self._keys.get(entry.endpoint.key)).close()
                 return ModelStatus(card, ModelState.REMOTE)
-            self._layout(entry)
+            self._folders.layout(model_id)
         except (ModelMissing, KeyMissing) as error:
             return ModelStatus(card, ModelState.MISSING, error)
         except UnsupportedModel as error:
             return ModelStatus(card, ModelState.UNSUPPORTED, error)
         except BinderyError as error:
             return ModelStatus(card, ModelState.REFUSED, error)
-        return ModelStatus(card, ModelState.PRESENT)
+        was_loaded = self._shelf.has_unloaded(model_id)
+        return ModelStatus(card, ModelState.PRESENT, unloaded=was_loaded)
 
     def preload(
         self,
@@ -149,12 +135,10 @@ class Library:
 
         In a library of precision int8 they are prepared for that too.
         """
-        entries = [self._local(model_id) for model_id in model_ids]
+        entries = [self._folders.local(model_id) for model_id in model_ids]
         outcomes = preload(entries, self._home, sources, progress=progress, force=force)
         for entry in entries:
-            # What was fetched may differ from what was read before.
-            for known in (self._refused, self._layouts, self._measures):
-                known.pop(entry.id, None)
+            self._folders.forget(entry.id)
         if self._precision != Precision.INT8:
             return outcomes
         return [
@@ -162,25 +146,66 @@ class Library:
             for entry, outcome in zip(entries, outcomes, strict=True)
         ]
 
-    def encoder(self, model_id: str) -> Encoder:
-        """The model, loaded and self-tested once; every later call gets the same one.
+    def load(self, model_id: str) -> None:
+        """Load and self-test the model where it is not loaded, so that a later call need not wait.
 
-        Raises UnknownModel, ModelMissing, UnsupportedModel, and ModelBroken or SelfTestFailed for
-        one that is refused: the refusal stands until the process ends.
+        Raises UnknownModel, ModelMissing, UnsupportedModel, ModelTooLarge, and ModelBroken or
+        SelfTestFailed for one that is refused: the refusal stands until the process ends.
+        Raises Overloaded where models in use leave no room in the budget.
         """
-        # A model that is there must not wait for another that is being loaded.
-        if (loaded := self._encoders.get(model_id)) is not None:
-            return loaded
-        with self._loading:
-            if model_id in self._encoders:
-                return self._encoders[model_id]
-            entry = self._entry(model_id)
-            if isinstance(entry, RemoteEntry):
-                encoder: Encoder = load_remote(entry, self._keys.get(entry.endpoint.key))
-            else:
-                encoder = self._load(entry)
-            self._encoders[model_id] = encoder
-            return encoder
+        self.lend(model_id).give_back()
+
+    def lend(self, model_id: str, ticket: Ticket | None = None) -> Loan:
+        """The model, loaded; within ``with library.lend(...) as encoder`` it stays so.
+
+        Raises what :meth:`load` does.
+        """
+        try:
+            return self._shelf.lend(model_id, ticket)
+        except ModelTooLarge as error:
+            self._folders.refuse(model_id, error)
+            raise
+
+    def is_loaded(self, model_id: str) -> bool:
+        """Whether the model is loaded, so that nobody who lends it waits for that."""
+        return model_id in self._shelf.loaded()
+
+    def encoder(self, model_id: str) -> Encoder:
+        """The model, loaded, and kept loaded until the library is closed, whatever the budget.
+
+        Every call gives the same one. Raises what :meth:`load` does.
+        """
+        return self.lend(model_id).encoder
+
+    def submit(
+        self,
+        model_id: str,
+        request: EncodeRequest,
+        *,
+        rotation: str | None = None,
+        ticket: Ticket | None = None,
+        owner: str = "",
+    ) -> Pending[tuple[Encoder, Encoded]]:
+        """Line texts up for their vectors, and return without waiting for them.
+
+        A model that is not loaded is loaded first, which takes its time. The encoder beside the
+        vectors tells what made them; only :meth:`lend` and :meth:`encoder` keep it loaded.
+
+        With the name of a ``rotation`` the full vectors are turned by it and then cut to the
+        request's dimensions, which may be any length. ``owner`` is whose vectors may be found in
+        the cache. Raises what :meth:`load`, :meth:`Encoder.submit` and
+        :meth:`bindery.store.RotationStore.get` do.
+        """
+        loan = self.lend(model_id, ticket)
+        encoder = loan.encoder
+        try:
+            full, turned = self._turned(rotation, encoder.card, request)
+            pending = self._cache.submit(encoder, full, ticket, owner=owner)
+        except BaseException:
+            loan.give_back()
+            raise
+        pending.when_done(loan.give_back)
+        return pending.then(lambda encoded: (encoder, turned(encoded)))
 
     def embed(
         self,
@@ -192,27 +217,17 @@ class Library:
         any_dimensions: bool = False,
         rotation: str | None = None,
         titles: Sequence[str | None] | None = None,
+        truncate: Truncate = Truncate.END,
+        ticket: Ticket | None = None,
+        owner: str = "",
     ) -> tuple[Encoder, Encoded]:
         """The vectors of the texts, in order, and the encoder that gave them.
 
-        With the name of a ``rotation`` the full vectors are turned by it and then cut to
-        ``dimensions``, which may be any length. Raises what :meth:`encoder`, the encoder and
-        :meth:`bindery.store.RotationStore.get` do.
+        The same as the result of :meth:`submit`. Raises what that and waiting for it do.
         """
-        encoder = self.encoder(model_id)
-        if rotation is None:
-            encoded = encoder.encode_counted(
-                texts, role, dimensions, titles=titles, any_dimensions=any_dimensions
-            )
-            return encoder, encoded
-        turn, card = self.rotations.get(rotation), encoder.card
-        turn.check_model(card.id, card.revision, card.dimensions)
-        check_dimensions(card, dimensions, any_dimensions=True)
-        encoded = encoder.encode_counted(texts, role, titles=titles)
-        turned = turn.apply(encoded.embeddings)
-        if dimensions is not None:
-            turned = turned.cut(dimensions)
-        return encoder, replace(encoded, embeddings=turned)
+        request = EncodeRequest(texts, role, dimensions, any_dimensions, titles, truncate)
+        pending = self.submit(model_id, request, rotation=rotation, ticket=ticket, owner=owner)
+        return pending.result()
 
     def rerank(
         self,
@@ -222,21 +237,39 @@ class Library:
         *,
         top_n: int | None = None,
         weight: float | None = None,
+        truncate: Truncate = Truncate.END,
+        ticket: Ticket | None = None,
     ) -> tuple[Encoder, Reranked]:
         """The documents by how well they answer the query, best first.
 
-        Raises what :meth:`encoder` and :func:`bindery.reranking.rerank` do.
+        Raises what :meth:`load` and :func:`bindery.reranking.rerank_counted` do.
         """
-        encoder = self.encoder(model_id)
         share = DEFAULT_WEIGHT if weight is None else weight
-        return encoder, rerank_counted(encoder, query, documents, top_n=top_n, weight=share)
+        with self.lend(model_id, ticket) as encoder:
+            return encoder, rerank_counted(
+                encoder,
+                query,
+                documents,
+                top_n=top_n,
+                weight=share,
+                truncate=truncate,
+                ticket=ticket,
+            )
+
+    def figures(self) -> LibraryFigures:
+        """What the models and the cache have done, and what they hold."""
+        figures = {name: encoder.figures() for name, encoder in self._shelf.loaded().items()}
+        return LibraryFigures(
+            models={name: one for name, one in figures.items() if one is not None},
+            cache=self._cache.figures(),
+            loaded_bytes=self._shelf.held_bytes,
+            unloadings=self._shelf.unloadings,
+        )
 
     def close(self) -> None:
-        """Give every model's memory back."""
-        with self._loading:
-            for encoder in self._encoders.values():
-                encoder.close()
-            self._encoders.clear()
+        """Give the memory of the models and of the cache back."""
+        self._shelf.close()
+        self._cache.clear()
 
     # Files
 
@@ -266,35 +299,16 @@ class Library:
 
     # Chunks
 
-    def measure(self, model_id: str) -> "Measure":
+    def measure(self, model_id: str) -> Measure:
         """How a model counts tokens, without loading its weights."""
-        if (known := self._measures.get(model_id)) is not None:
-            return known
-        with self._loading:
-            if model_id not in self._measures:
-                layout = self._layout(self._local(model_id))
-                tokeniser = tokeniser_of(layout, DOCUMENT)
-                room = tokeniser.room(layout.card.prompts.get(DOCUMENT, ""))
-                self._measures[model_id] = Measure(layout.card, tokeniser, room)
-            return self._measures[model_id]
+        return self._folders.measure(model_id)
 
     def room(self, model_id: str, role: Role = DOCUMENT, *, title: str | None = None) -> int:
         """How many tokens of a text fit the window in a role, beside its prompt or its title.
 
-        Raises InvalidValue for a role or a title that the model does not know, and for one that
-        leaves no room.
+        Raises what :meth:`bindery.model_folders.ModelFolders.room` does.
         """
-        with self._loading:
-            layout = self._layout(self._local(model_id))
-        [prompt] = prompts_of(layout.card, role, [""], None if title is None else [title])
-        room = tokeniser_of(layout, role).room(prompt)
-        if room < 1:
-            raise InvalidValue(
-                f"What goes before a text leaves no room for it in {model_id}'s window.",
-                remedy="Choose a shorter title." if title else "",
-                param="titles" if title else "role",
-            )
-        return room
+        return self._folders.room(model_id, role, title=title)
 
     def chunk(
         self,
@@ -316,24 +330,53 @@ class Library:
             document, measure.tokeniser, strategy=strategy, size=budget, overlap=overlap
         )
 
-    def _entry(self, model_id: str) -> Entry:
-        if model_id not in self._catalog:
-            raise UnknownModel(
-                f"There is no model {model_id!r}.",
-                remedy=f"Known: {', '.join(self._catalog)}.",
-                param="model",
-            )
-        return self._catalog[model_id]
+    def _turned(
+        self, rotation: str | None, card: ModelCard, request: EncodeRequest
+    ) -> tuple[EncodeRequest, Callable[[Encoded], Encoded]]:
+        """What to ask the model for, and what is to be done to what it gives."""
+        if rotation is None:
+            return request, lambda encoded: encoded
+        turn, dimensions = self.rotations.get(rotation), request.dimensions
+        turn.check_model(card.id, card.revision, card.dimensions)
+        check_dimensions(card, dimensions, any_dimensions=True)
 
-    def _local(self, model_id: str) -> CatalogEntry:
-        entry = self._entry(model_id)
+        def turned(encoded: Encoded) -> Encoded:
+            embeddings = turn.apply(encoded.embeddings)
+            if dimensions is not None:
+                embeddings = embeddings.cut(dimensions)
+            return replace(encoded, embeddings=embeddings)
+
+        return replace(request, dimensions=None, any_dimensions=False), turned
+
+    def _weigh(self, model_id: str) -> int:
+        if isinstance(self._folders.entry(model_id), RemoteEntry):
+            return 0
+        layout = self._folders.layout(model_id)
+        return footprint(
+            layout.folder,
+            precision=check_precision(layout, self._precision),
+            threads=self._threads,
+            engine=self._engine,
+            device=self._device,
+        )
+
+    def _load(self, model_id: str) -> Encoder:
+        entry = self._folders.entry(model_id)
         if isinstance(entry, RemoteEntry):
-            raise UnsupportedModel(
-                f"Model {model_id!r} is remote: its files and its tokeniser are not here.",
-                remedy=f"Choose a local model for that, such as {DEFAULT_MODEL!r}.",
-                param="model",
+            return load_remote(entry, self._keys.get(entry.endpoint.key))
+        layout = self._folders.layout(model_id)
+        try:
+            return load_encoder(
+                layout,
+                precision=self._precision,
+                threads=self._threads,
+                engine=self._engine,
+                device=self._device,
+                queue_tokens=self._queue_tokens,
             )
-        return entry
+        except BinderyError as error:
+            self._folders.refuse(model_id, error)
+            raise
 
     def _calibrated(self, entry: CatalogEntry, outcome: Outcome) -> Outcome:
         """How the preload of a model ended, with its preparation for int8."""
@@ -343,33 +386,7 @@ class Library:
         if outcome.error:
             return outcome
         try:
-            calibrate(self._layout(entry), threads=self._threads)
+            calibrate(self._folders.layout(entry.id), threads=self._threads)
         except BinderyError as error:
             return replace(outcome, state=State.FAILED, source="", error=error)
         return outcome
-
-    def _load(self, entry: CatalogEntry) -> Encoder:
-        layout = self._layout(entry)
-        try:
-            return load_encoder(
-                layout,
-                precision=self._precision,
-                threads=self._threads,
-                engine=self._engine,
-                device=self._device,
-            )
-        except BinderyError as error:
-            self._refused[entry.id] = error
-            raise
-
-    def _layout(self, entry: CatalogEntry) -> Layout:
-        """The model's verified folder; verified once, because that reads every byte of it."""
-        if entry.id in self._refused:
-            raise self._refused[entry.id].with_traceback(None)
-        if entry.id not in self._layouts:
-            try:
-                self._layouts[entry.id] = read_layout(locate(entry, self._home), entry=entry)
-            except ModelBroken as error:
-                self._refused[entry.id] = error
-                raise
-        return self._layouts[entry.id]

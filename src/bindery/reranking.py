@@ -6,14 +6,16 @@ with no training and no second model; docs/reranking.md has the figures.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from bindery.encoders.base import Counts, Encoder, TokenVectors, total_tokens
-from bindery.errors import InvalidValue, UnsupportedModel
+from bindery.encoders.request import EncodeRequest
+from bindery.encoders.ticket import Ticket
+from bindery.errors import InvalidValue, TextFailed, TextTooLong, UnsupportedModel
 from bindery.scoring import Scores, cosine, mean_maxsim
-from bindery.types import DOCUMENT, QUERY
+from bindery.types import DOCUMENT, QUERY, Truncate
 
 DEFAULT_WEIGHT = 0.8
 """What the mean MaxSim counts in the mix; docs/reranking.md tells how it was chosen."""
@@ -81,20 +83,31 @@ def rerank_counted(
     *,
     top_n: int | None = None,
     weight: float = DEFAULT_WEIGHT,
+    truncate: Truncate = Truncate.END,
+    ticket: Ticket | None = None,
 ) -> Reranked:
-    """The same, with the tokens used and cut of each text."""
+    """The same, with the tokens used and cut of each text.
+
+    Some documents run at a time, and the next only while the ``ticket`` holds. Raises what
+    :meth:`Encoder.submit_tokens` and its value do besides.
+    """
     _check(top_n, weight)
     if isinstance(documents, str):
         raise InvalidValue("Documents come as a list, not as one string.", param="documents")
+    wish = EncodeRequest([query], QUERY, truncate=truncate)
     try:
-        asked = encoder.encode_tokens([query], QUERY)
+        asked = encoder.submit_tokens(wish, ticket).result()
     except UnsupportedModel:  # a remote model
-        return _rerank_by_cosine(encoder, query, documents, top_n)
+        return _rerank_by_cosine(encoder, wish, documents, top_n, ticket)
 
     scores = [np.zeros(0, dtype=np.float32)]
     used, cut = [asked.tokens_used], [asked.tokens_cut]
     for first in range(0, len(documents), _DOCUMENTS_AT_ONCE):
-        some = encoder.encode_tokens(documents[first : first + _DOCUMENTS_AT_ONCE], DOCUMENT)
+        texts = documents[first : first + _DOCUMENTS_AT_ONCE]
+        try:
+            some = encoder.submit_tokens(replace(wish, texts=texts, role=DOCUMENT), ticket).result()
+        except (TextTooLong, TextFailed) as error:
+            raise _renamed(error, first) from error
         scores.append(_scores(asked, some, weight))
         used.append(some.tokens_used)
         cut.append(some.tokens_cut)
@@ -103,10 +116,14 @@ def rerank_counted(
 
 
 def _rerank_by_cosine(
-    encoder: Encoder, query: str, documents: Sequence[str], top_n: int | None
+    encoder: Encoder,
+    query: EncodeRequest,
+    documents: Sequence[str],
+    top_n: int | None,
+    ticket: Ticket | None,
 ) -> Reranked:
-    asked = encoder.encode_counted([query], QUERY)
-    found = encoder.encode_counted(documents, DOCUMENT)
+    both = [query, replace(query, texts=documents, role=DOCUMENT)]
+    asked, found = [one.result() for one in [encoder.submit(wish, ticket) for wish in both]]
     cosines = cosine(asked.embeddings, found.embeddings)[0]
     billed = (asked.tokens_billed, found.tokens_billed)
     return Reranked(
@@ -115,6 +132,15 @@ def _rerank_by_cosine(
         np.concatenate([asked.tokens_cut, found.tokens_cut]),
         None if None in billed else sum(count or 0 for count in billed),
     )
+
+
+def _renamed(error: TextTooLong | TextFailed, first: int) -> TextTooLong | TextFailed:
+    """The same error, told of documents that were counted from ``first`` on."""
+    message = f"Of the documents from {first} on: {error.message}"
+    if isinstance(error, TextTooLong):
+        return TextTooLong(message, remedy=error.remedy, param="documents")
+    places = tuple(first + place for place in error.places)
+    return TextFailed(message, remedy=error.remedy, param="documents", places=places)
 
 
 def reorder(

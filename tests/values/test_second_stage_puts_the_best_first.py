@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +14,23 @@ from tests.values.strategies import embeddings, pairs, patient
 from bindery.embeddings import Embeddings
 from bindery.encoders.base import Encoded, Encoder, TokenVectors
 from bindery.encoders.loading import load_encoder
-from bindery.errors import InvalidValue, UnsupportedModel
+from bindery.encoders.pending import Pending
+from bindery.encoders.request import EncodeRequest
+from bindery.encoders.ticket import Ticket
+from bindery.errors import (
+    Abandoned,
+    DeadlineExceeded,
+    InvalidValue,
+    TextTooLong,
+    UnsupportedModel,
+)
 from bindery.models.layout import read_layout
 from bindery.reranking import DEFAULT_WEIGHT, Ranked, mix, reorder, rerank, rerank_counted
 from bindery.scoring import cosine, maxsim, mean_maxsim
+from bindery.types import Truncate
 
 WIDTH = 16
+MOST_WORDS = 6
 
 
 class Words:
@@ -36,18 +47,34 @@ class Words:
         rows = [self._rows(text).sum(axis=0) + 1e-3 for text in texts]
         return Embeddings.dense(np.array(rows, dtype=np.float32).reshape(-1, WIDTH)).normalised()
 
-    def encode_counted(self, texts: Sequence[str], role: str) -> Encoded:
-        used = np.array([len(text.split()) for text in texts], dtype=np.int64)
-        return Encoded(self.encode(texts, role), used, used * 0, tokens_billed=int(used.sum()))
+    def submit(self, request: EncodeRequest, ticket: Ticket | None = None) -> Pending[Encoded]:
+        (ticket or Ticket()).check()
+        used = self._used(request)
+        encoded = Encoded(
+            self.encode(request.texts, request.role), used, used * 0, tokens_billed=int(used.sum())
+        )
+        return Pending.done(encoded)
 
-    def encode_tokens(self, texts: Sequence[str], role: str) -> TokenVectors:
+    def submit_tokens(
+        self, request: EncodeRequest, ticket: Ticket | None = None
+    ) -> Pending[TokenVectors]:
         if self.kind == "remote":
             raise UnsupportedModel("A remote model shows no tokens.")
-        self.most_at_once = max(self.most_at_once, len(texts))
-        tokens = Embeddings.ragged([self._rows(text) for text in texts], WIDTH)
-        used = np.array([len(text.split()) for text in texts], dtype=np.int64)
-        pooled = self.encode(texts, role) if self.kind == "dense" else None
-        return TokenVectors(tokens, pooled, used, used * 0)
+        (ticket or Ticket()).check()
+        self.most_at_once = max(self.most_at_once, len(request.texts))
+        tokens = Embeddings.ragged([self._rows(text) for text in request.texts], WIDTH)
+        pooled = self.encode(request.texts, request.role) if self.kind == "dense" else None
+        used = self._used(request)
+        return Pending.done(TokenVectors(tokens, pooled, used, used * 0))
+
+    def encode_tokens(self, texts: Sequence[str], role: str) -> TokenVectors:
+        return self.submit_tokens(EncodeRequest(texts, role)).result()
+
+    def _used(self, request: EncodeRequest) -> np.ndarray:
+        used = np.array([len(text.split()) for text in request.texts], dtype=np.int64)
+        if request.truncate is Truncate.ERROR and (used > MOST_WORDS).any():
+            raise TextTooLong(f"Text {int(used.argmax())} is too long.", param="texts")
+        return used
 
     def _rows(self, text: str) -> np.ndarray:
         rows = np.zeros((len(text.split()), WIDTH), dtype=np.float32)
@@ -194,6 +221,46 @@ def test_many_documents_are_scored_some_at_a_time() -> None:
     whole = words.encode_tokens(documents, "document")
     at_once = reorder(words.encode_tokens(["paper word123"], "query"), whole)
     assert np.allclose(scores_by_index(ranked), scores_by_index(at_once), atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_more_runs_for_a_caller_that_has_left(kind: str) -> None:
+    documents = ["paper"] * 350
+    words, ticket = Words(kind), Ticket()
+    rerank_counted(words, "ink", documents, ticket=ticket)
+    ran: list[int] = []
+
+    def leaving(text: str, rows: Callable[[str], np.ndarray] = words._rows) -> np.ndarray:
+        ran.append(1)
+        if len(ran) > 20:
+            ticket.cancel()
+        return rows(text)
+
+    words._rows = leaving
+    if kind == "remote":  # the vendor has both by then
+        ticket.cancel()
+    with pytest.raises(Abandoned):
+        rerank_counted(words, "ink", documents, ticket=ticket)
+
+    assert len(ran) < len(documents)
+    with pytest.raises(DeadlineExceeded):
+        rerank_counted(Words(kind), "ink", documents, ticket=Ticket.within(0))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_texts_are_cut_or_refused_as_asked(kind: str) -> None:
+    documents = [*["paper"] * 150, "ink " * (MOST_WORDS + 1)]
+    words = Words(kind)
+
+    rerank_counted(words, "ink", documents, truncate=Truncate.END)
+    with pytest.raises(TextTooLong) as caught:
+        rerank_counted(words, "ink", documents, truncate=Truncate.ERROR)
+    assert str(documents.index(documents[-1]) % 100) in caught.value.message
+    with pytest.raises(TextTooLong):
+        rerank_counted(words, documents[-1], ["ink"], truncate=Truncate.ERROR)
+    if kind != "remote":
+        assert "from 100 on" in caught.value.message
+        assert caught.value.param == "documents"
 
 
 def test_what_cannot_be_asked_is_refused() -> None:

@@ -19,7 +19,7 @@ from bindery.engines.weights import Weights
 from bindery.errors import EngineError, ModelBroken
 
 # The quick path is a second compiled copy of the weights: worth it for models as small as MiniLM.
-_SMALL_PARAMETERS = 64 * 1024 * 1024
+SMALL_PARAMETERS = 64 * 1024 * 1024
 # A larger model's products are large enough to be shared by some cores. On two cores at BERT-base's
 # size, one stream gives 2 to 5 % less throughput than two, answers a query of 32 tokens in 0.6 of
 # the time, and holds the weights once.
@@ -43,13 +43,13 @@ class OpenVinoEngine:
     ) -> None:
         core = ov.Core()
         self._threads = threads or available_cores()
-        self._precision = _effective(core, precision)
+        self._precision = effective_precision(core, precision)
         config = read_config(folder)
         weights = Weights(folder, narrow=self._precision is Precision.BFLOAT16)
         # Compiling may release the graph's constants, so each compilation gets a graph of its own.
         body = _body(config, weights, self._precision)
         self._vocabulary, self._longest = int(config["vocab_size"]), body.longest
-        is_small = weights.parameters() <= _SMALL_PARAMETERS
+        is_small = weights.parameters() <= SMALL_PARAMETERS
         self._streams = self._threads if is_small else max(1, self._threads // _CORES_A_STREAM)
         self._bulk = self._compile(core, body.graph, weights, streams=self._streams)
         self._quick = self._bulk
@@ -158,7 +158,8 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
-def _effective(core: Core, precision: Precision) -> Precision:
+def effective_precision(core: Core, precision: Precision) -> Precision:
+    """What is computed in where that is asked for: never ``AUTO``."""
     if precision is not Precision.AUTO:
         return precision
     fast = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
@@ -167,7 +168,7 @@ def _effective(core: Core, precision: Precision) -> Precision:
 
 def _between_products(core: Core, precision: Precision) -> Precision:
     """What all is computed in that is not a product in 8 bits."""
-    return _effective(core, Precision.AUTO) if precision is Precision.INT8 else precision
+    return effective_precision(core, Precision.AUTO) if precision is Precision.INT8 else precision
 
 
 def _body(config: Mapping[str, Any], weights: Weights, precision: Precision) -> Body:

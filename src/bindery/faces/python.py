@@ -15,6 +15,9 @@ from bindery.models.catalog_file import read_catalog
 from bindery.models.layout import read_layout, with_lengths
 from bindery.settings import Settings, read_keys, read_settings
 
+# Of a service: named alike by Settings and Library.
+_LIMITS = ("cache_bytes", "shares_cache", "memory_budget_bytes", "queue_tokens")
+
 
 def load(
     model: str | Path,
@@ -68,10 +71,13 @@ def open_library(
     precision: str | None = None,
     threads: int | None = None,
     lengths: Mapping[str, Lengths] | None = None,
+    serves: bool = False,
 ) -> Library:
     """The library that the settings describe; arguments go before them.
 
-    ``lengths`` are those of late-interaction models, by id, in place of what their rows say.
+    ``lengths`` are those of late-interaction models, by id, in place of what their rows say. One
+    that ``serves`` many callers takes the limits of a service too: its cache, its queues and its
+    memory budget. One caller waits for its own texts, and has no use for them.
 
     Of the environment only the keys are read, under the names that the catalog's rows give.
     """
@@ -81,6 +87,7 @@ def open_library(
         if isinstance(entry, CatalogEntry) and given.is_given:
             catalog[model_id] = replace(entry, lengths=given)
     remote = [entry.endpoint for entry in catalog.values() if isinstance(entry, RemoteEntry)]
+    limits: dict[str, Any] = {name: getattr(settings, name) for name in _LIMITS} if serves else {}
     return Library(
         home or settings.home,
         catalog=catalog,
@@ -89,4 +96,5 @@ def open_library(
         engine=settings.engine,
         device=settings.device,
         keys=read_keys(os.environ, (endpoint.key for endpoint in remote if endpoint.key)),
+        **limits,
     )
