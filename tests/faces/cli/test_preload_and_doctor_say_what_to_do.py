@@ -3,14 +3,14 @@
 import json
 import os
 import shutil
+import socket
 from pathlib import Path
 
 import pytest
 
-from bindery.faces.cli.doctor import VALUES
 from bindery.models.catalog import CATALOG, DEFAULT_MODELS
 from bindery.models.sources import FolderSource
-from bindery.settings import VARIABLES
+from bindery.settings import FIELDS
 
 from .conftest import UNREACHABLE, Run
 
@@ -136,15 +136,35 @@ def test_doctor_finds_nothing_wrong(run: Run):
     assert found["gemma"]["verdict"] == found["colbert"]["verdict"] == "note"
     assert found["others"]["verdict"] == "ok"
     assert all(name in found["others"]["detail"] for name in CATALOG if name not in DEFAULT_MODELS)
-    assert found["HF_TOKEN"]["detail"] == "present (from the environment)"
+    assert found["HF_TOKEN"]["detail"] == "present (environment HF_TOKEN)"
     assert found["BINDERY_PORT"]["detail"] == "8000 (default)"
-    assert found["BINDERY_PRECISION"]["detail"] == "f32 (from the environment)"
+    assert found["BINDERY_PRECISION"]["detail"] == "f32 (environment BINDERY_PRECISION)"
     assert found["sandbox"]["verdict"] == "ok"
     assert CANARY not in result.output
 
 
-def test_doctor_shows_every_setting():
-    assert list(VALUES) == list(VARIABLES)
+def test_doctor_shows_every_setting_the_keys_and_the_port(run: Run, home: Path):
+    found = checks(run("doctor", "--json"))
+    assert {field.variable for field in FIELDS.values()} <= {*found}
+    assert (found["keys"]["verdict"], found["port"]["group"]) == ("ok", "server")
+
+
+def test_doctor_finds_a_server_that_would_be_open_to_strangers(run: Run, tmp_path: Path):
+    home = str(tmp_path / "none")
+    keys = checks(run("doctor", "--json", BINDERY_HOME=home, BINDERY_HOST="0.0.0.0"))["keys"]
+    assert keys["verdict"] == "problem"
+    assert "bindery keys create" in keys["remedy"]
+    run("keys", "create", "--name", "x", BINDERY_HOME=home)
+    keys = checks(run("doctor", "--json", BINDERY_HOME=home, BINDERY_HOST="0.0.0.0"))["keys"]
+    assert (keys["verdict"], keys["detail"]) == ("ok", "1 key; the server asks for one")
+
+
+def test_doctor_notes_a_variable_that_is_misspelt_and_a_port_that_is_taken(run: Run):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        found = checks(run("doctor", "--json", BINDERY_PORT=port, BINDERY_PRECISON="f32"))
+    assert found["BINDERY_PRECISON"]["remedy"] == "Did you mean BINDERY_PRECISION?"
+    assert (found["port"]["verdict"], f"Port {port}" in found["port"]["detail"]) == ("note", True)
 
 
 def test_doctor_says_what_to_do_about_a_missing_model(run: Run, tmp_path: Path):

@@ -6,9 +6,8 @@ which does the work.
 
 import logging
 import os
-from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -18,9 +17,26 @@ from bindery.faces.cli.exits import (
     FAILED,
     NO_MODEL,
     Commands,
-    remember_json,
 )
-from bindery.settings import Settings, take_settings
+from bindery.faces.cli.options import (
+    AnyDimensions,
+    Config,
+    Device,
+    Dimensions,
+    Engine,
+    FormName,
+    Json,
+    Model,
+    Overlap,
+    Role,
+    Size,
+    Strategy,
+    Title,
+    Turned,
+    takes_settings,
+    texts,
+)
+from bindery.settings import Found, take_settings
 
 app = typer.Typer(
     cls=Commands,
@@ -38,7 +54,7 @@ Exit codes:
   3    a model cannot be had or used
   4    an input cannot be read; the others are done
   5    the disk: full, read-only, not what it should hold
-  130  stopped by Ctrl-C
+  130  stopped by Ctrl-C; of a server, by the second signal
 """,
     no_args_is_help=True,
     add_completion=False,
@@ -46,45 +62,6 @@ Exit codes:
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-Json = Annotated[
-    bool,
-    typer.Option("--json", help="Print one JSON document instead.", callback=remember_json),
-]
-Model = Annotated[str, typer.Option("--model", "-m", help="The model, as `bindery models` lists.")]
-Strategy = Annotated[str, typer.Option(help="How to cut documents: fixed, sentence or recursive.")]
-Size = Annotated[
-    int | None,
-    typer.Option(help="Tokens in a chunk, at most; what the model's window holds by default."),
-]
-Role = Annotated[
-    str, typer.Option(help="What the texts are: document, query or a task of the model.")
-]
-Dimensions = Annotated[
-    int | None, typer.Option(help="A shorter length that the model was trained for.")
-]
-AnyDimensions = Annotated[
-    bool, typer.Option("--any-dimensions", help="Allow lengths that it was not trained for.")
-]
-Turned = Annotated[
-    str | None, typer.Option(help="The rotation to turn vectors by before they are cut.")
-]
-Title = Annotated[
-    str | None, typer.Option(help="The documents' title, for models that know titles.")
-]
-FormName = Annotated[
-    # As bindery.codec has them, which is too heavy to import for a page of help.
-    Literal["float32", "float16", "int8", "binary", "ubinary"],
-    typer.Option(help="What numbers are written as; int8 comes with scales."),
-]
-Overlap = Annotated[int, typer.Option(help="Tokens that a chunk repeats of the one before it.")]
-
-Engine = Annotated[
-    str | None, typer.Option(help="What runs the model: auto, openvino or torch (an extra).")
-]
-Device = Annotated[
-    str | None, typer.Option(help="What it runs on: auto, cpu, cuda, cuda:1 and so on, or mps.")
-]
 
 
 def _show_version(value: bool) -> None:
@@ -103,34 +80,33 @@ def bindery(
     """Typer shows the help of the app."""
 
 
-def _begin(engine: str | None = None, device: str | None = None) -> Settings:
+def _begin(config: Path | None = None, **flags: str | bool | None) -> Found:
     # They log every address they ask, and addresses of files on a hub can carry signatures.
     for name in ("httpx2", "httpcore2"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    settings = take_settings(os.environ)
-    return replace(
-        settings,
-        engine=settings.engine if engine is None else engine,
-        device=settings.device if device is None else device,
-    )
+    return take_settings(os.environ, flags=texts(flags), config=config)
 
 
-@app.command(epilog="Example:\n  bindery serve --port 8080")
-def serve(
-    host: Annotated[
-        str | None, typer.Option(help="The address to serve on; 127.0.0.1 by default.")
-    ] = None,
-    port: Annotated[
-        int | None, typer.Option(min=0, max=65535, help="The port; 8000 by default, 0 for any.")
-    ] = None,
-    engine: Engine = None,
-    device: Device = None,
-) -> None:
-    """Serve the REST API, with every model that is on this machine."""
-    settings = _begin(engine, device)
+@app.command(epilog="Examples:\n  bindery serve --port 8080\n  bindery serve --config bindery.toml")
+@takes_settings
+def serve(config: Config = None, **flags: str | bool | None) -> None:
+    """Serve the REST API, with every model that is on this machine.
+
+    SIGTERM ends it once what was asked is answered; a second one, or Ctrl-C twice, at once.
+    """
+    found = _begin(config, **flags)
     from bindery.faces.cli.serve import serve as run
 
-    run(settings, host=host, port=port)
+    run(found)
+
+
+@app.command(epilog="Examples:\n  bindery settings\n  bindery settings --json")
+def settings(config: Config = None, json: Json = False) -> None:
+    """Show every setting, and whether a variable, a file or nobody has set it."""
+    found = _begin(config)
+    from bindery.faces.cli.settings import settings as run
+
+    run(found, json=json)
 
 
 @app.command(
@@ -158,20 +134,22 @@ def preload(
     One that cannot be had does not keep the others back.
     At the end it is said what to do about it.
     """
-    settings = _begin()
+    found = _begin()
     from bindery.faces.cli.preload import preload as run
 
-    if not run(settings, models or [], folder=folder, precision=precision, force=force, json=json):
+    if not run(
+        found.settings, models or [], folder=folder, precision=precision, force=force, json=json
+    ):
         raise typer.Exit(NO_MODEL)
 
 
 @app.command(epilog="Examples:\n  bindery models\n  bindery models --json")
 def models(json: Json = False) -> None:
     """List the models, whether they are on this machine, and what to do if not."""
-    settings = _begin()
+    found = _begin()
     from bindery.faces.cli.models import models as run
 
-    run(settings, json=json)
+    run(found.settings, json=json)
 
 
 @app.command(
@@ -189,11 +167,11 @@ def chunk(
     json: Json = False,
 ) -> None:
     """Cut a document into chunks and show them."""
-    settings = _begin()
+    found = _begin()
     from bindery.faces.cli.chunk import chunk as run
     from bindery.faces.cli.inputs import Cutting
 
-    run(settings, file, Cutting(model, strategy, size, overlap), json=json)
+    run(found.settings, file, Cutting(model, strategy, size, overlap), json=json)
 
 
 @app.command(
@@ -243,7 +221,7 @@ def embed(
     A file that cannot be read is reported, and the others go on.
     What is written bears its name only once all of it is there.
     """
-    settings = _begin(engine, device)
+    found = _begin(engine=engine, device=device)
     from bindery.codec import Form
     from bindery.faces.cli.embed import Job, Wish
     from bindery.faces.cli.embed import embed as run
@@ -252,7 +230,7 @@ def embed(
     cutting = Cutting(model, strategy, size, overlap)
     wish = Wish(role, dimensions, any_dimensions, rotation, title, Form(form))
     job = Job(files, out, cutting, wish, precision, lines=lines, json=json)
-    if not run(settings, job):
+    if not run(found.settings, job):
         raise typer.Exit(BAD_INPUT)
 
 
@@ -299,22 +277,22 @@ def rotate_fit(
 
     A file that cannot be read is reported, and the others go on.
     """
-    settings = _begin()
+    found = _begin()
     from bindery.faces.cli.inputs import Cutting
     from bindery.faces.cli.rotate import Fit, fit
 
     cutting = Cutting(model, strategy, size, overlap)
-    if not fit(settings, Fit(name, files, cutting, sample, lines=lines, json=json)):
+    if not fit(found.settings, Fit(name, files, cutting, sample, lines=lines, json=json)):
         raise typer.Exit(BAD_INPUT)
 
 
 @rotate.command("list", epilog="Example:\n  bindery rotate list")
 def rotate_list(json: Json = False) -> None:
     """List the rotations."""
-    settings = _begin()
+    found = _begin()
     from bindery.faces.cli.rotate import show
 
-    show(settings, json=json)
+    show(found.settings, json=json)
 
 
 @rotate.command("delete", epilog="Example:\n  bindery rotate delete shelf")
@@ -322,30 +300,79 @@ def rotate_delete(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Which.")], json: Json = False
 ) -> None:
     """Delete a rotation. Vectors turned by it stay as they are."""
-    settings = _begin()
+    found = _begin()
     from bindery.faces.cli.rotate import delete
 
-    delete(settings, name, json=json)
+    delete(found.settings, name, json=json)
+
+
+keys = typer.Typer(
+    help="Make, list and revoke the keys that a server asks its clients for.",
+    epilog="Examples:\n"
+    "  bindery keys create --name laptop --scope embed --scope files\n"
+    "  bindery keys list\n"
+    "  bindery keys revoke 1f0c2a9b",
+    no_args_is_help=True,
+)
+app.add_typer(keys, name="keys")
+
+
+@keys.command(
+    "create",
+    epilog="Examples:\n"
+    "  bindery keys create --name laptop\n"
+    "  bindery keys create --name indexer --scope embed --scope files --json",
+)
+def keys_create(
+    name: Annotated[str, typer.Option(help="What or whom it is for.")],
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(help="What it opens: embed (the default), files or admin. May come again."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Make a key and show it, this once. From the first on, servers of this home ask for one."""
+    found = _begin()
+    from bindery.faces.cli.keys import create
+
+    create(found.settings, name, scope or ["embed"], json=json)
+
+
+@keys.command("list", epilog="Example:\n  bindery keys list")
+def keys_list(json: Json = False) -> None:
+    """List the keys, by id; none of them can be shown again."""
+    found = _begin()
+    from bindery.faces.cli.keys import show
+
+    show(found.settings, json=json)
+
+
+@keys.command("revoke", epilog="Example:\n  bindery keys revoke 1f0c2a9b")
+def keys_revoke(
+    key_id: Annotated[str, typer.Argument(metavar="ID", help="Which, as the list has it.")],
+    json: Json = False,
+) -> None:
+    """Revoke a key. Running servers refuse it within a second."""
+    found = _begin()
+    from bindery.faces.cli.keys import revoke
+
+    revoke(found.settings, key_id, json=json)
 
 
 @app.command(epilog="Example:\n  bindery demo")
 def demo(json: Json = False) -> None:
     """Do the main job on a document that comes with Bindery: parse, chunk, embed, find."""
-    settings = _begin()
+    found = _begin()
     from bindery.faces.cli.demo import demo as run
 
-    run(settings, json=json)
+    run(found.settings, json=json)
 
 
 @app.command(epilog="Examples:\n  bindery doctor\n  bindery doctor --json")
-def doctor(json: Json = False) -> None:
+def doctor(config: Config = None, json: Json = False) -> None:
     """Check this machine, the settings and every model; say what to do about each problem."""
-    settings = _begin()
+    found = _begin(config)
     from bindery.faces.cli.doctor import doctor as run
-    from bindery.settings import VARIABLES
 
-    given = {name for name in VARIABLES if os.environ.get(name)}
-    if settings.token:
-        given.add("HF_TOKEN")
-    if not run(settings, given, json=json):
+    if not run(found, json=json):
         raise typer.Exit(FAILED)

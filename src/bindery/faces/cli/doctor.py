@@ -5,7 +5,7 @@ import platform
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -21,11 +21,13 @@ from bindery import __version__, documents
 from bindery.encoders.selftest import known_answers
 from bindery.errors import BinderyError, InvalidValue, ModelMissing
 from bindery.faces.cli.printing import count, output, print_json, printable
+from bindery.faces.http.listening import is_loopback, listen
 from bindery.faces.python import open_library
 from bindery.library import DEFAULT_MODEL, Library, ModelState, ModelStatus
 from bindery.models.catalog import DEFAULT_MODELS
 from bindery.models.hub import HubSource
-from bindery.settings import VARIABLES, Settings
+from bindery.settings import FIELDS, Found, Settings, misspelt
+from bindery.store.keys import KeyStore
 
 # The largest model of the catalog, once more while it is in staging.
 _ENOUGH_BYTES = 3_000_000_000
@@ -64,20 +66,17 @@ class Check:
     remedy: str = ""
 
 
-def doctor(settings: Settings, given: Collection[str], *, json: bool) -> bool:
-    """Look at everything, without the network; whether no problem was found.
-
-    ``given`` names the variables of the environment that were set.
-    """
-    found: list[Check] = []
-    for group, checks in groupby(examine(settings, given), key=lambda check: check.group):
+def doctor(found: Found, *, json: bool) -> bool:
+    """Look at everything, without the network; whether no problem was found."""
+    looked: list[Check] = []
+    for group, checks in groupby(examine(found), key=lambda check: check.group):
         kept = list(checks)
-        found += kept
+        looked += kept
         if not json:
             _show(group, kept)
-    problems = sum(check.verdict is Verdict.PROBLEM for check in found)
+    problems = sum(check.verdict is Verdict.PROBLEM for check in looked)
     if json:
-        print_json({"ok": not problems, "checks": [asdict(check) for check in found]})
+        print_json({"ok": not problems, "checks": [asdict(check) for check in looked]})
     else:
         what = count(problems, "problem") if problems else "No problem"
         style = "bold red" if problems else "bold green"
@@ -85,11 +84,13 @@ def doctor(settings: Settings, given: Collection[str], *, json: bool) -> bool:
     return not problems
 
 
-def examine(settings: Settings, given: Collection[str]) -> Iterator[Check]:
+def examine(found: Found) -> Iterator[Check]:
     """All checks, the slow ones last."""
     yield from _system()
     yield from _packages()
-    yield from _settings(settings, given)
+    yield from _settings(found)
+    settings = found.settings
+    yield from _server(settings)
     yield from _home(settings.home)
     yield _parsing(settings)
     yield from _models(settings)
@@ -120,34 +121,37 @@ def _packages() -> Iterator[Check]:
             )
 
 
-VALUES: Mapping[str, Callable[[Settings], object]] = {
-    "BINDERY_HOME": lambda settings: settings.home,
-    "BINDERY_MODELS": lambda settings: settings.models_folder or "none",
-    "BINDERY_CATALOG": lambda settings: settings.catalog or "none",
-    "BINDERY_PRECISION": lambda settings: settings.precision,
-    "BINDERY_ENGINE": lambda settings: settings.engine,
-    "BINDERY_DEVICE": lambda settings: settings.device,
-    "BINDERY_THREADS": lambda settings: settings.threads or "every core",
-    "BINDERY_HOST": lambda settings: settings.host,
-    "BINDERY_PORT": lambda settings: settings.port,
-    "BINDERY_UPLOAD_LIMIT_MB": lambda settings: settings.upload_limit_bytes >> 20,
-    "BINDERY_PARSE_TIMEOUT_S": lambda settings: settings.parse_timeout_s,
-    "HF_ENDPOINT": lambda settings: HubSource(settings.hub).endpoint,
-    # Never more than whether it is there.
-    "HF_TOKEN": lambda settings: "present" if settings.token else "absent",
-}
-"""What each variable of the environment came to."""
+def _settings(found: Found) -> Iterator[Check]:
+    for name, field in FIELDS.items():
+        detail = f"{found.shown(name)} ({found.origin(name)})"
+        yield Check("settings", field.variable, Verdict.GOOD, detail)
+    try:
+        HubSource(found.settings.hub)
+    except InvalidValue as error:
+        remedy = "Set HF_ENDPOINT to one."
+        yield Check("settings", "HF_ENDPOINT", Verdict.PROBLEM, error.message, remedy)
+    for name, near in misspelt(os.environ).items():
+        remedy = f"Did you mean {near}?" if near else "`bindery settings` lists them all."
+        yield Check("settings", name, Verdict.NOTE, "is no setting", remedy)
 
 
-def _settings(settings: Settings, given: Collection[str]) -> Iterator[Check]:
-    for name in VARIABLES:
-        origin = "from the environment" if name in given else "default"
-        try:
-            value = VALUES[name](settings)
-        except InvalidValue as error:
-            yield Check("settings", name, Verdict.PROBLEM, error.message, f"Set {name} to one.")
-        else:
-            yield Check("settings", name, Verdict.GOOD, f"{value} ({origin})")
+def _server(settings: Settings) -> Iterator[Check]:
+    keys = KeyStore(settings.home).read()
+    detail = f"{count(len(keys), 'key')}; the server asks for one" if keys else "none are needed"
+    is_open = not keys and not is_loopback(settings.host)
+    yield Check(
+        "server",
+        "keys",
+        Verdict.PROBLEM if is_open and not settings.insecure else Verdict.GOOD,
+        f"none, and {settings.host} is open to other machines" if is_open else detail,
+        "Make one: `bindery keys create --name NAME`." if is_open else "",
+    )
+    try:
+        listen(settings.host, settings.port).close()
+    except InvalidValue as error:
+        yield Check("server", "port", Verdict.NOTE, error.message, error.remedy)
+    else:
+        yield Check("server", "port", Verdict.GOOD, f"{settings.port} of {settings.host} is free")
 
 
 def _home(home: Path) -> Iterator[Check]:

@@ -5,11 +5,11 @@ code  means
 ====  ==================================================================================
 0     everything that was asked for is done
 1     something unexpected failed, or ``bindery doctor`` found a problem
-2     a wrong option or value: no such option, model, strategy or rotation, or out of range
+2     a wrong option or value: no such option, model, strategy, rotation or key, or out of range
 3     a model cannot be had or cannot be used
 4     an input cannot be read; with several, the others are done
 5     the disk: full, read-only, or not what it should hold
-130   stopped by Ctrl-C
+130   stopped by Ctrl-C; of a server, by the second signal
 141   whoever read the output has closed it, as ``head`` does
 ====  ==================================================================================
 """
@@ -30,6 +30,7 @@ from bindery.errors import (
     SourceError,
     StorageError,
     UnknownFile,
+    UnknownKey,
     UnknownModel,
     UnknownRotation,
     UnknownStrategy,
@@ -49,6 +50,7 @@ EXIT_CODES: Mapping[type[BaseException], int] = {
     BinderyError: FAILED,
     InvalidValue: WRONG_USE,
     UnknownModel: WRONG_USE,
+    UnknownKey: WRONG_USE,
     UnknownStrategy: WRONG_USE,
     UnknownRotation: WRONG_USE,
     ModelError: NO_MODEL,

@@ -18,6 +18,7 @@ _STYLES = {
     ModelState.PRESENT: "green",
     ModelState.REMOTE: "green",
     ModelState.MISSING: "yellow",
+    ModelState.FAILING: "red",
     ModelState.REFUSED: "red",
     ModelState.UNSUPPORTED: "dim",
 }

@@ -1,27 +1,28 @@
 """``bindery serve``: the REST API on an address of this machine."""
 
 import logging
-from dataclasses import replace
+import os
 
 from rich.text import Text
 
 from bindery import __version__
 from bindery.faces.cli.printing import output
 from bindery.faces.http.server import serve as serve_http
+from bindery.faces.logs import open_log
 from bindery.library import DEFAULT_MODEL
-from bindery.settings import Settings
+from bindery.settings import FIELDS, Found, misspelt
+
+_log = logging.getLogger(__name__)
 
 
-def serve(settings: Settings, *, host: str | None, port: int | None) -> None:
-    """Serve until stopped; the arguments go before the settings."""
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("bindery").setLevel(logging.INFO)
-    address = replace(
-        settings,
-        host=settings.host if host is None else host,
-        port=settings.port if port is None else port,
-    )
-    serve_http(address, on_ready=announce)
+def serve(found: Found) -> None:
+    """Serve until stopped."""
+    open_log(found.settings.log_format, found.settings.log_level)
+    for name in found.origins:
+        _log.info("Setting %s is %s (%s).", FIELDS[name].key, found.shown(name), found.origin(name))
+    for name, near in misspelt(os.environ).items():
+        _log.warning("%s is no setting; the nearest is %s.", name, near or "none")
+    serve_http(found.settings, on_ready=announce)
 
 
 def announce(address: str) -> None:

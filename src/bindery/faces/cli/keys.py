@@ -1,0 +1,79 @@
+"""``bindery keys``: who may use a server of this home."""
+
+from collections.abc import Collection
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.table import Table
+
+from bindery.errors import InvalidValue
+from bindery.faces.cli.printing import messages, output, print_json, printable
+from bindery.settings import Settings
+from bindery.store.keys import Key, KeyStore, Scope
+
+
+def create(settings: Settings, name: str, scopes: Collection[str], *, json: bool) -> None:
+    """Make a key and show it: the key alone on standard output, so that a script can take it."""
+    key, text = KeyStore(settings.home).create(name, [_scope(scope) for scope in scopes])
+    if json:
+        print_json({**_facts(key), "key": text.reveal()})
+        return
+    messages().print(
+        f"Key {key.id} ({', '.join(sorted(key.scopes))}) is shown this once: keep it. Clients send "
+        "it as Authorization: Bearer, or as x-api-key.",
+        soft_wrap=True,
+    )
+    output().print(text.reveal(), soft_wrap=True)
+
+
+def show(settings: Settings, *, json: bool) -> None:
+    """List the keys, without what would open anything."""
+    keys = KeyStore(settings.home).read()
+    if json:
+        print_json({"total_keys": len(keys), "keys": [_facts(key) for key in keys]})
+        return
+    if not keys:
+        output().print("No keys. `bindery keys create --name NAME` makes one.")
+        return
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for heading in ("id", "name", "scopes", "created"):
+        table.add_column(heading)
+    for key in keys:
+        facts = _facts(key)
+        scopes = ", ".join(facts["scopes"])
+        table.add_row(key.id, printable(key.name), scopes, facts["created_at"])
+    output().print(table)
+
+
+def revoke(settings: Settings, key_id: str, *, json: bool) -> None:
+    """Take a key away from whoever has it."""
+    key = KeyStore(settings.home).revoke(key_id)
+    if json:
+        print_json({"id": key.id, "revoked": True})
+    else:
+        output().print(
+            f"Key {key.id} ({printable(key.name)}) is revoked; running servers refuse it within a "
+            "second.",
+            soft_wrap=True,
+        )
+
+
+def _scope(name: str) -> Scope:
+    try:
+        return Scope(name)
+    except ValueError:
+        raise InvalidValue(
+            f"There is no scope {name!r}.",
+            remedy=f"Choose from: {', '.join(Scope)}.",
+            param="scope",
+        ) from None
+
+
+def _facts(key: Key) -> dict[str, Any]:
+    created = datetime.fromtimestamp(key.created_at, UTC).isoformat(timespec="seconds")
+    return {
+        "id": key.id,
+        "name": key.name,
+        "scopes": sorted(key.scopes),
+        "created_at": created,
+    }

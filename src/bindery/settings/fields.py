@@ -1,0 +1,221 @@
+"""What can be set: one table; flags, variables, keys of the file and the manual follow from it."""
+
+import dataclasses
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bindery.models.secret import Secret
+
+CONFIG_VARIABLE = "BINDERY_CONFIG"
+PREFIX = "BINDERY_"
+
+_MEGABYTE = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that is set from outside; ``FIELDS`` says what each is for."""
+
+    home: Path
+    hub: str = "https://huggingface.co"
+    token: Secret | None = None
+    models_folder: Path | None = None
+    catalog: Path | None = None
+    precision: str = "auto"
+    engine: str = "auto"
+    device: str = "auto"
+    threads: int | None = None
+    memory_budget_bytes: int | None = None
+    host: str = "127.0.0.1"
+    port: int = 8000
+    insecure: bool = False
+    allowed_hosts: tuple[str, ...] = ()
+    cors_origins: tuple[str, ...] = ()
+    token_input: str = "cl100k"  # noqa: S105 - no password
+    request_timeout_s: float = 120.0
+    header_timeout_s: float = 10.0
+    body_timeout_s: float = 10.0
+    body_limit_bytes: int = 16 * _MEGABYTE
+    upload_limit_bytes: int = 200 * _MEGABYTE
+    parse_timeout_s: float = 30.0
+    max_requests: int = 1024
+    queue_tokens: int = 65_536
+    cache_bytes: int = 64 * _MEGABYTE
+    shares_cache: bool = False
+    drain_delay_s: float = 1.0
+    drain_timeout_s: float = 30.0
+    log_format: str = "auto"
+    log_level: str = "info"
+    otel_endpoint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How a value is written. ``parse`` raises ValueError for a text that is none."""
+
+    word: str
+    expects: str
+    parse: Callable[[str], object]
+    show: Callable[[Any], str] = str
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A setting: ``key`` in the settings file, and from that the names of its flag and variable.
+
+    ``name`` is the field of Settings, where it is not the key: those that count bytes are set in
+    megabytes.
+    """
+
+    key: str
+    kind: Kind
+    help: str
+    name: str = ""
+    variable: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", self.name or self.key)
+        object.__setattr__(self, "variable", self.variable or PREFIX + self.key.upper())
+
+    @property
+    def flag(self) -> str:
+        """The option of ``bindery serve`` that sets it."""
+        return f"--{self.key.replace('_', '-')}"
+
+    @property
+    def is_secret(self) -> bool:
+        """Whether it is read from the environment alone, and never shown."""
+        return self.kind is _TOKEN
+
+    @property
+    def default(self) -> object:
+        """What it is where nothing sets it; None for the home folder too."""
+        (found,) = (one for one in dataclasses.fields(Settings) if one.name == self.name)
+        return None if found.default is dataclasses.MISSING else found.default
+
+    def shown(self, value: object) -> str:
+        """A value as a person would set it; of a secret only whether it is there."""
+        if self.is_secret:
+            return "absent" if value is None else "present"
+        return "none" if value is None or value == () else self.kind.show(value)
+
+
+def _whole(least: int, most: int | None = None, *, scale: int = 1) -> Kind:
+    def parse(text: str) -> int:
+        value = int(text) if text.isdecimal() and len(text) < 20 else -1
+        if value < least or (most is not None and value > most):
+            raise ValueError
+        return value * scale
+
+    end = "up" if most is None else f"to {most}"
+    return Kind("number", f"a number from {least} {end}", parse, lambda value: str(value // scale))
+
+
+def _seconds(*, may_be_none: bool = False) -> Kind:
+    def parse(text: str) -> float:
+        value = float(text)
+        if not 0 <= value < float("inf") or (value == 0 and not may_be_none):
+            raise ValueError
+        return value
+
+    return Kind("seconds", "a number of seconds", parse, lambda value: f"{value:g}")
+
+
+def _choice(*names: str) -> Kind:
+    def parse(text: str) -> str:
+        if text not in names:
+            raise ValueError
+        return text
+
+    return Kind("name", f"one of {', '.join(names)}", parse)
+
+
+def _switch(text: str) -> bool:
+    word = text.lower()
+    if word not in (yes := ("true", "yes", "on", "1")) and word not in ("false", "no", "off", "0"):
+        raise ValueError
+    return word in yes
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name for part in text.split(",") if (name := part.strip()))
+
+
+def _without_secrets(address: str) -> str:
+    """An address without the password, the query or the key that some put into one."""
+    return re.sub(r"//[^/]*@", "//hidden@", re.sub(r"[?#].*", "?hidden", address))
+
+
+_TEXT = Kind("name", "a name", str)
+_TOKEN = Kind("token", "a token", lambda text: Secret(text, name="HF_TOKEN"))
+_PATH = Kind("path", "a path", lambda text: Path(text).expanduser().absolute())
+_ADDRESS = Kind("address", "an address", lambda text: text.rstrip("/"), _without_secrets)
+_SWITCH = Kind("", "true or false", _switch, lambda value: str(value).lower())
+_NAMES = Kind("names", "names with commas between them", _names, ", ".join)
+_MEGABYTES = _whole(1, scale=_MEGABYTE)
+_SOME_MEGABYTES = _whole(0, scale=_MEGABYTE)
+_TOKEN_INPUTS = _choice("cl100k", "model", "reject")
+_LOG_FORMATS = _choice("auto", "console", "json")
+_LOG_LEVELS = _choice("debug", "info", "warning", "error")
+
+GROUPS: Mapping[str, tuple[Field, ...]] = {
+    "Models": (
+        Field("home", _PATH, "folder of models and files"),
+        Field("models", _PATH, "folder of your own models, asked before the hub", "models_folder"),
+        Field("catalog", _PATH, "TOML file with further models"),
+        Field("hub", _ADDRESS, "where models are fetched from", variable="HF_ENDPOINT"),
+        Field("token", _TOKEN, "opens gated models; never shown", variable="HF_TOKEN"),
+        Field("precision", _TEXT, "auto, f32, bf16 or int8"),
+        Field("engine", _TEXT, "auto, openvino or torch"),
+        Field("device", _TEXT, "auto, cpu, cuda, cuda:0 and so on, or mps"),
+        Field("threads", _whole(1), "cores to use; all by default"),
+        Field("memory_budget_mb", _MEGABYTES, "memory for loaded models", "memory_budget_bytes"),
+    ),
+    "Server": (
+        Field("host", _TEXT, "address to listen on"),
+        Field("port", _whole(0, 65535), "port to listen on; 0 takes a free one"),
+        Field("insecure", _SWITCH, "serve other machines without keys"),
+        Field("allowed_hosts", _NAMES, "further names that clients call the server by"),
+        Field("cors_origins", _NAMES, "origins whose web pages may use the server"),
+        Field("token_input", _TOKEN_INPUTS, "token ids that clients send: cl100k, model, reject"),
+    ),
+    "Limits": (
+        Field("request_timeout_s", _seconds(), "time to answer a request"),
+        Field("header_timeout_s", _seconds(), "time for a request's head to come"),
+        Field("body_timeout_s", _seconds(), "silence allowed while its body comes"),
+        Field("body_limit_mb", _MEGABYTES, "largest body, but for files", "body_limit_bytes"),
+        Field("upload_limit_mb", _MEGABYTES, "largest file", "upload_limit_bytes"),
+        Field("parse_timeout_s", _seconds(), "time to parse a document"),
+        Field("max_requests", _whole(1), "requests at a time; more are told 503"),
+        Field("queue_tokens", _whole(1), "tokens that may wait for a model; more are told 503"),
+        Field("cache_mb", _SOME_MEGABYTES, "vectors kept in memory; 0 keeps none", "cache_bytes"),
+        Field("shares_cache", _SWITCH, "let keys share the vectors that are kept"),
+    ),
+    "Ending": (
+        Field("drain_delay_s", _seconds(may_be_none=True), "not ready, yet serving, so long"),
+        Field("drain_timeout_s", _seconds(), "time from SIGTERM until all is over"),
+    ),
+    "Logs": (
+        Field("log_format", _LOG_FORMATS, "auto, console or json"),
+        Field("log_level", _LOG_LEVELS, "debug, info, warning or error"),
+        Field(
+            "otel_endpoint",
+            _ADDRESS,
+            "where traces go, by OTLP over HTTP",
+            variable="OTEL_EXPORTER_OTLP_ENDPOINT",
+        ),
+    ),
+}
+"""Every setting, in the groups that help and manual show."""
+
+FIELDS: Mapping[str, Field] = {field.name: field for group in GROUPS.values() for field in group}
+"""The same, by the field of Settings."""
+
+VARIABLES: Mapping[str, str] = {
+    CONFIG_VARIABLE: "settings file",
+    **{field.variable: field.help for field in FIELDS.values()},
+}
+"""Every variable of the environment that Bindery reads, and what it sets."""

@@ -1,0 +1,200 @@
+"""Flags go before the environment, that before the settings file, that before the defaults."""
+
+import difflib
+import re
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import platformdirs
+
+from bindery.errors import InvalidValue
+from bindery.models.secret import Secret
+from bindery.settings.fields import CONFIG_VARIABLE, FIELDS, PREFIX, VARIABLES, Field, Settings
+
+CONFIG_NAME = "bindery.toml"
+
+_BY_KEY = {field.key: field for field in FIELDS.values()}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The settings with the origin of each; ``file`` is the settings file, if one was read."""
+
+    settings: Settings
+    origins: Mapping[str, str]
+    file: Path | None = None
+
+    def origin(self, name: str) -> str:
+        """Where a field's value comes from: ``"flag --port"``, ``"default"`` and so on."""
+        return self.origins.get(name, "default")
+
+    def shown(self, name: str) -> str:
+        """A field's value as a person would set it; of a secret only whether it is there."""
+        return FIELDS[name].shown(getattr(self.settings, name))
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """The settings that the environment and the file give. Raises as :func:`find_settings`."""
+    return find_settings(environment).settings
+
+
+def find_settings(
+    environment: Mapping[str, str],
+    *,
+    flags: Mapping[str, str | None] | None = None,
+    config: Path | None = None,
+) -> Found:
+    """The settings, each from the first place that has it.
+
+    ``flags`` are texts by field, None where not given. The file is ``config``, else what
+    ``BINDERY_CONFIG`` names, else ``bindery.toml`` in the home folder if there is one.
+
+    Raises InvalidValue naming the flag, the variable or the line of the file that is at fault.
+    """
+    found: dict[str, tuple[object, str]] = {}
+
+    def take(given: Iterable[tuple[Field, str, str]]) -> None:
+        for field, text, origin in given:
+            value = _parsed(field, text, origin)
+            found.setdefault(field.name, (value, origin))
+
+    take(_from_flags(flags or {}))
+    take(_from_environment(environment))
+    home = platformdirs.user_data_path("bindery").absolute()
+    found_home = found.get("home", (home, ""))[0]
+    assert isinstance(found_home, Path)
+    file = _config_file(environment, config, found_home)
+    if file is not None:
+        take(_from_file(file))
+    values: dict[str, Any] = {"home": home, **{name: value for name, (value, _) in found.items()}}
+    origins = MappingProxyType({name: origin for name, (_, origin) in found.items()})
+    return Found(Settings(**values), origins, file)
+
+
+def take_settings(
+    environment: MutableMapping[str, str],
+    *,
+    flags: Mapping[str, str | None] | None = None,
+    config: Path | None = None,
+) -> Found:
+    """The same, and the token is taken out, so that no process started from here inherits it."""
+    found = find_settings(environment, flags=flags, config=config)
+    environment.pop("HF_TOKEN", None)
+    return found
+
+
+def read_keys(environment: Mapping[str, str], names: Iterable[str]) -> dict[str, Secret]:
+    """The keys of remote models, by the variables that their rows name; those that are set."""
+    values = {name: environment.get(name, "").strip() for name in names}
+    return {name: Secret(value, name=name) for name, value in values.items() if value}
+
+
+def misspelt(environment: Mapping[str, str]) -> dict[str, str]:
+    """Variables that are named as if they were ours and are not, each with the nearest of ours."""
+    strange = [name for name in environment if name.startswith(PREFIX) and name not in VARIABLES]
+    near = {name: _nearest(name.removeprefix(PREFIX).lower(), _BY_KEY) for name in sorted(strange)}
+    return {name: _BY_KEY[key].variable if key else "" for name, key in near.items()}
+
+
+def _from_flags(flags: Mapping[str, str | None]) -> Iterator[tuple[Field, str, str]]:
+    for name, text in flags.items():
+        if text is not None:
+            field = FIELDS[name]
+            yield field, text, f"flag {field.flag}"
+
+
+def _from_environment(environment: Mapping[str, str]) -> Iterator[tuple[Field, str, str]]:
+    for field in FIELDS.values():
+        if text := environment.get(field.variable, "").strip():
+            yield field, text, f"environment {field.variable}"
+
+
+def _from_file(file: Path) -> Iterator[tuple[Field, str, str]]:
+    content = _read(file)
+    for key, value in _parsed_toml(file, content).items():
+        origin = f"file {file}{_line(content, key)}"
+        field = _BY_KEY.get(key)
+        if field is None:
+            near = _nearest(key, _BY_KEY)
+            raise InvalidValue(
+                f"There is no setting {key!r} ({origin}).",
+                remedy=f"Did you mean {near}?" if near else "`bindery settings` lists them all.",
+                param=key,
+            )
+        if field.is_secret:
+            raise InvalidValue(
+                f"{key} is not taken from a file ({origin}): files are copied and committed.",
+                remedy=f"Remove it there, revoke it if others could read it, and set "
+                f"{field.variable} in the environment.",
+                param=key,
+            )
+        yield field, _as_text(value), origin
+
+
+def _parsed(field: Field, text: str, origin: str) -> object:
+    source, _, name = origin.partition(" ")
+    param = field.key if source == "file" else name
+    try:
+        return field.kind.parse(text)
+    except ValueError:
+        where = f" ({origin})" if source == "file" else ""
+        raise InvalidValue(
+            f"{param} is {text!r}{where}.", remedy=f"Set it to {field.kind.expects}.", param=param
+        ) from None
+
+
+def _config_file(environment: Mapping[str, str], config: Path | None, home: Path) -> Path | None:
+    named = environment.get(CONFIG_VARIABLE, "").strip()
+    if config is None and not named:
+        # Not in the working directory: who fills a folder must not say where the server listens.
+        usual = home / CONFIG_NAME
+        return usual if usual.is_file() else None
+    return (config or Path(named)).expanduser().absolute()
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InvalidValue(
+            f"The settings file {file} cannot be read: {error.strerror}.",
+            remedy=f"Check the path in --config or {CONFIG_VARIABLE}, and whose file it is.",
+            param="config",
+        ) from None
+    except UnicodeDecodeError:
+        raise InvalidValue(
+            f"The settings file {file} is not UTF-8.", remedy="Save it as such.", param="config"
+        ) from None
+
+
+def _parsed_toml(file: Path, content: str) -> Mapping[str, object]:
+    try:
+        return tomllib.loads(content)
+    except (ValueError, RecursionError) as error:  # of int, too, for numbers without end
+        raise InvalidValue(
+            f"The settings file {file} is not TOML: {error}.",
+            remedy="Write one `key = value` a line.",
+            param="config",
+        ) from None
+
+
+def _as_text(value: object) -> str:
+    """A value of the file as the environment would have it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return ",".join(map(str, value))  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    return str(value).strip()
+
+
+def _line(content: str, key: str) -> str:
+    written = re.search(rf"""^[ \t]*\[?["']?{re.escape(key)}["']?[ \t]*[=.\]]""", content, re.M)
+    return f", line {content.count(chr(10), 0, written.start()) + 1}" if written else ""
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    return next(iter(difflib.get_close_matches(name, known, n=1)), "")
