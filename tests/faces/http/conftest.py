@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 import uvicorn
 from starlette.testclient import TestClient
+from tests.faces.families import TINY, write_catalog
 
 from bindery.embeddings import Embeddings
 from bindery.faces.http.app import create_app
 from bindery.faces.http.examples import ROTATION
 from bindery.library import Library
+from bindery.models.catalog import DEFAULT_MODELS
+from bindery.models.catalog_file import read_catalog
 from bindery.models.sources import FolderSource
 from bindery.rotation import Rotation
 from bindery.settings import Settings
@@ -96,3 +99,20 @@ def server(home: Path, settings: Settings) -> Iterator[str]:
     yield f"{ADDRESS}:{port}"
     server.should_exit = True
     thread.join()
+
+
+@pytest.fixture(scope="session")
+def families(
+    tmp_path_factory: pytest.TempPathFactory, minilm_folder: Path
+) -> Iterator[tuple[TestClient, Library]]:
+    """An app with a model of each family, tiny but for `vanilla`, and its library."""
+    home = tmp_path_factory.mktemp("families")
+    catalog = read_catalog(write_catalog(home / "catalog.toml"))
+    library = Library(home, catalog=catalog, precision="f32", threads=1)
+    for name in DEFAULT_MODELS:
+        source = FolderSource(TINY.get(name, minilm_folder))
+        [outcome] = library.preload([name], [source], progress=lambda *_: None)
+        assert outcome.error is None
+    settings = Settings(home=home, precision="f32")
+    with TestClient(create_app(library, settings), base_url=ADDRESS) as client:
+        yield client, library

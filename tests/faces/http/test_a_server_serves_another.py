@@ -42,6 +42,7 @@ def test_vectors_are_those_of_the_model(server, local, encoding_format, texts_pe
         sends_role=True,
         encoding_format=encoding_format,
         texts_per_request=texts_per_request,
+        extra={"truncate": "end"},
     )
     remote = load_remote(row)
     encoded = remote.encode_counted(TEXTS, role)
@@ -52,9 +53,9 @@ def test_vectors_are_those_of_the_model(server, local, encoding_format, texts_pe
 
 
 def test_what_the_other_refuses_is_told(server):
-    remote = load_remote(_entry(server, extra={"truncate": "error"}))
+    remote = load_remote(_entry(server))
     assert len(remote.encode(["short"], "query")) == 1
-    with pytest.raises(TextTooLong, match=r"text 0 too long: .*takes 256"):
+    with pytest.raises(TextTooLong, match=r"text 0 too long: .*reads 256"):
         remote.encode(["x " * 300], "query")
     remote.close()
 

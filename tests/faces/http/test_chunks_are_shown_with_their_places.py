@@ -57,7 +57,8 @@ def test_chunks_keep_to_size_and_say_what_would_be_cut(client, strategy):
         assert chunk["tokens"] <= 300
         assert chunk["truncated_tokens"] == max(0, chunk["tokens"] - 254)
 
-    answer = client.post("/embedding/vanilla/generate?preview=1", json={"chunks": shown["chunks"]})
+    body = {"chunks": shown["chunks"], "truncate": "end"}
+    answer = client.post("/embedding/vanilla/generate?preview=1", json=body)
     cut = answer.json()["tokens_cut"]
     assert cut == [chunk["truncated_tokens"] for chunk in shown["chunks"]]
     assert any(cut)

@@ -35,6 +35,7 @@ def test_the_order_is_the_librarys(client, library: Library):
 def test_the_best_so_many_and_their_texts(client):
     whole = rerank(client)["results"]
     assert all("document" not in one for one in whole)
+    assert rerank(client, top_k=2)["results"] == whole[:2]
     best = rerank(client, top_n=2, return_documents=True)["results"]
     assert [one["document"] for one in best] == [{"text": DOCUMENTS[one["index"]]} for one in best]
     assert [one["index"] for one in best] == [one["index"] for one in whole[:2]]
@@ -63,6 +64,12 @@ def test_no_documents_give_no_results(client):
 def test_what_is_cut_is_told(client):
     body = {"model": "vanilla", "query": QUERY, "documents": ["paper " * 400, "short"]}
     assert client.post("/v1/rerank", json=body).headers["x-bindery-truncated-tokens"] == "146"
+    for how in ({"truncate": "error"}, {"truncation": False}):
+        refused = client.post("/v1/rerank", json=body | how)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (
+            400,
+            "context_length_exceeded",
+        )
 
 
 @pytest.mark.parametrize(

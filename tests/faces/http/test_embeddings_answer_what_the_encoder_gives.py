@@ -8,6 +8,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from bindery.library import Library
+from bindery.types import Truncate
 
 TEXTS = [
     "Loose paper is lost.",
@@ -65,16 +66,18 @@ def test_chunks_may_come_as_the_chunk_route_gives_them(client):
 
 
 def test_what_is_cut_is_told_or_refused(client):
-    answer = generate(client, chunks=["short", LONG])
+    answer = generate(client, chunks=["short", LONG], truncate="end")
     assert answer["tokens_used"] == [3, 256]
     assert answer["tokens_cut"] == [0, 146]
 
-    refused = client.post(
-        "/embedding/vanilla/generate", json={"chunks": ["short", LONG], "truncate": "error"}
-    )
-    assert refused.status_code == 400
-    error = refused.json()["error"]
-    assert error["code"] == "text_too_long"
+    for how in ({}, {"truncate": "error"}, {"truncate": False}, {"truncate": None}):
+        refused = client.post(
+            "/embedding/vanilla/generate", json={"chunks": ["short", LONG], **how}
+        )
+        assert refused.status_code == 400
+        error = refused.json()["error"]
+        assert (error["code"], error["param"]) == ("text_too_long", "chunks")
+        assert '"truncate": "end"' in error["remedy"]
     assert "Text 1 has 402 tokens" in error["message"]
     assert "256" in error["message"]
 
@@ -91,11 +94,25 @@ def test_nulls_are_absent_and_unknown_fields_ignored(client):
     assert len(answer.json()["data"][0]["embedding"]) == 384
 
 
+def test_either_end_may_be_cut(client, library):
+    words = [f"word{place} of a long text" for place in range(100)]
+    first, last = " ".join(words), " ".join(reversed(words))
+    encoder = library.encoder("vanilla")
+    for side in (Truncate.END, Truncate.START):
+        rows = np.float32(generate(client, chunks=[first, last], truncate=side)["embeddings"])
+        expected = encoder.encode([first, last], "document", truncate=side).rows
+        assert np.abs(rows - expected).max() < 1e-5
+    # What is left of the one is what is cut of the other.
+    assert not np.allclose(rows, encoder.encode([first, last], "document").rows, atol=1e-3)
+
+
 def test_openai_counts_and_cuts_are_told(client):
-    answer = client.post("/v1/embeddings", json={"model": "vanilla", "input": ["a b", LONG]})
+    body = {"model": "vanilla", "input": ["a b", LONG]}
+    answer = client.post("/v1/embeddings", json=body | {"truncate": "end"})
     assert answer.json()["usage"] == {"prompt_tokens": 260, "total_tokens": 260}
+    assert answer.json()["tokens_cut"] == [0, 146]
+    assert answer.headers["x-bindery-tokens"] == "260"
     assert answer.headers["x-bindery-truncated-tokens"] == "146"
-    body = {"model": "vanilla", "input": [LONG], "truncate": "error"}
     refused = client.post("/v1/embeddings", json=body)
     assert refused.status_code == 400
     assert refused.json()["error"]["code"] == "context_length_exceeded"
@@ -109,8 +126,9 @@ def test_openai_counts_and_cuts_are_told(client):
         ({"model": 7, "input": "x"}, "model"),
         ({"model": "vanilla", "input": []}, "input"),
         ({"model": "vanilla", "input": {}}, "input"),
-        ({"model": "vanilla", "input": [15339, 1917]}, "input"),
-        ({"model": "vanilla", "input": [[15339], [1917]]}, "input"),
+        ({"model": "vanilla", "input": [15339, "x"]}, "input"),
+        ({"model": "vanilla", "input": [[15339], "x"]}, "input"),
+        ({"model": "vanilla", "input": [15339, True]}, "input"),
         ({"model": "vanilla", "input": ["x", 7]}, "input"),
         ({"model": "vanilla", "input": ["x"] * 2049}, "input"),
         ({"model": "vanilla", "input": "x", "encoding_format": "hex"}, "encoding_format"),
@@ -118,7 +136,8 @@ def test_openai_counts_and_cuts_are_told(client):
         ({"model": "vanilla", "input": "x", "dimensions": "384"}, "dimensions"),
         ({"model": "vanilla", "input": "x", "dimensions": True}, "dimensions"),
         ({"model": "vanilla", "input": "x", "input_type": "poem"}, "input_type"),
-        ({"model": "vanilla", "input": "x", "truncate": "start"}, "truncate"),
+        ({"model": "vanilla", "input": "x", "truncate": "middle"}, "truncate"),
+        ({"model": "vanilla", "input": "x", "truncate": 7}, "truncate"),
     ],
 )
 def test_a_field_at_fault_is_named(client, body, param):

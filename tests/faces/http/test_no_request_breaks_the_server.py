@@ -2,6 +2,7 @@
 
 import json
 import threading
+import tracemalloc
 
 import pytest
 from fastapi import FastAPI
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from bindery.errors import BinderyError
+from bindery.faces.http.access import ACCESS, EMBED
 from bindery.faces.http.app import create_app
 from bindery.faces.http.errors import STATUSES, status_of
 from bindery.library import Library
@@ -97,6 +99,41 @@ def test_a_body_over_the_limit_is_refused(client, route, announced):
     answer = client.post(route, content=content if announced else iter([content]))
     assert answer.status_code == 413
     assert assert_refused(answer)["code"] == "request_too_large"
+
+
+@pytest.mark.parametrize("item", ["null", "{}", "[]", "[[]]", '"x"', "1.5", "true"])
+def test_300_000_wrong_items_get_one_complaint(client, item):
+    items = "[" + ",".join([item] * 300_000) + "]"
+    names = ["input", "inputs", "chunks", "texts", "documents", "titles", "ids", "embedding_types"]
+    fields = "".join(f'"{name}": {items}, ' for name in names[:4])
+    for line, needs in ACCESS.items():
+        method, path = line.split(" ")
+        if method != "POST" or needs != EMBED:
+            continue
+        path = path.replace("{model_id:path}", "vanilla")
+        body = f'{{{fields} "{names[4]}": {items}, "model": "vanilla", "query": "x"}}'
+        answer = client.post(path, content=body)
+        assert 400 <= answer.status_code < 500, (path, answer.text)
+        assert len(answer.content) < 2000, path
+
+
+@pytest.mark.parametrize("item", [b"[],", b"{},", b'"ab",', b"1.5,", b'"",'])
+def test_a_body_that_would_grow_in_memory_is_not_parsed(client, item):
+    content = b'{"model": "vanilla", "input": [' + item * (15_000_000 // len(item)) + b"0]}"
+    tracemalloc.start()
+    try:
+        answer = client.post("/v1/embeddings", content=content)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert answer.status_code == 413
+    assert assert_refused(answer)["code"] == "request_too_large"
+    assert peak < 100_000_000  # this client has the body three times over, and the server twice
+
+
+def test_of_a_name_that_comes_twice_the_last_counts(client):
+    content = b'{"model": "nothing", "input": "x", "model": "vanilla"}'
+    assert client.post("/v1/embeddings", content=content).status_code == 200
 
 
 def test_what_was_sent_is_not_sent_back(client):

@@ -1,13 +1,17 @@
 """`/ready` is 200 only when every model on the machine answers with the right numbers."""
 
+import asyncio
 import shutil
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from starlette.testclient import TestClient
 
+from bindery.engines.openvino import OpenVinoEngine
 from bindery.faces.http.app import create_app
+from bindery.faces.http.pools import Pool
 from bindery.library import Library
 from bindery.models.card import Family, ModelCard, RemoteEntry
 from bindery.models.catalog import CATALOG
@@ -92,3 +96,108 @@ def test_a_remote_model_is_not_waited_for(tmp_path):
         assert (status, state_of(answer, "far")["state"]) == (200, "remote")
         rows = {row["id"]: row for row in client.get("/models").json()["models"]}
         assert (rows["far"]["state"], rows["far"]["gated"]) == ("remote", False)
+
+
+@pytest.fixture
+def own_client(home) -> Iterator[TestClient]:
+    """An app of its own over the real model, loaded."""
+    app = create_app(Library(home, precision="f32"), Settings(home=home, precision="f32"))
+    with TestClient(app, base_url="http://127.0.0.1") as client:
+        assert when_loaded(client)[0] == 200
+        yield client
+
+
+def embed(client: TestClient, text: str) -> int:
+    return client.post("/v1/embeddings", json={"model": "vanilla", "input": text}).status_code
+
+
+def until_ready_is(client: TestClient, status: int) -> dict:
+    """The first answer with this status, which a second's worth of probes must see."""
+    for _ in range(10):
+        answer = client.get("/ready")
+        if answer.status_code == status:
+            return answer.json()
+        time.sleep(0.1)
+    raise AssertionError(f"/ready still says {answer.status_code}: {answer.text}")
+
+
+def test_an_engine_that_fails_is_told_within_a_second_and_so_is_its_recovery(
+    own_client, monkeypatch
+):
+    def fail(*_):
+        raise RuntimeError("no memory on the device")
+
+    with monkeypatch.context() as broken:
+        for name in ("hidden_states", "hidden_states_quickly"):
+            broken.setattr(OpenVinoEngine, name, fail)
+        number = 0
+        while (fault := own_client.app.state.desk.library.status("vanilla")).error is None:
+            number += 1
+            assert embed(own_client, f"text {number}") >= 400
+        answer = until_ready_is(own_client, 503)
+    assert answer["status"] == "not_ready"
+    vanilla = state_of(answer, "vanilla")
+    assert (vanilla["state"], vanilla["code"]) == ("failing", fault.error.code)
+    assert "no memory on the device" in vanilla["message"]
+    assert vanilla["remedy"]
+
+    while own_client.app.state.desk.library.status("vanilla").error is not None:
+        time.sleep(0.05)  # it proves itself, whether or not anybody asks
+    until_ready_is(own_client, 200)
+    assert embed(own_client, "a text") == 200
+
+
+def test_an_engine_that_hangs_is_told_within_a_second(own_client, monkeypatch):
+    goes_on = threading.Event()
+
+    def hang(*_):
+        goes_on.wait()
+        raise RuntimeError("it hung")
+
+    assert embed(own_client, "how long a text takes") == 200
+    with monkeypatch.context() as broken:
+        for name in ("hidden_states", "hidden_states_quickly"):
+            broken.setattr(OpenVinoEngine, name, hang)
+        asking = [threading.Thread(target=embed, args=(own_client, f"x {n}")) for n in range(4)]
+        for thread in asking:
+            thread.start()
+        try:
+            while own_client.app.state.desk.library.status("vanilla").error is None:
+                time.sleep(0.01)
+            answer = until_ready_is(own_client, 503)
+        finally:
+            goes_on.set()
+            for thread in asking:
+                thread.join()
+    assert state_of(answer, "vanilla")["state"] == "failing"
+
+
+def test_it_is_told_while_every_pool_is_busy(own_client):
+    desk = own_client.app.state.desk
+    goes_on = threading.Event()
+    pools = [pool for pool in vars(desk).values() if isinstance(pool, Pool)]
+    assert pools
+
+    async def fill() -> list[asyncio.Task]:
+        return [asyncio.create_task(pool.run(goes_on.wait)) for pool in pools for _ in range(64)]
+
+    tasks = own_client.portal.call(fill)
+    too_long = threading.Timer(30, goes_on.set)
+    too_long.start()
+    try:
+        assert own_client.get("/ready").status_code == 200
+        assert own_client.get("/health").status_code == 200
+        assert not goes_on.is_set()
+    finally:
+        too_long.cancel()
+        goes_on.set()
+        own_client.portal.call(asyncio.gather, *tasks)
+
+
+def test_a_server_that_is_told_to_end_is_not_ready_at_once(own_client):
+    own_client.app.state.desk.readiness.is_ending = True
+
+    answer = own_client.get("/ready")
+
+    assert (answer.status_code, answer.json()["status"]) == (503, "draining")
+    assert own_client.get("/health").status_code == 200

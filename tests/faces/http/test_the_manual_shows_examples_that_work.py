@@ -65,6 +65,24 @@ ROUTES = {
     "GET /rotations/{name}",
     "POST /v1/embeddings",
     "POST /v1/rerank",
+    "POST /v2/embed",
+    "POST /v1/embed",
+    "POST /embed",
+    "POST /embed_all",
+    "POST /similarity",
+    "POST /",
+    "POST /rerank",
+    "GET /info",
+    "POST /tokenize",
+    "POST /decode",
+    "POST /v1/tokenize",
+    "POST /v1/detokenize",
+    "POST /api/embed",
+    "POST /api/embeddings",
+    "GET /api/tags",
+    "POST /api/show",
+    "GET /api/version",
+    "GET /metrics",
     "GET /v1/models",
     "GET /v1/models/{model_id}",
     "GET /health",
@@ -102,11 +120,10 @@ def test_the_vectors_in_the_manual_are_those_the_server_gives(client):
 def test_the_order_in_the_manual_is_what_the_server_gives(client):
     given = client.post("/v1/rerank", json=examples.RERANK["texts"]["value"]).json()
     shown = examples.RERANKED
-    names = ("relevance_score", "normalised_score")
-    for one, other in zip(given.pop("results"), shown["results"], strict=True):
-        assert one.pop("index") == other["index"]
-        assert one == {name: pytest.approx(other[name], abs=1e-3) for name in names}
-    assert given == {name: value for name, value in shown.items() if name != "results"}
+    for rows in ("results", "data"):
+        for one, other in zip(given.pop(rows), shown[rows], strict=True):
+            assert one == {name: pytest.approx(value, abs=1e-3) for name, value in other.items()}
+    assert given == {name: shown[name] for name in given}
 
 
 def test_the_page_needs_nobody_else(client):

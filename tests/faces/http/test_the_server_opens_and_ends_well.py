@@ -1,26 +1,22 @@
-"""`serve`: where it listens, when it says so, and how it ends."""
+"""`serve`: where it listens, when it says so, and that it ends without losing a request."""
 
+import asyncio
 import os
 import signal
 import socket
-import subprocess
 import sys
+import time
 import urllib.request
 
 import pytest
+from tests.faces.http.ending import EMBED, Clients, head, read_answer, running
 
 from bindery.errors import InvalidValue
+from bindery.faces.http.draining import accept_queued
 from bindery.faces.http.server import serve
 from bindery.settings import Settings
 
-PROGRAM = """
-import sys
-from pathlib import Path
-from bindery.faces.http.server import serve
-from bindery.settings import Settings
-serve(Settings(home=Path(sys.argv[1]), port=0), on_ready=lambda address: print(address, flush=True))
-print("ended", flush=True)
-"""
+posix = pytest.mark.skipif(os.name == "nt", reason="signals are POSIX")
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.com", ""])
@@ -43,15 +39,142 @@ def test_a_port_that_is_none_is_told(tmp_path):
         serve(Settings(home=tmp_path, port=70000))
 
 
-@pytest.mark.skipif(os.name == "nt", reason="signals are POSIX")
-def test_it_says_where_it_is_answers_and_ends_on_a_signal(tmp_path):
-    command = [sys.executable, "-c", PROGRAM, str(tmp_path)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    with process:
-        address = process.stdout.readline().strip()
-        assert address.startswith("http://127.0.0.1:")
-        with urllib.request.urlopen(f"{address}/health", timeout=30) as answer:
+@posix
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_says_where_it_is_answers_and_ends_on_a_signal(tmp_path, number):
+    with running(tmp_path, drain_delay_s=0.1) as server:
+        with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/health", timeout=30) as answer:
             assert answer.status == 200
-        process.send_signal(signal.SIGINT)
-        output, errors = process.communicate(timeout=30)
-    assert (output, errors, process.returncode) == ("ended\n", "", 0)
+        server.send_signal(number)
+        assert server.end() == (0, "ended\n", "")
+
+
+@posix
+@pytest.mark.parametrize(("loop", "_round"), [("uvloop", 1), ("asyncio", 1), ("uvloop", 2)])
+def test_under_load_every_request_is_answered_or_not_let_in(home, loop, _round):
+    async def load(server):
+        clients = Clients(server.port)
+        tasks = [asyncio.create_task(clients.embed()) for _ in range(12)]
+        tasks.append(asyncio.create_task(clients.probe()))
+        while clients.outcomes["embed 200"] < 100 or clients.outcomes["ready 200"] < 1:
+            await asyncio.sleep(0.01)
+            assert not any(task.done() for task in tasks)
+        server.send_signal(signal.SIGTERM)
+        await asyncio.wait_for(asyncio.gather(*tasks), timeout=60)
+        return clients
+
+    with running(home, loop=loop, drain_delay_s=0.5) as server:
+        assert server.loop == loop
+        clients = asyncio.run(load(server))
+        assert server.end() == (0, "ended\n", "")
+    assert set(clients.outcomes) <= {"embed 200", "ready 200", "ready 503", "refused"}
+    assert clients.outcomes["refused"] == 13
+    # It was not ready any more, and still answered.
+    after = "\n".join(clients.events).rpartition("ready 200")[2].partition("ready 503")[2]
+    assert "embed 200" in after
+
+
+@posix
+@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+def test_who_asks_nothing_is_told_408_and_who_has_begun_to_ask_is_answered(home, loop):
+    async def visit(server):
+        idle = await asyncio.open_connection("127.0.0.1", server.port)
+        new = await asyncio.open_connection("127.0.0.1", server.port)
+        slow = await asyncio.open_connection("127.0.0.1", server.port)
+        request = head("POST", "/v1/embeddings", len(EMBED)) + EMBED
+        idle[1].write(request)
+        assert (await read_answer(idle[0]))[0] == 200
+        slow[1].write(request[:40])
+        await asyncio.sleep(0.1)
+        server.send_signal(signal.SIGTERM)
+        told = [await read_answer(reader) for reader, _ in (idle, new)]
+        # It waits for the rest of what has begun, with nobody else there any more.
+        slow[1].write(request[40:])
+        answered = await read_answer(slow[0])
+        ends = [await reader.read() for reader, _ in (idle, new, slow)]
+        for _, writer in (idle, new, slow):
+            writer.close()
+        return told, answered, ends
+
+    with running(home, loop=loop, drain_delay_s=0.2) as server:
+        told, answered, ends = asyncio.run(visit(server))
+        assert server.end() == (0, "ended\n", "")
+    assert [(status, headers["connection"]) for status, headers, _ in told] == [(408, "close")] * 2
+    assert (answered[0], answered[1]["connection"]) == (200, "close")
+    assert ends == [b""] * 3
+
+
+@posix
+def test_when_time_is_up_who_still_waits_is_told_503(home):
+    async def visit(server):
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(head("POST", "/v1/embeddings", 100))  # and no body
+        await asyncio.sleep(0.1)
+        server.send_signal(signal.SIGTERM)
+        status, headers, body = await read_answer(reader)
+        writer.close()
+        return status, headers, body
+
+    with running(home, drain_delay_s=0.1, drain_timeout_s=0.5) as server:
+        server.wait_until("ready")  # it would also wait for a model that is being loaded
+        status, headers, body = asyncio.run(visit(server))
+        code, output, errors = server.end()
+    assert (status, headers["retry-after"], headers["connection"]) == (503, "1", "close")
+    assert b"The server is ending." in body
+    assert (code, output) == (0, "ended\n")
+    assert "Traceback" not in errors
+
+
+@posix
+@pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])
+def test_it_serves_as_before_though_not_ready_and_a_second_signal_is_the_end(tmp_path, second):
+    with running(tmp_path, drain_delay_s=600.0, drain_timeout_s=600.0) as server:
+        server.send_signal(signal.SIGTERM)
+        server.wait_until("draining")
+        time.sleep(0.5)  # by now it would be closed
+        with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/models", timeout=30) as answer:
+            assert (answer.status, answer.headers["connection"]) == (200, "close")
+        server.send_signal(second)
+        assert server.end()[0] == 130
+
+
+@posix
+def test_an_interrupt_skips_the_delay(tmp_path):
+    with running(tmp_path, drain_delay_s=600.0, drain_timeout_s=600.0) as server:
+        server.send_signal(signal.SIGINT)
+        assert server.end() == (0, "ended\n", "")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other kernels cannot be told")
+@pytest.mark.parametrize(
+    "loop", [asyncio.new_event_loop, pytest.importorskip("uvloop").new_event_loop]
+)
+def test_who_comes_while_it_closes_is_refused_and_not_let_in_to_be_cut_off(loop):
+    came = []
+
+    def welcome(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        came.append(writer)
+        writer.close()
+
+    async def close_slowly(listener: socket.socket) -> None:
+        address = listener.getsockname()
+        before = [socket.create_connection(address) for _ in range(20)]
+        server = await asyncio.start_server(welcome, sock=listener)
+        await accept_queued(listener, time.monotonic() + 10)
+        assert len(came) == len(before)
+        with socket.socket() as late:
+            late.settimeout(0.2)
+            with pytest.raises(TimeoutError):
+                late.connect(address)
+        server.close()
+        listener.close()
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(address)
+        for one in before:
+            one.close()
+        await asyncio.gather(*(writer.wait_closed() for writer in came))
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        with asyncio.Runner(loop_factory=loop) as runner:
+            runner.run(close_slowly(listener))

@@ -1,5 +1,6 @@
 """Every form, length, rotation and encoding, on both routes: the library's own vectors."""
 
+from base64 import b64decode
 from collections.abc import Callable
 
 import numpy as np
@@ -9,7 +10,8 @@ from tests.values.test_codec_forms_are_exact import same
 
 from bindery.codec import Form, code, from_wire
 from bindery.errors import InvalidValue
-from bindery.faces.http.encoding import known, truncation
+from bindery.faces.http.calls import token_headers
+from bindery.faces.http.dialects.vectors import known
 from bindery.faces.http.examples import ROTATION
 from bindery.library import Library
 
@@ -62,6 +64,18 @@ def test_the_answer_says_all_that_is_needed_to_read_it(
     assert len(answer["revision"]) == 40
 
 
+@pytest.mark.parametrize("ask", [ours, openais])
+@pytest.mark.parametrize("encoding", ["float", "base64"])
+def test_unsigned_bytes_count_from_0(client, library, ask, encoding):
+    signed = ask(client, TEXTS, output_dtype="int8")
+    answer = ask(client, TEXTS, output_dtype="uint8", encoding_format=encoding)
+    rows = answer["embeddings"]
+    if encoding == "base64":
+        rows = [list(b64decode(row)) for row in rows]
+    assert rows == [[value + 128 for value in row] for row in signed["embeddings"]]
+    assert (answer["output_dtype"], answer["scales"]) == ("uint8", signed["scales"])
+
+
 def test_float_is_float32(client):
     assert ours(client, TEXTS, output_dtype="float") == ours(client, TEXTS)
 
@@ -79,7 +93,7 @@ def test_other_lengths_need_a_word(client, library, ask):
 @pytest.mark.parametrize(
     ("wish", "remedy"),
     [
-        ({}, "Allowed: 384."),
+        ({}, 'Allowed: 384. With "any_dimensions": true any shorter length is given, too.'),
         ({"any_dimensions": True}, "Choose 1 to 384."),
         ({"rotation": ROTATION}, "Choose 1 to 384."),
     ],
@@ -133,7 +147,7 @@ def test_a_preview_shows_the_first_numbers_and_changes_nothing_else(client, form
 @pytest.mark.parametrize(
     ("body", "status", "code", "param"),
     [
-        ({"output_dtype": "uint8"}, 400, "invalid_value", "output_dtype"),
+        ({"output_dtype": "int4"}, 400, "invalid_value", "output_dtype"),
         ({"output_dtype": 8}, 400, "invalid_value", "output_dtype"),
         ({"any_dimensions": "yes"}, 400, "invalid_value", "any_dimensions"),
         ({"any_dimensions": True, "dimensions": 385}, 400, "invalid_value", "dimensions"),
@@ -180,5 +194,7 @@ def test_counts_that_nobody_knows_are_null():
     counts = np.array([3, -1])
     assert known(counts) == [3, None]
     assert known(np.array([3, 0])).tolist() == [3, 0]
-    assert truncation(counts) == {}
-    assert truncation(np.array([3, 4])) == {"x-bindery-truncated-tokens": "7"}
+    assert token_headers(-1, counts) == {}
+    assert token_headers(9, counts) == {"x-bindery-tokens": "9"}
+    told = {"x-bindery-tokens": "9", "x-bindery-truncated-tokens": "7"}
+    assert token_headers(9, np.array([3, 4])) == told

@@ -8,6 +8,7 @@ from http import HTTPStatus
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from fastapi.telemetry import TelemetryConfig
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,22 +17,27 @@ import bindery
 from bindery.errors import BinderyError, InvalidValue, NotFound
 from bindery.faces.http import (
     chunks,
-    embeddings,
     examples,
     files,
     health,
     manual,
+    metrics,
     models,
-    openai,
-    reranking,
     rotations,
 )
+from bindery.faces.http.access import check_access
 from bindery.faces.http.bodies import invalid_field
 from bindery.faces.http.desk import Desk
+from bindery.faces.http.dialects.table import make_router
 from bindery.faces.http.errors import MethodNotAllowed, answer_error, error_answer
 from bindery.faces.http.guard import Guard
+from bindery.faces.http.observer import Observer
+from bindery.faces.http.origins import Origins
+from bindery.faces.http.stages import note_error
+from bindery.faces.http.tracing import Tracing
 from bindery.library import Library
 from bindery.settings import Settings
+from bindery.store.keys import KeyRing, KeyStore
 
 _DESCRIPTION = """\
 Documents go in, embeddings come out: upload a file, see its chunks, embed them.
@@ -39,11 +45,18 @@ Documents go in, embeddings come out: upload a file, see its chunks, embed them.
 Errors say what is wrong, under a stable `code`, and what to do about it. Nothing is cut, dropped
 or reordered without being told."""
 
-_LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
+# FastAPI's own traces hold addresses and queries, and go wherever the environment says.
+_NO_TELEMETRY: TelemetryConfig = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "operation_spans": False,
+    "auto_configure": False,
+}
 
 
-def create_app(library: Library, settings: Settings) -> FastAPI:
-    """The REST API over ``library``, which is closed with the app.
+def create_app(library: Library, settings: Settings, *, tracing: Tracing | None = None) -> FastAPI:
+    """The REST API over ``library``, which is closed with the app, and so is ``tracing``.
 
     The models that are on this machine load in the background once it has started.
     """
@@ -51,17 +64,30 @@ def create_app(library: Library, settings: Settings) -> FastAPI:
         title="Bindery",
         version=bindery.__version__,
         description=_DESCRIPTION,
+        openapi_tags=examples.TAGS,
         docs_url=None,  # ours needs no network
         redoc_url=None,
         lifespan=_lifespan,
         responses=examples.ERRORS,
         generate_unique_id_function=_route_name,
         redirect_slashes=False,
+        telemetry=_NO_TELEMETRY,
     )
-    app.state.desk = Desk(library, settings)
-    app.add_middleware(Guard, hosts=frozenset({*_LOOPBACK_NAMES, settings.host.lower()}))
-    for part in (files, chunks, embeddings, rotations, models, openai, reranking, health, manual):
+    desk = app.state.desk = Desk(library, settings)
+    app.state.tracing = tracing
+    app.include_router(make_router())
+    for part in (files, chunks, rotations, models, health, metrics, manual):
         app.include_router(part.router)
+    check_access(app.routes)
+    app.add_middleware(
+        Guard,
+        routes=app.routes,
+        settings=settings,
+        keys=KeyRing(KeyStore(settings.home)),
+        origins=Origins((settings.host, *settings.allowed_hosts), settings.cors_origins),
+    )
+    # Outermost, so that it sees what the guard refuses.
+    app.add_middleware(Observer, meters=desk.meters, tracing=tracing)
 
     app.add_exception_handler(BinderyError, answer_error)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
@@ -75,6 +101,8 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
     desk.warmup.start()
     yield
     await asyncio.to_thread(desk.close)
+    if app.state.tracing:
+        await asyncio.to_thread(app.state.tracing.close)
 
 
 def _route_name(route: APIRoute) -> str:
@@ -99,4 +127,5 @@ async def _answer_http(request: Request, error: Exception) -> Response:
         ),
     }
     answer = translated.get(error.status_code, InvalidValue(error.detail))
+    note_error(request.scope, answer)
     return error_answer(answer, request.scope["path"], headers=error.headers)

@@ -9,8 +9,8 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from bindery.faces.http import examples
+from bindery.faces.http.calls import json_answer
 from bindery.faces.http.desk import Desk, desk_of
-from bindery.faces.http.encoding import to_json
 from bindery.faces.http.shapes import ChunksAnswer
 from bindery.library import DEFAULT_MODEL, DEFAULT_STRATEGY
 from bindery.types import Block, Chunk, Document
@@ -62,11 +62,10 @@ async def chunk_file(
     """
     desk = desk_of(request)
     cut = _Cut(strategy, model, size, overlap)
-    answer = await desk.parsing.run(_chunk, desk, file_id, cut, preview)
-    return Response(answer, media_type="application/json")
+    return await desk.parsing.run(_chunk, desk, file_id, cut, preview)
 
 
-def _chunk(desk: Desk, file_id: str, cut: _Cut, preview: int | None) -> bytes:
+def _chunk(desk: Desk, file_id: str, cut: _Cut, preview: int | None) -> Response:
     desk.library.files.get(file_id)
     # A wrong strategy, model or size is told on nothing, before the document is parsed.
     _chunks_of(desk, Document("", "text", ""), cut)
@@ -74,7 +73,7 @@ def _chunk(desk: Desk, file_id: str, cut: _Cut, preview: int | None) -> bytes:
     chunks = _chunks_of(desk, document, cut)
     room = desk.library.measure(cut.model_id).room
     places = _Places(document)
-    return to_json(
+    return json_answer(
         {
             "file_id": file_id,
             "filename": document.name,

@@ -1,90 +1,53 @@
 """What the routes share: the library, the settings, and the threads that work for them."""
 
-import logging
-import threading
 from typing import cast
 
 from starlette.requests import Request
 
-from bindery.errors import BinderyError
+from bindery.faces.http.meters import Meters
+from bindery.faces.http.names import ModelNames
 from bindery.faces.http.pools import Pool
-from bindery.library import Library, ModelState
+from bindery.faces.http.readiness import Readiness
+from bindery.faces.http.warmup import Warmup
+from bindery.library import Library
 from bindery.settings import Settings
-
-_log = logging.getLogger(__name__)
 
 
 class Desk:
     """One for each app, opened and closed with it.
 
-    Encoding threads mostly wait: the model's own batcher forms batches out of all that wait at
-    once. Each parse may take a gigabyte, so few run at a time. Looking things up has threads of its
-    own, so that ``/ready`` answers while all others are taken.
+    Threads that check, tokenise and write, ``encoding`` for small requests and ``bulk`` for the
+    rest, are few: none waits for a vector. ``loading`` waits for models to load, ``ranking`` for
+    vectors to score. Each parse may take a gigabyte, so few run at a time. Looking things up has
+    threads of its own, so that ``/ready`` answers while all others are taken. How many requests
+    there are is the guard's to bound.
     """
 
     def __init__(self, library: Library, settings: Settings) -> None:
         self.library = library
         self.settings = settings
-        self.encoding = Pool("encode", threads=64, waiting=256)
+        self.names = ModelNames(library.catalog)
+        self.encoding = Pool("encode", threads=2, waiting=1024)
+        self.bulk = Pool("bulk", threads=3, waiting=1024)
+        self.loading = Pool("load", threads=8, waiting=256)
+        self.ranking = Pool("rank", threads=8, waiting=256)
         self.parsing = Pool("parse", threads=3, waiting=64)
         self.filing = Pool("file", threads=8, waiting=256)
         self.looking = Pool("look", threads=2, waiting=1024)
         self.warmup = Warmup(library)
+        self.readiness = Readiness(library, self.warmup)
+        self.meters = Meters()
 
     def close(self) -> None:
         """Finish what is running and give the models' memory back."""
         self.warmup.stop()
-        for pool in (self.encoding, self.parsing, self.filing, self.looking):
+        encoding = (self.encoding, self.bulk, self.loading, self.ranking)
+        for pool in (*encoding, self.parsing, self.filing, self.looking):
             pool.close()
+        self.readiness.close()
         self.library.close()
 
 
 def desk_of(request: Request) -> Desk:
     """The desk of the app that the request came to."""
     return cast(Desk, request.app.state.desk)
-
-
-class Warmup:
-    """Loads the models that are on this machine, one after the other, in a thread of its own."""
-
-    def __init__(self, library: Library) -> None:
-        self._library = library
-        self._thread: threading.Thread | None = None
-        self._is_stopping = threading.Event()
-        self._tried: set[str] = set()
-
-    @property
-    def is_running(self) -> bool:
-        """Whether models are being loaded."""
-        return self._thread is not None and self._thread.is_alive()
-
-    def start(self) -> None:
-        """Load what is there and was not tried yet; called on the event loop only."""
-        if not self.is_running and not self._is_stopping.is_set():
-            self._thread = threading.Thread(target=self._load, name="bindery-warmup", daemon=True)
-            self._thread.start()
-
-    def has_tried(self, model_id: str) -> bool:
-        """Whether loading the model was tried, whatever came of it."""
-        return model_id in self._tried
-
-    def stop(self) -> None:
-        """End after the model that is being loaded."""
-        self._is_stopping.set()
-        if self._thread is not None:
-            self._thread.join()
-
-    def _load(self) -> None:
-        for status in self._library.statuses():
-            model_id = status.card.id
-            if self._is_stopping.is_set():
-                return
-            if status.state is not ModelState.PRESENT or model_id in self._tried:
-                continue
-            try:
-                self._library.encoder(model_id)
-            except BinderyError as error:
-                _log.warning("Model %s is refused: %s", model_id, error)
-            except Exception:  # noqa: BLE001 - a fault with one must not keep the others from loading
-                _log.exception("Model %s cannot be loaded.", model_id)
-            self._tried.add(model_id)

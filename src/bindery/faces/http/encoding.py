@@ -1,131 +1,173 @@
-"""Texts in, prebuilt bytes out: what the routes that answer with vectors do, off the event loop."""
+"""Texts in, vectors out, in every dialect: the one endpoint behind all routes that embed."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
 
-import numpy as np
-import orjson
+from starlette.requests import Request
+from starlette.responses import Response
 
-from bindery.codec import Form, code, to_wire
-from bindery.encoders.base import UNKNOWN, Counts, Encoded, Encoder
-from bindery.errors import InvalidValue, TextTooLong
-from bindery.faces.http.shapes import MAX_TEXTS, OutputDtype, VectorsBody
-from bindery.library import Library
+from bindery.encoders import Encoder
+from bindery.encoders.base import Encoded
+from bindery.encoders.pending import Pending
+from bindery.encoders.request import EncodeRequest
+from bindery.errors import InvalidValue
+from bindery.faces.http.calls import (
+    Call,
+    arrival,
+    json_answer,
+    take,
+    token_headers,
+    translated,
+    worded_for,
+)
+from bindery.faces.http.dialects.base import EmbedAnswer, EmbedAsk, Translation
+from bindery.faces.http.dialects.roles import role_of
+from bindery.faces.http.dialects.token_ids import Decoded, TokenInput, decode
+from bindery.faces.http.stages import Stage
 from bindery.models.card import Family
 
-TRUNCATED = "x-bindery-truncated-tokens"
-"""The header that says how many tokens of the request the model did not see."""
+CUT_CHARACTERS = "x-bindery-cut-characters"
+"""The header that counts characters of which token ids held only a part, where there are some."""
 
-_FORMS: Mapping[OutputDtype, Form] = {
-    "float": Form.FLOAT32,  # as Voyage calls it
-    "float32": Form.FLOAT32,
-    "float16": Form.FLOAT16,
-    "int8": Form.INT8,
-    "binary": Form.BINARY,
-    "ubinary": Form.UBINARY,
-}
+# A question and a few chunks: less than a thread works on in the time that a bulk request takes.
+_SMALL_BYTES = 8192
+# Under load another thread may not run for milliseconds, and an answer takes 0.1 to be written.
+_LIGHT_TEXTS = 4
+
+Embeds: TypeAlias = Translation[EmbedAsk, EmbedAnswer]
 
 
-def encode(
-    library: Library,
-    model_id: str,
-    texts: Sequence[str],
-    role: str,
-    wish: VectorsBody,
-    titles: Sequence[str | None] | None,
-) -> tuple[Encoder, Encoded]:
-    """Encode texts in order; the encoder batches them with those of other requests.
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What is asked for, in the library's words: ``ask.model`` is an id, ``texts`` are texts."""
 
-    Raises what :meth:`bindery.library.Library.embed` does, and TextTooLong where cutting is
-    refused.
+    translation: Embeds
+    ask: EmbedAsk
+    decoded: Decoded
+    request: EncodeRequest
+    is_nested: bool
+
+    @property
+    def is_light(self) -> bool:
+        """Whether the answer is written in less time than it takes to wake another thread."""
+        return not self.is_nested and len(self.request.texts) <= _LIGHT_TEXTS
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A job that was handed in."""
+
+    job: _Job
+    pending: Pending[tuple[Encoder, Encoded]]
+
+
+async def embed(request: Request, translations: Sequence[Embeds]) -> Response:
+    """Answer in the dialect that the request speaks.
+
+    Threads check, tokenise and write; none waits for vectors. Small requests have threads of their
+    own, so that a question does not stand behind a book, and so have those whose model must be
+    loaded first.
     """
-    encoder, encoded = library.embed(
-        model_id,
-        texts,
-        role,
-        dimensions=wish.dimensions,
-        any_dimensions=wish.any_dimensions,
-        rotation=wish.rotation,
-        titles=titles,
-    )
-    too_long = np.flatnonzero(encoded.tokens_cut > 0)
-    if wish.truncate == "error" and len(too_long):
-        place = int(too_long[0])
-        used, cut = int(encoded.tokens_used[place]), int(encoded.tokens_cut[place])
-        raise TextTooLong(
-            f"Text {place} has {used + cut} tokens, special tokens and prompt included; "
-            f"{model_id} takes {used}.",
-            remedy='Send shorter chunks, or "truncate": "end" to have it cut.',
-            param="truncate",
-        )
-    return encoder, encoded
+    call = await take(request)
+    desk = call.desk
+    pool = desk.encoding if len(call.raw) <= _SMALL_BYTES else desk.bulk
+    step = await pool.run(_begin, call, translations)
+    if isinstance(step, _Job):
+        step = await desk.loading.run(_hand_in, call, step)
+    if isinstance(step, _Waiting):
+        await arrival(step.pending)
+        is_light = step.job.is_light
+        step = _finish(call, step) if is_light else await pool.run(_finish, call, step)
+    return step
 
 
-def vector_fields(
-    encoder: Encoder, encoded: Encoded, wish: VectorsBody, *, first: int | None = None
-) -> dict[str, Any]:
-    """The fields of an answer that hold vectors, and those that say what made them.
-
-    ``first`` shows so many values of each vector, or so many vectors of each text where a model
-    gives several.
-    """
-    form = _FORMS[wish.output_dtype]
-    coded = code(encoded.embeddings, form)
-    return {
-        "revision": encoder.card.revision,
-        "precision": encoder.precision,
-        "dimensions": coded.dimensions,
-        "output_dtype": form,
-        "rotation": wish.rotation,
-        **to_wire(
-            coded,
-            nested=encoder.card.family is Family.LATE_INTERACTION,
-            base64=wish.encoding_format == "base64",
-            first=first,
-        ),
-    }
+def _begin(call: Call, translations: Sequence[Embeds]) -> _Job | _Waiting | Response:
+    """Check the request, and hand it in where its model is there."""
+    translation, ask = translated(call, translations)
+    with worded_for(translation, ask):
+        job = _job(call, translation, ask)
+    return _hand_in(call, job) if call.desk.library.is_loaded(job.ask.model) else job
 
 
-def known(counts: Counts) -> Counts | list[int | None]:
-    """Counts of tokens as an answer gives them: null where a remote vendor does not tell."""
-    if (counts >= 0).all():
-        return counts
-    return [None if count < 0 else count for count in counts.tolist()]
-
-
-def usage(total_tokens: int) -> dict[str, int | None]:
-    """The tokens of all texts together, as OpenAI's answers give them; null where not known."""
-    tokens = None if total_tokens == UNKNOWN else total_tokens
-    return {"prompt_tokens": tokens, "total_tokens": tokens}
-
-
-def truncation(cut: Counts) -> dict[str, str]:
-    """The header that tells how many tokens were cut; none where that is not known."""
-    return {TRUNCATED: str(int(cut.sum()))} if (cut >= 0).all() else {}
-
-
-def to_json(value: Mapping[str, object]) -> bytes:
-    """JSON, arrays of numbers written directly: no lists, no models in between."""
-    return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY)
-
-
-def check_texts(items: list[Any], param: str, *, most: int = MAX_TEXTS) -> list[str]:
-    """The items, all of them texts. Raises InvalidValue that names the first that is not."""
-    if len(items) > most:
+def _job(call: Call, translation: Embeds, ask: EmbedAsk) -> _Job:
+    library, names = call.desk.library, call.desk.names
+    ask = replace(ask, model=names.model_id(ask.model))
+    entry = library.catalog.get(ask.model)
+    is_late = entry is not None and entry.card.family is Family.LATE_INTERACTION
+    if is_late and not translation.may_nest:
         raise InvalidValue(
-            f"{param} holds {len(items)} texts; the most for one request is {most}.",
-            remedy="Send them in several requests.",
-            param=param,
+            f"{ask.model} gives several vectors for a text, and this route has room for one.",
+            remedy="Ask at /v1/embeddings, or choose a model of one vector a text.",
+            param="model",
         )
-    for place, item in enumerate(items):
-        if not isinstance(item, str):
-            raise InvalidValue(
-                f"{param}[{place}] is not a text.", remedy="Send strings.", param=param
-            )
-    return cast("list[str]", items)
+    is_nested = is_late or ask.each_token
+    if entry is not None and not is_nested:
+        # A length that cannot be is for the encoder to refuse.
+        width = min(ask.dimensions or entry.card.dimensions, entry.card.dimensions)
+        for output in ask.outputs:
+            output.check_size(len(ask.inputs) * width)
+    decoded = _texts(call, ask)
+    role = role_of(ask.roles, () if entry is None else entry.card.prompts)
+    request = EncodeRequest(
+        decoded.texts, role, ask.dimensions, ask.any_dimensions, ask.titles, ask.truncate
+    )
+    return _Job(translation, ask, decoded, request, is_nested)
 
 
-def renamed(error: InvalidValue, names: Mapping[str, str]) -> InvalidValue:
-    """The same error, with the field at fault called as the route calls it."""
-    param = names.get(error.param or "", error.param)
-    return InvalidValue(error.message, remedy=error.remedy, param=param)
+def _texts(call: Call, ask: EmbedAsk) -> Decoded:
+    library = call.desk.library
+    arrays = [ids for ids in ask.inputs if isinstance(ids, list)]
+    if not arrays:
+        return Decoded([text for text in ask.inputs if isinstance(text, str)])
+    whose = TokenInput.MODEL if ask.is_of_model else TokenInput(call.desk.settings.token_input)
+    return decode(arrays, whose, lambda: library.measure(ask.model).tokeniser)
+
+
+def _hand_in(call: Call, job: _Job) -> _Waiting | Response:
+    call.stages.mark(Stage.WAIT)
+    with worded_for(job.translation, job.ask):
+        submit = _submit_tokens if job.ask.each_token else _submit
+        waiting = _Waiting(job, submit(call, job))
+    # A short question is computed at once, in this thread: so it is answered in it, too.
+    return _finish(call, waiting) if waiting.pending.is_done else waiting
+
+
+def _submit(call: Call, job: _Job) -> Pending[tuple[Encoder, Encoded]]:
+    return call.desk.library.submit(
+        job.ask.model,
+        job.request,
+        rotation=job.ask.rotation,
+        ticket=call.ticket,
+        owner=call.owner,
+    )
+
+
+def _submit_tokens(call: Call, job: _Job) -> Pending[tuple[Encoder, Encoded]]:
+    """The same for a vector of each token, which is not kept for others."""
+    loan = call.desk.library.lend(job.ask.model, call.ticket)
+    encoder = loan.encoder
+    try:
+        pending = encoder.submit_tokens(job.request, call.ticket)
+    except BaseException:
+        loan.give_back()
+        raise
+    pending.when_done(loan.give_back)
+    return pending.then(
+        lambda found: (encoder, Encoded(found.tokens, found.tokens_used, found.tokens_cut))
+    )
+
+
+def _finish(call: Call, waiting: _Waiting) -> Response:
+    job = waiting.job
+    call.stages.mark(Stage.WRITE)
+    with worded_for(job.translation, job.ask):
+        encoder, encoded = waiting.pending.result()
+        card, texts = encoder.card, job.decoded.texts
+        answer = EmbedAnswer(card, encoder.precision, texts, encoded, job.is_nested)
+        total, cut = encoded.total_tokens, encoded.tokens_cut
+        call.stages.count(card.id, cut, tokens=total)
+        headers = token_headers(total, cut)
+        if job.decoded.cut_characters:
+            headers[CUT_CHARACTERS] = str(job.decoded.cut_characters)
+        return json_answer(job.translation.write(job.ask, answer), headers)

@@ -4,7 +4,6 @@ import hashlib
 from typing import Annotated, Any, TypeAlias
 
 from fastapi import Path
-from pydantic import BaseModel
 
 from bindery.faces.http.bodies import Body
 from bindery.faces.http.shapes import ErrorAnswer
@@ -13,6 +12,25 @@ Responses: TypeAlias = dict[int | str, dict[str, Any]]
 
 MODEL = "vanilla"
 ROTATION = "papers"
+
+TAGS = [
+    {"name": "files"},
+    {"name": "chunks"},
+    {"name": "embeddings"},
+    {"name": "reranking"},
+    {"name": "models"},
+    {"name": "rotations"},
+    {"name": "health"},
+    {"name": "OpenAI", "description": "For its clients, and those of Voyage and Jina."},
+    {"name": "Cohere", "description": "For its clients; they rerank at `/v2/rerank`, too."},
+    {
+        "name": "Text Embeddings Inference",
+        "description": "For its clients, and those of Hugging Face. It knows one model a server: "
+        f"here that is `{MODEL}`, unless `model` names another.",
+    },
+    {"name": "Ollama", "description": "For its clients, where they ask for embeddings."},
+]
+"""The groups of routes, in the order of /docs: ours, and then other servers' dialects."""
 
 NAME = "binding.md"
 CONTENT = """# The binding of books
@@ -102,6 +120,100 @@ EMBEDDED = {
     "rotation": None,
 }
 
+VOYAGE = {
+    "voyage": {
+        "summary": "As Voyage's client asks",
+        "value": {"model": MODEL, "input": _TEXTS, "input_type": "query", "truncation": True},
+    },
+}
+JINA = {
+    "jina": {
+        "summary": "As Jina's clients ask",
+        "value": {"model": MODEL, "input": _TEXTS, "task": "retrieval.passage"},
+    },
+}
+
+COHERE = {
+    "texts": {
+        "summary": "Two texts",
+        "value": {"model": MODEL, "texts": _TEXTS, "input_type": "search_document"},
+    },
+    "types": {
+        "summary": "In two forms",
+        "value": {
+            "model": MODEL,
+            "texts": ["Where does a book stand?"],
+            "input_type": "search_query",
+            "embedding_types": ["int8", "base64"],
+        },
+    },
+}
+_COHERE_REST = {
+    "id": "0e1c7f2a-8a52-4b0e-9d0f-0d6f1f5c2a11",
+    "texts": _TEXTS[:1],
+    "meta": {"api_version": {"version": "2"}, "billed_units": {"input_tokens": 10}},
+}
+COHERE_EMBEDDED = {
+    "response_type": "embeddings_by_type",
+    "embeddings": {"float": [[-0.1002, 0.0913, 0.0477]]},
+    **_COHERE_REST,
+}
+COHERE_EMBEDDED_1 = {
+    "response_type": "embeddings_floats",
+    "embeddings": [[-0.1002, 0.0913, 0.0477]],
+    **_COHERE_REST,
+    "meta": {"api_version": {"version": "1"}, "billed_units": {"input_tokens": 10}},
+}
+
+TEI = {
+    "texts": {"summary": "Two texts", "value": {"inputs": _TEXTS}},
+    "query": {
+        "summary": "A question",
+        "value": {"inputs": "Where does a book stand?", "prompt_name": "query", "truncate": True},
+    },
+}
+SIMILARITY = {
+    "similarity": {
+        "summary": "A text, and two to compare it with",
+        "value": {"inputs": {"source_sentence": "Where does a book stand?", "sentences": _TEXTS}},
+    },
+}
+TEI_RERANK = {
+    "texts": {
+        "summary": "Two texts",
+        "value": {"query": "Where does a book stand?", "texts": _TEXTS},
+    },
+}
+TOKENIZE = {"text": {"summary": "A text", "value": {"inputs": "Loose paper"}}}
+TOKENS = [
+    [
+        {"id": 101, "text": "[CLS]", "special": True, "start": None, "stop": None},
+        {"id": 6065, "text": "Loose", "special": False, "start": 0, "stop": 5},
+        {"id": 3259, "text": "paper", "special": False, "start": 6, "stop": 11},
+        {"id": 102, "text": "[SEP]", "special": True, "start": None, "stop": None},
+    ]
+]
+DECODE = {"ids": {"summary": "Two ids", "value": {"ids": [6065, 3259]}}}
+
+COHERE_TOKENIZE = {"text": {"summary": "A text", "value": {"text": "Loose paper"}}}
+COHERE_TOKENS = {"tokens": [6065, 3259], "token_strings": ["Loose", "paper"]}
+COHERE_DETOKENIZE = {"ids": {"summary": "Two ids", "value": {"tokens": [6065, 3259]}}}
+
+OLLAMA = {
+    "text": {"summary": "A text", "value": {"model": MODEL, "input": _TEXTS[0]}},
+    "texts": {
+        "summary": "Two, refused if too long",
+        "value": {"model": MODEL, "input": _TEXTS, "truncate": False},
+    },
+}
+OLLAMA_EMBEDDED = {
+    "model": MODEL,
+    "embeddings": [[-0.1002, 0.0913, 0.0477]],
+    "prompt_eval_count": 10,
+}
+OLLAMA_PROMPT = {"text": {"summary": "A text", "value": {"model": MODEL, "prompt": _TEXTS[0]}}}
+SHOW = {"model": {"summary": "A model", "value": {"model": MODEL}}}
+
 RERANK = {
     "texts": {
         "summary": "Two texts",
@@ -125,6 +237,10 @@ RERANKED = {
     "results": [
         {"index": 1, "relevance_score": 0.5164, "normalised_score": 0.5164},
         {"index": 0, "relevance_score": 0.224, "normalised_score": 0.224},
+    ],
+    "data": [
+        {"index": 1, "relevance_score": 0.5164},
+        {"index": 0, "relevance_score": 0.224},
     ],
     "usage": {"prompt_tokens": 30, "total_tokens": 30},
 }
@@ -197,8 +313,8 @@ ERRORS: Responses = {
 }
 
 
-def answer(kind: type[BaseModel], example: object, description: str) -> Responses:
-    """How /docs shows the answer of a route that writes its bytes itself."""
+def answer(kind: Any, example: object, description: str) -> Responses:  # noqa: ANN401 - a type
+    """How /docs shows the answer of a route that writes its bytes itself, by its type."""
     content = {"application/json": {"example": example}}
     return {200: {"model": kind, "description": description, "content": content}}
 

@@ -1,20 +1,12 @@
 """Who asks, and what they may."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import cast
 
 from starlette.requests import Request
 
 from bindery.encoders.ticket import Ticket
-
-
-class Scope(StrEnum):
-    """What a key opens: vectors, files, or what is the operator's alone."""
-
-    EMBED = "embed"
-    FILES = "files"
-    ADMIN = "admin"
+from bindery.store.keys import Scope as Scope
 
 
 @dataclass(frozen=True, slots=True)

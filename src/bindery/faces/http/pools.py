@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import ParamSpec, TypeVar
 
 from bindery.faces.http.errors import Busy
@@ -12,9 +13,10 @@ _T = TypeVar("_T")
 
 
 class Pool:
-    """Threads for one kind of work, and a bound on how much of it may wait for one."""
+    """A number of threads for one kind of work, and a bound on how much may wait for one."""
 
     def __init__(self, name: str, *, threads: int, waiting: int) -> None:
+        self.threads = threads
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix=f"bindery-{name}")
         self._most = threads + waiting
         self._taken = 0  # counted on the event loop alone, so without a lock
@@ -28,7 +30,10 @@ class Pool:
         self._taken += 1
         try:
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._threads, lambda: work(*arguments, **named))
+            context = copy_context()  # so that what is logged there bears the request's id
+            return await loop.run_in_executor(
+                self._threads, lambda: context.run(work, *arguments, **named)
+            )
         finally:
             self._taken -= 1
 

@@ -1,62 +1,44 @@
-"""``POST /v1/rerank``: documents in the order in which they answer a query, as Cohere and Jina."""
+"""Documents in the order in which they answer a query: the one endpoint behind all that rerank."""
 
-from typing import Any, cast
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TypeAlias
 
-from fastapi import APIRouter, Request, Response
+from starlette.requests import Request
+from starlette.responses import Response
 
-from bindery.faces.http import examples
-from bindery.faces.http.bodies import parse_body, read_body
-from bindery.faces.http.desk import desk_of
-from bindery.faces.http.encoding import check_texts, to_json, truncation, usage
-from bindery.faces.http.shapes import MAX_DOCUMENTS, RerankAnswer, RerankBody
-from bindery.library import Library
+from bindery.faces.http.calls import Call, json_answer, take, token_headers, translated, worded_for
+from bindery.faces.http.dialects.base import RerankAnswer, RerankAsk, Translation
+from bindery.faces.http.stages import Stage
 
-router = APIRouter(prefix="/v1", tags=["reranking"])
+Reranks: TypeAlias = Translation[RerankAsk, RerankAnswer]
 
 
-@router.post(
-    "/rerank",
-    summary="Rerank documents (Cohere, Jina)",
-    responses=examples.answer(RerankAnswer, examples.RERANKED, "The documents, the best first."),
-    openapi_extra=examples.body(RerankBody, examples.RERANK),
-)
-async def rerank(request: Request) -> Response:
-    """Order documents by late interaction with a query, and by their cosine, with any model.
+async def rerank(request: Request, translations: Sequence[Reranks]) -> Response:
+    """Answer in the dialect that the request speaks.
 
-    The header `x-bindery-truncated-tokens` tells how many tokens the model did not see.
+    Scores are computed where the vectors are waited for, in threads that do nothing else.
     """
-    desk = desk_of(request)
-    raw = await read_body(request)
-    answer, headers = await desk.encoding.run(_rerank, desk.library, raw)
-    return Response(answer, media_type="application/json", headers=headers)
+    call = await take(request)
+    return await call.desk.ranking.run(_rerank, call, translations)
 
 
-def _rerank(library: Library, raw: bytes) -> tuple[bytes, dict[str, str]]:
-    body = parse_body(raw, RerankBody)
-    texts = [_text_of(document) for document in body.documents]
-    documents = check_texts(texts, "documents", most=MAX_DOCUMENTS)
-    encoder, found = library.rerank(
-        body.model, body.query, documents, top_n=body.top_n, weight=body.weight
-    )
-    answer = {
-        "model": body.model,
-        "revision": encoder.card.revision,
-        "precision": encoder.precision,
-        "results": [
-            {
-                "index": one.index,
-                "relevance_score": one.score,
-                "normalised_score": one.normalised,
-                **({"document": {"text": documents[one.index]}} if body.return_documents else {}),
-            }
-            for one in found.ranked
-        ],
-        "usage": usage(found.total_tokens),
-    }
-    return to_json(answer), truncation(found.tokens_cut)
-
-
-def _text_of(document: object) -> object:
-    if isinstance(document, dict):
-        return cast("dict[str, Any]", document).get("text")
-    return document
+def _rerank(call: Call, translations: Sequence[Reranks]) -> Response:
+    translation, asked = translated(call, translations)
+    ask = replace(asked, model=call.desk.names.model_id(asked.model))
+    call.stages.mark(Stage.WAIT)
+    with worded_for(translation, ask):
+        encoder, found = call.desk.library.rerank(
+            ask.model,
+            ask.query,
+            ask.documents,
+            top_n=ask.top_n,
+            weight=ask.weight,
+            truncate=ask.truncate,
+            ticket=call.ticket,
+        )
+        call.stages.mark(Stage.WRITE)
+        call.stages.count(encoder.card.id, found.tokens_cut, tokens=found.total_tokens)
+        answer = RerankAnswer(encoder.card, encoder.precision, found)
+        headers = token_headers(found.total_tokens, found.tokens_cut)
+        return json_answer(translation.write(ask, answer), headers)

@@ -1,118 +1,147 @@
-"""Serves the app on a socket of this machine."""
+"""Serves the app on a socket of this machine, and ends as whoever runs it expects."""
 
-import contextlib
-import errno
-import ipaddress
+import asyncio
+import logging
 import os
+import signal
 import socket
+import threading
+import time
 from collections.abc import Callable
+from types import FrameType
+from typing import Any
 
 import uvicorn
 
-from bindery.errors import InvalidValue
 from bindery.faces.http.app import create_app
+from bindery.faces.http.desk import Desk
+from bindery.faces.http.draining import Answered, Leave, accept_queued
+from bindery.faces.http.listening import BACKLOG, address_of, listen, refuse_strangers
+from bindery.faces.http.protocol import protocol_for
+from bindery.faces.http.tracing import open_tracing
+from bindery.faces.logs import log_fault
 from bindery.faces.python import open_library
 from bindery.settings import Settings
 
+_log = logging.getLogger(__name__)
+
 # Longer than clients keep idle connections (httpx: 5 s), so that they are the ones to close them.
 _KEEP_ALIVE_S = 65
-_SHUTDOWN_S = 30
-_BACKLOG = 2048
+# Once time is up: to tell those who still wait, and to give memory and threads back.
+_CLEAR_S = 1.0
+_STOPPED = 130
 
 
 def serve(settings: Settings, *, on_ready: Callable[[str], None] | None = None) -> None:
-    """Serve until SIGINT or SIGTERM, then finish what is running.
+    """Serve until SIGINT or SIGTERM, then answer what was asked, and return.
 
     ``on_ready`` is called with the base address once requests are taken; models may still load
-    then. Port 0 takes any free one.
+    then. Port 0 takes any free one. On a signal readiness goes at once; for
+    ``settings.drain_delay_s`` requests are taken as before, on SIGINT not at all; all is over
+    ``settings.drain_timeout_s`` after the signal, where need be by ending the process with code 0.
+    A second signal ends it at once, with code 130.
 
-    Raises InvalidValue for an address that cannot be had, or one beyond this machine: there is no
-    authentication yet. Raises what opening the library does.
+    Raises InvalidValue for an address that cannot be had, or for one beyond this machine while
+    there are no keys. Raises what opening the library does.
     """
-    _refuse_strangers(settings.host)
-    library = open_library(settings)
-    with _listen(settings.host, settings.port) as listener:
+    refuse_strangers(settings)
+    library = open_library(settings, serves=True)
+    app = create_app(library, settings, tracing=open_tracing(settings.otel_endpoint))
+    desk: Desk = app.state.desk
+    with listen(settings.host, settings.port) as listener:
         config = uvicorn.Config(
-            create_app(library, settings),
+            Answered(app, lambda: desk.readiness.is_ending),
+            http=protocol_for(settings, desk.meters),
             ws="none",
             lifespan="on",
             log_config=None,  # who runs us decides where logs go
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            backlog=_BACKLOG,
+            backlog=BACKLOG,
             timeout_keep_alive=_KEEP_ALIVE_S,
-            timeout_graceful_shutdown=_SHUTDOWN_S,
         )
-        server = _Server(config, _address(listener), on_ready)
-        # After shutting down uvicorn raises the signal again that told it to.
-        with contextlib.suppress(KeyboardInterrupt):
-            server.run(sockets=[listener])
+        server = _Server(config, settings, desk)
+        server.serve_on(listener, on_ready)
 
 
 class _Server(uvicorn.Server):
-    """Tells its address as soon as it listens."""
+    """Tells its address as soon as it listens, and leaves nobody without an answer at the end."""
 
-    def __init__(
-        self, config: uvicorn.Config, address: str, on_ready: Callable[[str], None] | None
-    ) -> None:
+    def __init__(self, config: uvicorn.Config, settings: Settings, desk: Desk) -> None:
         super().__init__(config)
-        self._address = address
-        self._on_ready = on_ready
+        self._settings = settings
+        self._desk = desk
+        self._on_ready: Callable[[], None] = lambda: None
+        self._delay_s = settings.drain_delay_s
+        self._last_resort: threading.Timer | None = None
+
+    def serve_on(self, listener: socket.socket, on_ready: Callable[[str], None] | None) -> None:
+        """Serve, and return when all is over."""
+        if on_ready is not None:
+            self._on_ready = lambda: on_ready(address_of(listener))
+        try:
+            self.run(sockets=[listener])
+        finally:
+            if self._last_resort is not None:
+                self._last_resort.cancel()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """The first signal begins the end, the second one is the end."""
+        if self.should_exit:
+            os._exit(_STOPPED)
+        self.should_exit = True
+        self._desk.readiness.is_ending = True
+        if sig == signal.SIGINT:
+            self._delay_s = 0.0  # somebody sits at the terminal and waits
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say so."""
+        asyncio.get_running_loop().set_exception_handler(_log_unhandled)
         await super().startup(sockets)
-        if self.started and self._on_ready is not None:
-            self._on_ready(self._address)
+        if self.started:
+            self._on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End: not ready, closed to new clients, nobody left to answer, and everything put away."""
+        self._desk.readiness.is_ending = True
+        begin = time.monotonic()
+        until = begin + max(self._settings.drain_timeout_s, self._delay_s)
+        self._last_resort = threading.Timer(until + _CLEAR_S - begin, self._give_up)
+        self._last_resort.daemon = True
+        self._last_resort.start()
+
+        leave = Leave(self.server_state.connections)
+        _log.info("Ending: not ready any more, and still serving for %g s.", self._delay_s)
+        await leave.watch(begin + self._delay_s)
+        for listener in sockets or ():
+            await accept_queued(listener, until)
+        for server in self.servers:
+            server.close()
+        _log.info("Closed to new clients; %d requests run.", len(self.server_state.tasks))
+        if not await leave.take(until):
+            await self._cut()
+        await super().shutdown(sockets)
+        _log.info("Ended after %.1f s.", time.monotonic() - begin)
+
+    async def _cut(self) -> None:
+        tasks = set(self.server_state.tasks)
+        _log.warning("Time is up: %d requests are told so.", len(tasks))
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=_CLEAR_S / 2)
+        for connection in list(self.server_state.connections):
+            connection.transport.close()
+
+    def _give_up(self) -> None:
+        """In a thread of its own: nothing that hangs keeps the process from ending in time."""
+        unanswered = len(self.server_state.tasks)
+        _log.warning("Ended by force: work that was cut short does not end.")
+        logging.shutdown()
+        os._exit(1 if unanswered else 0)
 
 
-def _refuse_strangers(host: str) -> None:
-    if host.lower() == "localhost":
-        return
-    try:
-        is_ours = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        is_ours = False
-    if not is_ours:
-        raise InvalidValue(
-            f"The server does not listen on {host!r}: anyone who reaches it could use it, and "
-            "there is no authentication yet.",
-            remedy="Listen on 127.0.0.1, and put a proxy that authenticates in front.",
-            param="host",
-        )
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # Only where the protocol is named does asyncio turn off Nagle's algorithm, which would hold
-    # back the body of every answer by 40 ms, until the client acknowledges the headers.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        if os.name != "nt":  # where it would let two servers have one port
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        # Only listening tells whether another server has the port.
-        listener.listen(_BACKLOG)
-    except (OSError, OverflowError) as error:
-        listener.close()
-        raise _unavailable(host, port, error) from error
-    return listener
-
-
-def _unavailable(host: str, port: int, error: Exception) -> InvalidValue:
-    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
-        return InvalidValue(
-            f"Port {port} of {host} is taken by another program.",
-            remedy="Stop that one, or choose another port with BINDERY_PORT.",
-            param="port",
-        )
-    return InvalidValue(
-        f"Nothing can listen on port {port} of {host}: {error}.",
-        remedy="Choose another port with BINDERY_PORT.",
-        param="port",
-    )
-
-
-def _address(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+def _log_unhandled(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """As asyncio does, but without the objects that it would show, which may hold texts."""
+    log_fault(str(context["message"]), context.get("exception"))

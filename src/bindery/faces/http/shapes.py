@@ -4,162 +4,16 @@ The routes that answer with vectors or chunks write their bytes themselves, in t
 """
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, Field
-from pydantic.config import JsonDict
-
-from bindery.faces.http.bodies import Body
-
-MAX_TEXTS = 2048
-"""Texts in one request, as OpenAI has it."""
-
-MAX_DOCUMENTS = 1000
-"""Documents to order in one request, as Cohere has it."""
-
-
-# Lists of either kind are checked by hand: pydantic's complaints about unions help nobody.
-_CHUNKS: JsonDict = {
-    "items": {
-        "anyOf": [
-            {"type": "string"},
-            {
-                "type": "object",
-                "properties": {"text": {"type": "string"}, "title": {"type": "string"}},
-                "required": ["text"],
-            },
-        ]
-    }
-}
-_TITLES: JsonDict = {"items": {"anyOf": [{"type": "string"}, {"type": "null"}]}}
-_INPUT: JsonDict = {
-    "anyOf": [
-        {"type": "string"},
-        {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": MAX_TEXTS},
-    ]
-}
-_DOCUMENTS: JsonDict = {
-    "items": {
-        "anyOf": [
-            {"type": "string"},
-            {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]},
-        ]
-    }
-}
-
-EncodingFormat = Literal["float", "base64"]
-OutputDtype = Literal["float", "float32", "float16", "int8", "binary", "ubinary"]
-Truncate = Literal["end", "error"]
-
-
-class VectorsBody(Body):
-    """What both embedding routes may be asked of the vectors."""
-
-    # No bounds here: the model's own check lists the lengths that it allows.
-    dimensions: int | None = Field(None, description="Shorter vectors, where the model allows it.")
-    any_dimensions: bool = Field(
-        default=False, description="Allow `dimensions` that the model was not trained for."
-    )
-    rotation: str | None = Field(
-        None,
-        max_length=100,
-        description="The rotation to turn vectors by before they are cut: see /rotations.",
-    )
-    titles: list[Any] | None = Field(
-        None,
-        max_length=MAX_TEXTS,
-        description="The titles of the texts, null for one without.",
-        json_schema_extra=_TITLES,
-    )
-    output_dtype: OutputDtype = Field(
-        "float32",
-        description="What numbers are: int8 comes with `scales`; binary and ubinary hold a bit "
-        "for each value, eight to a byte.",
-    )
-    encoding_format: EncodingFormat = Field(
-        "float", description="Lists of numbers, or base64 of their little-endian bytes."
-    )
-    truncate: Truncate = Field(
-        "end", description="What to do with a text longer than the model's window."
-    )
-
-
-class GenerateBody(VectorsBody):
-    """Chunks to embed."""
-
-    chunks: list[Any] = Field(
-        max_length=MAX_TEXTS,
-        description="Texts, or chunks as GET /chunk gives them, of which text and title are used.",
-        json_schema_extra=_CHUNKS,
-    )
-    role: str = Field(
-        "document", max_length=100, description="query, document, or a task of the model."
-    )
-
-
-class VectorsAnswer(BaseModel):
-    """What made the vectors, and what goes with them.
-
-    ``offsets`` come with several vectors a text, for late interaction: text i has the vectors from
-    ``offsets[i]`` to ``offsets[i + 1]``. ``scales`` come with int8, one for each vector.
-    """
-
-    revision: str
-    precision: str
-    dimensions: int
-    output_dtype: str
-    rotation: str | None
-    offsets: list[int] | None = None
-    scales: list[float] | None = None
-
-
-class GenerateAnswer(VectorsAnswer):
-    """Embeddings in the order of the chunks, and what became of each chunk.
-
-    Counts of tokens are null where a remote model's vendor does not tell them.
-    """
-
-    model_id: str
-    total_chunks: int
-    tokens_used: list[int | None]
-    tokens_cut: list[int | None]
-    embeddings: list[list[float]] | list[list[list[float]]] | list[str]
-
-
-class EmbeddingsBody(VectorsBody):
-    """OpenAI's request, and what the vectors may be asked for besides."""
-
-    input: Any = Field(description="A text, or a list of texts.", json_schema_extra=_INPUT)
-    model: str = Field(max_length=200)
-    input_type: str = Field("document", max_length=100)
-
-
-class Embedding(BaseModel):
-    """The vector of one text; with late interaction its vectors."""
-
-    object: Literal["embedding"]
-    index: int
-    embedding: list[float] | list[list[float]] | str
-
-
-class Usage(BaseModel):
-    """Tokens that the model saw, special tokens included; null where its vendor does not tell."""
-
-    prompt_tokens: int | None
-    total_tokens: int | None
-
-
-class EmbeddingsAnswer(VectorsAnswer):
-    """OpenAI's answer, and what made the vectors."""
-
-    object: Literal["list"]
-    data: list[Embedding]
-    model: str
-    usage: Usage
+from pydantic import BaseModel
 
 
 class ModelAnswer(BaseModel):
-    """A model as OpenAI lists them, and what else there is to know of it."""
+    """A model as OpenAI lists them, and what else there is to know of it.
+
+    ``name``, ``endpoints`` and ``context_length`` are what Cohere calls it.
+    """
 
     id: str
     object: Literal["model"] = "model"
@@ -172,6 +26,9 @@ class ModelAnswer(BaseModel):
     max_tokens: int
     revision: str
     licence: str
+    name: str
+    endpoints: list[str]
+    context_length: int
 
 
 class ModelsAnswer(BaseModel):
@@ -179,54 +36,6 @@ class ModelsAnswer(BaseModel):
 
     object: Literal["list"] = "list"
     data: list[ModelAnswer]
-
-
-class RerankBody(Body):
-    """Documents to put in the order in which they answer a query, as Cohere and Jina ask."""
-
-    model: str = Field(max_length=200)
-    query: str
-    documents: list[Any] = Field(
-        max_length=MAX_DOCUMENTS,
-        description="Texts, or objects with a `text`.",
-        json_schema_extra=_DOCUMENTS,
-    )
-    top_n: int | None = Field(None, ge=1, description="Give the best so many; all if not.")
-    return_documents: bool = Field(default=False, description="Give the documents back, too.")
-    weight: float | None = Field(
-        None,
-        ge=0,
-        le=1,
-        description="Of late interaction in a dense model's score; the rest is the cosine's.",
-    )
-
-
-class RankedDocument(BaseModel):
-    """A document's text."""
-
-    text: str
-
-
-class RankedAnswer(BaseModel):
-    """A document's place: ``index`` is its place in the request.
-
-    ``relevance_score`` is what orders; ``normalised_score`` is in [-1, 1] for every model.
-    """
-
-    index: int
-    relevance_score: float
-    normalised_score: float
-    document: RankedDocument | None = None
-
-
-class RerankAnswer(BaseModel):
-    """The documents, the best first; ``usage`` counts the tokens of the texts alone."""
-
-    model: str
-    revision: str
-    precision: str
-    results: list[RankedAnswer]
-    usage: Usage
 
 
 class RotationAnswer(BaseModel):
@@ -285,10 +94,12 @@ class ModelRow(BaseModel):
 
 
 class RowsAnswer(BaseModel):
-    """Every model of the catalog, whatever its state."""
+    """Every model of the catalog, whatever its state; ``data`` has them as OpenAI lists them."""
 
     total_models: int
     models: list[ModelRow]
+    object: Literal["list"] = "list"
+    data: list[ModelAnswer]
 
 
 class FileAnswer(BaseModel):
@@ -367,7 +178,7 @@ class ModelReadiness(BaseModel):
 class ReadyAnswer(BaseModel):
     """Whether every model that is on this machine answers with the right numbers."""
 
-    status: Literal["ready", "loading", "not_ready"]
+    status: Literal["ready", "loading", "not_ready", "draining"]
     models: list[ModelReadiness]
 
 

@@ -4,16 +4,13 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import Request
 
-from bindery.errors import FileTooLarge, InvalidValue
-from bindery.faces.http.bodies import announced_bytes, read_pieces
+from bindery.errors import InvalidValue
 from bindery.faces.http.pools import Pool
 from bindery.store import FileStore
 from bindery.store.files import Incoming, StoredFile
 
 FIELD = "file"
 
-# Boundaries, headers and small fields beside the file.
-_ENVELOPE_BYTES = 64 << 10
 # Writing and hashing go to a thread, and a trip there should be worth it.
 _WRITE_BYTES = 512 << 10
 _REMEDY = f"Send one file as the multipart field {FIELD!r}: curl -F {FIELD}=@notes.pdf."
@@ -24,21 +21,14 @@ async def receive_upload(
 ) -> StoredFile:
     """Keep the one file of a multipart body; of a body that breaks off or a rule nothing is left.
 
-    Raises FileTooLarge, before reading where Content-Length tells, and InvalidValue for what is
-    not a multipart body with one file in the field ``file``.
+    Raises FileTooLarge, and InvalidValue for what is not a multipart body with one file in the
+    field ``file``.
     """
-    most = limit_bytes + _ENVELOPE_BYTES
-    if announced_bytes(request) > most:
-        raise _too_large(limit_bytes)
     parser = UploadParser(request.headers.get("content-type", ""))
-    received = 0
     # Opening and unlinking a file takes microseconds; what may take longer goes to the pool.
     with store.receive(limit_bytes=limit_bytes) as incoming:
         found = bytearray()
-        async for piece in read_pieces(request):
-            received += len(piece)
-            if received > most:
-                raise _too_large(limit_bytes)
+        async for piece in request.stream():
             found += parser.feed(piece)
             if len(found) >= _WRITE_BYTES:
                 await pool.run(incoming.write, bytes(found))
@@ -151,11 +141,3 @@ def _decoded(name: bytes) -> str:
 
 def _broken(how: str) -> InvalidValue:
     return InvalidValue(f"The multipart body is broken: {how}.", remedy=_REMEDY, param=FIELD)
-
-
-def _too_large(limit_bytes: int) -> FileTooLarge:
-    return FileTooLarge(
-        f"The upload is larger than {limit_bytes / 1024 / 1024:g} MB.",
-        remedy="Split it, or raise BINDERY_UPLOAD_LIMIT_MB.",
-        param=FIELD,
-    )

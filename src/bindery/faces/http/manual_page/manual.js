@@ -199,7 +199,9 @@ function articleOf(method, path, operation) {
     ...paragraphs(operation.description), ...inputs, commandOf(form), send, answer, ...answersOf(operation));
 }
 
-const byTag = new Map();
+// The groups in their own order; a route of another group comes after them.
+const byTag = new Map(api.tags.map(({ name }) => [name, []]));
+const about = new Map(api.tags.map(({ name, description }) => [name, description]));
 for (const [path, methods] of Object.entries(api.paths)) {
   for (const [method, operation] of Object.entries(methods)) {
     const tag = operation.tags[0];
@@ -211,7 +213,7 @@ main.replaceChildren(make("h1", {}, api.info.title, " ", make("small", {}, api.i
   ...paragraphs(api.info.description));
 contents.append(make("strong", {}, api.info.title), " ", make("a", { href: "/openapi.json" }, "/openapi.json"));
 for (const [tag, operations] of byTag) {
-  main.append(make("h2", {}, tag), ...operations.map((operation) => articleOf(...operation)));
+  main.append(make("h2", {}, tag), ...paragraphs(about.get(tag)), ...operations.map((operation) => articleOf(...operation)));
   contents.append(make("h2", {}, tag), ...operations.map(([method, path, operation]) =>
     make("a", { href: `#${operation.operationId}` },
       make("span", { class: `method ${method}` }, method.toUpperCase()), path)));

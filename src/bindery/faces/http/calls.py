@@ -1,0 +1,114 @@
+"""A request as the threads see that answer it, and how a route waits without holding one."""
+
+import asyncio
+import contextlib
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from bindery.encoders.base import UNKNOWN, Counts
+from bindery.encoders.pending import Pending
+from bindery.encoders.ticket import Ticket
+from bindery.errors import InputError, TextTooLong
+from bindery.faces.http.bodies import check_fields, parse_object, read_body
+from bindery.faces.http.desk import Desk, desk_of
+from bindery.faces.http.dialects.base import EmbedAsk, Parameters, Translation
+from bindery.faces.http.identity import identity_of, ticket_of
+from bindery.faces.http.stages import Stage, Stages, stages_of
+
+TRUNCATED = "x-bindery-truncated-tokens"
+"""The header that says how many tokens of the request the model did not see."""
+
+TOKENS = "x-bindery-tokens"
+"""The header that says how many tokens it saw, special tokens and prompts included."""
+
+_Ask = TypeVar("_Ask")
+_Answer = TypeVar("_Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What was sent, by whom, and what it is noted in."""
+
+    desk: Desk
+    raw: bytes
+    parameters: Parameters
+    ticket: Ticket
+    owner: str
+    stages: Stages
+
+
+async def take(request: Request) -> Call:
+    """Read a request to its end."""
+    raw = await read_body(request)
+    stages = stages_of(request)
+    stages.mark(Stage.PARSE)
+    return Call(
+        desk_of(request),
+        raw,
+        {**request.query_params, **request.path_params},
+        ticket_of(request),
+        identity_of(request).key_id,
+        stages,
+    )
+
+
+def translated(
+    call: Call, translations: Sequence[Translation[_Ask, _Answer]]
+) -> tuple[Translation[_Ask, _Answer], _Ask]:
+    """What the request asks for, by the first of the dialects that share its path to know it.
+
+    Raises InvalidValue for a body that is none of theirs.
+    """
+    fields = parse_object(call.raw)
+    found = next(one for one in translations if not one.marks or not one.marks.isdisjoint(fields))
+    call.stages.dialect = found.dialect
+    return found, found.read(check_fields(fields, found.body), call.parameters)
+
+
+async def arrival(pending: Pending[Any]) -> None:
+    """Wait until a value, or its error, is there; no thread waits with it."""
+    loop = asyncio.get_running_loop()
+    arrived = loop.create_future()
+
+    def wake() -> None:
+        if not arrived.done():
+            arrived.set_result(None)
+
+    def call_back() -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed, and nobody waits any more
+            loop.call_soon_threadsafe(wake)
+
+    pending.when_done(call_back)
+    await arrived
+
+
+@contextlib.contextmanager
+def worded_for(translation: Translation[_Ask, Any], ask: _Ask) -> Generator[None]:
+    """Errors name fields as the dialect does, and say what it has to mend them with."""
+    has_more = isinstance(ask, EmbedAsk) and not (ask.any_dimensions or ask.rotation)
+    try:
+        yield
+    except InputError as error:
+        if isinstance(error, TextTooLong) and translation.to_cut:
+            error.remedy = f"Send shorter texts, or {translation.to_cut} to have them cut."
+        if error.param == "dimensions" and has_more:
+            error.remedy += ' With "any_dimensions": true any shorter length is given, too.'
+        error.param = translation.names.get(error.param or "", error.param)
+        raise
+
+
+def json_answer(value: object, headers: Mapping[str, str] | None = None) -> Response:
+    """JSON, arrays of numbers written directly: no lists, no models in between."""
+    content = orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY)
+    return Response(content, media_type="application/json", headers=dict(headers or {}))
+
+
+def token_headers(total: int, cut: Counts) -> dict[str, str]:
+    """The headers that tell how many tokens were used and cut; none where that is not known."""
+    used = {} if total == UNKNOWN else {TOKENS: str(total)}
+    return used | ({TRUNCATED: str(int(cut.sum()))} if (cut >= 0).all() else {})

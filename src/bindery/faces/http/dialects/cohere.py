@@ -1,0 +1,196 @@
+"""Cohere's dialect, version 1 and 2: several forms in one answer, texts that are cut by default."""
+
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+from pydantic import BaseModel, Field
+from pydantic.config import JsonDict
+
+from bindery.encoders.base import UNKNOWN
+from bindery.errors import InvalidValue
+from bindery.faces.http import examples
+from bindery.faces.http.dialects import tokens
+from bindery.faces.http.dialects.base import (
+    Dialect,
+    EmbedAnswer,
+    EmbedAsk,
+    Output,
+    Parameters,
+    Translation,
+)
+from bindery.faces.http.dialects.inputs import MAX_TEXTS, texts_of, truncation_of
+from bindery.faces.http.dialects.roles import roles_of
+from bindery.faces.http.dialects.vectors import OUTPUTS, ExtendedBody
+from bindery.types import Truncate
+
+_OUTPUTS = {
+    **{name: OUTPUTS[name] for name in ("float", "int8", "uint8", "binary", "ubinary")},
+    "base64": Output(base64=True),
+}
+_NAMES = {output: name for name, output in _OUTPUTS.items()}
+_TYPES: JsonDict = {"items": {"type": "string", "enum": [*_OUTPUTS]}, "minItems": 1}
+_TEXTS: JsonDict = {"items": {"type": "string"}, "minItems": 1, "maxItems": MAX_TEXTS}
+
+
+class CohereBody(ExtendedBody):
+    """Cohere's request."""
+
+    model: str = Field("", max_length=200, description="The server's default, if none is named.")
+    texts: list[Any] = Field(json_schema_extra=_TEXTS)
+    input_type: str = Field(
+        "search_document",
+        max_length=100,
+        description="search_query, search_document, classification, clustering, or a role or task "
+        "of the model.",
+    )
+    embedding_types: list[str] | None = Field(None, max_length=20, json_schema_extra=_TYPES)
+    output_dimension: int | None = Field(None, description="Shorter vectors.")
+    truncate: Any = Field(
+        "END",
+        description="What becomes of a text longer than the model's window.",
+        json_schema_extra={"enum": ["END", "START", "NONE"]},
+    )
+
+
+class CohereMeta(BaseModel):
+    """What it took; ``warnings`` name each text that was cut, and by how much."""
+
+    api_version: dict[str, str]
+    billed_units: dict[str, int]
+    warnings: list[str] | None = None
+
+
+class CohereAnswer(BaseModel):
+    """Embeddings by the name of their form; ``scales`` come with int8 and uint8."""
+
+    id: str
+    response_type: str
+    embeddings: dict[str, Any]
+    texts: list[str]
+    meta: CohereMeta
+    scales: list[float] | None = None
+
+
+class CoherePlainAnswer(BaseModel):
+    """Embeddings as version 1 has them."""
+
+    id: str
+    response_type: str
+    embeddings: list[list[float]]
+    texts: list[str]
+    meta: CohereMeta
+
+
+def _read(body: CohereBody, parameters: Parameters) -> EmbedAsk:
+    del parameters
+    if not body.texts:
+        raise InvalidValue("texts holds no text.", remedy="Send at least one.", param="texts")
+    names = list(dict.fromkeys(body.embedding_types or ["float"]))
+    unknown = [name for name in names if name not in _OUTPUTS]
+    if unknown:
+        raise InvalidValue(
+            f"embedding_types are of: {', '.join(_OUTPUTS)}.",
+            remedy="Leave the others out.",
+            param="embedding_types",
+        )
+    return EmbedAsk(
+        model=body.model,
+        inputs=texts_of(body.texts, "texts"),
+        roles=roles_of(body.input_type),
+        truncate=truncation_of(body.truncate, default=Truncate.END, param="truncate"),
+        dimensions=body.output_dimension,
+        any_dimensions=body.any_dimensions,
+        rotation=body.rotation,
+        titles=body.titles,
+        outputs=tuple(_OUTPUTS[name] for name in names),
+    )
+
+
+def _write(ask: EmbedAsk, answer: EmbedAnswer) -> dict[str, Any]:
+    """Version 2, and 1 where types are named."""
+    wires = {output: answer.wire(output) for output in ask.outputs}
+    scales = [wire["scales"] for wire in wires.values() if "scales" in wire]
+    return {
+        "response_type": "embeddings_by_type",
+        "embeddings": {_NAMES[output]: wire["embeddings"] for output, wire in wires.items()},
+        **({"scales": scales[0]} if scales else {}),
+        **_rest(answer, version="2"),
+    }
+
+
+def _write_plain(ask: EmbedAsk, answer: EmbedAnswer) -> dict[str, Any]:
+    """Version 1, where no types are named."""
+    return {
+        "response_type": "embeddings_floats",
+        "embeddings": answer.wire(ask.outputs[0])["embeddings"],
+        **_rest(answer, version="1"),
+    }
+
+
+def _rest(answer: EmbedAnswer, *, version: str) -> dict[str, Any]:
+    encoded = answer.encoded
+    total = encoded.total_tokens
+    warnings = [
+        f"Text {place}: the model did not see {encoded.tokens_cut[place]} of its tokens."
+        for place in np.flatnonzero(encoded.tokens_cut > 0).tolist()
+    ]
+    return {
+        "id": str(uuid4()),
+        "texts": answer.texts,
+        "meta": {
+            "api_version": {"version": version},
+            "billed_units": {} if total == UNKNOWN else {"input_tokens": total},
+            **({"warnings": warnings} if warnings else {}),
+        },
+    }
+
+
+def _translation(path: str, name: str, **differing: Any) -> Translation[EmbedAsk, EmbedAnswer]:  # noqa: ANN401
+    usual: dict[str, Any] = {
+        "body": CohereBody,
+        "answer": CohereAnswer,
+        "read": _read,
+        "write": _write,
+        "examples": examples.COHERE,
+        "example": examples.COHERE_EMBEDDED,
+        "names": {
+            "role": "input_type",
+            "dimensions": "output_dimension",
+            "form": "embedding_types",
+            "output": "embedding_types",
+        },
+        "to_cut": '"truncate": "END"',
+    }
+    return Translation(paths=(path,), name=name, **usual | differing)
+
+
+COHERE = Dialect(
+    "Cohere",
+    embeds=(
+        _translation(
+            "/v2/embed",
+            "cohere_embed",
+            summary="Embed texts",
+            about="As version 2 of Cohere's: every form that `embedding_types` names. What is too "
+            "long is cut at its end, and told in `meta.warnings`, unless `truncate` says NONE.",
+        ),
+        _translation(
+            "/v1/embed",
+            "cohere_embed_1",
+            summary="Embed texts (version 1)",
+            about="As version 1 of Cohere's: a plain list where no `embedding_types` are named.",
+            answer=CoherePlainAnswer,
+            write=_write_plain,
+            example=examples.COHERE_EMBEDDED_1,
+        ),
+        _translation(
+            "/v1/embed",
+            "cohere_embed_1_by_type",
+            summary="Embed texts (version 1)",
+            about="",
+            marks=frozenset({"embedding_types"}),
+        ),
+    ),
+    others=tokens.cohere,
+)

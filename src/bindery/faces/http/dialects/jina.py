@@ -1,0 +1,96 @@
+"""Jina's dialect: OpenAI's with tasks, and another name for the form of the numbers."""
+
+from typing import Any
+
+from pydantic import Field
+from pydantic.config import JsonDict
+
+from bindery.errors import InvalidValue
+from bindery.faces.http import examples
+from bindery.faces.http.dialects import openai
+from bindery.faces.http.dialects.base import Dialect, EmbedAsk, Output, Parameters, Translation
+from bindery.faces.http.dialects.inputs import inputs_of, truncation_of
+from bindery.faces.http.dialects.roles import roles_of
+from bindery.faces.http.dialects.vectors import ExtendedBody, output_of
+from bindery.types import Truncate
+
+_OUTPUTS = {
+    "float": Output(),
+    "base64": Output(base64=True),
+    "binary": output_of("binary", is_base64=False),
+    "ubinary": output_of("ubinary", is_base64=False),
+}
+_TYPES: JsonDict = {"enum": [*_OUTPUTS]}
+
+
+class JinaBody(ExtendedBody):
+    """Jina's request. Vectors are as long as the model gives them, whatever ``normalized`` says."""
+
+    input: Any = Field(json_schema_extra=openai.INPUT)
+    model: str = Field(max_length=200)
+    task: str = Field(
+        "retrieval.passage",
+        max_length=100,
+        description="Jina's: retrieval.query, retrieval.passage, text-matching, classification, "
+        "separation, or a role or task of the model.",
+    )
+    dimensions: int | None = None
+    embedding_type: Any = Field(
+        "float", description="Jina's: float, base64, binary or ubinary.", json_schema_extra=_TYPES
+    )
+    truncate: Any = None
+    late_chunking: bool = Field(default=False, description="Jina's: not offered yet.")
+
+
+def _read(body: JinaBody, parameters: Parameters) -> EmbedAsk:
+    del parameters
+    if body.late_chunking:
+        raise InvalidValue(
+            "late_chunking is not offered yet.", remedy="Leave it out.", param="late_chunking"
+        )
+    return EmbedAsk(
+        model=body.model,
+        inputs=inputs_of(body.input, "input"),
+        roles=roles_of(body.task),
+        truncate=truncation_of(body.truncate, default=Truncate.ERROR, param="truncate"),
+        dimensions=body.dimensions,
+        any_dimensions=body.any_dimensions,
+        rotation=body.rotation,
+        titles=body.titles,
+        outputs=(_output(body.embedding_type),),
+    )
+
+
+def _output(given: object) -> Output:
+    """The one type that was asked for, by itself or in a list."""
+    wanted = given[0] if isinstance(given, list) and len(given) == 1 else given  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    if not isinstance(wanted, str) or wanted not in _OUTPUTS:
+        raise InvalidValue(
+            f"embedding_type is not one of: {', '.join(_OUTPUTS)}.",
+            remedy="Ask for one at a time.",
+            param="embedding_type",
+        )
+    return _OUTPUTS[wanted]
+
+
+JINA = Dialect(
+    "Jina",
+    embeds=(
+        Translation(
+            paths=openai.EMBEDDINGS,
+            marks=frozenset({"task", "embedding_type", "late_chunking", "normalized"}),
+            name="create_embeddings_jina",
+            summary="Embed texts",
+            about="",
+            body=JinaBody,
+            answer=openai.EmbeddingsAnswer,
+            read=_read,
+            write=openai.write,
+            examples=examples.JINA,
+            example=examples.EMBEDDED,
+            names={"texts": "input", "role": "task", "output": "embedding_type"},
+            to_cut='"truncate": true',
+            may_nest=True,
+        ),
+    ),
+)

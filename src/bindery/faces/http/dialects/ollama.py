@@ -1,0 +1,253 @@
+"""Ollama's dialect: what its clients ask of an embedding model."""
+
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, Field
+from pydantic.config import JsonDict
+
+import bindery
+from bindery.encoders.base import UNKNOWN
+from bindery.faces.http import examples
+from bindery.faces.http.bodies import Body, parse_body, read_body
+from bindery.faces.http.desk import desk_of
+from bindery.faces.http.dialects.base import (
+    Dialect,
+    EmbedAnswer,
+    EmbedAsk,
+    Parameters,
+    Translation,
+)
+from bindery.faces.http.dialects.inputs import MAX_TEXTS, texts_of
+from bindery.faces.http.dialects.vectors import ExtendedBody
+from bindery.library import Library, ModelState
+from bindery.models.card import ModelCard
+from bindery.types import Truncate
+
+router = APIRouter(prefix="/api", tags=["Ollama"])
+
+_INPUT: JsonDict = {
+    "anyOf": [
+        {"type": "string"},
+        {"type": "array", "items": {"type": "string"}, "maxItems": MAX_TEXTS},
+    ]
+}
+# Ollama's clients read a time, and nobody knows when a model was changed.
+_NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class OllamaBody(ExtendedBody):
+    """Ollama's request. Its ``options`` and ``keep_alive`` are for models that write."""
+
+    model: str = Field(max_length=200)
+    input: Any = Field(description="A text, or a list of texts.", json_schema_extra=_INPUT)
+    truncate: bool = Field(default=True, description="Cut what is too long, or refuse it.")
+    dimensions: int | None = Field(None, description="Shorter vectors, where the model allows it.")
+
+
+class OllamaPromptBody(ExtendedBody):
+    """Ollama's request for one text."""
+
+    model: str = Field(max_length=200)
+    prompt: str
+
+
+class OllamaAnswer(BaseModel):
+    """Vectors in the order of the texts; ``prompt_eval_count`` is the tokens of all texts."""
+
+    model: str
+    embeddings: list[list[float]]
+    prompt_eval_count: int | None = None
+
+
+class OllamaPromptAnswer(BaseModel):
+    """The vector of the one text."""
+
+    embedding: list[float]
+
+
+class OllamaDetails(BaseModel):
+    """What Ollama tells of a model's file."""
+
+    format: str = "safetensors"
+    family: str
+    families: list[str]
+    parameter_size: str = ""
+    quantization_level: str = ""
+
+
+class OllamaModel(BaseModel):
+    """A model that is on this machine; its ``digest`` is the revision."""
+
+    name: str
+    model: str
+    modified_at: datetime = _NO_TIME
+    size: int = 0
+    digest: str
+    details: OllamaDetails
+
+
+class OllamaModels(BaseModel):
+    """Every model that is on this machine."""
+
+    models: list[OllamaModel]
+
+
+class ShowBody(Body):
+    """The model to describe."""
+
+    model: str = Field("", max_length=200)
+    name: str = Field("", max_length=200, description="What older clients call `model`.")
+
+
+class ShowAnswer(BaseModel):
+    """A model."""
+
+    license: str
+    modified_at: datetime = _NO_TIME
+    details: OllamaDetails
+    model_info: dict[str, str | int]
+    capabilities: list[str]
+
+
+class VersionAnswer(BaseModel):
+    """Bindery's version, not Ollama's."""
+
+    version: str
+
+
+def _read(body: OllamaBody, parameters: Parameters) -> EmbedAsk:
+    del parameters
+    return EmbedAsk(
+        model=body.model,
+        inputs=texts_of(_listed(body.input), "input"),
+        truncate=Truncate.END if body.truncate else Truncate.ERROR,
+        dimensions=body.dimensions,
+        any_dimensions=body.any_dimensions,
+        rotation=body.rotation,
+        titles=body.titles,
+    )
+
+
+def _listed(given: object) -> list[Any]:
+    if isinstance(given, list):
+        return cast("list[Any]", given)
+    return [given]
+
+
+def _read_prompt(body: OllamaPromptBody, parameters: Parameters) -> EmbedAsk:
+    del parameters
+    return EmbedAsk(
+        model=body.model,
+        inputs=[body.prompt],
+        truncate=Truncate.END,
+        any_dimensions=body.any_dimensions,
+        rotation=body.rotation,
+        titles=body.titles,
+    )
+
+
+def _write(ask: EmbedAsk, answer: EmbedAnswer) -> dict[str, Any]:
+    total = answer.encoded.total_tokens
+    return {
+        "model": ask.model,
+        "embeddings": answer.wire(ask.outputs[0])["embeddings"],
+        **({} if total == UNKNOWN else {"prompt_eval_count": total}),
+    }
+
+
+def _write_prompt(ask: EmbedAsk, answer: EmbedAnswer) -> dict[str, Any]:
+    return {"embedding": answer.wire(ask.outputs[0])["embeddings"][0]}
+
+
+@router.get("/tags", summary="List models", name="ollama_tags")
+async def tags(request: Request) -> OllamaModels:
+    """The models that are on this machine, or that a vendor runs."""
+    desk = desk_of(request)
+    return await desk.looking.run(_tags, desk.library)
+
+
+@router.post(
+    "/show",
+    summary="Describe a model",
+    name="ollama_show",
+    openapi_extra=examples.body(ShowBody, examples.SHOW),
+)
+async def show(request: Request) -> ShowAnswer:
+    """One model of the catalog."""
+    desk = desk_of(request)
+    body = parse_body(await read_body(request), ShowBody)
+    status = await desk.looking.run(
+        desk.library.status, desk.names.model_id(body.model or body.name)
+    )
+    card = status.card
+    return ShowAnswer(
+        license=card.licence,
+        details=_details(card),
+        model_info={
+            "general.architecture": card.family.value,
+            f"{card.family.value}.embedding_length": card.dimensions,
+            f"{card.family.value}.context_length": card.max_tokens,
+        },
+        capabilities=["embedding"],
+    )
+
+
+@router.get("/version", summary="Tell the version", name="ollama_version")
+async def version() -> VersionAnswer:
+    """Bindery's own."""
+    return VersionAnswer(version=bindery.__version__)
+
+
+def _tags(library: Library) -> OllamaModels:
+    cards = [status.card for status in library.statuses() if status.state in _HERE]
+    return OllamaModels(
+        models=[
+            OllamaModel(name=card.id, model=card.id, digest=card.revision, details=_details(card))
+            for card in cards
+        ]
+    )
+
+
+_HERE = {ModelState.LOADED, ModelState.PRESENT, ModelState.REMOTE}
+
+
+def _details(card: ModelCard) -> OllamaDetails:
+    return OllamaDetails(family=card.family.value, families=[card.family.value])
+
+
+OLLAMA = Dialect(
+    "Ollama",
+    embeds=(
+        Translation(
+            paths=("/api/embed",),
+            name="ollama_embed",
+            summary="Embed texts",
+            about="As Ollama's. A text that is too long is cut unless `truncate` is false; the "
+            "header `x-bindery-truncated-tokens` tells what was cut.",
+            body=OllamaBody,
+            answer=OllamaAnswer,
+            read=_read,
+            write=_write,
+            examples=examples.OLLAMA,
+            example=examples.OLLAMA_EMBEDDED,
+            names={"texts": "input"},
+            to_cut='"truncate": true',
+        ),
+        Translation(
+            paths=("/api/embeddings",),
+            name="ollama_embeddings",
+            summary="Embed a text",
+            about="Ollama's older route, for one text.",
+            body=OllamaPromptBody,
+            answer=OllamaPromptAnswer,
+            read=_read_prompt,
+            write=_write_prompt,
+            examples=examples.OLLAMA_PROMPT,
+            example={"embedding": [-0.1002, 0.0913, 0.0477]},
+            names={"texts": "prompt"},
+        ),
+    ),
+    others=router,
+)

@@ -1,0 +1,137 @@
+"""OpenAI's dialect, so that its clients and all that build on them work unmodified."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+from pydantic.config import JsonDict
+
+from bindery.faces.http import examples
+from bindery.faces.http.dialects.base import (
+    Dialect,
+    EmbedAnswer,
+    EmbedAsk,
+    Parameters,
+    Translation,
+)
+from bindery.faces.http.dialects.inputs import MAX_TEXTS, inputs_of, truncation_of
+from bindery.faces.http.dialects.roles import roles_of
+from bindery.faces.http.dialects.vectors import (
+    Usage,
+    VectorsAnswer,
+    VectorsBody,
+    facts,
+    known,
+    usage,
+)
+from bindery.types import Truncate
+
+EMBEDDINGS = ("/v1/embeddings", "/embeddings")
+"""The route of all who took it over from OpenAI, and its alias for clients without ``/v1``."""
+
+_IDS: JsonDict = {"type": "array", "items": {"type": "integer"}}
+INPUT_KINDS: tuple[JsonDict, ...] = (
+    {"type": "string"},
+    {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": MAX_TEXTS},
+    _IDS,
+    {"type": "array", "items": _IDS, "minItems": 1, "maxItems": MAX_TEXTS},
+)
+INPUT: JsonDict = {"anyOf": [*INPUT_KINDS]}
+
+
+class EmbeddingsBody(VectorsBody):
+    """OpenAI's request, and what the vectors may be asked for besides."""
+
+    input: Any = Field(
+        description="A text, or a list of texts; token ids as this server is set to take them.",
+        json_schema_extra=INPUT,
+    )
+    model: str = Field(max_length=200)
+    input_type: str = Field(
+        "document", max_length=100, description="query, document, or a task of the model."
+    )
+
+
+class Embedding(BaseModel):
+    """The vector of one text; with late interaction its vectors."""
+
+    object: Literal["embedding"]
+    index: int
+    embedding: list[float] | list[list[float]] | str
+
+
+class EmbeddingsAnswer(VectorsAnswer):
+    """OpenAI's answer, and what made the vectors.
+
+    ``tokens_cut`` is there where a text was cut, and counts what each lost.
+    """
+
+    object: Literal["list"]
+    data: list[Embedding]
+    model: str
+    usage: Usage
+    tokens_cut: list[int] | None = None
+
+
+def read(body: EmbeddingsBody, parameters: Parameters) -> EmbedAsk:
+    """The request in nobody's words."""
+    del parameters
+    return EmbedAsk(
+        model=body.model,
+        inputs=inputs_of(body.input, "input"),
+        roles=roles_of(body.input_type),
+        truncate=truncation_of(body.truncate, default=Truncate.ERROR, param="truncate"),
+        dimensions=body.dimensions,
+        any_dimensions=body.any_dimensions,
+        rotation=body.rotation,
+        titles=body.titles,
+        outputs=(body.output,),
+    )
+
+
+def write(ask: EmbedAsk, answer: EmbedAnswer) -> dict[str, Any]:
+    """The answer in OpenAI's words, which Voyage and Jina took over."""
+    fields = facts(ask, answer)
+    rows = fields.pop("embeddings")
+    cut = answer.encoded.tokens_cut
+    return {
+        "object": "list",
+        "data": [
+            {"object": "embedding", "index": place, "embedding": row}
+            for place, row in enumerate(rows)
+        ],
+        "model": ask.model,
+        "usage": usage(answer.encoded.total_tokens),
+        **({"tokens_cut": known(cut)} if (cut > 0).any() else {}),
+        **fields,
+    }
+
+
+OPENAI = Dialect(
+    "OpenAI",
+    embeds=(
+        Translation(
+            paths=EMBEDDINGS,
+            name="create_embeddings",
+            summary="Embed texts",
+            about="As OpenAI's; `input_type` (`query` or `document`) and what vectors may be "
+            "besides.\n\nVoyage and Jina ask here, too: a request with `truncation` or "
+            "`output_dimension` is read as Voyage's, one with `task`, `embedding_type`, "
+            "`late_chunking` or `normalized` as Jina's.\n\nThe header "
+            "`x-bindery-truncated-tokens` tells how many tokens were cut.",
+            body=EmbeddingsBody,
+            answer=EmbeddingsAnswer,
+            read=read,
+            write=write,
+            examples=examples.EMBEDDINGS,
+            example=examples.EMBEDDED,
+            names={
+                "texts": "input",
+                "role": "input_type",
+                "form": "output_dtype",
+                "output": "encoding_format",
+            },
+            to_cut='"truncate": "end"',
+            may_nest=True,
+        ),
+    ),
+)

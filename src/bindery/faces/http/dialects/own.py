@@ -1,0 +1,154 @@
+"""Our own route: chunks in, embeddings out, with an account of each chunk."""
+
+from typing import Any, cast
+
+from pydantic import Field
+from pydantic.config import JsonDict
+
+from bindery.errors import InvalidValue
+from bindery.faces.http import examples
+from bindery.faces.http.bodies import invalid_field
+from bindery.faces.http.dialects.base import (
+    Dialect,
+    EmbedAnswer,
+    EmbedAsk,
+    Parameters,
+    Translation,
+)
+from bindery.faces.http.dialects.inputs import MAX_TEXTS, texts_of, truncation_of
+from bindery.faces.http.dialects.vectors import VectorsAnswer, VectorsBody, facts, known
+from bindery.types import Truncate
+
+_CHUNKS: JsonDict = {
+    "items": {
+        "anyOf": [
+            {"type": "string"},
+            {
+                "type": "object",
+                "properties": {"text": {"type": "string"}, "title": {"type": "string"}},
+                "required": ["text"],
+            },
+        ]
+    }
+}
+_MOST_SHOWN = 1 << 31
+
+
+class GenerateBody(VectorsBody):
+    """Chunks to embed."""
+
+    chunks: list[Any] = Field(
+        description="Texts, or chunks as GET /chunk gives them, of which text and title are used.",
+        json_schema_extra={**_CHUNKS, "maxItems": MAX_TEXTS},
+    )
+    role: str = Field(
+        "document", max_length=100, description="query, document, or a task of the model."
+    )
+
+
+class GenerateAnswer(VectorsAnswer):
+    """Embeddings in the order of the chunks, and what became of each chunk.
+
+    Counts of tokens are null where a remote model's vendor does not tell them.
+    """
+
+    model_id: str
+    total_chunks: int
+    tokens_used: list[int | None]
+    tokens_cut: list[int | None]
+    embeddings: list[list[float]] | list[list[list[float]]] | list[str]
+
+
+def _read(body: GenerateBody, parameters: Parameters) -> EmbedAsk:
+    return EmbedAsk(
+        model=parameters["model_id"],
+        inputs=texts_of(body.chunks, "chunks"),
+        roles=(body.role,),
+        truncate=truncation_of(body.truncate, default=Truncate.ERROR, param="truncate"),
+        dimensions=body.dimensions,
+        any_dimensions=body.any_dimensions,
+        rotation=body.rotation,
+        titles=_titles(body),
+        outputs=(body.output,),
+        first=_preview(parameters),
+    )
+
+
+def _write(ask: EmbedAsk, answer: EmbedAnswer) -> dict[str, Any]:
+    return {
+        "model_id": ask.model,
+        "total_chunks": len(answer.texts),
+        "tokens_used": known(answer.encoded.tokens_used),
+        "tokens_cut": known(answer.encoded.tokens_cut),
+        **facts(ask, answer),
+    }
+
+
+def _titles(body: GenerateBody) -> list[Any] | None:
+    """The titles as they were given, in their field or with the chunks; the encoder checks them."""
+    of_chunks = [
+        cast("dict[str, Any]", chunk).get("title") if isinstance(chunk, dict) else None
+        for chunk in body.chunks
+    ]
+    if all(title is None for title in of_chunks):
+        return body.titles
+    if body.titles is not None:
+        raise InvalidValue(
+            "There are titles in titles and in chunks.", remedy="Send either.", param="titles"
+        )
+    return of_chunks
+
+
+def _preview(parameters: Parameters) -> int | None:
+    given = parameters.get("preview")
+    if given is None:
+        return None
+    # Digits that are no ASCII are numbers to Python and to nobody else.
+    count = int(given) if given.isascii() and given.isdigit() and len(given) <= 10 else -1
+    if not 0 <= count <= _MOST_SHOWN:
+        raise invalid_field(["preview"], f"Input should be a number from 0 to {_MOST_SHOWN}")
+    return count
+
+
+OWN = Dialect(
+    "embeddings",
+    embeds=(
+        Translation(
+            paths=("/embedding/{model_id:path}/generate",),
+            name="generate",
+            summary="Embed chunks",
+            about="Give the embedding of each chunk, in order, and the tokens that were used and "
+            "cut.\n\n`preview=10` shows the first ten values of each vector, or the first ten "
+            "vectors of each text where the model gives several; nothing else changes.",
+            body=GenerateBody,
+            answer=GenerateAnswer,
+            read=_read,
+            write=_write,
+            examples=examples.GENERATE,
+            example=examples.GENERATED,
+            parameters=(
+                {
+                    "name": "model_id",
+                    "in": "path",
+                    "required": True,
+                    "schema": {"type": "string", "examples": [examples.MODEL]},
+                },
+                {
+                    "name": "preview",
+                    "in": "query",
+                    "required": False,
+                    "description": "Show the first so many.",
+                    "schema": {
+                        "type": "integer",
+                        "minimum": 0,
+                        "maximum": _MOST_SHOWN,
+                        "examples": [10],
+                    },
+                },
+            ),
+            names={"texts": "chunks", "form": "output_dtype", "output": "encoding_format"},
+            to_cut='"truncate": "end"',
+            may_nest=True,
+        ),
+    ),
+)

@@ -1,0 +1,159 @@
+"""Documents in order, as Cohere, Jina and Voyage ask for it: they differ in names alone."""
+
+from typing import Any
+
+from pydantic import BaseModel, Field
+from pydantic.config import JsonDict
+
+from bindery.faces.http import examples
+from bindery.faces.http.bodies import Body
+from bindery.faces.http.dialects.base import (
+    Dialect,
+    Parameters,
+    RerankAnswer,
+    RerankAsk,
+    Translation,
+)
+from bindery.faces.http.dialects.inputs import MAX_DOCUMENTS, texts_of, truncation_of
+from bindery.faces.http.dialects.vectors import TRUNCATE, Usage, usage
+from bindery.types import Truncate
+
+_DOCUMENTS: JsonDict = {
+    "items": {
+        "anyOf": [
+            {"type": "string"},
+            {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]},
+        ]
+    },
+    "maxItems": MAX_DOCUMENTS,
+}
+
+
+class RerankBody(Body):
+    """Documents to put in the order in which they answer a query."""
+
+    model: str = Field(max_length=200)
+    query: str
+    documents: list[Any] = Field(
+        description="Texts, or objects with a `text`.", json_schema_extra=_DOCUMENTS
+    )
+    top_n: int | None = Field(None, ge=1, description="Give the best so many; all if not.")
+    top_k: int | None = Field(None, ge=1, description="Voyage's name for `top_n`.")
+    return_documents: bool = Field(default=False, description="Give the documents back, too.")
+    weight: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Of late interaction in a dense model's score; the rest is the cosine's.",
+    )
+    truncate: Any = Field(
+        None,
+        description="What becomes of a text longer than the model's window: cut its `end` "
+        "(default) or `start`, or an `error`.",
+        json_schema_extra=TRUNCATE,
+    )
+    truncation: bool = Field(
+        default=True, description="Voyage's: cut what is too long, or refuse it."
+    )
+
+
+class RankedDocument(BaseModel):
+    """A document's text."""
+
+    text: str
+
+
+class RankedAnswer(BaseModel):
+    """A document's place: ``index`` is its place in the request.
+
+    ``relevance_score`` is what orders; ``normalised_score`` is in [-1, 1] for every model.
+    """
+
+    index: int
+    relevance_score: float
+    normalised_score: float
+    document: RankedDocument | None = None
+
+
+class RankedRow(BaseModel):
+    """The same as Voyage has it."""
+
+    index: int
+    relevance_score: float
+    document: str | None = None
+
+
+class RerankingAnswer(BaseModel):
+    """The documents, the best first; ``usage`` counts the tokens of the texts alone."""
+
+    model: str
+    revision: str
+    precision: str
+    results: list[RankedAnswer]
+    data: list[RankedRow]
+    usage: Usage
+
+
+def _read(body: RerankBody, parameters: Parameters) -> RerankAsk:
+    del parameters
+    default = Truncate.END if body.truncation else Truncate.ERROR
+    return RerankAsk(
+        model=body.model,
+        query=body.query,
+        documents=texts_of(body.documents, "documents", most=MAX_DOCUMENTS),
+        top_n=body.top_k if body.top_n is None else body.top_n,
+        weight=body.weight,
+        truncate=truncation_of(body.truncate, default=default, param="truncate"),
+        returns_documents=body.return_documents,
+    )
+
+
+def _write(ask: RerankAsk, answer: RerankAnswer) -> dict[str, Any]:
+    ranked, documents = answer.found.ranked, ask.documents
+    given = ask.returns_documents
+    return {
+        "model": ask.model,
+        "revision": answer.card.revision,
+        "precision": answer.precision,
+        "results": [
+            {
+                "index": one.index,
+                "relevance_score": one.score,
+                "normalised_score": one.normalised,
+                **({"document": {"text": documents[one.index]}} if given else {}),
+            }
+            for one in ranked
+        ],
+        "data": [
+            {
+                "index": one.index,
+                "relevance_score": one.score,
+                **({"document": documents[one.index]} if given else {}),
+            }
+            for one in ranked
+        ],
+        "usage": usage(answer.found.total_tokens),
+    }
+
+
+RANKING = Dialect(
+    "reranking",
+    reranks=(
+        Translation(
+            paths=("/v1/rerank", "/v2/rerank", "/rerank"),
+            name="rerank",
+            summary="Rerank documents (Cohere, Jina, Voyage)",
+            about="Order documents by late interaction with a query, and by their cosine, with "
+            "any model.\n\nThe order is there twice: as `results` for Cohere's and Jina's clients, "
+            "as `data` for Voyage's. The header `x-bindery-truncated-tokens` tells how many tokens "
+            "the model did not see.",
+            body=RerankBody,
+            answer=RerankingAnswer,
+            read=_read,
+            write=_write,
+            examples=examples.RERANK,
+            example=examples.RERANKED,
+            to_cut='"truncate": "end"',
+        ),
+    ),
+)

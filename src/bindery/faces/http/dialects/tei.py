@@ -1,0 +1,296 @@
+"""The dialect of Text Embeddings Inference, and of Hugging Face's clients, which ask at ``/``.
+
+It knows one model a server: ``?model=`` or a field ``model`` names another than the default.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Literal, TypeAlias, cast
+
+from pydantic import BaseModel, Field
+from pydantic.config import JsonDict
+
+from bindery.embeddings import Embeddings
+from bindery.errors import InvalidValue
+from bindery.faces.http import examples
+from bindery.faces.http.bodies import Body, check_fields
+from bindery.faces.http.dialects import tokens
+from bindery.faces.http.dialects.base import (
+    Dialect,
+    EmbedAnswer,
+    EmbedAsk,
+    Output,
+    Parameters,
+    RerankAnswer,
+    RerankAsk,
+    Translation,
+)
+from bindery.faces.http.dialects.inputs import (
+    MAX_DOCUMENTS,
+    MAX_TEXTS,
+    inputs_of,
+    texts_of,
+    truncation_of,
+)
+from bindery.faces.http.dialects.openai import INPUT, INPUT_KINDS
+from bindery.faces.http.dialects.roles import roles_of
+from bindery.scoring import mean_maxsim
+from bindery.types import DOCUMENT, Truncate
+
+Embeds: TypeAlias = Translation[EmbedAsk, EmbedAnswer]
+
+MODEL_PARAMETER: Mapping[str, object] = {
+    "name": "model",
+    "in": "query",
+    "required": False,
+    "description": "The server's default, if none is named.",
+    "schema": {"type": "string"},
+}
+_TEXTS: JsonDict = {"items": {"type": "string"}, "maxItems": MAX_DOCUMENTS}
+
+
+class TeiBody(Body):
+    """What all its requests have."""
+
+    model: str = Field("", max_length=200, description="The server's default, if none is named.")
+    truncate: bool = Field(default=False, description="Cut what is too long; else it is refused.")
+    truncation_direction: str = Field(
+        "right",
+        description="Which side is cut: left or right.",
+        json_schema_extra={"enum": ["left", "right", "Left", "Right"]},
+    )
+
+    @property
+    def to_truncate(self) -> Truncate:
+        """What becomes of a text that is too long."""
+        side = truncation_of(
+            self.truncation_direction, default=Truncate.END, param="truncation_direction"
+        )
+        return side if self.truncate else Truncate.ERROR
+
+
+class EmbedBody(TeiBody):
+    """Texts to embed. Vectors are as long as the model gives them, whatever ``normalize`` says."""
+
+    inputs: Any = Field(
+        description="A text or token ids of the model, or a list of either.",
+        json_schema_extra=INPUT,
+    )
+    prompt_name: str = Field(
+        DOCUMENT, max_length=100, description="query, document, or a task of the model."
+    )
+    dimensions: int | None = Field(None, description="Shorter vectors, where the model allows it.")
+    encoding_format: Literal["float", "base64"] = "float"
+
+
+class RootBody(EmbedBody):
+    """Texts to embed, or a `source_sentence` and `sentences` to compare."""
+
+    inputs: Any = Field(
+        description="A text or a list of texts; or a `source_sentence` with `sentences`, which "
+        "are compared.",
+        json_schema_extra={"anyOf": [*INPUT_KINDS, {"type": "object"}]},
+    )
+    parameters: dict[str, Any] = Field(default_factory=dict[str, Any])
+
+
+class SimilarityBody(TeiBody):
+    """A text, and texts to compare it with."""
+
+    inputs: dict[str, Any] = Field(
+        description="A `source_sentence`, and the `sentences` to compare it with.",
+        json_schema_extra={
+            "properties": {
+                "source_sentence": {"type": "string"},
+                "sentences": {"type": "array", "items": {"type": "string"}},
+            },
+            "required": ["source_sentence", "sentences"],
+        },
+    )
+    parameters: dict[str, Any] = Field(
+        default_factory=dict[str, Any],
+        description="truncate, truncation_direction and prompt_name.",
+    )
+
+
+class TeiRerankBody(TeiBody):
+    """Texts to put in the order in which they answer a query."""
+
+    query: str
+    texts: list[Any] = Field(json_schema_extra=_TEXTS)
+    raw_scores: bool = Field(
+        default=False, description="Scores as the model gives them, not brought to [0, 1]."
+    )
+    return_text: bool = False
+    top_n: int | None = Field(None, ge=1)
+
+
+class TeiRank(BaseModel):
+    """A text's place: ``index`` is its place in the request."""
+
+    index: int
+    score: float
+    text: str | None = None
+
+
+def _read(body: EmbedBody, parameters: Parameters) -> EmbedAsk:
+    return EmbedAsk(
+        model=body.model or parameters.get("model", ""),
+        inputs=inputs_of(body.inputs, "inputs"),
+        roles=roles_of(body.prompt_name),
+        truncate=body.to_truncate,
+        dimensions=body.dimensions,
+        outputs=(Output(base64=body.encoding_format == "base64"),),
+        is_of_model=True,
+    )
+
+
+def _read_each_token(body: EmbedBody, parameters: Parameters) -> EmbedAsk:
+    return replace(_read(body, parameters), each_token=True)
+
+
+def _read_similarity(body: SimilarityBody, parameters: Parameters) -> EmbedAsk:
+    source, sentences = body.inputs.get("source_sentence"), body.inputs.get("sentences")
+    if not isinstance(source, str) or not isinstance(sentences, list):
+        raise InvalidValue(
+            "inputs holds no source_sentence and sentences.",
+            remedy='Send {"source_sentence": "...", "sentences": ["..."]}.',
+            param="inputs",
+        )
+    texts = texts_of(cast("list[Any]", sentences), "sentences", most=MAX_TEXTS - 1)
+    told = {name: value for name, value in body.parameters.items() if value is not None}
+    same = body.model_dump(include={"model", "truncate", "truncation_direction"})
+    how = check_fields({**same, **told, "inputs": [source, *texts]}, EmbedBody)
+    return replace(_read(how, parameters), compares=True)
+
+
+def _read_root(body: RootBody, parameters: Parameters) -> EmbedAsk:
+    """Texts to embed, or texts to compare: Hugging Face's clients have one address for all."""
+    if isinstance(body.inputs, dict):
+        return _read_similarity(check_fields(body.model_dump(), SimilarityBody), parameters)
+    return _read(body, parameters)
+
+
+def _write(ask: EmbedAsk, answer: EmbedAnswer) -> Any:  # noqa: ANN401 - a bare list of vectors
+    return answer.wire(ask.outputs[0])["embeddings"]
+
+
+def _write_root(ask: EmbedAsk, answer: EmbedAnswer) -> Any:  # noqa: ANN401 - vectors, or numbers
+    return (_write_similarity if ask.compares else _write)(ask, answer)
+
+
+def _write_similarity(ask: EmbedAsk, answer: EmbedAnswer) -> list[float]:
+    """How alike the first text is to each other one: the cosine, or for several vectors MaxSim."""
+    del ask
+    found = answer.encoded.embeddings.normalised()
+    ends = found.offsets
+    first = Embeddings(found.rows[: ends[1]], ends[:2])
+    others = Embeddings(found.rows[ends[1] :], ends[1:] - ends[1])
+    return mean_maxsim(first, others)[0].tolist()
+
+
+def _read_rerank(body: TeiRerankBody, parameters: Parameters) -> RerankAsk:
+    return RerankAsk(
+        model=body.model or parameters.get("model", ""),
+        query=body.query,
+        documents=texts_of(body.texts, "texts", most=MAX_DOCUMENTS),
+        top_n=body.top_n,
+        truncate=body.to_truncate,
+        returns_documents=body.return_text,
+        is_raw=body.raw_scores,
+    )
+
+
+def _write_rerank(ask: RerankAsk, answer: RerankAnswer) -> list[dict[str, Any]]:
+    return [
+        {
+            "index": one.index,
+            "score": one.score if ask.is_raw else (1 + one.normalised) / 2,
+            **({"text": ask.documents[one.index]} if ask.returns_documents else {}),
+        }
+        for one in answer.found.ranked
+    ]
+
+
+def _embeds(path: str, name: str, summary: str, about: str, **differing: Any) -> Embeds:  # noqa: ANN401
+    usual: dict[str, Any] = {
+        "body": EmbedBody,
+        "answer": list[list[float]],
+        "read": _read,
+        "write": _write,
+        "examples": examples.TEI,
+        "example": [[-0.1002, 0.0913, 0.0477]],
+        "names": {"texts": "inputs", "role": "prompt_name", "output": "encoding_format"},
+        "to_cut": '"truncate": true',
+        "parameters": (MODEL_PARAMETER,),
+    }
+    return Translation(paths=(path,), name=name, summary=summary, about=about, **usual | differing)
+
+
+TEI = Dialect(
+    "Text Embeddings Inference",
+    embeds=(
+        _embeds(
+            "/embed",
+            "tei_embed",
+            "Embed texts",
+            "A bare list of vectors. A text that is too long is refused unless `truncate` is true; "
+            "the header `x-bindery-truncated-tokens` tells what was cut.",
+        ),
+        _embeds(
+            "/embed_all",
+            "tei_embed_all",
+            "Embed every token",
+            "A vector for each token of each text, for late interaction with any model. Special "
+            "tokens and prompts have none.",
+            answer=list[list[list[float]]],
+            read=_read_each_token,
+            example=[[[-0.1002, 0.0913, 0.0477], [0.0231, -0.0102, 0.1423]]],
+            may_nest=True,
+        ),
+        _embeds(
+            "/similarity",
+            "tei_similarity",
+            "Compare texts",
+            "How alike a text is to each of others: the cosine, or MaxSim for late interaction.",
+            body=SimilarityBody,
+            answer=list[float],
+            read=_read_similarity,
+            write=_write_similarity,
+            examples=examples.SIMILARITY,
+            example=[0.5164, 0.224],
+            may_nest=True,
+        ),
+        _embeds(
+            "/",
+            "hugging_face",
+            "Embed or compare texts (Hugging Face)",
+            "What the `InferenceClient` of Hugging Face sends for the tasks feature-extraction and "
+            "sentence-similarity, where it is given this server's address as its model.",
+            body=RootBody,
+            read=_read_root,
+            write=_write_root,
+            examples=examples.TEI | examples.SIMILARITY,
+        ),
+    ),
+    reranks=(
+        Translation(
+            paths=("/rerank",),
+            marks=frozenset({"texts"}),
+            name="tei_rerank",
+            summary="Rerank texts",
+            about="As Text Embeddings Inference has it where the documents are called `texts`; "
+            "where they are called `documents`, as `POST /v1/rerank`.",
+            body=TeiRerankBody,
+            answer=list[TeiRank],
+            read=_read_rerank,
+            write=_write_rerank,
+            examples=examples.TEI_RERANK,
+            example=[{"index": 1, "score": 0.7582}, {"index": 0, "score": 0.612}],
+            names={"documents": "texts"},
+            to_cut='"truncate": true',
+            parameters=(MODEL_PARAMETER,),
+        ),
+    ),
+    others=tokens.tei,
+)

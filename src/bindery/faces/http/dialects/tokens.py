@@ -1,0 +1,234 @@
+"""Texts in tokens and back, as Text Embeddings Inference and Cohere tell of them."""
+
+from typing import Any, cast
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, Field
+from pydantic.config import JsonDict
+
+import bindery
+from bindery.encoders.tokeniser import Piece, Tokeniser
+from bindery.errors import InvalidValue
+from bindery.faces.http import examples
+from bindery.faces.http.bodies import Body, check_fields, parse_object
+from bindery.faces.http.calls import Call, json_answer, take
+from bindery.faces.http.desk import Desk, desk_of
+from bindery.faces.http.dialects.inputs import MAX_TEXTS, inputs_of, texts_of
+
+tei = APIRouter(tags=["Text Embeddings Inference"])
+cohere = APIRouter(tags=["Cohere"])
+
+
+_ID: JsonDict = {"type": "integer"}
+_IDS: JsonDict = {"type": "array", "items": _ID}
+
+
+class InfoAnswer(BaseModel):
+    """What the model is, and what may be asked of it."""
+
+    model_id: str
+    model_sha: str
+    model_dtype: str | None
+    model_type: dict[str, dict[str, str]]
+    max_input_length: int
+    max_client_batch_size: int
+    max_batch_tokens: int
+    max_concurrent_requests: int
+    auto_truncate: bool
+    version: str
+
+
+class TokenizeBody(Body):
+    """Texts to cut into the model's tokens."""
+
+    inputs: Any = Field(
+        json_schema_extra={
+            "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]
+        }
+    )
+    add_special_tokens: bool = True
+    model: str = Field("", max_length=200, description="The server's default, if none is named.")
+
+
+class TeiToken(BaseModel):
+    """A token, and the code points of the text that it stands for; a special one has no place."""
+
+    id: int
+    text: str
+    special: bool
+    start: int | None
+    stop: int | None
+
+
+class DecodeBody(Body):
+    """Token ids of the model to turn into texts."""
+
+    ids: list[Any] = Field(json_schema_extra={"items": {"anyOf": [_ID, _IDS]}})
+    skip_special_tokens: bool = True
+    model: str = Field("", max_length=200, description="The server's default, if none is named.")
+
+
+class CohereTokenizeBody(Body):
+    """A text to cut into the model's tokens."""
+
+    text: str
+    model: str = Field("", max_length=200)
+
+
+class CohereTokens(BaseModel):
+    """The text's tokens, without special ones."""
+
+    tokens: list[int]
+    token_strings: list[str]
+
+
+class CohereDetokenizeBody(Body):
+    """Token ids of the model to turn into a text."""
+
+    tokens: list[Any] = Field(json_schema_extra={"items": _ID})
+    model: str = Field("", max_length=200)
+
+
+class CohereText(BaseModel):
+    """The text, as far as the vocabulary keeps it."""
+
+    text: str
+
+
+@tei.get("/info", summary="Describe the model", name="tei_info")
+async def info(request: Request, model: str = "") -> InfoAnswer:
+    """The server's default model, or the one that `model` names."""
+    desk = desk_of(request)
+    return await desk.looking.run(_info, desk, desk.names.model_id(model))
+
+
+@tei.post(
+    "/tokenize",
+    summary="Cut texts into tokens",
+    name="tei_tokenize",
+    responses=examples.answer(list[list[TeiToken]], examples.TOKENS, "The tokens of each text."),
+    openapi_extra=examples.body(TokenizeBody, examples.TOKENIZE),
+)
+async def tokenize(request: Request) -> Response:
+    """The model's own tokens of each text, none of them cut."""
+    call = await take(request)
+    return await call.desk.bulk.run(_tokenize, call)
+
+
+@tei.post(
+    "/decode",
+    summary="Turn tokens into texts",
+    name="tei_decode",
+    responses=examples.answer(list[str], ["loose paper"], "The texts."),
+    openapi_extra=examples.body(DecodeBody, examples.DECODE),
+)
+async def decode(request: Request) -> Response:
+    """The texts of the model's own token ids, as far as its vocabulary keeps them."""
+    call = await take(request)
+    return await call.desk.bulk.run(_decode, call)
+
+
+@cohere.post(
+    "/v1/tokenize",
+    summary="Cut a text into tokens",
+    name="cohere_tokenize",
+    responses=examples.answer(CohereTokens, examples.COHERE_TOKENS, "The tokens."),
+    openapi_extra=examples.body(CohereTokenizeBody, examples.COHERE_TOKENIZE),
+)
+async def cohere_tokenize(request: Request) -> Response:
+    """The model's own tokens of a text."""
+    call = await take(request)
+    return await call.desk.bulk.run(_cohere_tokenize, call)
+
+
+@cohere.post(
+    "/v1/detokenize",
+    summary="Turn tokens into a text",
+    name="cohere_detokenize",
+    responses=examples.answer(CohereText, {"text": "loose paper"}, "The text."),
+    openapi_extra=examples.body(CohereDetokenizeBody, examples.COHERE_DETOKENIZE),
+)
+async def cohere_detokenize(request: Request) -> Response:
+    """The text of the model's own token ids, as far as its vocabulary keeps it."""
+    call = await take(request)
+    return await call.desk.bulk.run(_cohere_detokenize, call)
+
+
+def _cohere_tokenize(call: Call) -> Response:
+    body = check_fields(parse_object(call.raw), CohereTokenizeBody)
+    pieces = [piece for piece in _tokeniser(call, body.model).pieces(body.text) if piece.span]
+    return json_answer(
+        {
+            "tokens": [piece.id for piece in pieces],
+            "token_strings": [piece.text for piece in pieces],
+        }
+    )
+
+
+def _cohere_detokenize(call: Call) -> Response:
+    body = check_fields(parse_object(call.raw), CohereDetokenizeBody)
+    text = _decoded(body.tokens, "tokens", _tokeniser(call, body.model), keeps_special=False)[0]
+    return json_answer({"text": text})
+
+
+def _info(desk: Desk, model_id: str) -> InfoAnswer:
+    status = desk.library.status(model_id)
+    card, settings = status.card, desk.settings
+    pooling = "+".join(pooling.value for pooling in card.pooling)
+    return InfoAnswer(
+        model_id=card.repository or card.id,
+        model_sha=card.revision,
+        model_dtype=None,
+        model_type={"embedding": {"pooling": pooling}},
+        max_input_length=card.max_tokens,
+        max_client_batch_size=MAX_TEXTS,
+        max_batch_tokens=settings.queue_tokens,
+        max_concurrent_requests=settings.max_requests,
+        auto_truncate=False,
+        version=bindery.__version__,
+    )
+
+
+def _tokenize(call: Call) -> Response:
+    body = check_fields(parse_object(call.raw), TokenizeBody)
+    given = [body.inputs] if isinstance(body.inputs, str) else body.inputs
+    if not isinstance(given, list):
+        raise InvalidValue("inputs are no texts.", remedy="Send strings.", param="inputs")
+    texts = texts_of(cast("list[Any]", given), "inputs")
+    tokeniser = _tokeniser(call, body.model)
+    found = [[_token(piece) for piece in tokeniser.pieces(text)] for text in texts]
+    if not body.add_special_tokens:
+        found = [[token for token in tokens if not token["special"]] for tokens in found]
+    return json_answer(found)
+
+
+def _decode(call: Call) -> Response:
+    body = check_fields(parse_object(call.raw), DecodeBody)
+    tokeniser = _tokeniser(call, body.model)
+    keeps = not body.skip_special_tokens
+    return json_answer(_decoded(body.ids, "ids", tokeniser, keeps_special=keeps))
+
+
+def _decoded(
+    given: list[Any], param: str, tokeniser: Tokeniser, *, keeps_special: bool
+) -> list[str]:
+    arrays = [ids for ids in inputs_of(given, param) if isinstance(ids, list)]
+    if not arrays:
+        raise InvalidValue(f"{param} are no token ids.", remedy="Send numbers.", param=param)
+    return [tokeniser.decode(ids, keeps_special=keeps_special) for ids in arrays]
+
+
+def _tokeniser(call: Call, model: str) -> Tokeniser:
+    name = model or call.parameters.get("model", "")
+    return call.desk.library.measure(call.desk.names.model_id(name)).tokeniser
+
+
+def _token(piece: Piece) -> dict[str, object]:
+    start, stop = piece.span or (None, None)
+    return {
+        "id": piece.id,
+        "text": piece.text,
+        "special": piece.span is None,
+        "start": start,
+        "stop": stop,
+    }

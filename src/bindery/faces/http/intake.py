@@ -1,0 +1,160 @@
+"""How a request's body comes in: counted, within its time, and noting whether the client stays."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NoReturn
+
+from starlette.types import Message, Receive
+
+from bindery.encoders.ticket import Ticket
+from bindery.errors import BinderyError
+from bindery.faces.http.errors import Busy, RequestTimeout
+
+# A client may pause for a while; over all of its body it must be faster than this.
+_SLOWEST_BYTES_PER_S = 16_000
+# Small bodies come in however much is held: they are most of the requests and little of the memory.
+_SMALL_BYTES = 64 << 10
+
+
+@dataclass(slots=True)
+class Load:
+    """What the requests in hand amount to; changed on the event loop alone."""
+
+    requests: int = 0
+    body_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a body may be: ``too_large`` makes the error for one that is longer.
+
+    ``held_bytes`` is the most that all bodies in memory may be together, None for one that does not
+    stay there.
+    """
+
+    body_bytes: int
+    held_bytes: int | None
+    timeout_s: float
+    too_large: Callable[[], BinderyError]
+
+
+class Intake:
+    """The ``receive`` that the app gets.
+
+    What is wrong with the body is raised there and kept as ``failure``, since a framework may make
+    another error of it. Once the body is there a watcher waits for the client to leave, and cancels
+    the ticket if it does.
+    """
+
+    def __init__(
+        self,
+        receive: Receive,
+        ticket: Ticket,
+        limits: Limits,
+        load: Load,
+        *,
+        announced_bytes: int | None,
+    ) -> None:
+        self.failure: BinderyError | None = None
+        self._receive = receive
+        self._ticket = ticket
+        self._limits = limits
+        self._load = load
+        self._received_bytes = 0
+        self._waited_s = 0.0
+        self._watcher: asyncio.Task[None] | None = None
+        self._held_bytes = 0
+        self._announced_bytes = announced_bytes
+        # The watcher takes the empty body of a request without one, so the app gets another.
+        self._owes_empty_body = announced_bytes == 0
+
+    def open(self) -> None:
+        """Begin, if the announced body may come in. Raises as ``receive`` does."""
+        if self._announced_bytes is None:
+            return
+        if self._announced_bytes > self._limits.body_bytes:
+            self._fail(self._limits.too_large())
+        # All of it at once: of many that begin together some come in whole, rather than none.
+        self._hold(self._announced_bytes)
+        if self._announced_bytes == 0:
+            self._watch()
+
+    async def receive(self) -> Message:
+        """See ASGI. Raises RequestTimeout, Busy and what ``Limits.too_large`` makes."""
+        self.check()
+        if self._owes_empty_body:
+            self._owes_empty_body = False
+            return {"type": "http.request", "body": b"", "more_body": False}
+        if self._watcher is not None:
+            # Asked and given up again by who wants to know whether the client is there.
+            await asyncio.shield(self._watcher)
+            return {"type": "http.disconnect"}
+        message = await self._next()
+        if message["type"] == "http.disconnect":
+            self._ticket.cancel()
+            return message
+        self._count(len(message.get("body", b"")))
+        if not message.get("more_body", False):
+            self._watch()
+        return message
+
+    def check(self) -> None:
+        """Raise what was wrong with the body, for an app that has hidden it."""
+        if self.failure is not None:
+            raise self.failure
+
+    def close(self) -> None:
+        """The request is answered, and what is held for it is given back."""
+        if self._watcher is not None:
+            self._watcher.cancel()
+        self._load.body_bytes -= self._held_bytes
+
+    def _watch(self) -> None:
+        self._watcher = asyncio.create_task(self._wait_for_the_end())
+
+    async def _wait_for_the_end(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._ticket.cancel()
+
+    async def _next(self) -> Message:
+        # Waiting for the client alone counts: while we are busy, its bytes wait for us.
+        limit_s = self._limits.timeout_s
+        earned_s = self._received_bytes / _SLOWEST_BYTES_PER_S
+        clock = asyncio.get_running_loop().time
+        started = clock()
+        try:
+            async with asyncio.timeout(min(limit_s, limit_s + earned_s - self._waited_s)):
+                return await self._receive()
+        except TimeoutError:
+            self._fail(
+                RequestTimeout(
+                    f"The body came too slowly: nothing for {limit_s:g} s, or less than "
+                    f"{_SLOWEST_BYTES_PER_S // 1000} kB/s.",
+                    remedy="Send it without pauses.",
+                )
+            )
+        finally:
+            self._waited_s += clock() - started
+
+    def _count(self, size_bytes: int) -> None:
+        self._received_bytes += size_bytes
+        if self._received_bytes > self._limits.body_bytes:
+            self._fail(self._limits.too_large())
+        if self._announced_bytes is None:
+            self._hold(size_bytes)
+
+    def _hold(self, size_bytes: int) -> None:
+        most_bytes = self._limits.held_bytes
+        if most_bytes is None:
+            return
+        held_bytes = self._held_bytes + size_bytes
+        if held_bytes > _SMALL_BYTES and self._load.body_bytes + size_bytes > most_bytes:
+            self._fail(Busy("Too many large requests at once.", remedy="Try again in a moment."))
+        self._held_bytes = held_bytes
+        self._load.body_bytes += size_bytes
+
+    def _fail(self, error: BinderyError) -> NoReturn:
+        self.failure = error
+        raise error

@@ -1,0 +1,241 @@
+"""API keys, kept as digests in one file.
+
+::
+
+    keys.json    version, and for each key: id, name, scopes, created_at, sha256 of its secret
+
+A key reads ``bindery_<id>_<secret>``. The secret is 256 random bits, so that its plain SHA-256
+tells nobody anything; it is shown once, when the key is made, and is nowhere on this machine
+afterwards.
+"""
+
+import hashlib
+import hmac
+import logging
+import os
+import re
+import secrets
+import time
+from collections.abc import Collection, Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, cast
+
+import orjson
+from filelock import FileLock
+
+from bindery.errors import InvalidValue, StorageError, UnknownKey
+from bindery.models.cache import storage_errors, sync_folder
+from bindery.models.secret import Secret
+
+_log = logging.getLogger(__name__)
+
+_VERSION = 1
+_FORM = re.compile(r"bindery_([0-9a-f]{8})_([0-9a-f]{64})")
+_LONGEST_NAME = 100
+_LOCK_S = 10.0
+# What a key is compared with that nobody has: the answer takes as long as for one that is there.
+_NO_DIGEST = hashlib.sha256(b"").hexdigest()
+
+
+class Scope(StrEnum):
+    """What a key opens: vectors, files, or what is the operator's alone."""
+
+    EMBED = "embed"
+    FILES = "files"
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What is known of a key: ``digest`` is the SHA-256 of its secret, in hexadecimal."""
+
+    id: str
+    name: str
+    scopes: frozenset[Scope]
+    digest: str
+    created_at: float
+
+    def __post_init__(self) -> None:
+        if not self.name.strip() or len(self.name) > _LONGEST_NAME or not self.name.isprintable():
+            raise InvalidValue(
+                f"The name of a key is 1 to {_LONGEST_NAME} printable characters.", param="name"
+            )
+        if not self.scopes:
+            raise InvalidValue(
+                "A key without a scope opens nothing.",
+                remedy=f"Give it one or more of: {', '.join(Scope)}.",
+                param="scope",
+            )
+
+
+class KeyStore:
+    """The keys of a home. Safe to use from several processes: the file is replaced as a whole."""
+
+    def __init__(self, home: Path) -> None:
+        self.path = home / "keys.json"
+
+    def read(self) -> Sequence[Key]:
+        """Every key, oldest first. Raises StorageError where the file is damaged."""
+        try:
+            with storage_errors(self.path):
+                content = self.path.read_bytes()
+        except StorageError as error:
+            if isinstance(error.__cause__, FileNotFoundError):
+                return ()
+            raise
+        try:
+            return _read(content)
+        except (ValueError, KeyError, TypeError, AttributeError, InvalidValue) as error:
+            raise StorageError(
+                f"{self.path} is damaged ({type(error).__name__}).",
+                remedy="Put back a copy of it, or delete it and make every key anew.",
+            ) from error
+
+    def create(self, name: str, scopes: Collection[Scope]) -> tuple[Key, Secret]:
+        """A new key, and its text, which cannot be had again.
+
+        Raises InvalidValue for a name or scopes that are none, StorageError.
+        """
+        key_id, secret = secrets.token_hex(4), secrets.token_hex(32)
+        key = Key(key_id, name, frozenset(scopes), _digest(secret), time.time())
+        with self._changing():
+            self._write([*self.read(), key])
+        return key, Secret(f"bindery_{key_id}_{secret}", name=f"key {key_id}")
+
+    def revoke(self, key_id: str) -> Key:
+        """Remove a key: running servers know within a second. Raises UnknownKey, StorageError."""
+        with self._changing():
+            keys = self.read()
+            found = next((key for key in keys if key.id == key_id), None)
+            if found is None:
+                raise UnknownKey(
+                    f"There is no key {key_id[:80]!r}.",
+                    remedy="`bindery keys list` shows those there are, by id.",
+                    param="id",
+                )
+            self._write([key for key in keys if key is not found])
+        return found
+
+    @contextmanager
+    def _changing(self) -> Generator[None]:
+        lock = FileLock(self.path.with_name("keys.lock"), timeout=_LOCK_S)
+        with storage_errors(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _write(self, keys: Sequence[Key]) -> None:
+        rows = [
+            {
+                "id": key.id,
+                "name": key.name,
+                "scopes": sorted(key.scopes),
+                "created_at": key.created_at,
+                "sha256": key.digest,
+            }
+            for key in keys
+        ]
+        content = orjson.dumps({"version": _VERSION, "keys": rows}, option=orjson.OPT_INDENT_2)
+        draft = self.path.with_name(f".keys.{secrets.token_hex(8)}")
+        with storage_errors(self.path):
+            try:
+                descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+                with os.fdopen(descriptor, "wb") as file:
+                    file.write(content)
+                    file.flush()
+                    os.fsync(file.fileno())
+                draft.replace(self.path)
+                sync_folder(self.path.parent)
+            finally:
+                draft.unlink(missing_ok=True)
+
+
+class KeyRing:
+    """The keys as a running server knows them: it looks at the file again twice a second.
+
+    ``is_open`` says that there is no file, and never was one while the server ran: everybody may
+    use it. Revoking the last key, or deleting the file under a running server, opens nothing.
+    """
+
+    def __init__(self, store: KeyStore, *, recheck_s: float = 0.5) -> None:
+        self._store = store
+        self._recheck_s = recheck_s
+        self._looked_at = float("-inf")
+        self._version: tuple[int, ...] | None = None
+        self._keys: dict[str, Key] = {}
+        self._error: StorageError | None = None
+        self.is_open = True
+        self._look()
+
+    def find(self, presented: str) -> Key | None:
+        """The key of that text, None where there is none.
+
+        Raises StorageError while the file cannot be read: nobody comes in then.
+        """
+        self.refresh()
+        if self._error is not None:
+            raise self._error
+        parts = _FORM.fullmatch(presented)
+        key = self._keys.get(parts[1]) if parts else None
+        secret = parts[2] if parts else ""
+        is_right = hmac.compare_digest(_digest(secret), key.digest if key else _NO_DIGEST)
+        return key if key and is_right else None
+
+    def refresh(self) -> None:
+        """Take note of what has changed, where the last look is old enough."""
+        if time.monotonic() - self._looked_at >= self._recheck_s:
+            self._look()
+
+    def _look(self) -> None:
+        self._looked_at = time.monotonic()
+        try:
+            state = self._store.path.stat()
+            version = (state.st_ino, state.st_size, state.st_mtime_ns)
+        except FileNotFoundError:
+            version = None
+        except OSError:
+            version = ()  # reading it tells what is the matter
+        if version == self._version:
+            return
+        self._version = version
+        # From here on keys are demanded, whatever the file says now or later.
+        self.is_open = False
+        try:
+            self._keys, self._error = {key.id: key for key in self._store.read()}, None
+        except StorageError as error:
+            self._keys, self._error = {}, error
+            _log.error("Every request that needs a key is refused: %s", error)
+        else:
+            _log.info("Keys: %d.", len(self._keys))
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _read(content: bytes) -> Sequence[Key]:
+    value = cast("dict[str, Any]", orjson.loads(content))
+    if value["version"] != _VERSION:
+        raise ValueError(value["version"])
+    return tuple(
+        Key(
+            _matching(r"[0-9a-f]{8}", row["id"]),
+            row["name"],
+            frozenset(Scope(scope) for scope in row["scopes"]),
+            _matching(r"[0-9a-f]{64}", row["sha256"]),
+            float(row["created_at"]),
+        )
+        for row in value["keys"]
+    )
+
+
+def _matching(form: str, value: str) -> str:
+    if re.fullmatch(form, value) is None:
+        raise ValueError(form)
+    return value

@@ -1,0 +1,259 @@
+"""The body as the app receives it: whole and in order, or an error that says what was wrong."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+
+import pytest
+from fastapi import Request
+from fastapi.testclient import TestClient
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from bindery.encoders.ticket import Ticket
+from bindery.errors import FileTooLarge
+from bindery.faces.http.app import create_app
+from bindery.faces.http.errors import Busy, RequestTimeout, RequestTooLarge
+from bindery.faces.http.intake import Intake, Limits, Load
+from bindery.library import Library
+from bindery.settings import Settings
+
+# Long enough for a machine with much else to do; nothing waits for it to pass.
+PATIENCE_S = 30
+
+Receive = Callable[[], Awaitable[dict]]
+
+
+def limits(body_bytes: int = 1 << 20, held_bytes: int | None = 1 << 20, timeout_s: float = 5):
+    return Limits(body_bytes, held_bytes, timeout_s, lambda: RequestTooLarge("Too large."))
+
+
+def client_of(*pieces: bytes | float | None) -> Receive:
+    """A client that sends pieces, pauses for seconds, and leaves at None or stays to the end."""
+    script = iter(pieces)
+    bodies = [piece for piece in pieces if isinstance(piece, bytes)]
+    left = len(bodies)
+
+    async def receive() -> dict:
+        nonlocal left
+        for piece in script:
+            if piece is None:
+                return {"type": "http.disconnect"}
+            if isinstance(piece, bytes):
+                left -= 1
+                return {"type": "http.request", "body": piece, "more_body": left > 0}
+            await asyncio.sleep(piece)
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    return receive
+
+
+async def unreachable() -> dict:
+    """A client of which nothing is received."""
+    raise AssertionError
+
+
+async def body_of(intake: Intake) -> AsyncIterator[bytes]:
+    while True:
+        message = await intake.receive()
+        if message["type"] == "http.disconnect":
+            return
+        yield message["body"]
+        if not message["more_body"]:
+            return
+
+
+def run(
+    receive: Receive, allowed: Limits, load: Load | None = None, *, announced: int | None = None
+):
+    """What the app gets, and the ticket."""
+
+    async def take() -> tuple[bytes, Ticket]:
+        ticket = Ticket()
+        intake = Intake(receive, ticket, allowed, load or Load(), announced_bytes=announced)
+        try:
+            intake.open()
+            return b"".join([piece async for piece in body_of(intake)]), ticket
+        finally:
+            intake.close()
+
+    return asyncio.run(asyncio.wait_for(take(), PATIENCE_S))
+
+
+@hypothesis_settings(deadline=None, max_examples=50)
+@given(pieces=st.lists(st.binary(max_size=20), min_size=1, max_size=20))
+def test_the_app_gets_the_body_as_it_came(pieces):
+    load = Load()
+    body, ticket = run(client_of(*pieces), limits(), load)
+    assert body == b"".join(pieces)
+    assert not ticket.is_cancelled
+    assert load == Load(), "what was held is given back"
+
+
+def test_of_a_request_without_a_body_the_app_gets_an_empty_one():
+    assert run(client_of(b""), limits(), announced=0)[0] == b""
+
+
+@pytest.mark.parametrize("announced", [None, 2, 0])
+def test_the_watcher_cancels_the_ticket_of_a_client_that_leaves(announced):
+    async def leave() -> None:
+        ticket, left = Ticket(), asyncio.Event()
+        ticket.when_cancelled(left.set)
+        pieces = [b""] if announced == 0 else [b"a", b"b"]
+        client = client_of(*pieces, 0.05, None)
+        intake = Intake(client, ticket, limits(), Load(), announced_bytes=announced)
+        intake.open()
+        assert b"".join([piece async for piece in body_of(intake)]) == b"".join(pieces)
+        assert not ticket.is_cancelled
+        await asyncio.wait_for(left.wait(), PATIENCE_S)
+        for _ in range(2):
+            message = await asyncio.wait_for(intake.receive(), PATIENCE_S)
+            assert message == {"type": "http.disconnect"}
+        intake.close()
+
+    asyncio.run(leave())
+
+
+def test_asking_whether_the_client_is_there_takes_nothing_from_the_watcher():
+    async def wonder() -> None:
+        ticket, left = Ticket(), asyncio.Event()
+        ticket.when_cancelled(left.set)
+        client = client_of(b"a", 0.1, None)
+        intake = Intake(client, ticket, limits(), Load(), announced_bytes=1)
+        intake.open()
+        assert [piece async for piece in body_of(intake)] == [b"a"]
+        request = Request({"type": "http"}, intake.receive)
+        request._stream_consumed = True
+        for _ in range(3):
+            assert not await request.is_disconnected()
+        await asyncio.wait_for(left.wait(), PATIENCE_S)
+        assert await request.is_disconnected()
+        intake.close()
+
+    asyncio.run(wonder())
+
+
+def test_a_client_that_leaves_in_the_middle_cancels_the_ticket():
+    _, ticket = run(client_of(b"a", None, b"b"), limits())
+    assert ticket.is_cancelled
+
+
+@pytest.mark.parametrize(
+    ("pieces", "allowed", "error"),
+    [
+        ([b"a", 60.0, b"b"], limits(timeout_s=0.05), RequestTimeout),
+        ([0.02, b"a"] * 100, limits(timeout_s=0.5), RequestTimeout),
+        ([b"x" * 50_000, 60.0, b"b"], limits(timeout_s=0.05), RequestTimeout),
+        ([b"aaa", b"aaa"], limits(body_bytes=5), RequestTooLarge),
+        ([b"x" * 70_000, b"x"], limits(held_bytes=70_000), Busy),
+    ],
+    ids=["a pause", "a drip", "a pause after much", "too much", "too much at once"],
+)
+def test_what_is_wrong_is_told(pieces, allowed, error):
+    load = Load()
+    with pytest.raises(error):
+        run(client_of(*pieces), allowed, load)
+    assert load == Load()
+
+
+@pytest.mark.parametrize("announced", [None, 5])
+def test_a_body_at_its_limit_is_taken(announced):
+    client = client_of(b"aaa", b"aa")
+    assert run(client, limits(body_bytes=5), announced=announced)[0] == b"aaaaa"
+
+
+@pytest.mark.parametrize(
+    ("announced", "allowed", "error"),
+    [
+        (6, limits(body_bytes=5), RequestTooLarge),
+        (10**19, limits(), RequestTooLarge),
+        (70_001, limits(held_bytes=70_000), Busy),
+    ],
+)
+def test_what_is_announced_to_be_too_much_is_not_received(announced, allowed, error):
+    load = Load()
+    with pytest.raises(error):
+        run(unreachable, allowed, load, announced=announced)
+    assert load == Load()
+
+
+def test_of_large_bodies_that_begin_together_some_come_in_whole():
+    async def begin() -> None:
+        load, allowed = Load(), limits(held_bytes=300_000)
+        came_in = []
+        for _ in range(10):
+            intake = Intake(unreachable, Ticket(), allowed, load, announced_bytes=100_000)
+            with suppress(Busy):
+                intake.open()
+                came_in.append(intake)
+        assert len(came_in) == 3
+        for intake in came_in:
+            intake.close()
+        assert load == Load()
+
+    asyncio.run(begin())
+
+
+def test_small_bodies_come_in_however_much_is_held():
+    load = Load(body_bytes=1 << 40)
+    assert run(client_of(b"x" * 60_000), limits(held_bytes=1), load)[0]
+
+
+def test_a_fast_client_may_take_longer_than_the_pause_that_it_may_make():
+    pieces = [b"x" * 10_000, 0.01] * 30
+    assert len(run(client_of(*pieces, b"x"), limits(timeout_s=0.1))[0]) == 300_001
+
+
+def test_the_time_that_the_app_takes_is_not_the_clients():
+    async def dawdle() -> None:
+        pieces = [b"x"] * 5
+        allowed = limits(timeout_s=0.05)
+        intake = Intake(client_of(*pieces), Ticket(), allowed, Load(), announced_bytes=None)
+        got = 0
+        async for _ in body_of(intake):
+            got += 1
+            await asyncio.sleep(0.1)
+        assert got == 5
+        intake.close()
+
+    asyncio.run(dawdle())
+
+
+@pytest.mark.parametrize(
+    ("path", "size", "code"),
+    [
+        ("/typed", 3_000, "request_too_large"),
+        ("/raw", 3_000, "request_too_large"),
+        ("/files/upload", 100_000, FileTooLarge.code),
+    ],
+)
+@pytest.mark.parametrize("announced", [True, False])
+def test_the_framework_does_not_make_another_error_of_it(tmp_path, path, size, code, announced):
+    """FastAPI answers 400 to whatever ``receive`` raises while it reads the body itself."""
+    settings = Settings(home=tmp_path, body_limit_bytes=2_000, upload_limit_bytes=2_000)
+    app = create_app(Library(tmp_path), settings)
+    called = []
+
+    @app.post("/typed")
+    async def typed(body: dict[str, str]) -> None:
+        called.append(body)
+
+    @app.post("/raw")
+    async def raw(request: Request) -> None:
+        called.append(await request.body())
+
+    content = b'{"a": "' + b"x" * size + b'"}'
+    with TestClient(app, base_url="http://127.0.0.1") as client:
+        answer = client.post(
+            path,
+            content=content if announced else iter([content[:1000], content[1000:]]),
+            headers={"content-type": "application/json" if path == "/typed" else _MULTIPART},
+        )
+    assert not called
+    assert answer.status_code == 413, answer.text
+    assert answer.json()["error"]["code"] == code
+
+
+_MULTIPART = "multipart/form-data; boundary=x"

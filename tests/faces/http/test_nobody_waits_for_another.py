@@ -1,0 +1,137 @@
+"""No thread waits for a vector: slow requests leave room for quick ones."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+
+import pytest
+from starlette.testclient import TestClient
+from tests.encoders.fault_server import FaultServer, silent
+from tests.encoders.remote_rows import KEY, entry
+
+from bindery.encoders.pending import Pending
+from bindery.errors import TextFailed
+from bindery.faces.http.app import create_app
+from bindery.faces.http.calls import arrival
+from bindery.library import Library
+
+from .conftest import ADDRESS
+
+LOCAL = {"model": "vanilla", "input": "a question"}
+FAR = {"model": "far", "input": "slow"}
+
+
+@pytest.fixture
+def vendor() -> Iterator[FaultServer]:
+    with FaultServer() as server:
+        yield server
+
+
+@pytest.fixture
+def client(vendor, home, settings) -> Iterator[TestClient]:
+    """A server with a model of its own, and one behind a vendor."""
+    library = Library(
+        home, catalog={"far": entry(vendor)}, precision="f32", keys={"VENDOR_KEY": KEY}
+    )
+    library.load("vanilla")
+    with TestClient(create_app(library, settings), base_url=ADDRESS) as client:
+        yield client
+
+
+def test_a_vendor_that_keeps_silent_holds_up_nobody_else(client, vendor):
+    vendor.by_text = {"slow": silent}
+    desk = client.app.state.desk
+    # More than there are threads for requests of any size, and all of them held.
+    many = desk.encoding.threads + desk.bulk.threads + 1
+    with ThreadPoolExecutor(many) as threads:
+        far = [threads.submit(client.post, "/v1/embeddings", json=FAR) for _ in range(many)]
+        while len(vendor.seen) < many:
+            assert not any(one.done() for one in far)
+        assert client.post("/v1/embeddings", json=LOCAL).status_code == 200
+        bulk = LOCAL | {"input": ["a text of many " * 20] * 50}
+        assert client.post("/v1/embeddings", json=bulk).status_code == 200
+        assert not any(one.done() for one in far)
+        vendor.by_text.clear()
+        vendor.released.set()
+        assert [one.result().status_code for one in far] == [200] * many
+
+
+def test_a_model_that_is_being_loaded_holds_up_nobody_else(client):
+    """The far model was never asked for, and nothing is loaded while those threads are taken."""
+    desk, release = client.app.state.desk, threading.Event()
+    many = desk.encoding.threads + desk.bulk.threads + 1
+    for _ in range(desk.loading.threads):
+        desk.loading._threads.submit(release.wait)
+    with ThreadPoolExecutor(many) as threads:
+        far = [threads.submit(client.post, "/v1/embeddings", json=FAR) for _ in range(many)]
+        try:
+            assert client.post("/v1/embeddings", json=LOCAL).status_code == 200
+            assert not wait(far, timeout=0.2).done
+        finally:
+            release.set()
+        assert [one.result().status_code for one in far] == [200] * many
+
+
+def test_requests_that_wait_for_vectors_hold_no_thread():
+    """Many at once in a loop that has no other thread than the one that answers them."""
+    futures: list[Future[int]] = [Future() for _ in range(200)]
+    pendings = [Pending(future, lambda value: value + 1) for future in futures]
+
+    async def one(pending: Pending[int]) -> int:
+        await arrival(pending)
+        assert pending.is_done
+        return pending.result()
+
+    async def everyone() -> list[int]:
+        before = threading.active_count()
+        tasks = [asyncio.create_task(one(pending)) for pending in pendings]
+        await asyncio.sleep(0)
+        assert threading.active_count() == before
+        answering = threading.Thread(
+            target=lambda: [future.set_result(n) for n, future in enumerate(futures)]
+        )
+        answering.start()
+        found = await asyncio.gather(*tasks)
+        answering.join()
+        return found
+
+    assert asyncio.run(everyone()) == [n + 1 for n in range(200)]
+
+
+def test_what_is_there_or_failed_already_is_not_waited_for():
+    async def both() -> None:
+        await arrival(Pending.done(7))
+        failed: Future[int] = Future()
+        failed.set_exception(TextFailed("No numbers."))
+        pending = Pending(failed, lambda value: value)
+        await arrival(pending)
+        with pytest.raises(TextFailed):
+            pending.result()
+
+    asyncio.run(both())
+
+
+def test_an_answer_that_comes_too_late_harms_nobody():
+    """The one who waited has gone, and then the loop has."""
+    early: Future[int] = Future()
+    late: Future[int] = Future()
+
+    complaints = []
+
+    async def leave() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, told: complaints.append(told))
+        tasks = [
+            asyncio.create_task(arrival(Pending(future, lambda value: value)))
+            for future in (early, late)
+        ]
+        await asyncio.sleep(0)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        early.set_result(1)
+        await asyncio.sleep(0)
+
+    asyncio.run(leave())
+    late.set_result(1)
+    assert not complaints
