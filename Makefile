@@ -5,13 +5,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= ../shared/data
 
-.PHONY: dev demo test test-torch lint bench lock preload clean help
+.PHONY: dev demo test test-torch test-clients lint bench lock preload clean help
 
 help:
 	@echo "make dev    set up, fetch the model, serve on 127.0.0.1:8000"
 	@echo "make demo   parse, chunk and embed a document, without a server"
 	@echo "make test   set up and run the tests"
 	@echo "make test-torch  the same of the engine torch, in an environment of its own (1 GB)"
+	@echo "make test-clients  other services' clients against a server, each in an environment of its own (2 GB)"
 	@echo "make lint   ruff, pyright (strict), import-linter"
 	@echo "make bench  speed and quality against other libraries (half an hour)"
 	@echo "make lock   write the lock files anew"
@@ -37,6 +38,11 @@ test-torch: $(TORCH_VENV)/ready
 	@$(TORCH_VENV)/bin/bindery preload vanilla
 	@$(TORCH_VENV)/bin/python -m pytest --engine torch tests/encoders \
 		tests/engines/test_torch_*.py tests/engines/test_engines_are_chosen_by_name.py $(ARGS)
+
+# Opt-in: clients of other services, unmodified. ARGS names some of them; all of them write the manual.
+test-clients: $(VENV)/dev
+	@$(BIN)/bindery preload vanilla
+	@$(BIN)/python -m tests.clients.run $(ARGS)
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check .
@@ -87,6 +93,7 @@ lock:
 	$(UV_COMPILE) --group pyproject.toml:build -o locks/build.txt
 	echo "$(TORCH)" | $(UV_COMPILE) pyproject.toml - --extra torch -c locks/base.txt -o locks/torch.txt
 	$(UV_COMPILE) pyproject.toml --group pyproject.toml:dev --group pyproject.toml:build -c locks/base.txt -o locks/dev.txt
+	$(BIN)/python -m tests.clients.run --lock
 
 clean:
-	rm -rf $(VENV) .peers
+	rm -rf $(VENV) .peers .clients

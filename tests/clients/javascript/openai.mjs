@@ -1,0 +1,90 @@
+// openai for JavaScript: base64 by default, as the one for Python.
+
+import assert from "node:assert/strict";
+import OpenAI from "openai";
+import { NOWHERE, PROMPTED, VANILLA, check, main, refused, same } from "./checking.mjs";
+
+const client = (server, apiKey = server.key) =>
+  new OpenAI({ baseURL: `${server.url}/v1`, apiKey, maxRetries: 0 });
+
+const embed = async (server, input, options = {}) => {
+  const answer = await client(server).embeddings.create({ model: VANILLA, input, ...options });
+  assert.deepEqual(answer.data.map((one) => one.index), answer.data.map((_, at) => at));
+  return answer.data.map((one) => one.embedding);
+};
+
+check("vectors", "base64, its default, and float", async (server) => {
+  const { texts } = server.expected;
+  same(await embed(server, texts), server.vectors(texts));
+  same(await embed(server, texts, { encoding_format: "float" }), server.vectors(texts));
+});
+
+check("vectors", "a single text; an empty one", async (server) => {
+  for (const text of [server.expected.query, ""]) {
+    same(await embed(server, text), server.vectors([text]));
+  }
+});
+
+check("many", "many texts at once", async (server) => {
+  const { many } = server.expected;
+  same(await embed(server, many), server.vectors(many));
+});
+
+check("roles", "input_type query", async (server) => {
+  const { texts } = server.expected;
+  const got = await embed(server, texts, { model: PROMPTED, input_type: "query" });
+  same(got, server.vectors(texts, { model: PROMPTED, role: "query" }));
+});
+
+check("shorter", "dimensions", async (server) => {
+  const { texts } = server.expected;
+  const got = await embed(server, texts, { model: PROMPTED, dimensions: 128 });
+  same(got, server.vectors(texts, { model: PROMPTED, dimensions: 128 }));
+});
+
+check("tokens", "tokens are counted", async (server) => {
+  const { texts } = server.expected;
+  const { usage } = await client(server).embeddings.create({ model: VANILLA, input: texts });
+  assert.equal(usage.prompt_tokens, server.tokens(texts));
+});
+
+check("models", "list and retrieve", async (server) => {
+  const names = (await client(server).models.list()).data.map((model) => model.id);
+  assert.ok(names.includes(VANILLA) && names.includes(PROMPTED));
+  assert.equal((await client(server).models.retrieve(PROMPTED)).id, PROMPTED);
+});
+
+check("errors", "unknown model: NotFoundError, model_not_found", (server) =>
+  refused(
+    embed(server, "text", { model: NOWHERE }),
+    OpenAI.NotFoundError,
+    server.expected.unknown_model,
+    { code: "model_not_found" },
+    (error) => error.error.message,
+  ),
+);
+
+check("errors", "text too long: BadRequestError, context_length_exceeded", (server) =>
+  refused(embed(server, server.expected.too_long), OpenAI.BadRequestError, "256", {
+    code: "context_length_exceeded",
+  }),
+);
+
+check(
+  "errors",
+  "wrong key: AuthenticationError",
+  (server) => {
+    const asked = client(server, "wrong").embeddings.create({ model: VANILLA, input: "text" });
+    return refused(asked, OpenAI.AuthenticationError, "key", { code: "invalid_api_key" });
+  },
+  ["keyed"],
+);
+
+check("request id", "on answers and on errors", async (server) => {
+  const answer = await client(server).embeddings.create({ model: VANILLA, input: "text" });
+  assert.match(answer._request_id, /^req_/);
+  const error = await embed(server, "text", { model: NOWHERE }).catch((thrown) => thrown);
+  assert.match(error.requestID, /^req_/);
+});
+
+await main("openai");
