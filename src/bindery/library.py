@@ -170,6 +170,11 @@ class Library:
         """Whether the model is loaded, so that nobody who lends it waits for that."""
         return model_id in self._shelf.loaded()
 
+    @property
+    def until_room_s(self) -> int:
+        """In how many seconds some loaded model would take a request: 0 where one does just now."""
+        return min((e.until_room_s for e in self._shelf.loaded().values()), default=0)
+
     def encoder(self, model_id: str) -> Encoder:
         """The model, loaded, and kept loaded until the library is closed, whatever the budget.
 

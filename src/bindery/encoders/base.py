@@ -95,6 +95,11 @@ class Encoder(Protocol):
         ...
 
     @property
+    def until_room_s(self) -> int:
+        """In how many seconds a request would be taken: 0 where it is just now, else Overloaded."""
+        ...
+
+    @property
     def fault(self) -> str | None:
         """Why it does not answer just now; None when it does."""
         ...

@@ -60,9 +60,9 @@ class LocalEncoder(Blocking):
         return self._tokeniser(DOCUMENT).splits_at_blanks
 
     @property
-    def is_full(self) -> bool:
-        """Whether the next request would be refused."""
-        return self._scheduler.is_full
+    def until_room_s(self) -> int:
+        """See Encoder."""
+        return self._scheduler.until_room_s
 
     @property
     def fault(self) -> str | None:

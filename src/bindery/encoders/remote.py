@@ -83,6 +83,11 @@ class RemoteEncoder(Blocking):
         return "remote"
 
     @property
+    def until_room_s(self) -> int:
+        """See Encoder: the queue is the vendor's."""
+        return 0
+
+    @property
     def fault(self) -> str | None:
         """See Encoder: whether the vendor answers is known when it is asked."""
         return None

@@ -42,7 +42,7 @@ class Settings:
     upload_limit_bytes: int = 200 * _MEGABYTE
     parse_timeout_s: float = 30.0
     max_requests: int = 1024
-    queue_tokens: int = 65_536
+    queue_tokens: int = 49_152
     cache_bytes: int = 64 * _MEGABYTE
     shares_cache: bool = False
     drain_delay_s: float = 1.0

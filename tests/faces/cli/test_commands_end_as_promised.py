@@ -84,7 +84,7 @@ WRONG = [
 
 @pytest.mark.parametrize(("arguments", "code", "name", "hint"), WRONG, ids=str)
 def test_an_error_is_told_with_what_to_do(
-    arguments: list[str], code: int, name: str, hint: str, run: Run
+    arguments: list[str], code: int, name: str, hint: str, run: Run, own_logging: None
 ):
     result = run(*arguments)
     assert result.exit_code == code, result.output

@@ -6,8 +6,12 @@ from pathlib import Path
 
 from bindery.faces import http
 from bindery.faces.http.app import create_app
+from bindery.faces.http.guard import Guard
+from bindery.faces.http.origins import Origins
+from bindery.faces.http.stages import Stages
 from bindery.library import Library
 from bindery.settings import Settings
+from bindery.store.keys import KeyRing, KeyStore
 
 
 def test_every_middleware_is_plain_asgi(tmp_path):
@@ -85,3 +89,47 @@ def test_more_requests_than_the_limit_are_refused_at_once(tmp_path):
     asyncio.run(run())
     assert statuses == ["held", "held", 503, 503, 200, 200, 200, 200]
     app.state.desk.close()
+
+
+def test_a_full_queue_refuses_before_a_body_is_read_and_says_when_to_come_back(tmp_path):
+    routes = create_app(Library(tmp_path), Settings(home=tmp_path)).routes
+    settings = Settings(home=tmp_path)
+    reached, sent = [], []
+
+    async def inner(scope, receive, send):
+        reached.append(scope["path"])
+
+    async def receive():
+        raise AssertionError("the body was asked for")
+
+    async def send(message):
+        sent.append(message)
+
+    def ask(method, path, wait_s):
+        guard = Guard(
+            inner,
+            routes=routes,
+            settings=settings,
+            keys=KeyRing(KeyStore(tmp_path)),
+            origins=Origins((), ()),
+            until_room_s=lambda: wait_s,
+        )
+        headers = [(b"host", b"localhost")]
+        scope = {"type": "http", "method": method, "path": path, "headers": headers}
+        scope["state"] = {"stages": Stages()}
+        asyncio.run(guard(scope, receive, send))
+
+    ask("POST", "/v1/embeddings", 7)
+    [start, _] = sent
+    assert start["status"] == 503
+    assert (b"retry-after", b"7") in start["headers"]
+    assert not reached
+
+    for method, path, wait_s in (
+        ("POST", "/v1/embeddings", 0),
+        ("GET", "/v1/models", 7),
+        ("GET", "/ready", 7),
+        ("POST", "/files/upload", 7),
+    ):
+        ask(method, path, wait_s)
+        assert reached.pop() == path

@@ -24,8 +24,8 @@ class Queue:
     """Calls in, batches out, results back in; a call that is over is handed back exactly once.
 
     ``most_tokens`` is how many may wait: a call is refused when there are as many, and admitted
-    whole when there is room for any of it. ``streams`` is how many batches run at once. Whoever uses
-    it holds a lock. Times are in seconds.
+    whole when there is room for any of it. ``streams`` is how many batches run at once. Whoever
+    uses it holds a lock. Times are in seconds.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Queue:
         raise Overloaded(
             f"{self.waiting_tokens} tokens wait already, and {self._most_tokens} may.",
             remedy="Try again a little later.",
-            retry_after_s=self._until_room_s(),
+            retry_after_s=self.until_room_s,
         )
 
     def admit(self, call: Call) -> None:
@@ -150,8 +150,11 @@ class Queue:
         """When the first call will expire; infinite where none does."""
         return min((_deadline(call) for call in self._calls if call.queued), default=math.inf)
 
-    def _until_room_s(self) -> int:
-        """How long what is too much takes to run, at the pace so far: a second or more."""
+    @property
+    def until_room_s(self) -> int:
+        """How long what is too much takes to run, at the pace so far; 0 when there is room."""
+        if not self.is_full:
+            return 0
         too_much = self.waiting_tokens - self._most_tokens + 1
         a_token_s = self.tally.model_s.total / max(self.tally.batch_tokens, 1) / self._streams
         return max(1, math.ceil(too_much * a_token_s))

@@ -71,9 +71,9 @@ class Scheduler:
         self._ended = threading.Event()
 
     @property
-    def is_full(self) -> bool:
-        """Whether the next call would be refused."""
-        return self._queue.is_full
+    def until_room_s(self) -> int:
+        """In how many seconds a call would be taken: 0 where it is just now."""
+        return self._queue.until_room_s
 
     @property
     def fault(self) -> str | None:

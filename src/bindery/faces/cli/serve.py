@@ -18,11 +18,20 @@ _log = logging.getLogger(__name__)
 def serve(found: Found) -> None:
     """Serve until stopped."""
     open_log(found.settings.log_format, found.settings.log_level)
+
+    def tell(address: str) -> None:
+        log_settings(found)
+        announce(address)
+
+    serve_http(found.settings, on_ready=tell)
+
+
+def log_settings(found: Found) -> None:
+    """Log what is set to something else than the default, and by what."""
     for name in found.origins:
         _log.info("Setting %s is %s (%s).", FIELDS[name].key, found.shown(name), found.origin(name))
     for name, near in misspelt(os.environ).items():
         _log.warning("%s is no setting; the nearest is %s.", name, near or "none")
-    serve_http(found.settings, on_ready=announce)
 
 
 def announce(address: str) -> None:

@@ -85,6 +85,7 @@ def create_app(library: Library, settings: Settings, *, tracing: Tracing | None 
         settings=settings,
         keys=KeyRing(KeyStore(settings.home)),
         origins=Origins((settings.host, *settings.allowed_hosts), settings.cors_origins),
+        until_room_s=lambda: library.until_room_s,
     )
     # Outermost, so that it sees what the guard refuses.
     app.add_middleware(Observer, meters=desk.meters, tracing=tracing)

@@ -7,7 +7,7 @@ that can be told from the head of a request is decided before a byte of its body
 import logging
 import re
 import secrets
-from collections.abc import Generator, Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,8 +17,8 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bindery.encoders.ticket import Ticket
-from bindery.errors import Abandoned, BinderyError, FileTooLarge, StorageError
-from bindery.faces.http.access import FILES, Doors, Needs
+from bindery.errors import Abandoned, BinderyError, FileTooLarge, Overloaded, StorageError
+from bindery.faces.http.access import EMBED, FILES, Doors, Needs
 from bindery.faces.http.errors import (
     Busy,
     Forbidden,
@@ -64,12 +64,14 @@ class Guard:
         settings: Settings,
         keys: KeyRing,
         origins: Origins,
+        until_room_s: Callable[[], int],
     ) -> None:
         self._app = app
         self._doors = Doors(routes)
         self._settings = settings
         self._keys = keys
         self._origins = origins
+        self._until_room_s = until_room_s
         self._load = Load()
         self._json, self._upload = _limits(settings)
 
@@ -98,6 +100,8 @@ class Guard:
                 return
             needs = self._doors.needs(scope["method"], scope["path"])
             state["identity"] = self._admit(needs, headers)
+            if needs == EMBED and scope["method"] == "POST":
+                self._check_room()
             with self._taken_in(needs, headers, receive, ticket) as intake:
                 answer.intake = intake
                 await self._app(scope, intake.receive, answer.send)
@@ -138,6 +142,18 @@ class Guard:
                 remedy=f"Make one with: bindery keys create --scope {' --scope '.join(needs)}.",
             )
         return Identity(key.id, key.scopes)
+
+    def _check_room(self) -> None:
+        """Raise Overloaded where every model would, but before the body is read and parsed.
+
+        At ten times the capacity, reading what is then refused costs a tenth of it.
+        """
+        if wait_s := self._until_room_s():
+            raise Overloaded(
+                "More waits than the queues of the models hold.",
+                remedy="Try again a little later.",
+                retry_after_s=wait_s,
+            )
 
     @contextmanager
     def _taken_in(
