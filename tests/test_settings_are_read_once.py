@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from bindery.errors import InvalidValue
 from bindery.settings import (
     FIELDS,
-    GROUPS,
     VARIABLES,
     Field,
     Settings,
@@ -26,7 +25,6 @@ from bindery.settings import (
 
 TOKEN = "hf_canary0123456789"
 MB = 1024 * 1024
-ROOT = Path(__file__).parent.parent
 
 # By field: the variable, a value, and what that comes to.
 SETS: dict[str, tuple[str, str, object]] = {
@@ -376,35 +374,3 @@ def test_no_process_started_afterwards_inherits_the_token(monkeypatch: pytest.Mo
 
     assert "HF_TOKEN" not in os.environ
     assert os.getenv("HF_TOKEN") is None
-
-
-def test_the_manual_has_every_setting_as_the_table_has_it() -> None:
-    page = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
-    rows = ["| variable | key | default | what it sets |", "|---|---|---|---|"]
-    rows.append("| `BINDERY_CONFIG` | | none | settings file |")
-    for group, members in GROUPS.items():
-        rows.append(f"| **{group}** | | | |")
-        for field in members:
-            key = "" if field.is_secret else f"`{field.key}` "
-            rows.append(
-                f"| `{field.variable}` | {key}| {field.shown(field.default)} | {field.help} |"
-            )
-    table = "\n".join(rows)
-
-    assert table in page, f"docs/settings.md needs:\n{table}"
-
-
-def test_the_example_of_a_settings_file_is_one(base: dict[str, str], tmp_path: Path) -> None:
-    page = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
-    example = re.findall(r"^```toml\n(.*?)^```", page, re.M | re.S)[0]
-    file = tmp_path / "bindery.toml"
-    file.write_text(example)
-
-    assert len(find_settings(base, config=file).origins) == example.count("=") + len(base)
-
-
-def test_what_runs_the_service_names_only_settings_that_there_are() -> None:
-    for name in ("Dockerfile", "compose.yaml", "docs/operations.md", "docs/security.md"):
-        content = (ROOT / name).read_text(encoding="utf-8")
-        assert set(re.findall(r"BINDERY_\w+\b(?<!_)", content)) <= set(VARIABLES), name
-        assert set(re.findall(r"`(drain_\w+|log_\w+)`", content)) <= set(FIELDS), name

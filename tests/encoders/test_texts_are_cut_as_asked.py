@@ -15,7 +15,7 @@ from bindery.encoders.dense import DenseEncoder
 from bindery.encoders.late import LateEncoder
 from bindery.encoders.request import EncodeRequest
 from bindery.encoders.tokeniser import Tokeniser
-from bindery.errors import TextTooLong
+from bindery.errors import InvalidValue, TextTooLong
 from bindery.types import Truncate
 
 END, START, ERROR = Truncate.END, Truncate.START, Truncate.ERROR
@@ -111,3 +111,14 @@ def test_a_text_that_may_not_be_cut_is_refused_before_anything_runs(
         assert fits.tokens_cut.tolist() == [0, 0]
         same = encoder.encode(texts[:2], role)
         assert np.abs(fits.embeddings.rows - same.rows).max() <= 1e-6
+
+
+def test_a_plain_string_truncates_as_its_member_does(dense: DenseEncoder) -> None:
+    text = "paper " * 9 + "book " * dense.room("document")
+    given, meant = (
+        dense.encode([text], "document", truncate=how)  # type: ignore[arg-type]
+        for how in ("start", START)
+    )
+    assert np.abs(given.rows - meant.rows).max() <= 1e-6
+    with pytest.raises(InvalidValue, match="'middle' is no way to truncate"):
+        dense.encode([text], "document", truncate="middle")  # type: ignore[arg-type]
