@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
+import numpy as np
 import pytest
 from tests.encoders.faults import (
     FAULTS,
@@ -13,7 +14,11 @@ from tests.encoders.faults import (
     FaultyEngine,
     Storm,
     ends,
+    of_another_shape,
     text,
+    too_few,
+    too_many,
+    too_wide,
 )
 
 from bindery.encoders.scheduling import Body, Scheduler
@@ -70,6 +75,20 @@ def test_every_request_is_answered_and_only_bad_texts_fail() -> None:
     assert figures.workers_replaced >= storm.engine.faults["kills_its_thread"]
     storm.scheduler.close()
     until(lambda: set(threading.enumerate()) <= before)
+
+
+@pytest.mark.parametrize("fault", [of_another_shape, too_few, too_many, too_wide])
+def test_hidden_states_of_another_shape_are_an_error(
+    engine: FaultyEngine, fault: Callable[[np.ndarray], np.ndarray]
+) -> None:
+    """Even where all that is looked at would be there."""
+    right = engine.hidden_states
+    engine.hidden_states = lambda ids, mask: fault(right(ids, mask))  # type: ignore[method-assign]
+    scheduler = Scheduler(Body(engine, WIDTH))
+
+    with pytest.raises(EngineError, match=r"states of shape \(.*\) came, not \(.*, 3\)"):
+        scheduler.submit(GOOD, lambda hidden, mask, texts: [(np.zeros(1),)] * len(texts)).result(30)
+    scheduler.close()
 
 
 def test_an_engine_that_fails_on_everything_is_spared(

@@ -64,6 +64,7 @@ class Callers(RuleBasedStateMachine):
         self.running: list[Batch] = []
         self.ahead_of_bulk = 0
         self.tried: set[Text] = set()
+        self.took_again = False
 
     # What callers do
 
@@ -124,15 +125,19 @@ class Callers(RuleBasedStateMachine):
     @rule()
     def take(self) -> None:
         bulk_waits = any(not is_small(call) and call.waiting for call in self.live())
+        new_waits = any(call.waiting for call in self.live())
         batch = self.queue.take(self.now)
         if batch is None:
             assert not any(self.waiting(call) for call in self.live())
             return
         self.check(batch)
         self.running.append(batch)
+        is_again = bool(set(batch.texts) & self.tried)
+        assert not (is_again and self.took_again and new_waits), "what fails holds all up"
+        self.took_again = is_again
         if not bulk_waits or not is_small(batch.texts[0].call):
             self.ahead_of_bulk = 0
-        elif not set(batch.texts) & self.tried:
+        elif not is_again:
             self.ahead_of_bulk += batch.padded_tokens
         assert self.ahead_of_bulk < 4 * BATCH, "bulk is starved"
 
