@@ -8,27 +8,18 @@ from pathlib import Path
 from bindery import chunking, documents
 from bindery.encoders import Encoder
 from bindery.encoders.base import Encoded
-from bindery.encoders.checks import check_dimensions, check_precision
+from bindery.encoders.checks import check_dimensions
 from bindery.encoders.figures import EncoderFigures
-from bindery.encoders.loading import load_encoder
 from bindery.encoders.pending import Pending
-from bindery.encoders.remote import load_remote
 from bindery.encoders.request import EncodeRequest
 from bindery.encoders.ticket import Ticket
-from bindery.engines import Precision
-from bindery.engines.footprint import footprint
-from bindery.errors import (
-    BinderyError,
-    KeyMissing,
-    ModelMissing,
-    ModelTooLarge,
-    StorageError,
-    UnsupportedModel,
-)
+from bindery.errors import ModelTooLarge, StorageError
 from bindery.model_folders import DEFAULT_MODEL, Measure, ModelFolders
-from bindery.model_status import ModelState, ModelStatus, status_of
-from bindery.models.card import CatalogEntry, Entry, ModelCard, RemoteEntry
-from bindery.models.preload import Outcome, Progress, State, preload
+from bindery.model_loading import ModelLoader
+from bindery.model_status import ModelState as ModelState
+from bindery.model_status import ModelStatus, status_of
+from bindery.models.card import Entry, ModelCard
+from bindery.models.preload import Outcome, Progress
 from bindery.models.secret import Secret
 from bindery.models.sources import Source
 from bindery.reranking import DEFAULT_WEIGHT, Reranked, rerank_counted
@@ -83,13 +74,16 @@ class Library:
     ) -> None:
         self._home = home
         self._folders = ModelFolders(home, catalog or {})
-        self._precision = precision
-        self._threads = threads
-        self._engine = engine
-        self._device = device
-        self._keys = keys or {}
-        self._queue_tokens = queue_tokens
-        self._shelf = Shelf(weigh=self._weigh, load=self._load, budget_bytes=memory_budget_bytes)
+        self._loader = loader = ModelLoader(
+            self._folders,
+            precision=precision,
+            threads=threads,
+            engine=engine,
+            device=device,
+            keys=keys or {},
+            queue_tokens=queue_tokens,
+        )
+        self._shelf = Shelf(weigh=loader.weigh, load=loader.load, budget_bytes=memory_budget_bytes)
         self._cache = VectorCache(capacity_bytes=cache_bytes, shares=shares_cache)
 
     # Models
@@ -105,23 +99,9 @@ class Library:
 
     def status(self, model_id: str) -> ModelStatus:
         """The state of one model. Raises UnknownModel."""
-        entry = self._folders.entry(model_id)
-        card = entry.card
         if (encoder := self._shelf.loaded().get(model_id)) is not None:
             return status_of(encoder)
-        try:
-            if isinstance(entry, RemoteEntry):
-                load_remote(entry, self._keys.get(entry.endpoint.key)).close()
-                return ModelStatus(card, ModelState.REMOTE)
-            self._folders.layout(model_id)
-        except (ModelMissing, KeyMissing) as error:
-            return ModelStatus(card, ModelState.MISSING, error)
-        except UnsupportedModel as error:
-            return ModelStatus(card, ModelState.UNSUPPORTED, error)
-        except BinderyError as error:
-            return ModelStatus(card, ModelState.REFUSED, error)
-        was_loaded = self._shelf.has_unloaded(model_id)
-        return ModelStatus(card, ModelState.PRESENT, unloaded=was_loaded)
+        return self._loader.status(model_id, was_loaded=self._shelf.has_unloaded(model_id))
 
     def preload(
         self,
@@ -135,16 +115,7 @@ class Library:
 
         In a library of precision int8 they are prepared for that too.
         """
-        entries = [self._folders.local(model_id) for model_id in model_ids]
-        outcomes = preload(entries, self._home, sources, progress=progress, force=force)
-        for entry in entries:
-            self._folders.forget(entry.id)
-        if self._precision != Precision.INT8:
-            return outcomes
-        return [
-            self._calibrated(entry, outcome)
-            for entry, outcome in zip(entries, outcomes, strict=True)
-        ]
+        return self._loader.preload(model_ids, sources, progress=progress, force=force)
 
     def load(self, model_id: str) -> None:
         """Load and self-test the model where it is not loaded, so that a later call need not wait.
@@ -352,46 +323,3 @@ class Library:
             return replace(encoded, embeddings=embeddings)
 
         return replace(request, dimensions=None, any_dimensions=False), turned
-
-    def _weigh(self, model_id: str) -> int:
-        if isinstance(self._folders.entry(model_id), RemoteEntry):
-            return 0
-        layout = self._folders.layout(model_id)
-        return footprint(
-            layout.folder,
-            precision=check_precision(layout, self._precision),
-            threads=self._threads,
-            engine=self._engine,
-            device=self._device,
-        )
-
-    def _load(self, model_id: str) -> Encoder:
-        entry = self._folders.entry(model_id)
-        if isinstance(entry, RemoteEntry):
-            return load_remote(entry, self._keys.get(entry.endpoint.key))
-        layout = self._folders.layout(model_id)
-        try:
-            return load_encoder(
-                layout,
-                precision=self._precision,
-                threads=self._threads,
-                engine=self._engine,
-                device=self._device,
-                queue_tokens=self._queue_tokens,
-            )
-        except BinderyError as error:
-            self._folders.refuse(model_id, error)
-            raise
-
-    def _calibrated(self, entry: CatalogEntry, outcome: Outcome) -> Outcome:
-        """How the preload of a model ended, with its preparation for int8."""
-        # It loads the runtime, which commands that need no model do without.
-        from bindery.encoders.calibration import calibrate
-
-        if outcome.error:
-            return outcome
-        try:
-            calibrate(self._folders.layout(entry.id), threads=self._threads)
-        except BinderyError as error:
-            return replace(outcome, state=State.FAILED, source="", error=error)
-        return outcome

@@ -54,6 +54,11 @@ class ModelFolders:
         self._refused: dict[str, BinderyError] = {}
 
     @property
+    def home(self) -> Path:
+        """The folder under which the models lie."""
+        return self._home
+
+    @property
     def catalog(self) -> Mapping[str, Entry]:
         """Every row, by the model's id."""
         return MappingProxyType(self._catalog)
