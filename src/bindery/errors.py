@@ -42,7 +42,7 @@ Each class has a stable ``code`` for programs; the message names the value, ``re
 A face translates the tree once: by class to a status (HTTP) or an exit code (command line).
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class BinderyError(Exception):
@@ -65,13 +65,13 @@ class BinderyError(Exception):
 
     def __reduce__(self) -> tuple[object, ...]:
         # Keyword-only arguments do not survive the default pickling, and errors cross processes.
-        return (_rebuild, (type(self), self.message, self.remedy, self.param))
+        # What begins with underscores is Python's, such as __notes__.
+        facts = {name: value for name, value in vars(self).items() if not name.startswith("__")}
+        return (_rebuild, (type(self), facts))
 
 
-def _rebuild(
-    kind: type[BinderyError], message: str, remedy: str, param: str | None
-) -> BinderyError:
-    return kind(message, remedy=remedy, param=param)
+def _rebuild(kind: type[BinderyError], facts: dict[str, Any]) -> BinderyError:
+    return kind(**facts)
 
 
 class InputError(BinderyError):

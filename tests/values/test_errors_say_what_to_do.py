@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from bindery import errors
-from bindery.errors import BinderyError
+from bindery.errors import BinderyError, Overloaded, TextFailed
 
 # Programs rely on these: a code that changes breaks them, so it is changed here too, and announced.
 CODES = {
@@ -90,6 +90,14 @@ def test_every_error_crosses_processes_whole(kind: type[BinderyError]) -> None:
         told = (arrived.message, arrived.remedy, arrived.param, arrived.code)
         assert told == ("The size is 0.", "Choose 1 or more.", "size", kind.code)
         assert str(arrived) == "The size is 0. Choose 1 or more."
+
+
+def test_what_an_error_tells_beyond_its_words_crosses_processes_too() -> None:
+    failed = pickle.loads(pickle.dumps(TextFailed("Texts 1 and 4 fail.", places=(1, 4))))
+    refused = pickle.loads(pickle.dumps(Overloaded("The queue is full.", retry_after_s=7)))
+
+    assert failed.places == (1, 4)
+    assert refused.retry_after_s == 7
 
 
 def test_an_error_without_a_remedy_is_its_message() -> None:

@@ -38,6 +38,5 @@ def log_request(
         "tokens": stages.tokens,
         "code": stages.error,
         "key_id": identity.key_id,
-        "trace_id": scope["state"].get("trace_id"),
     }
     _log.log(level, "request", extra={name: value for name, value in facts.items() if value})
