@@ -43,18 +43,56 @@ def docx_sample() -> bytes:
 
 def pdf_sample(pages: Sequence[Sequence[str]] = ((HEADING, FIRST), (SECOND,))) -> bytes:
     """A PDF with a page per sequence of lines, the first larger; without lines it has no text."""
-    objects = ["<</Type/Catalog/Pages 2 0 R>>", ""]
-    font = "<</Font<</F1<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>>>>>"
-    for lines in pages:
+
+    def stream(lines: Sequence[str]) -> str:
         shown = "/F1 12 Tf ".join(f"({line}) Tj 0 -40 Td " for line in lines)
-        stream = f"BT /F1 18 Tf 72 700 Td {shown}ET" if lines else ""
+        return f"BT /F1 18 Tf 72 700 Td {shown}ET" if lines else ""
+
+    return pdf_of([stream(lines) for lines in pages])
+
+
+def placed_pdf(pages: Sequence[Sequence[tuple[int, int, int, str]]], **properties: str) -> bytes:
+    """A PDF whose lines stand where they are said to: from left and foot, and their size."""
+    return pdf_of(
+        [
+            "".join(f"BT /F1 {size} Tf {x} {y} Td ({text}) Tj ET " for x, y, size, text in lines)
+            for lines in pages
+        ],
+        **properties,
+    )
+
+
+def pdf_of(
+    streams: Sequence[str], *, letters: Mapping[str, str] | None = None, **properties: str
+) -> bytes:
+    """A PDF with a page for each stream of drawing operators; ``properties`` are its metadata.
+
+    ``letters`` says what signs of its font stand for, where they are not themselves.
+    """
+    pairs = "".join(
+        f"<{ord(sign):02x}> <{text.encode('utf-16-be').hex()}>\n"
+        for sign, text in (letters or {}).items()
+    )
+    meaning = (
+        "begincmap\n1 begincodespacerange\n<00> <ff>\nendcodespacerange\n"
+        f"{len(letters or {})} beginbfchar\n{pairs}endbfchar\nendcmap"
+    )
+    objects = [
+        "<</Type/Catalog/Pages 2 0 R>>",
+        "",
+        f"<</Length {len(meaning)}>>stream\n{meaning}\nendstream",
+    ]
+    to_unicode = "/ToUnicode 3 0 R" if letters else ""
+    font = f"<</Font<</F1<</Type/Font/Subtype/Type1/BaseFont/Helvetica{to_unicode}>>>>>>"
+    for stream in streams:
         objects.append(
             f"<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Resources{font}"
             f"/Contents {len(objects) + 2} 0 R>>"
         )
         objects.append(f"<</Length {len(stream)}>>stream\n{stream}\nendstream")
-    kids = " ".join(f"{number} 0 R" for number in range(3, len(objects) + 1, 2))
-    objects[1] = f"<</Type/Pages/Count {len(pages)}/Kids[{kids}]>>"
+    kids = " ".join(f"{number} 0 R" for number in range(4, len(objects) + 1, 2))
+    objects[1] = f"<</Type/Pages/Count {len(streams)}/Kids[{kids}]>>"
+    objects.append(f"<<{''.join(f'/{key}({text})' for key, text in properties.items())}>>")
     body, offsets = b"%PDF-1.4\n", []
     for number, content in enumerate(objects, 1):
         offsets.append(len(body))
@@ -64,7 +102,8 @@ def pdf_sample(pages: Sequence[Sequence[str]] = ((HEADING, FIRST), (SECOND,))) -
         body
         + (
             f"xref\n0 {len(objects) + 1}\n0000000000 65535 f \n{table}"
-            f"trailer<</Size {len(objects) + 1}/Root 1 0 R>>\nstartxref\n{len(body)}\n%%EOF\n"
+            f"trailer<</Size {len(objects) + 1}/Root 1 0 R/Info {len(objects)} 0 R>>\n"
+            f"startxref\n{len(body)}\n%%EOF\n"
         ).encode()
     )
 

@@ -1,9 +1,12 @@
 """Content first, the name where it leaves the kind open."""
 
-import pytest
-from tests.documents.samples import archive, pdf_sample
+import io
+import zipfile
 
-from bindery.documents import READERS, detect_kind
+import pytest
+from tests.documents.samples import SAMPLES, archive, pdf_sample, with_member
+
+from bindery.documents import detect_kind, read, readers
 from bindery.errors import BrokenDocument, PasswordProtected, UnsupportedKind
 
 
@@ -38,7 +41,7 @@ def test_kinds(data, name, kind):
 @pytest.mark.parametrize(
     ("data", "found"),
     [
-        (b"\x89PNG\r\n\x1a\n" + bytes(range(64)), "a PNG image"),
+        (b"GIF89a" + bytes(range(64)), "a GIF image"),
         (b"\x7fELF" + bytes(64), "a program"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(512), "an old Office file"),
         (archive({"a.txt": b"x"}), "a ZIP archive"),
@@ -50,7 +53,7 @@ def test_kinds(data, name, kind):
 def test_an_unknown_kind_is_named_with_what_is_supported(data, found):
     with pytest.raises(UnsupportedKind, match=found) as caught:
         detect_kind(data, "thing.docx")
-    assert ", ".join(sorted(READERS)) in caught.value.remedy
+    assert ", ".join(sorted(readers())) in caught.value.remedy
 
 
 def test_an_encrypted_office_file_is_password_protected():
@@ -62,3 +65,45 @@ def test_an_encrypted_office_file_is_password_protected():
 def test_a_container_that_does_not_open_is_broken():
     with pytest.raises(BrokenDocument, match="ZIP"):
         detect_kind(archive({"word/document.xml": b"x" * 99})[:-30], "x.docx")
+
+
+@pytest.mark.parametrize("kind", SAMPLES)
+def test_a_name_that_says_otherwise_is_reported(kind):
+    reader = readers()[kind]
+    claimed = "docx" if kind == "pdf" else "pdf"
+    document = read(SAMPLES[kind](), f"x{reader.extensions[0]}")
+    assert document.warnings == ()
+
+    document = read(SAMPLES[kind](), f"x.{claimed}")
+    if reader.is_textual and not reader.mark:
+        kind = document.kind  # the name has no part in it, so it may be told as plain text
+        assert readers()[kind].is_textual
+    assert f"Its name says {claimed}, its content {kind}: it was read as {kind}." in (
+        document.warnings
+    )
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "kind"),
+    [
+        # A file that is two things at once is what its beginning says.
+        (pdf_sample() + archive({"word/document.xml": b"<x/>"}), "x.docx", "pdf"),
+        (archive({"a.pdf": pdf_sample(), "word/document.xml": b"<x/>"}), "x.pdf", "docx"),
+        (b"<html><p>" + pdf_sample(), "x.pdf", "html"),
+        # Nothing is asked of a container but the member that makes it what it is.
+        (SAMPLES["docx"](), "x", "docx"),
+        (archive({"word/document.xml": b"<x/>", "[Content_Types].xml": b""}), "x", "docx"),
+        (with_member(SAMPLES["docx"](), "xl/other.xml", b"<x/>"), "x.xlsx", "docx"),
+        (with_member(SAMPLES["odt"](), "xl/other.xml", b"<x/>"), "x.ods", "odt"),
+    ],
+)
+def test_files_of_two_kinds(data, name, kind):
+    assert detect_kind(data, name) == kind
+
+
+def test_a_docx_without_its_list_of_contents_is_broken():
+    sample = SAMPLES["docx"]()
+    with zipfile.ZipFile(io.BytesIO(sample)) as container:
+        kept = {n: container.read(n) for n in container.namelist() if n != "[Content_Types].xml"}
+    with pytest.raises(BrokenDocument, match="docx"):
+        read(archive(kept), "x.docx")

@@ -187,7 +187,9 @@ def test_limits_without_sense_are_refused(limits):
         parse(b"x", "x", **limits)
 
 
-GOOD = {"text": "abc", "kind": "text", "blocks": [["paragraph", 0, 3, 0, None]], "warnings": []}
+GOOD = {"text": "abc", "kind": "text", "title": "", "warnings": []} | {
+    "blocks": [["paragraph", 0, 3, 0, None]]
+}
 
 
 @pytest.mark.parametrize(

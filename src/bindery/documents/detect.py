@@ -1,22 +1,20 @@
 """Tells the kind of a document: by its content first, by its name where that leaves it open."""
 
-import io
 import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
+from bindery.documents.archive import open_archive
 from bindery.documents.encoding import decode_head, is_text
-from bindery.documents.readers import READERS
-from bindery.errors import BrokenDocument, PasswordProtected, UnsupportedKind
+from bindery.documents.readers import OCR_REMEDY, READERS, readers
+from bindery.errors import BinderyError, BrokenDocument, PasswordProtected, UnsupportedKind
 
 _HEAD_BYTES = 1024
 """How far into a file PDF readers look for its first line (ISO 32000-1, annex H.3.4.1)."""
 
 FOREIGN_SIGNATURES: Mapping[bytes, str] = {
     b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "an old Office file (DOC, PPT or MSG)",
-    b"\x89PNG": "a PNG image",
-    b"\xff\xd8\xff": "a JPEG image",
     b"GIF8": "a GIF image",
     b"RIFF": "a WebP, WAV or AVI file",
     b"\x1f\x8b": "a GZIP archive",
@@ -39,7 +37,7 @@ FOREIGN_MEMBERS: Mapping[str, str] = {
 
 
 def detect_kind(data: bytes, name: str) -> str:
-    """The key of :data:`READERS` for a document.
+    """The key of :func:`readers` for a document.
 
     ``name`` decides only between kinds of text. Opening a ZIP container lists its members, so on
     a file from outside this belongs into the sandbox: :func:`bindery.documents.parse` calls it.
@@ -51,31 +49,35 @@ def detect_kind(data: bytes, name: str) -> str:
         raise BrokenDocument(f"{name!r} is empty.", remedy="Check that it was saved in full.")
     start = data[:_HEAD_BYTES].removeprefix(b"\xef\xbb\xbf").lstrip()
     _refuse_encrypted(data, name)
-    for kind, reader in READERS.items():
-        if reader.signature and start.startswith(reader.signature) and reader.inside in data:
+    for kind, reader in readers().items():
+        if start.startswith(reader.signatures) and reader.inside in data:
             return kind
     if data.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _kind_of_archive(data, name)
     _refuse_foreign(data, name)
     if is_text(data):
         return _kind_of_text(decode_head(data), name)
-    for kind, reader in READERS.items():
-        if reader.signature and not reader.inside and reader.signature in data[:_HEAD_BYTES]:
+    for kind, reader in readers().items():
+        # Behind other bytes only what is too long to stand there by chance.
+        marks = (mark for mark in reader.signatures if len(mark) > 4 and not reader.inside)
+        if any(mark in data[:_HEAD_BYTES] for mark in marks):
             return kind
     raise _unsupported(name, "binary data of no known kind")
 
 
 def _kind_of_archive(data: bytes, name: str) -> str:
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        with open_archive(data, name) as archive:
             members = set(archive.namelist())
             said = _said(archive) if "mimetype" in members else ""
+    except BinderyError:
+        raise
     except Exception as error:  # zipfile raises many kinds on a damaged directory
         raise BrokenDocument(
             f"{name!r} begins like a ZIP container (DOCX and the like) but does not open as one.",
             remedy="It may be cut short: fetch or save it again.",
         ) from error
-    for kind, reader in READERS.items():
+    for kind, reader in readers().items():
         # OpenDocument has the same members whatever it holds; it says in a member of its own what.
         if reader.member in members and (not said or said in reader.media_types):
             return kind
@@ -98,6 +100,13 @@ def _refuse_encrypted(data: bytes, name: str) -> None:
 
 
 def _refuse_foreign(data: bytes, name: str) -> None:
+    for kind in READERS.keys() - readers().keys():
+        if data.startswith(READERS[kind].signatures):
+            raise UnsupportedKind(
+                f"{name!r} is a {kind.upper()} image, whose text Bindery reads only by the extra "
+                "'ocr', which is not installed.",
+                remedy=OCR_REMEDY,
+            )
     for signature, what in FOREIGN_SIGNATURES.items():
         # Two letters alone begin many a text ("MZ" and so on): binary data must follow them.
         certain = len(signature) > 4 or not is_text(data)
@@ -108,15 +117,15 @@ def _refuse_foreign(data: bytes, name: str) -> None:
 def kind_by_name(name: str) -> str | None:
     """The kind that a name claims by its extension; None where it claims none."""
     extension = PurePosixPath(name.replace("\\", "/")).suffix.lower()
-    return next((kind for kind, reader in READERS.items() if extension in reader.extensions), None)
+    return next((k for k, reader in readers().items() if extension in reader.extensions), None)
 
 
 def _kind_of_text(head: str, name: str) -> str:
-    for kind, reader in READERS.items():
+    for kind, reader in readers().items():
         if reader.mark and re.match(reader.mark, head, re.IGNORECASE | re.DOTALL):
             return kind
     extension = PurePosixPath(name.replace("\\", "/")).suffix.lower()
-    for kind, reader in READERS.items():
+    for kind, reader in readers().items():
         if reader.is_textual and extension in reader.extensions:
             return kind
         if reader.hint and not extension and re.search(reader.hint, head, re.IGNORECASE):
@@ -127,5 +136,5 @@ def _kind_of_text(head: str, name: str) -> str:
 def _unsupported(name: str, found: str) -> UnsupportedKind:
     return UnsupportedKind(
         f"{name!r} is {found}, which Bindery does not read.",
-        remedy=f"It reads {', '.join(sorted(READERS))}: convert it to one of these.",
+        remedy=f"It reads {', '.join(sorted(readers()))}: convert it to one of these.",
     )

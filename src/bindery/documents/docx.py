@@ -10,6 +10,7 @@ Headers and footers repeat on every page and are left out; so are comments and d
 # pyright: reportUnknownArgumentType=false, reportMissingTypeStubs=false
 
 import io
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -20,8 +21,8 @@ from docx.oxml.ns import qn
 from docx.oxml.parser import parse_xml
 from docx.package import Package
 
-from bindery.documents.archive import check_archive
 from bindery.documents.manuscript import Manuscript, markdown_table
+from bindery.documents.xml_tree import title_in
 from bindery.types import Document
 
 Element: TypeAlias = Any
@@ -65,9 +66,8 @@ class _Style:
 def read_docx(data: bytes, name: str) -> Document:
     """Read the body in order: headings, paragraphs, lists, tables; then foot- and endnotes.
 
-    Raises BrokenDocument for a container that inflates beyond measure or defines XML entities.
+    The container has been checked before, see :mod:`bindery.documents.archive`.
     """
-    check_archive(data, name)
     main = Package.open(io.BytesIO(data)).main_document_part
     body = parse_xml(main.blob).find(qn("w:body"))
     manuscript = Manuscript()
@@ -79,7 +79,9 @@ def read_docx(data: bytes, name: str) -> Document:
             writer.write(element)
     for relation, mark in ((RELATION.FOOTNOTES, ""), (RELATION.ENDNOTES, "e")):
         _write_notes(manuscript, _related(main, relation), mark)
-    return manuscript.document("docx", name)
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        title = title_in(archive, "docProps/core.xml")
+    return manuscript.document("docx", name, title=title)
 
 
 class _Writer:

@@ -6,7 +6,6 @@ import zipfile
 from urllib.parse import unquote
 from xml.etree.ElementTree import Element
 
-from bindery.documents.archive import check_archive
 from bindery.documents.encoding import decode
 from bindery.documents.html import write_page
 from bindery.documents.manuscript import Manuscript
@@ -20,9 +19,8 @@ _CONTAINER = "META-INF/container.xml"
 def read_epub(data: bytes, name: str) -> Document:
     """Read a book: its title as a heading, then its chapters.
 
-    Raises BrokenDocument for a container that inflates beyond measure or names no book.
+    Raises BrokenDocument for a container that names no book.
     """
-    check_archive(data, name)
     manuscript = Manuscript()
     warnings: list[str] = []
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -34,7 +32,8 @@ def read_epub(data: bytes, name: str) -> Document:
                 remedy="It may be damaged: fetch or save it again.",
             )
         package = parse_xml(archive.read(path))
-        manuscript.heading(_title(package), 1)
+        title = _title(package)
+        manuscript.heading(title, 1)
         missing: list[str] = []
         for chapter in _spine(package, posixpath.dirname(path)):
             if chapter in members:
@@ -43,7 +42,7 @@ def read_epub(data: bytes, name: str) -> Document:
                 missing.append(chapter)
         if missing:
             warnings.append(f"{len(missing)} chapters are not in the file: {missing[0][:80]!r} ...")
-    return manuscript.document("epub", name, warnings)
+    return manuscript.document("epub", name, warnings, title=title)
 
 
 def _package(container: Element) -> str:

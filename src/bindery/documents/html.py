@@ -37,10 +37,12 @@ def read_html(data: bytes, name: str) -> Document:
     decoded = decode(data)
     manuscript = Manuscript()
     page = LexborHTMLParser(decoded.text)
-    if page.css_first("h1") is None and (title := page.css_first("head > title")) is not None:
-        manuscript.heading(title.text(), 1)
+    node = page.css_first("head > title")
+    title = "" if node is None else node.text()
+    if page.css_first("h1") is None:
+        manuscript.heading(title, 1)
     write_page(manuscript, page)
-    return manuscript.document("html", name, decoded.warnings)
+    return manuscript.document("html", name, decoded.warnings, title=title)
 
 
 def write_page(manuscript: Manuscript, page: LexborHTMLParser | str) -> None:

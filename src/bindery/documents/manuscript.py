@@ -1,9 +1,19 @@
 """Writes the canonical text of a document part by part, and keeps where each part lies."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from bindery.documents.encoding import clean
 from bindery.types import Block, Document, Span
+
+MAX_TITLE = 300
+"""Characters: a longer title is a paragraph, and it is put before every chunk."""
+
+# What programs write for want of a title.
+_NO_TITLE = re.compile(
+    r"(?i)(?:untitled|microsoft (?:word|powerpoint|excel)|powerpoint[- ]presentation|word document"
+    r"|slide \d+|[^ ]+\.\w{2,4}$)"
+)
 
 
 class Manuscript:
@@ -57,12 +67,16 @@ class Manuscript:
         self._end_page()
         self._page, self._last = number, ""
 
-    def document(self, kind: str, name: str, warnings: Sequence[str] = ()) -> Document:
-        """The finished document."""
+    def document(
+        self, kind: str, name: str, warnings: Sequence[str] = (), *, title: str = ""
+    ) -> Document:
+        """The finished document; ``title`` is what its metadata call it, if they do."""
         self._end_page()
         # A page begins where its first paragraph does, and comes before it.
         blocks = sorted(self._blocks, key=lambda block: (block.span.start, -block.span.end))
-        return Document("".join(self._pieces), kind, name, tuple(blocks), tuple(warnings))
+        title = " ".join(clean(title).split())[:MAX_TITLE]
+        title = "" if _NO_TITLE.match(title) else title
+        return Document("".join(self._pieces), kind, name, tuple(blocks), tuple(warnings), title)
 
     def _write(self, text: str) -> None:
         self._pieces.append(text)

@@ -5,9 +5,8 @@ import zipfile
 from collections.abc import Iterator
 from xml.etree.ElementTree import Element
 
-from bindery.documents.archive import check_archive
 from bindery.documents.manuscript import Manuscript, markdown_table
-from bindery.documents.xml_tree import attribute, local, parse_xml
+from bindery.documents.xml_tree import attribute, local, parse_xml, title_in
 from bindery.types import Document
 
 _CHARACTERS = {"tab": "\t", "line-break": "\n"}
@@ -22,16 +21,16 @@ _MOST_BLANKS = 100
 def read_odt(data: bytes, name: str) -> Document:
     """Read headings, paragraphs, lists and tables; notes stand where they are referred to.
 
-    Raises BrokenDocument for a container that inflates beyond measure or defines XML entities.
+    The container has been checked before, see :mod:`bindery.documents.archive`.
     """
-    check_archive(data, name)
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         root = parse_xml(archive.read("content.xml"))
+        title = title_in(archive, "meta.xml")
     manuscript = Manuscript()
     body = next((element for element in root.iter() if local(element) == "text"), None)
     if body is not None:
         _write(manuscript, body)
-    return manuscript.document("odt", name)
+    return manuscript.document("odt", name, title=title)
 
 
 def _write(manuscript: Manuscript, body: Element) -> None:

@@ -9,13 +9,14 @@ import zipfile
 from collections.abc import Iterator
 from xml.etree.ElementTree import Element
 
-from bindery.documents.archive import check_archive
 from bindery.documents.manuscript import Manuscript, markdown_table
-from bindery.documents.xml_tree import attribute, local, parse_xml
+from bindery.documents.xml_tree import attribute, local, parse_xml, title_in
 from bindery.types import Document
 
 _PRESENTATION = "ppt/presentation.xml"
-_TITLES = frozenset({"title", "ctrTitle"})
+_TITLES = {"ctrTitle": 1, "title": 2}
+"""The level of each kind of title: that of a title slide stands above those of the others."""
+
 # What every slide repeats: its number, the date and the footer.
 _REPEATED = frozenset({"sldNum", "dt", "ftr", "hdr", "sldImg"})
 _DEEPEST_INDENT = 8
@@ -24,9 +25,8 @@ _DEEPEST_INDENT = 8
 def read_pptx(data: bytes, name: str) -> Document:
     """Read slide by slide: a page each, its title a heading, then its text, tables and notes.
 
-    Raises BrokenDocument for a container that inflates beyond measure or defines XML entities.
+    The container has been checked before, see :mod:`bindery.documents.archive`.
     """
-    check_archive(data, name)
     manuscript = Manuscript()
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         for number, slide in enumerate(_slides(archive), 1):
@@ -35,7 +35,8 @@ def read_pptx(data: bytes, name: str) -> Document:
             for kind, notes in _relations(archive, slide).values():
                 if kind == "notesSlide" and notes in archive.namelist():
                     _write_shapes(manuscript, parse_xml(archive.read(notes)))
-    return manuscript.document("pptx", name)
+        title = title_in(archive, "docProps/core.xml")
+    return manuscript.document("pptx", name, title=title)
 
 
 def _slides(archive: zipfile.ZipFile) -> list[str]:
@@ -88,7 +89,7 @@ def _write_shape(manuscript: Manuscript, shape: Element) -> None:
         return
     paragraphs = [element for element in shape.iter() if local(element) == "p"]
     if placeholder in _TITLES:
-        manuscript.heading(" ".join(map(_text, paragraphs)), 2)
+        manuscript.heading(" ".join(map(_text, paragraphs)), _TITLES[placeholder])
         return
     for paragraph in paragraphs:
         depth = _depth(paragraph)

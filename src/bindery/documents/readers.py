@@ -1,13 +1,32 @@
-"""The table of what can be read. A new kind is one new file and one row here."""
+"""The table of what can be read. A new kind is one new file and one row here.
+
+Other packages add kinds by an entry point of the group :data:`GROUP`, see :func:`readers`.
+"""
 
 import importlib
+import importlib.util
+import re
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from types import MappingProxyType
 from typing import cast
 
+from bindery.errors import InvalidValue
 from bindery.types import Document
 
 Read = Callable[[bytes, str], Document]
+
+GROUP = "bindery.readers"
+"""The entry-point group: name = kind, value = ``module:row``, the row a :class:`Reader`."""
+
+OCR_PACKAGE = "rapidocr"
+OCR_REMEDY = "Install what recognises text (OCR): pip install 'bindery[ocr]'."
+
+_KIND = re.compile(r"[a-z0-9][a-z0-9_+-]{0,39}")
+_FUNCTION = re.compile(r"[\w.]+:\w+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,25 +34,45 @@ class Reader:
     """One kind of document: who reads it, and how it is told from the others.
 
     ``function`` is ``module:function``, imported only when chosen; it takes the bytes and the name
-    of a document. ``signature`` is how a binary file begins, and ``inside`` what stands further in,
-    where several kinds begin alike; ``member`` the file inside a ZIP container that proves its
-    kind. For text, ``mark`` is a regular expression that proves the kind whatever the name says,
-    ``hint`` one that decides where the name has no extension.
+    of a document. ``signatures`` are how a binary file begins, one of them, and ``inside`` what
+    stands further in, where several kinds begin alike; ``member`` the file inside a ZIP container
+    that proves its kind. For text, ``mark`` is a regular expression that proves the kind whatever
+    the name says, ``hint`` one that decides where the name has no extension. ``needs`` is a package
+    without which the kind cannot be read (an extra).
     """
 
     function: str
     media_types: tuple[str, ...]
     extensions: tuple[str, ...]
-    signature: bytes = b""
+    signatures: tuple[bytes, ...] = ()
     inside: bytes = b""
     member: str = ""
     mark: str = ""
     hint: str = ""
+    needs: str = ""
+
+    def __post_init__(self) -> None:
+        if not _FUNCTION.fullmatch(self.function):
+            raise InvalidValue(
+                f"A reader's function is written module:function; {self.function!r} is not."
+            )
+        wrong = [end for end in self.extensions if not end.startswith(".") or end != end.lower()]
+        if wrong:
+            raise InvalidValue(
+                f"Extensions begin with a point, in small letters: not {wrong[0]!r}."
+            )
+        if b"" in self.signatures:
+            raise InvalidValue("An empty signature would fit every file.")
 
     @property
     def is_textual(self) -> bool:
         """Whether a person could read the file as it is."""
-        return not (self.signature or self.member)
+        return not (self.signatures or self.member)
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether the package that it needs, if any, is there."""
+        return not self.needs or importlib.util.find_spec(self.needs) is not None
 
     def load(self) -> Read:
         """Import the function that reads this kind."""
@@ -48,7 +87,7 @@ READERS: Mapping[str, Reader] = {
         function="bindery.documents.pdf:read_pdf",
         media_types=("application/pdf",),
         extensions=(".pdf",),
-        signature=b"%PDF-",
+        signatures=(b"%PDF-",),
     ),
     "docx": Reader(
         function="bindery.documents.docx:read_docx",
@@ -72,7 +111,7 @@ READERS: Mapping[str, Reader] = {
         function="bindery.documents.spreadsheet:read_xls",
         media_types=("application/vnd.ms-excel",),
         extensions=(".xls", ".xlt"),
-        signature=b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
+        signatures=(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",),
         inside="Workbook".encode("utf-16-le"),
     ),
     "ods": Reader(
@@ -97,7 +136,7 @@ READERS: Mapping[str, Reader] = {
         function="bindery.documents.rtf:read_rtf",
         media_types=("application/rtf", "text/rtf"),
         extensions=(".rtf",),
-        signature=b"{\\rtf",
+        signatures=(b"{\\rtf",),
     ),
     "eml": Reader(
         function="bindery.documents.eml:read_eml",
@@ -158,6 +197,27 @@ READERS: Mapping[str, Reader] = {
         ),
         hint=r"\A#!",
     ),
+    "png": Reader(
+        function="bindery.documents.images:read_png",
+        media_types=("image/png",),
+        extensions=(".png",),
+        signatures=(b"\x89PNG\r\n\x1a\n",),
+        needs=OCR_PACKAGE,
+    ),
+    "jpeg": Reader(
+        function="bindery.documents.images:read_jpeg",
+        media_types=("image/jpeg",),
+        extensions=(".jpg", ".jpeg"),
+        signatures=(b"\xff\xd8\xff",),
+        needs=OCR_PACKAGE,
+    ),
+    "tiff": Reader(
+        function="bindery.documents.images:read_tiff",
+        media_types=("image/tiff",),
+        extensions=(".tif", ".tiff"),
+        signatures=(b"II*\x00", b"MM\x00*"),
+        needs=OCR_PACKAGE,
+    ),
     # The last row takes all other text, as it is written.
     "text": Reader(
         function="bindery.documents.text:read_text",
@@ -165,3 +225,38 @@ READERS: Mapping[str, Reader] = {
         extensions=(".txt", ".text", ".log", ".yaml", ".yml", ".toml", ".ini", ".cfg", ".rst"),
     ),
 }
+
+
+@cache
+def readers() -> Mapping[str, Reader]:
+    """Every kind that can be read here: :data:`READERS` as far as installed, then other packages'.
+
+    The first call looks for entry points of :data:`GROUP` and imports what they name. One that
+    cannot be used, or names a kind of our own or of another package, is left out with a
+    RuntimeWarning: an installed package must neither stop the reading nor change it in silence.
+    """
+    table = {kind: reader for kind, reader in READERS.items() if reader.is_installed}
+    found = entry_points(group=GROUP)
+    for point in sorted(found, key=lambda point: (point.name, point.value)):
+        try:
+            table[point.name] = _row(point, table)
+        except Exception as error:  # noqa: BLE001 - a stranger's module raises anything on import
+            source = point.dist.name if point.dist is not None else point.value
+            warnings.warn(
+                f"The reader {point.name!r} of the package {source!r} is left out: {error}",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+    return MappingProxyType(table)
+
+
+def _row(point: EntryPoint, table: Mapping[str, Reader]) -> Reader:
+    if point.name in READERS or point.name in table:
+        raise InvalidValue(f"{point.name!r} is taken.", remedy="Its author must choose another.")
+    if not _KIND.fullmatch(point.name):
+        raise InvalidValue(f"{point.name!r} is no name for a kind: small letters and digits are.")
+    row: object = point.load()
+    if not isinstance(row, Reader):
+        raise InvalidValue(f"{point.value} is a {type(row).__name__}, not a Reader.")
+    row.load()
+    return row

@@ -1,9 +1,12 @@
 """Reads one document in this process."""
 
+import re
 from dataclasses import replace
 
+from bindery.documents.archive import check_archive
 from bindery.documents.detect import detect_kind, kind_by_name
-from bindery.documents.readers import READERS
+from bindery.documents.manuscript import MAX_TITLE
+from bindery.documents.readers import readers
 from bindery.errors import BinderyError, BrokenDocument, FileTooLarge
 from bindery.types import Document
 
@@ -12,6 +15,8 @@ MAX_CHARACTERS = 50_000_000
 
 MAX_BLOCKS = 1_000_000
 """At about 200 bytes each: what the process that asked can hold without notice."""
+
+_NUMBERED = re.compile(r"\d{1,2}(?:\.\d{1,2})*\.?\s")
 
 
 def read(data: bytes, name: str) -> Document:
@@ -24,7 +29,10 @@ def read(data: bytes, name: str) -> Document:
     """
     try:
         kind = detect_kind(data, name)
-        document = READERS[kind].load()(data, name)
+        reader = readers()[kind]
+        if reader.member:  # before any library inflates it
+            check_archive(data, name)
+        document = reader.load()(data, name)
     except BinderyError:
         raise
     except MemoryError:
@@ -37,11 +45,28 @@ def read(data: bytes, name: str) -> Document:
             f"{name!r} cannot be read: {_reason(error)}",
             remedy="Open it in its own program and save it anew; it may be damaged.",
         ) from error
+    if not document.title:
+        document = replace(document, title=first_title(document))
     claimed = kind_by_name(name)
     if claimed not in {None, kind}:
         warning = f"Its name says {claimed}, its content {kind}: it was read as {kind}."
         document = replace(document, warnings=(*document.warnings, warning))
     return _within_limits(document)
+
+
+def first_title(document: Document) -> str:
+    """The text of the first heading of level 1, without Markdown's marks; empty without one.
+
+    A heading with a number is that of a chapter ("1 Introduction").
+    """
+    first = next((block for block in document.blocks if block.level == 1), None)
+    if first is None:
+        return ""
+    lines = document.quote(first.span).split("\n")
+    if len(lines) > 1 and not lines[-1].strip("= \t"):
+        lines.pop()  # the line below that makes a heading of those above
+    title = " ".join(" ".join(lines).strip("# \t").split())
+    return "" if _NUMBERED.match(title) else title[:MAX_TITLE]
 
 
 def _within_limits(document: Document) -> Document:

@@ -2,14 +2,15 @@
 
 A parser fed by strangers will some day loop, eat all memory, crash or worse: pure Python ones are
 patched monthly, native ones fall to a signal, and no thread can be stopped. So the work is done in
-a child that starts from a warm template (:mod:`bindery.documents.worker`), knows no secrets and
-is killed at the limit.
+a child that starts from a warm template (:mod:`bindery.documents.worker`), knows no secrets, can
+do nothing but read and compute (:mod:`bindery.documents.confinement`) and is killed at the limit.
 
 ``multiprocessing`` is not used: its children import the caller's ``__main__`` again, and unpickle.
 """
 
 import atexit
 import contextlib
+import json
 import math
 import os
 import signal
@@ -77,6 +78,26 @@ def parse(
     return unpack_answer(ask(Request(name, limits, data), timeout_s), name)
 
 
+def layers() -> dict[str, bool]:
+    """What keeps a parsing process in on this machine, and whether it does.
+
+    The limits of time and of the answer are the asker's own, and hold everywhere.
+    """
+    done = subprocess.run(  # noqa: S603 - our own interpreter and program
+        _command_line("layers"),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        env=_environment(),
+        timeout=_START_S,
+        check=False,
+    )
+    try:
+        held: dict[str, bool] = json.loads(done.stdout)
+    except ValueError as error:
+        raise _no_start() from error
+    return held
+
+
 class Template:
     """The warm process and the way to it. It starts with the first document, and anew if it died.
 
@@ -113,10 +134,7 @@ class Template:
             child = self._command(worker.START, 0, connection)
             if child != worker.UNKNOWN:
                 return child
-        raise BinderyError(
-            "The process that parses documents does not start.",
-            remedy="Its own message is on standard error.",
-        )
+        raise _no_start()
 
     def _command(self, command: bytes, child: int, connection: socket.socket | None = None) -> int:
         """Send one command and return the reply, or UNKNOWN where the template has died."""
@@ -231,6 +249,13 @@ def _converse(connection: socket.socket, request: Request, timeout_s: float) -> 
         raise _timeout(request, timeout_s) from error
     except ConnectionError:
         return b""
+
+
+def _no_start() -> BinderyError:
+    return BinderyError(
+        "The process that parses documents does not start.",
+        remedy="Its own message is on standard error.",
+    )
 
 
 def _timeout(request: Request, timeout_s: float) -> ParseTimeout:

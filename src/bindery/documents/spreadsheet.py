@@ -7,7 +7,6 @@ from typing import Any
 
 from python_calamine import CalamineWorkbook, SheetVisibleEnum
 
-from bindery.documents.archive import check_archive
 from bindery.documents.manuscript import Manuscript, markdown_table
 from bindery.errors import BrokenDocument
 from bindery.types import Document
@@ -34,8 +33,6 @@ def _read(data: bytes, kind: str, name: str) -> Document:
     Cells show their values as stored, formulas what they last gave. Hidden sheets are read too,
     and named in a warning.
     """
-    if kind != "xls":
-        check_archive(data, name)
     manuscript = Manuscript()
     try:
         hidden = _write(manuscript, data)

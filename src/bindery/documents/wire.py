@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import orjson
 
-from bindery.documents.readers import READERS
+from bindery.documents.readers import readers
 from bindery.errors import (
     BinderyError,
     BrokenDocument,
@@ -73,6 +73,7 @@ def pack_document(document: Document) -> bytes:
                 for block in document.blocks
             ],
             "warnings": document.warnings,
+            "title": document.title,
         }
     )
 
@@ -115,9 +116,10 @@ def _document(answer: dict[str, Any], name: str) -> Document:
     )
     warnings = tuple(_text(text)[:_MAX_MESSAGE] for text in answer["warnings"][:_MAX_WARNINGS])
     kind = _text(answer["kind"])
-    if kind not in READERS:
+    if kind not in readers():
         raise ValueError(f"no reader is called {kind!r}")
-    return Document(_text(answer["text"]), kind, name, blocks, warnings)
+    title = _text(answer["title"])[:_MAX_MESSAGE]
+    return Document(_text(answer["text"]), kind, name, blocks, warnings, title)
 
 
 def _error(answer: dict[str, Any]) -> BinderyError:

@@ -5,15 +5,16 @@ once and then only forks, which takes milliseconds where starting Python and imp
 quarter of a second. It has one thread, so forking is safe; it never looks at a document itself.
 """
 
-import contextlib
 import gc
+import json
 import os
 import signal
 import socket
 import struct
 import sys
 
-from bindery.documents.readers import READERS
+from bindery.documents.confinement import confine, enclose, end_with_parent
+from bindery.documents.readers import readers
 from bindery.documents.reading import read
 from bindery.documents.wire import Limits, pack_document, pack_error, unpack_request
 from bindery.errors import BinderyError
@@ -28,6 +29,14 @@ UNKNOWN = 1 << 32
 
 _CHILD_FAILED = 1
 
+_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+"""Libraries of recognition (OCR) start threads as they are loaded, which a child may not."""
+_NOWHERE, _ASKER = 1, 3
+"""File numbers of a child: the null device, which the template has for output, and the asker."""
+
+_MOST_INHERITED = 1024
+"""Beyond the descriptors that importing has opened, if any, and the libraries' own."""
+
 
 def serve(channel: socket.socket) -> None:
     """Obey commands until the other side is gone, then end the children that are left.
@@ -36,8 +45,7 @@ def serve(channel: socket.socket) -> None:
     END kills that child, if it still runs, and replies how it ended (below 0: by that signal).
     Only this process reaps its children, so an id stays theirs until END, and END hits no other.
     """
-    for reader in READERS.values():
-        reader.load()
+    prepare()
     # A child lives for one document: looking for cycles in millions of blocks only costs time.
     gc.disable()
     children: set[int] = set()
@@ -61,6 +69,13 @@ def serve(channel: socket.socket) -> None:
             _end(child)
 
 
+def prepare() -> dict[str, bool]:
+    """Import the readers, then give up all that reading does not need; says which layers hold."""
+    for reader in readers().values():
+        reader.load()
+    return enclose()
+
+
 def answer(packed: bytes) -> bytes:
     """Parse the document of a packed request within its limits and pack the outcome."""
     request = unpack_request(packed)
@@ -71,48 +86,35 @@ def answer(packed: bytes) -> bytes:
         return pack_error(error)
 
 
-def confine(limits: Limits) -> None:
-    """Limit this process, for good: memory, processor time, files, no writing, no core."""
-    try:
-        import resource  # Windows has none
-    except ImportError:
-        return
-    for what, limit in (
-        (resource.RLIMIT_AS, limits.memory_bytes),
-        (resource.RLIMIT_CPU, limits.cpu_s),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_NOFILE, 32),  # a reader may still import a codec and look for fonts
-        (getattr(resource, "RLIMIT_NPROC", None), 0),
-    ):
-        # macOS refuses some of them; the clock that the asker watches holds everywhere.
-        with contextlib.suppress(ValueError, OSError):
-            if what is not None:
-                # At the soft limit of time comes SIGXCPU, which says why; one second on, SIGKILL.
-                hard = limit + 1 if what == resource.RLIMIT_CPU else limit
-                resource.setrlimit(what, (limit, hard))
-
-
 def _fork(connection: int) -> int:
+    parent = os.getpid()
     child = os.fork()
     if child:
         os.close(connection)
         return child
     # Nothing may return from here into the parent's loop, whatever is raised.
     try:
-        null = os.open(os.devnull, os.O_RDWR)
-        for standard in (0, 1, 2):  # 0 is the channel, which is not for children
-            os.dup2(null, standard)
-        os.close(null)
+        end_with_parent(parent)
+        _keep_only(connection)
         os.environ.clear()
-        asker = socket.socket(fileno=connection)
+        os.environ.update(_ONE_THREAD)
+        asker = socket.socket(fileno=_ASKER)
         with asker.makefile("rb") as received:
             packed = received.read()
-        asker.sendall(answer(packed))
+        with open(_ASKER, "wb", closefd=False) as out:
+            out.write(answer(packed))
         # The socket stays open until the very end: the asker takes its closing for the end.
         os._exit(0)
     finally:
         os._exit(_CHILD_FAILED)
+
+
+def _keep_only(connection: int) -> None:
+    """Close every file but one, which becomes number 3; standard ones lead nowhere."""
+    for standard in (0, 2):  # the channel and the caller's errors are not for children
+        os.dup2(_NOWHERE, standard)
+    os.dup2(connection, _ASKER)
+    os.closerange(_ASKER + 1, _MOST_INHERITED)
 
 
 def _end(child: int) -> int:
@@ -122,7 +124,10 @@ def _end(child: int) -> int:
 
 
 def main(mode: str) -> None:
-    """Run as ``serve`` (the channel is file 0) or as ``once`` (request in 0, answer in 1)."""
+    """Run as ``serve`` (the channel is file 0) or as ``once`` (request in 0, answer in 1).
+
+    As ``layers`` it only confines itself, and writes to 1 which layers hold.
+    """
     if mode == "serve":
         with socket.socket(fileno=0) as channel:
             serve(channel)
@@ -130,4 +135,9 @@ def main(mode: str) -> None:
     answers = os.dup(1)
     os.dup2(2, 1)  # a native library that prints must not print into the answer
     with os.fdopen(answers, "wb") as out:
-        out.write(answer(sys.stdin.buffer.read()))
+        held = prepare()
+        if mode == "layers":
+            held |= confine(Limits(1 << 30, 10))
+            out.write(json.dumps(held).encode())
+        else:
+            out.write(answer(sys.stdin.buffer.read()))

@@ -1,6 +1,7 @@
 """XML out of containers, read without entities, document types or anything fetched."""
 
-from xml.etree.ElementTree import Element
+import zipfile
+from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml.ElementTree import fromstring
 
@@ -22,3 +23,14 @@ def attribute(element: Element, name: str) -> str:
         if key.rpartition("}")[2] == name:
             return value
     return ""
+
+
+def title_in(archive: zipfile.ZipFile, member: str) -> str:
+    """The title among the properties (Dublin Core) of a container; empty where it has none."""
+    if member not in archive.namelist():
+        return ""
+    try:
+        root = parse_xml(archive.read(member))
+    except (ParseError, ValueError):  # of defusedxml: no title is worth the document
+        return ""
+    return next((element.text or "" for element in root.iter() if local(element) == "title"), "")

@@ -3,6 +3,7 @@
 import os
 import platform
 import shutil
+import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bindery import __version__, documents
+from bindery.documents import sandbox
 from bindery.encoders.selftest import known_answers
 from bindery.errors import BinderyError, InvalidValue, ModelMissing
 from bindery.faces.cli.printing import count, output, print_json, printable
@@ -93,6 +95,7 @@ def examine(found: Found) -> Iterator[Check]:
     yield from _server(settings)
     yield from _home(settings.home)
     yield _parsing(settings)
+    yield _confinement()
     yield from _models(settings)
 
 
@@ -191,6 +194,19 @@ def _parsing(settings: Settings) -> Check:
         Verdict.GOOD,
         f"read a small {document.kind} document in a process of its own ({seconds:.1f} s)",
     )
+
+
+def _confinement() -> Check:
+    try:
+        layers = sandbox.layers()
+    except (BinderyError, OSError, subprocess.SubprocessError) as error:
+        return Check("documents", "confinement", Verdict.PROBLEM, str(error))
+    holding = ", ".join(name for name, holds in layers.items() if holds)
+    missing = ", ".join(name for name, holds in layers.items() if not holds)
+    detail = f"{holding or 'time alone'}; not on this system: {missing}" if missing else holding
+    remedy = "Linux 5.13 or newer has them all; a container may have to allow them."
+    verdict = Verdict.NOTE if missing else Verdict.GOOD
+    return Check("documents", "confinement", verdict, detail, remedy if missing else "")
 
 
 def _models(settings: Settings) -> Iterator[Check]:

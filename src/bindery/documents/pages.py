@@ -1,0 +1,251 @@
+"""What the lines of printed pages say of their making: furniture, headings, paragraphs, hyphens.
+
+Pure functions of :class:`Line`; whether a line comes from a text layer or from recognition (OCR) is
+no matter here.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from statistics import median
+
+_WIDER_GAP = 1.25
+"""A gap between lines this many times the page's usual one begins a paragraph."""
+
+_OTHER_SIZE = 0.08
+"""Share by which two sizes of type differ to the eye; less is rounding."""
+
+_MARGIN = 0.15
+"""Share of a page's height, at its head and at its foot, where furniture stands."""
+
+_PLACE_POINTS = 4.0
+"""How exactly furniture keeps its place."""
+
+_DENSE = 0.4
+"""Share of a run of pages that has the furniture: left and right pages may each have their own."""
+
+_LONGEST_HEADING = 200
+_MOST_IN_HEADINGS = 0.4
+"""Share of a document's letters: more "headings" are text in many sizes, as on posters."""
+
+_DEEPEST_HEADING = 6
+
+_NUMBERED = re.compile(r"(?:\d{1,2}(?:\.\d{1,2}){0,4}\.?|[A-Z]\.|[IVX]{1,5}\.)\s+\w")
+_NUMBER = re.compile(r"^(?:\d{1,2}(?:\.\d{1,2}){0,4}|[A-Z]|[IVX]{1,5})\.?\s+")
+_BROKEN_WORD = re.compile(r"([^\W\d_]+)(\ufffe|-\n)([^\W\d_]+)")
+_COMPOUND = re.compile(r"[^\W\d_]+-[^\W\d_]+")
+_WORD = re.compile(r"[^\W\d_]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of text and where it stands.
+
+    ``first_height`` and ``last_height`` are those of its first and last character, in points from
+    the page's foot; ``place`` is its height as a share of the page's, 1 at the head. Text that runs
+    up or down the page's side is not upright.
+    """
+
+    text: str
+    first_height: float
+    last_height: float
+    place: float
+    size: float
+    is_bold: bool = False
+    is_upright: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """Lines that belong together, in one size of type."""
+
+    text: str
+    size: float
+    is_bold: bool = False
+    is_upright: bool = True
+
+
+def furniture(pages: Sequence[Sequence[Line]]) -> list[tuple[frozenset[int], frozenset[int]]]:
+    """For each page, which of its lines are header and which footer.
+
+    They are lines in a page's margins whose text, digits aside, comes again at the same height on
+    many pages of a run: at least three, or half of the pages of a shorter document.
+    """
+    found: dict[tuple[str, int], list[int]] = {}
+    for number, lines in enumerate(pages):
+        for line in lines:
+            if key := _furniture_key(line):
+                found.setdefault(key, []).append(number)
+    least = max(2, min(3, (len(pages) + 1) // 2))
+    repeated = {
+        key
+        for key, on in found.items()
+        if len(set(on)) >= least and len(set(on)) >= _DENSE * (on[-1] - on[0] + 1)
+    }
+    marked: list[tuple[frozenset[int], frozenset[int]]] = []
+    for lines in pages:
+        places = [
+            (index, line.place > 1 / 2)
+            for index, line in enumerate(lines)
+            if _furniture_key(line) in repeated
+        ]
+        marked.append(
+            (
+                frozenset(index for index, is_head in places if is_head),
+                frozenset(index for index, is_head in places if not is_head),
+            )
+        )
+    return marked
+
+
+def _furniture_key(line: Line) -> tuple[str, int] | None:
+    if _MARGIN < line.place < 1 - _MARGIN:
+        return None
+    return re.sub(r"\d+", "#", line.text.strip()), round(line.first_height / _PLACE_POINTS)
+
+
+def paragraphs(lines: Sequence[Line]) -> list[Paragraph]:
+    """Join lines into paragraphs: one ends where the gap widens or the size of type changes.
+
+    A line above the one before begins a new column, in which the paragraph may go on.
+    """
+    gaps = [above.last_height - below.first_height for above, below in pairwise(lines)]
+    usual = median([gap for gap in gaps if gap > 1] or [0.0])
+    usual_size = median([line.size for line in lines] or [1.0]) or 1.0
+    found: list[Paragraph] = []
+    for line, above, gap in zip(lines, [None, *lines], [0.0, *gaps], strict=False):
+        is_new_line = abs(gap) > usual / 2  # else a raised or lowered sign within the line
+        widest = usual * _WIDER_GAP * max(line.size / usual_size, 1.0)
+        if (
+            above is None
+            or gap > widest
+            or line.is_upright != found[-1].is_upright
+            or (not -1.5 * usual < gap < 0.7 * usual and _differ(line.size, found[-1].size))
+            or (is_new_line and line.is_bold != above.is_bold and _NUMBERED.match(line.text))
+        ):
+            found.append(Paragraph(line.text, line.size, line.is_bold, line.is_upright))
+            continue
+        between = "\n" if is_new_line else "" if line.text[0] in ",.;:)" else " "
+        last = found[-1]
+        found[-1] = replace(
+            last,
+            text=last.text + between + line.text,
+            # Of a line in pieces (a raised sign first) the longest tells the size.
+            size=last.size if len(last.text) >= len(line.text) else line.size,
+            is_bold=last.is_bold and line.is_bold,
+        )
+    return [paragraph for paragraph in found if paragraph.text.strip()]
+
+
+def _differ(size: float, other: float) -> bool:
+    return abs(size - other) > _OTHER_SIZE * max(size, other)
+
+
+def heading_levels(
+    pages: Sequence[Sequence[Paragraph]], outline: Mapping[tuple[int, str], int]
+) -> list[list[int]]:
+    """The level of each paragraph as a heading, 0 for none.
+
+    ``outline`` holds what the document itself lists as its headings, by page (from 0) and title as
+    :func:`folded`; where it lists none of a page's, the size of type tells: short paragraphs in
+    larger type than most of the text, the largest being level 1, then bold ones with a number.
+    """
+    listed = [
+        [_listed_level(paragraph.text, number, outline) for paragraph in page]
+        for number, page in enumerate(pages)
+    ]
+    if sum(map(bool, (level for page in listed for level in page))) > 1:
+        return listed
+    amounts: Counter[float] = Counter()
+    for page in pages:
+        for paragraph in page:
+            amounts[round(paragraph.size, 1)] += len(paragraph.text) * paragraph.is_upright
+    usual = max(amounts, key=lambda size: amounts[size], default=0.0)
+    larger = sorted(
+        {
+            round(paragraph.size, 1)
+            for page in pages
+            for paragraph in page
+            if _may_be_heading(paragraph) and _differ(paragraph.size, usual)
+            and paragraph.size > usual
+        },
+        reverse=True,
+    )  # fmt: skip
+    ranks = {size: min(rank, _DEEPEST_HEADING) for rank, size in enumerate(larger, 1)}
+    below = min(len(set(ranks.values())) + 1, _DEEPEST_HEADING)
+    levels = [[_level(paragraph, usual, ranks, below) for paragraph in page] for page in pages]
+    headed = sum(
+        len(paragraph.text)
+        for page, on_page in zip(pages, levels, strict=True)
+        for paragraph, level in zip(page, on_page, strict=True)
+        if level
+    )
+    return levels if headed <= _MOST_IN_HEADINGS * amounts.total() else listed
+
+
+def _listed_level(text: str, page: int, outline: Mapping[tuple[int, str], int]) -> int:
+    if not outline or len(text) > _LONGEST_HEADING:
+        return 0
+    # An outline often leaves the numbers of headings out.
+    return next(
+        (
+            outline[page, title]
+            for title in (folded(text), folded(_NUMBER.sub("", text)))
+            if (page, title) in outline
+        ),
+        0,
+    )
+
+
+def _level(paragraph: Paragraph, usual: float, ranks: Mapping[float, int], below: int) -> int:
+    if not _may_be_heading(paragraph):
+        return 0
+    if _differ(paragraph.size, usual) and paragraph.size > usual:
+        return ranks[round(paragraph.size, 1)]
+    is_listed = paragraph.is_bold and _NUMBERED.match(paragraph.text)
+    return below if is_listed and not _differ(paragraph.size, usual) else 0
+
+
+def _may_be_heading(paragraph: Paragraph) -> bool:
+    text = paragraph.text
+    return (
+        paragraph.is_upright
+        and len(text) <= _LONGEST_HEADING
+        and text.count("\n") < 4
+        and not text.rstrip().endswith((".", ",", ";"))
+        and sum(map(str.isalpha, text)) > 1
+    )
+
+
+def folded(text: str) -> str:
+    """A title as it is compared: letters and digits alone, in small ones."""
+    return "".join(filter(str.isalnum, text.replace("\ufffe", ""))).casefold()
+
+
+def vocabulary(pages: Sequence[Sequence[Line]]) -> Counter[str]:
+    """How often each word, and each compound with a hyphen, stands within a line."""
+    words: Counter[str] = Counter()
+    for lines in pages:
+        text = _BROKEN_WORD.sub(" ", "\n".join(line.text for line in lines).casefold())
+        words.update(_WORD.findall(text))
+        words.update(_COMPOUND.findall(text))
+    return words
+
+
+def unhyphenated(text: str, known: Mapping[str, int]) -> str:
+    """Join words that a line's end has divided.
+
+    The hyphen was the author's where a capital follows, where the document writes the compound so
+    elsewhere, or has both halves as words and never the whole; else it was the typesetter's.
+    """
+
+    def joined(match: re.Match[str]) -> str:
+        first, second = match[1], match[3]
+        whole, compound = (first + second).casefold(), f"{first}-{second}".casefold()
+        halves = min(known.get(first.casefold(), 0), known.get(second.casefold(), 0))
+        kept = second[0].isupper() or (not known.get(whole) and (known.get(compound) or halves))
+        return f"{first}-{second}" if kept else first + second
+
+    return _BROKEN_WORD.sub(joined, text)
