@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= ../shared/data
 
-.PHONY: dev demo test test-torch test-clients lint bench lock preload clean help
+.PHONY: dev demo test test-torch test-clients test-readers lint bench lock preload clean help
 
 help:
 	@echo "make dev    set up, fetch the model, serve on 127.0.0.1:8000"
@@ -13,6 +13,7 @@ help:
 	@echo "make test   set up and run the tests"
 	@echo "make test-torch  the same of the engine torch, in an environment of its own (1 GB)"
 	@echo "make test-clients  other services' clients against a server, each in an environment of its own (2 GB)"
+	@echo "make test-readers  pandas, Polars and DuckDB on what a job wrote (500 MB)"
 	@echo "make lint   ruff, pyright (strict), import-linter"
 	@echo "make bench  speed and quality against other libraries (half an hour)"
 	@echo "make lock   write the lock files anew"
@@ -43,6 +44,19 @@ test-torch: $(TORCH_VENV)/ready
 test-clients: $(VENV)/dev
 	@$(BIN)/bindery preload vanilla
 	@$(BIN)/python -m tests.clients.run $(ARGS)
+
+# Opt-in: libraries that read what jobs write, in an environment of their own.
+READERS := pandas==3.1.1 pyarrow==26.0.1 polars==2.1.0 duckdb==2.0.0
+READERS_VENV := .venv-readers
+
+test-readers: $(VENV)/dev $(READERS_VENV)/ready
+	@$(BIN)/bindery preload vanilla
+	@$(BIN)/python -m pytest tests/readers $(ARGS)
+
+$(READERS_VENV)/ready: Makefile
+	@$(PYTHON) -m venv $(READERS_VENV)
+	@$(READERS_VENV)/bin/pip install --quiet --disable-pip-version-check $(READERS)
+	@touch $@
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check .

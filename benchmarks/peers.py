@@ -37,6 +37,14 @@ INSTALLS: Mapping[str, Sequence[Sequence[str]]] = {
             *("fastapi==0.165.0", "uvicorn==0.32.1", "orjson==3.13.0", "click==8.1.8"),
         ),
     ),
+    "chonkie": (("chonkie==1.7.*", "tokenizers==0.23.*"),),
+    "semchunk": (("semchunk==4.1.*", "tokenizers==0.23.*", "numpy"),),
+    "semantic-text-splitter": (("semantic-text-splitter==0.33.*", "tokenizers==0.23.*", "numpy"),),
+    "langchain-text-splitters": (
+        ("langchain-text-splitters==1.1.*", "tokenizers==0.23.*", "numpy"),
+    ),
+    "kreuzberg": (("kreuzberg==4.10.4",),),
+    "markitdown": (("markitdown[pdf,docx,pptx,xlsx]==0.1.8",),),
     # no peer, but a tool that wants versions of its own
     "schemathesis": (("schemathesis==4.32.5",),),
 }

@@ -37,6 +37,12 @@ SETS: dict[str, tuple[str, str, object]] = {
     "device": ("BINDERY_DEVICE", "cuda:1", "cuda:1"),
     "threads": ("BINDERY_THREADS", "3", 3),
     "memory_budget_bytes": ("BINDERY_MEMORY_BUDGET_MB", "900", 900 * MB),
+    "database_url": (
+        "BINDERY_DATABASE_URL",
+        "postgresql://db.example/bindery",
+        "postgresql://db.example/bindery",
+    ),
+    "blobs_url": ("BINDERY_BLOBS_URL", "s3://bucket/files/", "s3://bucket/files"),
     "host": ("BINDERY_HOST", "0.0.0.0", "0.0.0.0"),
     "port": ("BINDERY_PORT", "0", 0),
     "insecure": ("BINDERY_INSECURE", "true", True),

@@ -55,7 +55,7 @@ def serve(build: Callable[[argparse.Namespace], Encoder], packages: list[str]) -
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--out", type=Path, required=True, help="folder for vectors")
     arguments = parser.parse_args()
-    answers = _claim_standard_output()
+    answers = claim_standard_output()
 
     with arguments.texts.open(encoding="utf-8") as lines:
         texts = [json.loads(line)["text"] for line in lines]
@@ -129,7 +129,7 @@ def _save(arguments: argparse.Namespace, what: str, vectors: np.ndarray) -> str:
     return str(path)
 
 
-def _claim_standard_output() -> Callable[[dict[str, Any]], None]:
+def claim_standard_output() -> Callable[[dict[str, Any]], None]:
     """Keep standard output for answers alone: what libraries print goes to standard error."""
     channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)

@@ -232,6 +232,15 @@ ROWS: dict[str, Sequence[Panel]] = {
             ],
         ),
     ),
+    "Jobs": (
+        Panel(
+            "Jobs by state",
+            "short",
+            [(f"min by (state) (bindery_jobs{{{_SELECTED}}})", "{{state}}")],
+            width=24,
+            description="Every server of a database shows all of them.",
+        ),
+    ),
     "Process": (
         Panel(
             "Memory",

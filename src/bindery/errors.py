@@ -10,13 +10,17 @@
     │   ├── UnsupportedKind        a document of a kind that no reader takes
     │   ├── BrokenDocument         a document that its reader cannot read
     │   ├── PasswordProtected      a document that opens only with a password
-    │   └── ParseTimeout           a document that took longer to parse than the limit allows
+    │   ├── ParseTimeout           a document that took longer to parse than the limit allows
+    │   ├── Quarantined            a file during whose work the process ended again and again
+    │   ├── JobUnfinished          what can be done only to a job that is over
+    │   └── IdempotencyConflict    a key that was given to another request
     ├── NotFound
     │   ├── UnknownModel
     │   ├── UnknownStrategy
     │   ├── UnknownFile
     │   ├── UnknownKey
-    │   └── UnknownRotation
+    │   ├── UnknownRotation
+    │   └── UnknownJob
     ├── ModelError                 a model that cannot be used
     │   ├── ModelMissing           its files are not on this machine yet
     │   ├── ModelGated             its publisher wants terms accepted first
@@ -30,7 +34,8 @@
     │   ├── VendorUnavailable      it is overloaded, failing or not reached, after every try
     │   └── VendorBroken           its answer is not what was asked for
     ├── SourceError                a hub or package index that cannot be reached or refuses
-    ├── StorageError               a disk that is full, read-only or holds what it should not
+    ├── StorageError               a disk that is read-only, failing or holds what it should not
+    │   └── StorageFull            a disk or a database without room: deleting still works
     ├── EngineError                the inference runtime failed, or gave numbers that are not finite
     │   └── TextFailed             on some texts alone, by themselves
     └── QueueError                 the request was not run
@@ -122,6 +127,24 @@ class ParseTimeout(InputError):
     code = "parse_timeout"
 
 
+class Quarantined(InputError):
+    """A file during whose work the process ended again and again."""
+
+    code = "quarantined"
+
+
+class JobUnfinished(InputError):
+    """What was asked for can be done only to a job that is over."""
+
+    code = "job_unfinished"
+
+
+class IdempotencyConflict(InputError):
+    """The idempotency key was given to another request."""
+
+    code = "idempotency_conflict"
+
+
 class NotFound(BinderyError):
     """Nothing goes by that name."""
 
@@ -156,6 +179,12 @@ class UnknownRotation(NotFound):
     """No rotation goes by that name."""
 
     code = "unknown_rotation"
+
+
+class UnknownJob(NotFound):
+    """No job goes by that id."""
+
+    code = "unknown_job"
 
 
 class ModelError(BinderyError):
@@ -237,9 +266,15 @@ class SourceError(BinderyError):
 
 
 class StorageError(BinderyError):
-    """A disk that is full, read-only or holds what it should not."""
+    """A disk that is read-only, failing or holds what it should not."""
 
     code = "storage_error"
+
+
+class StorageFull(StorageError):
+    """A disk or a database without room; reading and deleting still work."""
+
+    code = "storage_full"
 
 
 class EngineError(BinderyError):

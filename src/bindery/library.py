@@ -1,32 +1,40 @@
 """The facade that every face calls: models, files, chunks and vectors under one home folder."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bindery import chunking, documents
+from bindery.chunk_requests import chunks_request
+from bindery.embeddings import Rows
 from bindery.encoders import Encoder
 from bindery.encoders.base import Encoded
-from bindery.encoders.checks import check_dimensions
 from bindery.encoders.figures import EncoderFigures
 from bindery.encoders.pending import Pending
-from bindery.encoders.request import EncodeRequest
+from bindery.encoders.request import EncodeRequest, SpansRequest
 from bindery.encoders.ticket import Ticket
-from bindery.errors import ModelTooLarge, StorageError
+from bindery.encoders.turning import turned
+from bindery.errors import ModelTooLarge
 from bindery.model_folders import DEFAULT_MODEL, Measure, ModelFolders
 from bindery.model_loading import ModelLoader
 from bindery.model_status import ModelState as ModelState
 from bindery.model_status import ModelStatus, status_of
-from bindery.models.card import Entry, ModelCard
+from bindery.models.card import Entry
 from bindery.models.preload import Outcome, Progress
 from bindery.models.secret import Secret
 from bindery.models.sources import Source
 from bindery.reranking import DEFAULT_WEIGHT, Reranked, rerank_counted
 from bindery.shelf import Loan, Shelf
-from bindery.store import FileStore, RotationStore
+from bindery.store.rotations import RotationStore
 from bindery.types import DOCUMENT, Chunk, Document, Role, Truncate
 from bindery.vector_cache import CacheFigures, VectorCache
+
+if TYPE_CHECKING:
+    # SQLAlchemy takes a quarter of a second to import: who only embeds does not wait for it.
+    from bindery.store.database import Database
+    from bindery.store.files import FileStore
 
 DEFAULT_STRATEGY = "recursive"
 
@@ -55,6 +63,9 @@ class Library:
     (:func:`bindery.engines.footprint.footprint`): to load one, those that nobody uses are unloaded,
     the least recently used first. ``cache_bytes`` and ``shares_cache`` are those of
     :class:`bindery.vector_cache.VectorCache`.
+
+    ``database_url`` is as :meth:`bindery.store.database.Database.open` has it, ``blobs_url`` as
+    :func:`bindery.store.blobs.open_blobs`: where empty, both lie in the home.
     """
 
     def __init__(
@@ -71,8 +82,12 @@ class Library:
         shares_cache: bool = False,
         memory_budget_bytes: int | None = None,
         queue_tokens: int | None = None,
+        database_url: str = "",
+        blobs_url: str = "",
     ) -> None:
         self._home = home
+        self._database_url = database_url
+        self._blobs_url = blobs_url
         self._folders = ModelFolders(home, catalog or {})
         self._loader = loader = ModelLoader(
             self._folders,
@@ -156,32 +171,38 @@ class Library:
     def submit(
         self,
         model_id: str,
-        request: EncodeRequest,
+        request: EncodeRequest | SpansRequest,
         *,
         rotation: str | None = None,
         ticket: Ticket | None = None,
         owner: str = "",
     ) -> Pending[tuple[Encoder, Encoded]]:
-        """Line texts up for their vectors, and return without waiting for them.
+        """Line texts, or spans of them, up for their vectors; return without waiting for those.
 
         A model that is not loaded is loaded first, which takes its time. The encoder beside the
         vectors tells what made them; only :meth:`lend` and :meth:`encoder` keep it loaded.
 
         With the name of a ``rotation`` the full vectors are turned by it and then cut to the
         request's dimensions, which may be any length. ``owner`` is whose vectors may be found in
-        the cache. Raises what :meth:`load`, :meth:`Encoder.submit` and
+        the cache; those of spans, which depend on all of a text, are not kept. Raises what
+        :meth:`load`, :meth:`Encoder.submit`, :meth:`Encoder.submit_spans` and
         :meth:`bindery.store.RotationStore.get` do.
         """
         loan = self.lend(model_id, ticket)
         encoder = loan.encoder
         try:
-            full, turned = self._turned(rotation, encoder.card, request)
-            pending = self._cache.submit(encoder, full, ticket, owner=owner)
+            full, turn = request, None
+            if rotation is not None:
+                full, turn = turned(request, self.rotations.get(rotation), encoder.card)
+            if isinstance(full, SpansRequest):
+                pending = encoder.submit_spans(full, ticket)
+            else:
+                pending = self._cache.submit(encoder, full, ticket, owner=owner)
         except BaseException:
             loan.give_back()
             raise
         pending.when_done(loan.give_back)
-        return pending.then(lambda encoded: (encoder, turned(encoded)))
+        return pending.then(lambda encoded: (encoder, turn(encoded) if turn else encoded))
 
     def embed(
         self,
@@ -204,6 +225,37 @@ class Library:
         request = EncodeRequest(texts, role, dimensions, any_dimensions, titles, truncate)
         pending = self.submit(model_id, request, rotation=rotation, ticket=ticket, owner=owner)
         return pending.result()
+
+    def embed_chunks(
+        self,
+        model_id: str,
+        document: Document,
+        chunks: Sequence[Chunk],
+        *,
+        strategy: str,
+        role: Role = DOCUMENT,
+        dimensions: int | None = None,
+        any_dimensions: bool = False,
+        rotation: str | None = None,
+        ticket: Ticket | None = None,
+        owner: str = "",
+    ) -> tuple[Encoder, Encoded]:
+        """The vectors of a document's chunks, in order, as the ``strategy`` that made them has it.
+
+        Raises what :func:`bindery.chunk_requests.chunks_request`, :meth:`submit` and waiting for it
+        do.
+        """
+        request = chunks_request(
+            document,
+            chunks,
+            strategy=strategy,
+            role=role,
+            dimensions=dimensions,
+            any_dimensions=any_dimensions,
+        )
+        return self.submit(
+            model_id, request, rotation=rotation, ticket=ticket, owner=owner
+        ).result()
 
     def rerank(
         self,
@@ -243,16 +295,34 @@ class Library:
         )
 
     def close(self) -> None:
-        """Give the memory of the models and of the cache back."""
+        """Give the memory of the models and of the cache back, and let the database go."""
         self._shelf.close()
         self._cache.clear()
+        if "database" in vars(self):
+            self.database.close()
 
     # Files
 
     @cached_property
-    def files(self) -> FileStore:
+    def database(self) -> "Database":
+        """The catalog of files, jobs and what was made by them; opened when first asked for."""
+        from bindery.store.database import Database
+
+        return Database.open(self._database_url or f"sqlite:///{self._home / 'bindery.db'}")
+
+    @property
+    def storage_failure(self) -> str | None:
+        """Why nothing more is kept, where the disk failed to keep what it was given; else None."""
+        database: Database | None = vars(self).get("database")  # it is not opened only to ask
+        failure = database.failure if database else None
+        return str(failure) if failure else None
+
+    @cached_property
+    def files(self) -> "FileStore":
         """The uploaded files; their folder is made when they are first asked for."""
-        return FileStore(self._home / "files")
+        from bindery.store.opening import open_files
+
+        return open_files(self.database, self._blobs_url, self._home / "files")
 
     @cached_property
     def rotations(self) -> RotationStore:
@@ -265,13 +335,8 @@ class Library:
         Raises UnknownFile, StorageError where its content is gone, and what parsing raises.
         """
         stored = self.files.get(file_id)
-        path = self.files.path(file_id)
-        if not path.is_file():
-            raise StorageError(
-                f"The content of {stored.name!r} is gone from the store.",
-                remedy="Delete the file and upload it again.",
-            )
-        return documents.parse(path, stored.name, timeout_s=timeout_s)
+        with self.files.as_path(file_id) as path:
+            return documents.parse(path, stored.name, timeout_s=timeout_s)
 
     # Chunks
 
@@ -294,32 +359,35 @@ class Library:
         model_id: str = DEFAULT_MODEL,
         size: int | None = None,
         overlap: int = 0,
+        context: str = "none",
+        parent_size: int | None = None,
+        when_embedded: Callable[[int], object] | None = None,
+        ticket: Ticket | None = None,
+        owner: str = "",
     ) -> list[Chunk]:
         """Cut a document into chunks for a model, in order.
 
-        ``size`` None is what the model's window leaves beside special tokens and prompt. Raises
-        what :func:`bindery.chunking.chunk` does.
+        ``size`` None is :func:`bindery.chunking.usual_size`, within the model's window. The
+        strategy ``semantic`` has the model embed every sentence: ``when_embedded`` is told the
+        tokens of each pass, and ``ticket`` and ``owner`` are as :meth:`submit` has them. Raises
+        what :func:`bindery.chunking.chunk` does, and for ``semantic`` what :meth:`embed` does.
         """
+
+        def embed(texts: Sequence[str]) -> Rows:
+            _, encoded = self.embed(model_id, texts, DOCUMENT, ticket=ticket, owner=owner)
+            if when_embedded is not None:
+                when_embedded(encoded.total_tokens)
+            return encoded.embeddings.rows
+
         measure = self.measure(model_id)
-        budget = measure.room if size is None else size
+        budget = chunking.usual_size(measure.room) if size is None else size
         return chunking.chunk(
-            document, measure.tokeniser, strategy=strategy, size=budget, overlap=overlap
+            document,
+            measure.tokeniser,
+            strategy=strategy,
+            size=budget,
+            overlap=overlap,
+            context=context,
+            parent_size=parent_size,
+            embed=embed,
         )
-
-    def _turned(
-        self, rotation: str | None, card: ModelCard, request: EncodeRequest
-    ) -> tuple[EncodeRequest, Callable[[Encoded], Encoded]]:
-        """What to ask the model for, and what is to be done to what it gives."""
-        if rotation is None:
-            return request, lambda encoded: encoded
-        turn, dimensions = self.rotations.get(rotation), request.dimensions
-        turn.check_model(card.id, card.revision, card.dimensions)
-        check_dimensions(card, dimensions, any_dimensions=True)
-
-        def turned(encoded: Encoded) -> Encoded:
-            embeddings = turn.apply(encoded.embeddings)
-            if dimensions is not None:
-                embeddings = embeddings.cut(dimensions)
-            return replace(encoded, embeddings=embeddings)
-
-        return replace(request, dimensions=None, any_dimensions=False), turned

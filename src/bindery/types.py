@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TypeAlias
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, TypeAlias
 
 from bindery.errors import InvalidValue
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 Role: TypeAlias = str
 """What a text is to the search: ``"query"``, ``"document"`` or the name of a task of the model.
@@ -120,7 +121,7 @@ class TokenIds:
     ``digest`` names the tokeniser that made them: another one's mean something else.
     """
 
-    values: npt.NDArray[np.int32]
+    values: "npt.NDArray[np.int32]"
     digest: str
 
 
@@ -128,7 +129,7 @@ class TokenIds:
 class Chunk:
     """One piece of a document, and where it stands.
 
-    ``context`` is put before ``text`` when the chunk is embedded: ``context + text`` is what a model
+    ``context`` is put before ``text`` to embed the chunk: ``context + text`` is what a model
     sees, and ``tokens`` counts its tokens without special ones and the model's prompt.
     ``page`` and ``headings`` are those of the place where the chunk begins: ``headings`` are the
     titles it stands under, outermost first. ``parent`` is the larger span to show in its place.

@@ -269,11 +269,12 @@ def _keys(encoder: Encoder, request: EncodeRequest, owner: str) -> list[bytes]:
 def _only(request: EncodeRequest, places: Iterable[int]) -> EncodeRequest:
     """The same request for the texts at these places."""
     places = list(places)
-    titles = request.titles
+    titles, ids = request.titles, request.ids
     return replace(
         request,
         texts=[request.texts[place] for place in places],
         titles=None if titles is None else [titles[place] for place in places],
+        ids=None if ids is None else [ids[place] for place in places],
     )
 
 

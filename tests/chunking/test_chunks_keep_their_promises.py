@@ -5,9 +5,10 @@ import itertools
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.chunking.strategies import STRATEGIES, chunk
 from tests.chunking.tokenisers import LeadingBlanks, Utf8Bytes
 
-from bindery.chunking import CHUNKERS, Tokeniser, chunk
+from bindery.chunking import CONTEXTS, LATE, Tokeniser
 from bindery.errors import InvalidValue
 from bindery.types import BLOCK_KINDS, Block, Chunk, Document, Span
 
@@ -43,11 +44,18 @@ def documents(draw: st.DrawFn) -> Document:
     spans = [Span(start, end) for start, end in itertools.pairwise(edges) if start < end]
     kinds = st.sampled_from(BLOCK_KINDS)
     blocks = tuple(
-        Block(kind, span, level=1 if kind == "heading" else 0)
+        Block(
+            kind,
+            span,
+            level=draw(st.integers(1, 6)) if kind == "heading" else 0,
+            page=draw(st.none() | st.integers(1, 9)),
+        )
         for span in spans
         for kind in [draw(kinds)]
     )
-    return Document(text, "text", "drawn", blocks)
+    title = draw(st.sampled_from(["", "A title", "of\tblanks ", "東京", "x" * 300]))
+    name = draw(st.sampled_from(["drawn", "\ud800 .", ""]))
+    return Document(text, "text", name, blocks, title=title)
 
 
 @st.composite
@@ -61,7 +69,7 @@ def check(
     document: Document, chunks: list[Chunk], tokeniser: Tokeniser, size: int, overlap: int
 ) -> None:
     text = document.text
-    counts = tokeniser.count_tokens([piece.text for piece in chunks])
+    counts = tokeniser.count_tokens([piece.context + piece.text for piece in chunks])
     assert counts == [piece.tokens for piece in chunks]
     assert all(count <= size for count in counts)
 
@@ -71,6 +79,12 @@ def check(
         covered[piece.span.start : piece.span.end] = b"\x01" * len(piece.span)
     assert all(hit or character.isspace() for hit, character in zip(covered, text, strict=True))
 
+    for piece in chunks:
+        if piece.parent:
+            parent = document.quote(piece.parent)
+            assert parent == parent.strip()
+            assert piece.parent.start <= piece.span.start < piece.span.end <= piece.parent.end
+
     for before, after in itertools.pairwise(chunks):
         assert before.span.start < after.span.start
         assert before.span.end < after.span.end
@@ -78,26 +92,32 @@ def check(
             assert before.span.end <= after.span.start
 
 
-@pytest.mark.parametrize("strategy", CHUNKERS)
-@settings(max_examples=80, deadline=None)
-@given(document=documents(), budget=budgets())
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@settings(max_examples=25, deadline=None)
+@given(document=documents(), budget=budgets(), context=st.sampled_from(CONTEXTS))
 def test_chunks_are_exact_fit_cover_and_rise(
-    strategy: str, tokeniser: Tokeniser, document: Document, budget: tuple[int, int]
+    strategy: str, tokeniser: Tokeniser, document: Document, budget: tuple[int, int], context: str
 ) -> None:
     size, overlap = budget
+    options = {
+        "strategy": strategy,
+        "size": size,
+        "overlap": overlap,
+        "context": "none" if strategy == LATE else context,
+    }
     try:
-        chunks = chunk(document, tokeniser, strategy=strategy, size=size, overlap=overlap)
+        chunks = chunk(document, tokeniser, **options)
     except InvalidValue:
         # The one reason to refuse: BERT makes three tokens of a Hangul syllable.
         character_counts = tokeniser.count_tokens(list(document.text))
         assert max(character_counts) > size
         return
     check(document, chunks, tokeniser, size, overlap)
-    assert chunks == chunk(document, tokeniser, strategy=strategy, size=size, overlap=overlap)
+    assert chunks == chunk(document, tokeniser, **options)
 
 
-@pytest.mark.parametrize("strategy", CHUNKERS)
-@settings(max_examples=40, deadline=None)
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@settings(max_examples=25, deadline=None)
 @given(words=st.lists(st.text("abcdefgh.,", min_size=1, max_size=30), min_size=15, max_size=80),
        budget=budgets())  # fmt: skip
 def test_neighbours_share_no_more_tokens_than_the_overlap(
@@ -116,8 +136,8 @@ def test_neighbours_share_no_more_tokens_than_the_overlap(
         assert shared.sum() <= overlap
 
 
-@pytest.mark.parametrize("strategy", CHUNKERS)
-@settings(max_examples=60, deadline=None)
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@settings(max_examples=25, deadline=None)
 @given(
     words=st.lists(st.sampled_from(["a", "a", "a.", "bbbbbbbb"]), min_size=15, max_size=60),
     budget=budgets(),
@@ -138,8 +158,8 @@ CLUSTERS = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("strategy", CHUNKERS)
-@settings(max_examples=40, deadline=None)
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@settings(max_examples=25, deadline=None)
 @given(
     clusters=st.lists(st.sampled_from(CLUSTERS), min_size=20, max_size=80), size=st.integers(30, 64)
 )
@@ -152,7 +172,7 @@ def test_grapheme_clusters_stay_whole(
         assert {piece.span.start, piece.span.end} <= edges
 
 
-@pytest.mark.parametrize("strategy", CHUNKERS)
+@pytest.mark.parametrize("strategy", STRATEGIES)
 def test_a_cluster_over_the_budget_is_cut(strategy: str) -> None:
     document = Document("a " + "e" + "\u0301" * 10_000 + " b", "text", "pile")
     chunks = chunk(document, Utf8Bytes(), strategy=strategy, size=100)
@@ -160,7 +180,7 @@ def test_a_cluster_over_the_budget_is_cut(strategy: str) -> None:
     assert chunks[0].text == "a"
 
 
-@pytest.mark.parametrize("strategy", CHUNKERS)
+@pytest.mark.parametrize("strategy", STRATEGIES)
 def test_a_character_over_the_budget_is_an_error_that_names_it(strategy: str) -> None:
     with pytest.raises(InvalidValue, match=r"'👍' at 3 has 4 tokens") as caught:
         chunk(Document("ok 👍", "text", "x"), Utf8Bytes(), strategy=strategy, size=3)
@@ -168,7 +188,7 @@ def test_a_character_over_the_budget_is_an_error_that_names_it(strategy: str) ->
     assert "4 or more" in caught.value.remedy
 
 
-@pytest.mark.parametrize("strategy", CHUNKERS)
+@pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("run", ["x", "ab9", "👩‍👧", "\U000130f8"])
 def test_a_run_without_blanks_is_not_swallowed_as_one_unknown_word(
     strategy: str, wordpiece: Tokeniser, run: str
@@ -180,7 +200,7 @@ def test_a_run_without_blanks_is_not_swallowed_as_one_unknown_word(
     assert max(len(piece.span) for piece in chunks) < 16 * 100
 
 
-@pytest.mark.parametrize("strategy", CHUNKERS)
+@pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("text", ["", " ", "\n\t\u3000\u2028\x0b\x85 ", "\r\n" * 1000])
 def test_a_text_without_content_has_no_chunks(
     strategy: str, tokeniser: Tokeniser, text: str
@@ -188,7 +208,7 @@ def test_a_text_without_content_has_no_chunks(
     assert chunk(Document(text, "text", "empty"), tokeniser, strategy=strategy, size=8) == []
 
 
-@pytest.mark.parametrize("strategy", CHUNKERS)
+@pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("text", ["\x00", "\u200b\u200b", "\ufeff \x07", "\u0301" * 10_000])
 def test_characters_without_tokens_still_belong_to_a_chunk(
     strategy: str, wordpiece: Tokeniser, text: str
@@ -199,7 +219,7 @@ def test_characters_without_tokens_still_belong_to_a_chunk(
     assert [piece.tokens for piece in chunks] == [0]
 
 
-@pytest.mark.parametrize("strategy", CHUNKERS)
+@pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("overlap", [0, 3])
 def test_a_text_within_the_size_is_one_chunk(
     strategy: str, tokeniser: Tokeniser, overlap: int

@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Sequence
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
+from tests.chunking.strategies import STRATEGIES, chunk
 from tests.chunking.tokenisers import Offsets, Recording, Utf8Bytes
 
-from bindery.chunking import CHUNKERS, Tokeniser, chunk
+from bindery.chunking import CHUNKERS, Tokeniser
 from bindery.types import Document
 
 FAMILIES = {
@@ -24,6 +26,8 @@ FAMILIES = {
     "joined emoji": "👩\u200d",
     "ideographs": "東京都は日本の首都。",
     "deleted characters": "a\x0b",
+    "sections": "# One\n\n## Two of it\n\nText.\n\n### Three\n\nMore of it.\n\n",
+    "statements": "def one():\n    # It is.\n    if two:\n        three()\n",
 }
 
 
@@ -33,7 +37,7 @@ def of_length(family: str, length: int) -> Document:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("strategy", CHUNKERS)
+@pytest.mark.parametrize("strategy", STRATEGIES)
 def test_the_tokeniser_reads_the_text_about_twice_at_most(
     strategy: str, family: str, tokeniser: Tokeniser
 ) -> None:
@@ -48,10 +52,12 @@ def test_four_times_the_text_takes_about_four_times_as_long(family: str) -> None
     def seconds(length: int) -> float:
         document, tokeniser = of_length(family, length), Stride()
         started = time.process_time()
-        for strategy in CHUNKERS:
+        for strategy in names:
             chunk(document, tokeniser, strategy=strategy, size=100)
+        chunk(document, tokeniser, size=100, context="headings")
         return time.process_time() - started
 
+    names = [name for name in CHUNKERS if name != "code" or find_spec("tree_sitter")]
     seconds(1000)
     shorter, longer = seconds(100_000), seconds(400_000)
     # Sixteen times is quadratic. The constant is for what does not depend on the text.

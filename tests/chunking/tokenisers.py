@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from tokenizers import Tokenizer
+from tokenizers import AddedToken, Tokenizer
 
 from bindery.chunking import Tokeniser
 
@@ -18,8 +18,9 @@ class WordPiece:
 
     splits_at_blanks = True
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, added: Sequence[AddedToken] = ()) -> None:
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self._tokenizer.add_special_tokens(list(added))
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
 

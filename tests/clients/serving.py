@@ -95,7 +95,8 @@ def serve(kind: str, variables: Mapping[str, str], log: Path) -> Iterator[Served
 
 
 def _make_key(variables: Mapping[str, str]) -> str:
-    made = _bindery(variables, "keys", "create", "--name", "clients", "--scope", "embed", "--json")
+    scopes = ("--scope", "embed", "--scope", "files")
+    made = _bindery(variables, "keys", "create", "--name", "clients", *scopes, "--json")
     return json.loads(made)["key"]
 
 

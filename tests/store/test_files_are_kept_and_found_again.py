@@ -2,63 +2,44 @@
 
 import hashlib
 import os
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import insert, select
+from tests.store.conftest import OpenStore
 
 from bindery.errors import FileTooLarge, InvalidValue, StorageError, UnknownFile
-from bindery.store import FileStore, StoredFile
+from bindery.store.database import Database
+from bindery.store.database.tables import leftovers
+from bindery.store.files import FileStore, StoredFile
 
 LIMIT = 1 << 20
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "home" / "files"
-
-
-@pytest.fixture
-def store(folder: Path) -> FileStore:
-    return FileStore(folder)
-
-
-def put(store: FileStore, content: bytes, name: str = "a.txt", pieces: int = 1) -> StoredFile:
+def put(
+    store: FileStore, content: bytes, name: str = "a.txt", pieces: int = 1, purpose: str = ""
+) -> StoredFile:
     size = max(1, -(-len(content) // pieces))
     with store.receive(limit_bytes=LIMIT) as incoming:
         for start in range(0, len(content), size):
             incoming.write(content[start : start + size])
-        return incoming.keep(name)
+        return incoming.keep(name, purpose=purpose)
 
 
 def tree(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*")}
 
 
-@given(contents=st.lists(st.binary(max_size=300), max_size=5), pieces=st.integers(1, 4))
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_every_file_is_found_by_a_store_opened_later(
-    contents: list[bytes], pieces: int, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    folder = tmp_path_factory.mktemp("store")
-    kept = [put(FileStore(folder), content, f"{i}", pieces) for i, content in enumerate(contents)]
-
-    later = FileStore(folder)
-
-    assert {file.id for file in later} == {file.id for file in kept}
-    for content, file in zip(contents, kept, strict=True):
-        assert file.id == hashlib.sha256(content).hexdigest()
-        assert file.size_bytes == len(content)
-        assert later.path(file.id).read_bytes() == content
-    newest = {file.id: file for file in kept}
-    assert {file.id: file for file in later} == newest
+def read(store: FileStore, file_id: str) -> bytes:
+    with store.open(file_id) as file, store.as_path(file_id) as path:
+        content = file.read()
+        assert path.read_bytes() == content
+    return content
 
 
 def test_files_are_listed_oldest_first(store: FileStore) -> None:
@@ -96,18 +77,18 @@ HOSTILE_NAMES = {
 
 @pytest.mark.parametrize("name", HOSTILE_NAMES.values(), ids=HOSTILE_NAMES)
 def test_names_are_data_and_never_paths(
-    name: str, store: FileStore, folder: Path, tmp_path: Path
+    name: str, store: FileStore, open_store: OpenStore, tmp_path: Path
 ) -> None:
     file = put(store, b"content", name)
 
-    assert FileStore(folder).get(file.id).name == name
-    expected = {f"home/files/{file.id}", f"home/files/{file.id}.json", "home/files/incoming"}
-    assert tree(tmp_path) == expected | {"home", "home/files"}
+    assert open_store().get(file.id).name == name
+    assert tree(tmp_path / "home" / "files") == {file.sha256, "incoming"}
+    assert {path.name for path in tmp_path.iterdir()} == {"home"}
 
 
 @given(name=st.text(max_size=200))
 @settings(
-    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_any_unicode_name_comes_back(name: str, store: FileStore, folder: Path) -> None:
     try:
@@ -135,14 +116,15 @@ def test_names_too_long_or_not_unicode_are_refused(
 
 @pytest.mark.parametrize(
     "file_id",
-    ["", "a", "../x", "0" * 63, "0" * 65, "0" * 64 + "\n", "A" * 64, "g" * 64, "٠" * 64, "\x00",
+    ["", "a", "../x", "file-", "file-" + "g" * 24, "file-" + "0" * 25,
+     "0" * 63, "0" * 65, "0" * 64 + "\n", "A" * 64, "g" * 64, "٠" * 64, "\x00",
      "incoming", "0" * 64 + ".json", "../" * 20 + "etc", "x" * 10_000, "a\udcff"],
 )  # fmt: skip
 def test_what_is_no_id_is_an_unknown_file(file_id: str, store: FileStore, folder: Path) -> None:
     put(store, b"content")
     before = tree(folder)
 
-    for ask in (store.get, store.path, store.delete):
+    for ask in (store.get, store.open, lambda one: read(store, one), store.delete):
         with pytest.raises(UnknownFile, match="no file") as caught:
             ask(file_id)
         assert caught.value.param == "file_id"
@@ -151,7 +133,7 @@ def test_what_is_no_id_is_an_unknown_file(file_id: str, store: FileStore, folder
 
 
 def test_an_id_of_nothing_is_unknown(store: FileStore) -> None:
-    for ask in (store.get, store.path, store.delete):
+    for ask in (store.get, store.open, lambda one: read(store, one), store.delete):
         with pytest.raises(UnknownFile, match="no file '0000"):
             ask("0" * 64)
 
@@ -195,7 +177,7 @@ def test_what_was_not_kept_is_gone(store: FileStore, folder: Path) -> None:
 
 
 def test_an_upload_that_a_dead_process_left_is_swept_and_a_running_one_is_not(
-    store: FileStore, folder: Path
+    store: FileStore, open_store: OpenStore, folder: Path
 ) -> None:
     abandoned = folder / "incoming" / "abandoned"
     abandoned.write_bytes(b"half of it")
@@ -204,7 +186,7 @@ def test_an_upload_that_a_dead_process_left_is_swept_and_a_running_one_is_not(
 
     with store.receive(limit_bytes=LIMIT) as incoming:
         incoming.write(b"still coming")
-        later = FileStore(folder)
+        later = open_store()
         assert not abandoned.exists()
         file = incoming.keep("a")
 
@@ -219,7 +201,24 @@ def test_the_same_content_is_kept_once_under_its_last_name(store: FileStore, fol
 
     assert first.id == second.id
     assert list(store) == [second]
-    assert tree(folder) == {"incoming", second.id, f"{second.id}.json"}
+    assert tree(folder) == {"incoming", second.id}
+
+
+def test_uploads_for_a_purpose_are_files_of_their_own(
+    store: FileStore, open_store: OpenStore, folder: Path
+) -> None:
+    plain = put(store, b"content", "plain")
+    first, second = (put(store, b"content", name, purpose="batch") for name in "ab")
+
+    assert len({plain.id, first.id, second.id}) == 3
+    assert list(open_store()) == [plain, first, second]
+    assert {read(store, file.id) for file in store} == {b"content"}
+    for last in (plain, second):
+        assert tree(folder) == {"incoming", plain.sha256}
+        store.delete(last.id)
+    assert [file.purpose for file in store] == ["batch"]
+    store.delete(first.id)
+    assert tree(folder) == {"incoming"}
 
 
 def test_a_deleted_file_is_gone_and_may_come_again(store: FileStore, folder: Path) -> None:
@@ -228,101 +227,85 @@ def test_a_deleted_file_is_gone_and_may_come_again(store: FileStore, folder: Pat
     store.delete(file.id)
 
     assert list(store) == [other]
-    assert tree(folder) == {"incoming", other.id, f"{other.id}.json"}
+    assert tree(folder) == {"incoming", other.id}
     with pytest.raises(UnknownFile):
         store.delete(file.id)
     assert store.get(put(store, b"content").id).size_bytes == 7
 
 
-@pytest.mark.parametrize("record", [b"", b"{", b"[]", b"{}", b'"x"', b'{"name": "a"}', b"\xff"])
-def test_a_corrupt_record_is_named_and_can_be_deleted(
-    record: bytes, store: FileStore, folder: Path
+def test_a_content_that_is_gone_is_told_and_comes_back_with_the_file(
+    store: FileStore, folder: Path
 ) -> None:
     file = put(store, b"content")
-    (folder / f"{file.id}.json").write_bytes(record)
+    (folder / file.sha256).unlink()
 
-    for ask in (store.get, store.path, lambda _: list(store)):
-        with pytest.raises(StorageError, match=f"{file.id}.json is not a file's record"):
+    for ask in (store.open, lambda one: read(store, one)):
+        with pytest.raises(StorageError, match="content of the file is gone"):
             ask(file.id)
+    put(store, b"content")
+    assert read(store, file.id) == b"content"
+    (folder / file.sha256).unlink()
     store.delete(file.id)
-    assert tree(folder) == {"incoming"}
+    assert list(store) == []
 
 
 # Several at once
 
 
 def test_uploads_at_once_do_not_mix(store: FileStore, folder: Path) -> None:
-    contents = [bytes([number]) * (10_000 + number) for number in range(24)]
-    shared = contents + contents[:8]
+    contents = [bytes([number]) * (10_000 + number) for number in range(9)]
+    shared = contents + contents[:3]
 
     with ThreadPoolExecutor(8) as pool:
         files = list(pool.map(lambda content: put(store, content, pieces=20), shared))
 
     assert [file.id for file in files] == [hashlib.sha256(one).hexdigest() for one in shared]
     assert {file.id for file in store} == {file.id for file in files}
-    assert all(store.path(file.id).read_bytes() == shared[i] for i, file in enumerate(files))
+    assert all(read(store, file.id) == shared[i] for i, file in enumerate(files))
     assert list((folder / "incoming").iterdir()) == []
 
 
-@pytest.fixture
-def _busy(folder: Path) -> Iterator[None]:
-    """Files that come and go all the time."""
-    stop = threading.Event()
+def test_a_content_stays_while_it_comes_and_goes(open_store: OpenStore, folder: Path) -> None:
+    """The same content is added and deleted at once: whoever has a file can read it."""
+    stores = [open_store() for _ in range(3)]
 
-    def come_and_go(number: int) -> None:
-        store = FileStore(folder)
-        while not stop.is_set():
-            store.delete(put(store, bytes([number])).id)
+    def come_and_go(store: FileStore) -> None:
+        for _ in range(5):
+            file = put(store, b"shared", purpose="batch")
+            assert read(store, file.id) == b"shared"
+            store.delete(file.id)
 
-    with ThreadPoolExecutor(2) as pool:
-        workers = [pool.submit(come_and_go, number) for number in range(2)]
-        yield
-        stop.set()
-    for worker in workers:
-        worker.result()
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(come_and_go, stores))
+
+    assert list(stores[0]) == []
+    assert tree(folder) == {"incoming"}
 
 
-@pytest.mark.usefixtures("_busy")
-def test_stores_are_opened_and_listed_while_files_come_and_go(folder: Path) -> None:
+def test_a_content_that_came_again_while_it_was_to_go_stays(
+    open_store: OpenStore, database: Database
+) -> None:
+    file = put(open_store(), b"content")
+    with database.writing() as connection:
+        connection.execute(insert(leftovers).values(sha256=file.sha256, since=0))
+
+    for _ in range(2):
+        assert read(open_store(), file.id) == b"content"
+    with database.reading() as connection:
+        assert connection.execute(select(leftovers)).all() == []
+
+
+def test_stores_are_opened_and_listed_while_files_come_and_go(open_store: OpenStore) -> None:
     """A file that is there for the listing and gone a moment later is no error."""
-    for _ in range(300):
-        for file in FileStore(folder):
-            assert file.size_bytes == 1
+    store, stop = open_store(), threading.Event()
 
+    def come_and_go() -> None:
+        while not stop.is_set():
+            store.delete(put(store, b"1").id)
 
-# The disk
-
-_FULL_DISK = """
-import resource, sys
-from pathlib import Path
-from bindery.errors import StorageError
-from bindery.store import FileStore
-
-folder = Path(sys.argv[1])
-store = FileStore(folder)
-resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-try:
-    with store.receive(limit_bytes=1 << 30) as incoming:
-        for _ in range(30):
-            incoming.write(b"x" * 8000)
-        incoming.keep("a")
-except StorageError as error:
-    print(error.code, [path.name for path in folder.rglob("*")])
-"""
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="limits are set by POSIX means")
-def test_a_full_disk_is_a_storage_error_and_leaves_nothing(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", _FULL_DISK, str(tmp_path)], capture_output=True, text=True
-    )
-
-    assert done.stdout == "storage_error ['incoming']\n", done.stderr
-
-
-def test_a_folder_that_cannot_be_made_is_a_storage_error(tmp_path: Path) -> None:
-    (tmp_path / "file").write_bytes(b"")
-
-    with pytest.raises(StorageError, match="file/files cannot be written") as caught:
-        FileStore(tmp_path / "file" / "files")
-    assert "BINDERY_HOME" in caught.value.remedy
+    with ThreadPoolExecutor(1) as pool:
+        worker = pool.submit(come_and_go)
+        for _ in range(8):
+            assert [file.size_bytes for file in open_store()] in ([], [1])
+        stop.set()
+    worker.result()

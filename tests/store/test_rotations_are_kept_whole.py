@@ -9,8 +9,7 @@ import pytest
 from bindery.embeddings import Embeddings
 from bindery.errors import InvalidValue, StorageError, UnknownRotation
 from bindery.rotation import Rotation
-from bindery.store import RotationStore
-from bindery.store.rotations import read_rotation, write_rotation
+from bindery.store.rotations import RotationStore, read_rotation, write_rotation
 
 WRONG_NAMES = [
     "",

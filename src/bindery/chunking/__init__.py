@@ -5,27 +5,52 @@ among them by counting tokens that were located once; fitting counts again what 
 vouch for. Whatever the strategy:
 
 - ``document.text[start:end]`` is the chunk, exactly;
-- the chunk alone has at most ``size`` tokens, and ``tokens`` is that count;
+- the chunk alone, its context before it, has at most ``size`` tokens, and ``tokens`` is that count;
 - starts rise and ends rise, and neighbours share at most ``overlap`` tokens;
 - together the chunks cover the text but for whitespace, and none begins or ends with whitespace;
 - no grapheme cluster is cut unless it is over the budget alone;
 - time grows linearly with the text.
 """
 
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
+from bindery.chunking.code import code
+from bindery.chunking.context import CONTEXTS, Context, contexts_of
 from bindery.chunking.fitting import fit
 from bindery.chunking.fixed import fixed
+from bindery.chunking.late import LATE, late
 from bindery.chunking.markdown import markdown
-from bindery.chunking.outline import Budget, Chunker, Outline, Source
+from bindery.chunking.outline import Budget, Chunker, Embed, Outline, Source, usual_size
 from bindery.chunking.page import page
+from bindery.chunking.parent_child import PARENT_CHILD, parent_child, parent_size_of
+from bindery.chunking.places import Places, find_places
 from bindery.chunking.recursive import recursive
+from bindery.chunking.semantic import SEMANTIC, semantic
 from bindery.chunking.sentence import sentence
 from bindery.chunking.tokens import Tokeniser
-from bindery.errors import UnknownStrategy
-from bindery.types import Chunk, Document
+from bindery.chunking.truncation import truncated
+from bindery.errors import InvalidValue, UnknownStrategy
+from bindery.types import Chunk, Document, Span
 
-__all__ = ["CHUNKERS", "Budget", "Chunker", "Outline", "Source", "Tokeniser", "chunk"]
+__all__ = [
+    "CHUNKERS",
+    "CONTEXTS",
+    "LATE",
+    "PARENT_CHILD",
+    "SEMANTIC",
+    "Budget",
+    "Chunker",
+    "Context",
+    "Embed",
+    "Outline",
+    "Source",
+    "Tokeniser",
+    "chunk",
+    "truncated",
+    "usual_size",
+]
 
 CHUNKERS: Mapping[str, Chunker] = {
     "fixed": fixed,
@@ -33,6 +58,10 @@ CHUNKERS: Mapping[str, Chunker] = {
     "recursive": recursive,
     "markdown": markdown,
     "page": page,
+    "code": code,
+    PARENT_CHILD: parent_child,
+    SEMANTIC: semantic,
+    LATE: late,
 }
 
 
@@ -43,6 +72,9 @@ def chunk(
     strategy: str = "recursive",
     size: int,
     overlap: int = 0,
+    context: str = "none",
+    parent_size: int | None = None,
+    embed: Embed | None = None,
 ) -> list[Chunk]:
     """Cut a document into chunks of at most ``size`` tokens, in order.
 
@@ -50,8 +82,13 @@ def chunk(
     before them. Special tokens and the model's prompt are not counted: ``size`` is what they leave.
     A document without text, or of whitespace alone, has no chunks.
 
-    Raises UnknownStrategy, and InvalidValue for a size or overlap that allows no chunk or a size
-    that a single character of the text exceeds.
+    ``context``, one of :data:`CONTEXTS`, is what each chunk is embedded with: its tokens count, up
+    to half of ``size``. ``parent_size`` is for ``parent-child`` alone, 4 times ``size`` by default.
+    ``embed`` gives ``semantic`` the vectors of its sentences.
+
+    Raises UnknownStrategy; InvalidValue for a size or overlap that allows no chunk, for a size that
+    a single character of the text exceeds, and for another option that is none; and for ``code``
+    UnsupportedKind and ParseTimeout.
     """
     budget = Budget(size, overlap)
     if strategy not in CHUNKERS:
@@ -60,5 +97,31 @@ def chunk(
             remedy=f"Choose one of: {', '.join(CHUNKERS)}.",
             param="strategy",
         )
-    source = Source.read(document, tokeniser)
-    return fit(source, CHUNKERS[strategy](source), budget)
+    if strategy == LATE and context != "none":
+        raise InvalidValue(
+            "Late chunking reads a chunk with what stands around it, and takes no other context.",
+            remedy="Choose the context none, or another strategy.",
+            param="context",
+        )
+    places = find_places(document)
+    source = replace(
+        Source.read(document, tokeniser, embed),
+        parent_size=parent_size_of(parent_size, strategy=strategy, size=size),
+        contexts=contexts_of(context, places, tokeniser, size=size),
+    )
+    outline = CHUNKERS[strategy](source)
+    return _placed(fit(source, outline, budget), outline.parents, places)
+
+
+def _placed(chunks: Sequence[Chunk], parents: Sequence[Span], places: Places) -> list[Chunk]:
+    """The chunks with their page, their headings and their parent."""
+    starts = [parent.start for parent in parents]
+    return [
+        replace(
+            chunk,
+            page=places.page(chunk.span.start),
+            headings=places.headings(chunk.span.start),
+            parent=parents[bisect_right(starts, chunk.span.start) - 1] if parents else None,
+        )
+        for chunk in chunks
+    ]

@@ -7,32 +7,31 @@ import re
 
 import numpy as np
 
-from bindery.chunking.characters import Characters, Positions
+from bindery.chunking.characters import (
+    Characters,
+    Kind,
+    Positions,
+    distinct,
+    runs,
+    without,
+)
 from bindery.types import Document
 
-_CLOSING = r"""["'”’»›)\]}」』）】》〉〕]"""
-
-# No sentence ends with these and a full stop: single letters (initials, "e.g.", "U.S."), common
+# A lone full stop that ends no sentence: behind single letters (initials, "e.g.", "U.S."), common
 # titles and references, and the number of a list item at the start of a line. Wrong guesses cost
 # little, a missed or an extra place to cut. Look-behinds need a fixed width: one per length.
-_NO_ABBREVIATION = (
-    r"(?<!\b[^\W\d_]\.)"
-    r"(?<!\b(?:Mr|Ms|Dr|St|Jr|Sr|vs|cf|No|pp|al)\.)"
-    r"(?<!\b(?:Mrs|Fig|Sec|Vol|Gen|Gov|Sen|Rep|Eds)\.)"
-    r"(?<!\b(?:Prof|Figs)\.)"
-    r"(?<!\n\d\.)(?<!\n\d\d\.)"
+_ABBREVIATION = re.compile(
+    r"(?<=\b[^\W\d_]\.)"
+    r"|(?<=\b(?:Mr|Ms|Dr|St|Jr|Sr|vs|cf|No|pp|al)\.)"
+    r"|(?<=\b(?:Mrs|Fig|Sec|Vol|Gen|Gov|Sen|Rep|Eds)\.)"
+    r"|(?<=\b(?:Prof|Figs)\.)"
+    r"|(?<=\n\d\.)|(?<=\n\d\d\.)"
 )
 
-# Each pattern begins with a set of characters, which the engine skips to. The possessive
-# quantifiers and the first look-behind keep a long run of stops from being read again from each of
-# its characters. The point of a number has no blank after it and so ends nothing.
-_SENTENCE_ENDS = (
-    re.compile(rf"[.!?…](?<![.!?…][.!?…])(?:[.!?…]++|{_NO_ABBREVIATION}){_CLOSING}*+(?=\s)"),
-    re.compile(rf"[。！？｡؟۔।॥]++{_CLOSING}*+"),
+# Begins with the one character that the engine then skips to.
+_MARKDOWN_HEADING = re.compile(
+    r"#(?:(?<=^#)|(?<=^ #)|(?<=^ {2}#)|(?<=^ {3}#))#{0,5}[ \t].*$", re.MULTILINE
 )
-_CLAUSE_ENDS = (re.compile(rf"[;:,—–]{_CLOSING}*+(?=\s)"), re.compile(r"[，、；：،؛]"))
-
-_MARKDOWN_HEADING = re.compile(r"^ {0,3}#{1,6}[ \t].*$", re.MULTILINE)
 
 # How strongly the start of a block parts a text. A page may end in the middle of a sentence, and
 # the items of a list belong together more than paragraphs do.
@@ -47,19 +46,31 @@ def words(characters: Characters) -> Positions:
 def lines(characters: Characters, *, at_least: int = 1) -> Positions:
     """Words before which at least so many lines end: with 2, those after a blank line."""
     ends_of_lines = np.flatnonzero(characters.newline)
-    gap_starts, gap_ends = characters.word_ends[:-1], characters.word_starts[1:]
-    ended = np.searchsorted(ends_of_lines, gap_ends) - np.searchsorted(ends_of_lines, gap_starts)
-    return characters.cuts(gap_ends[ended >= at_least])
+    starts = characters.word_starts
+    ended = np.bincount(starts.searchsorted(ends_of_lines, "right"), minlength=len(starts) + 1)
+    return characters.cuts(starts[1:][ended[1:-1] >= at_least])
 
 
 def sentences(characters: Characters) -> Positions:
     """What follows the end of a sentence."""
-    return _after(_SENTENCE_ENDS, characters)
+    # The point of a number has no blank after it and so ends nothing.
+    stops, ends = runs(characters.are(Kind.STOP))
+    closed = _closed(ends, characters)
+    before_space = np.append(characters.space, False)[closed]
+    stops, ends, closed = stops[before_space], ends[before_space], closed[before_space]
+    is_abbreviation, text = _ABBREVIATION.match, characters.text
+    is_end = np.ones(len(ends), dtype=np.bool_)
+    for index in np.flatnonzero(ends - stops == 1).tolist():
+        is_end[index] = is_abbreviation(text, int(ends[index])) is None
+    wide = _closed(runs(characters.are(Kind.WIDE_STOP))[1], characters)
+    return characters.cuts(distinct(closed[is_end], wide))
 
 
 def clauses(characters: Characters) -> Positions:
     """What follows a comma, semicolon or colon."""
-    return _after(_CLAUSE_ENDS, characters)
+    ends = _closed(runs(characters.are(Kind.PAUSE))[1], characters)
+    ends = ends[np.append(characters.space, False)[ends]]
+    return characters.cuts(distinct(ends, np.flatnonzero(characters.are(Kind.WIDE_PAUSE)) + 1))
 
 
 def headings(document: Document, characters: Characters) -> tuple[Positions, Positions]:
@@ -79,7 +90,7 @@ def headings(document: Document, characters: Characters) -> tuple[Positions, Pos
 def sections(document: Document, characters: Characters) -> Positions:
     """Starts of headings, but for those that stand right under another heading."""
     starts, ends = headings(document, characters)
-    return np.setdiff1d(starts, ends, assume_unique=True)
+    return without(starts, ends)
 
 
 def pages(document: Document, characters: Characters) -> Positions:
@@ -96,6 +107,11 @@ def blocks(document: Document, characters: Characters, *, strong: bool) -> Posit
     return characters.cuts(np.array(starts, dtype=np.int64))
 
 
-def _after(patterns: tuple[re.Pattern[str], ...], characters: Characters) -> Positions:
-    found = (match.end() for pattern in patterns for match in pattern.finditer(characters.text))
-    return characters.cuts(np.fromiter(found, dtype=np.int64))
+def _closed(ends: Positions, characters: Characters) -> Positions:
+    """Each end moved on over the quotation marks and brackets that close there."""
+    closing = characters.are(Kind.CLOSING)
+    first, last = runs(closing)
+    on_closing = np.append(closing, False)[ends]
+    moved = ends.copy()
+    moved[on_closing] = last[first.searchsorted(ends[on_closing], "right") - 1]
+    return moved

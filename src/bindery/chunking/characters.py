@@ -2,6 +2,7 @@
 
 import unicodedata
 from dataclasses import dataclass
+from enum import IntFlag, auto
 
 import numpy as np
 import numpy.typing as npt
@@ -12,16 +13,35 @@ Positions = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 """One truth value per code point of a text."""
 
-# One bit each, so that a text is looked up once, in a table of bytes.
-_SPACE, _BLANK, _NEWLINE, _EXTENDS, _JOINS, _REGIONAL, _LEADING, _SYLLABLE = (
-    np.uint8(1 << bit) for bit in range(8)
-)
+
+class Kind(IntFlag):
+    """What a character may be: one bit each, so that a text is looked up once."""
+
+    SPACE = auto()
+    BLANK = auto()
+    NEWLINE = auto()
+    STOP = auto()
+    WIDE_STOP = auto()
+    PAUSE = auto()
+    WIDE_PAUSE = auto()
+    CLOSING = auto()
+    EXTENDS = auto()
+    JOINS = auto()
+    REGIONAL = auto()
+    LEADING = auto()
+    SYLLABLE = auto()
+
 
 # Category Z and these three are where every tokeniser sees a blank. BERT deletes the other control
 # characters that str.isspace() accepts (vertical tab, form feed, U+001C to U+001F, U+0085) and so
 # joins the words around them.
 _BLANK_CONTROLS = "\t\n\r"
 _NEWLINES = "\n\v\f\r\x85\u2028\u2029"
+# What ends sentences and clauses where whitespace follows, what does so in scripts without blanks,
+# and what still belongs to the sentence that has ended.
+_STOPS, _WIDE_STOPS = ".!?…", "。！？｡؟۔।॥"
+_PAUSES, _WIDE_PAUSES = ";:,—–", "，、；：،؛"
+_CLOSING = "\"'”’»›)]}」』）】》〉〕"
 _ZERO_WIDTH_JOINER = "\u200d"
 # Extending characters that are no combining marks (Unicode Standard Annex 29, Extend and
 # SpacingMark): joiners, Thai and Lao AM, halfwidth voicing marks.
@@ -32,6 +52,7 @@ _EXTENDING = "\u200c\u200d\u0e33\u0eb3\uff9e\uff9f"
 class Characters:
     """A text read character by character, once.
 
+    ``kinds`` holds a :class:`Kind` for each character, see :meth:`are`.
     ``space`` marks what ``str.isspace`` accepts, ``blank`` what every tokeniser splits at,
     ``newline`` the ends of lines (a carriage return before a line feed is not one more).
     ``whole[i]`` says that no grapheme cluster is cut by a cut before i.
@@ -39,6 +60,7 @@ class Characters:
     """
 
     text: str
+    kinds: npt.NDArray[np.uint16]
     space: Flags
     blank: Flags
     newline: Flags
@@ -55,6 +77,10 @@ class Characters:
     def last(self) -> int:
         """Where the last word ends; 0 where there is none."""
         return int(self.word_ends[-1]) if len(self.word_ends) else 0
+
+    def are(self, kind: Kind) -> Flags:
+        """Which characters are of a kind."""
+        return (self.kinds & kind) != 0
 
     def onwards(self, positions: Positions) -> Positions:
         """Each position moved on over whitespace; those with nothing behind them are dropped."""
@@ -74,23 +100,23 @@ class Characters:
             return position
         return int(self.word_ends[np.searchsorted(self.word_ends, position, "right") - 1])
 
-    def between_blanks(self, start: int, end: int) -> bool:
-        """Whether ``start:end`` is cut out where every tokeniser splits anyway."""
-        return bool(
-            (start == 0 or self.blank[start - 1]) and (end == len(self.text) or self.blank[end])
-        )
+    def are_between_blanks(self, starts: Positions, ends: Positions) -> Flags:
+        """Whether each ``start:end`` is cut out where every tokeniser splits anyway."""
+        last = len(self.text) - 1
+        free_before = (starts == 0) | self.blank[np.maximum(starts - 1, 0)]
+        return free_before & ((ends > last) | self.blank[np.minimum(ends, last)])
 
 
 def read_characters(text: str) -> Characters:
     """Classify every character of ``text``, in time and memory linear in its length."""
-    flags = _flags(text)
-    space = (flags & _SPACE) != 0
-    newline = (flags & _NEWLINE) != 0
+    kinds = _kinds(text)
+    space, newline = (kinds & Kind.SPACE) != 0, (kinds & Kind.NEWLINE) != 0
     if "\r\n" in text:
         codes = _codes(text)
         newline[:-1] &= ~((codes[:-1] == ord("\r")) & (codes[1:] == ord("\n")))
     starts, ends = runs(~space)
-    return Characters(text, space, (flags & _BLANK) != 0, newline, _whole(flags), starts, ends)
+    blank = (kinds & Kind.BLANK) != 0
+    return Characters(text, kinds, space, blank, newline, _whole(kinds), starts, ends)
 
 
 def runs(marked: Flags) -> tuple[Positions, Positions]:
@@ -106,37 +132,50 @@ def distinct(*positions: Positions) -> Positions:
     return rising[np.diff(rising, prepend=-1) > 0]
 
 
+def without(positions: Positions, others: Positions) -> Positions:
+    """``positions`` but for those that are among ``others``; both rise."""
+    kept = np.ones(len(positions) + 1, dtype=np.bool_)
+    places = positions.searchsorted(others)
+    kept[places[others == np.append(positions, -1)[places]]] = False
+    return positions[kept[:-1]]
+
+
 def _codes(text: str) -> npt.NDArray[np.integer]:
     if text.isascii():
         return np.frombuffer(text.encode("ascii"), dtype=np.uint8)
     return np.frombuffer(text.encode("utf-32-le"), dtype="<u4")
 
 
-def _flags(text: str) -> npt.NDArray[np.uint8]:
+def _kinds(text: str) -> npt.NDArray[np.uint16]:
     codes = _codes(text)
     highest = int(codes.max(initial=0))
     present = np.zeros(highest + 1, dtype=np.bool_)
     present[codes] = True
-    table = np.zeros(highest + 1, dtype=np.uint8)
+    table = np.zeros(highest + 1, dtype=np.uint16)
     for code in np.flatnonzero(present):
-        table[code] = _flags_of(chr(code))
+        table[code] = _kind_of(chr(code))
     return table[codes]
 
 
-def _flags_of(character: str) -> int:
+def _kind_of(character: str) -> int:
     category = unicodedata.category(character)
     code = ord(character)
     held = {
-        _SPACE: character.isspace(),
-        _BLANK: category[0] == "Z" or character in _BLANK_CONTROLS,
-        _NEWLINE: character in _NEWLINES,
-        _EXTENDS: category[0] == "M" or character in _EXTENDING or _extends(code),
-        _JOINS: character == _ZERO_WIDTH_JOINER,
-        _REGIONAL: 0x1F1E6 <= code <= 0x1F1FF,
-        _LEADING: 0x1100 <= code <= 0x115F or 0xA960 <= code <= 0xA97C,
-        _SYLLABLE: 0xAC00 <= code <= 0xD7A3,
+        Kind.SPACE: character.isspace(),
+        Kind.BLANK: category[0] == "Z" or character in _BLANK_CONTROLS,
+        Kind.NEWLINE: character in _NEWLINES,
+        Kind.STOP: character in _STOPS,
+        Kind.WIDE_STOP: character in _WIDE_STOPS,
+        Kind.PAUSE: character in _PAUSES,
+        Kind.WIDE_PAUSE: character in _WIDE_PAUSES,
+        Kind.CLOSING: character in _CLOSING,
+        Kind.EXTENDS: category[0] == "M" or character in _EXTENDING or _extends(code),
+        Kind.JOINS: character == _ZERO_WIDTH_JOINER,
+        Kind.REGIONAL: 0x1F1E6 <= code <= 0x1F1FF,
+        Kind.LEADING: 0x1100 <= code <= 0x115F or 0xA960 <= code <= 0xA97C,
+        Kind.SYLLABLE: 0xAC00 <= code <= 0xD7A3,
     }
-    return sum(int(flag) for flag, holds in held.items() if holds)
+    return sum(int(kind) for kind, holds in held.items() if holds)
 
 
 def _extends(code: int) -> bool:
@@ -148,15 +187,15 @@ def _extends(code: int) -> bool:
     )
 
 
-def _whole(flags: npt.NDArray[np.uint8]) -> Flags:
+def _whole(kinds: npt.NDArray[np.uint16]) -> Flags:
     """Where a cut leaves grapheme clusters whole: Unicode Standard Annex 29, a little stricter."""
-    whole = (flags & _EXTENDS) == 0
-    whole[1:] &= (flags[:-1] & _JOINS) == 0
-    in_hangul = (flags[:-1] & _LEADING != 0) & (flags[1:] & (_LEADING | _SYLLABLE) != 0)
+    whole = (kinds & Kind.EXTENDS) == 0
+    whole[1:] &= (kinds[:-1] & Kind.JOINS) == 0
+    in_hangul = (kinds[:-1] & Kind.LEADING != 0) & (kinds[1:] & (Kind.LEADING | Kind.SYLLABLE) != 0)
     whole[1:] &= ~in_hangul
 
     # Regional indicators pair up from the start of their run: no cut before every second one.
-    regional = (flags & _REGIONAL) != 0
+    regional = (kinds & Kind.REGIONAL) != 0
     starts, ends = runs(regional)
     letters = np.flatnonzero(regional)
     place_in_run = letters - np.repeat(starts, ends - starts)

@@ -2,14 +2,17 @@
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from bindery.chunking.characters import Characters
+from bindery.chunking.context import NO_CONTEXTS
 from bindery.chunking.outline import Budget, Outline, Source
 from bindery.chunking.packing import first_between, last_between, pack, reach_back, spare_tokens
+from bindery.chunking.tokens import TellsIds
 from bindery.errors import InvalidValue
-from bindery.types import Chunk, Span
+from bindery.types import Chunk, Span, TokenIds
 
 # Texts counted at once: the tokeniser's own memory stays small.
 _BATCH_CHUNKS = 1024
@@ -34,7 +37,9 @@ def _halved_to_fit(
         counted = _counted(spans, source)
         fitting += [chunk for chunk in counted if chunk.tokens <= budget.size]
         over = [chunk for chunk in counted if chunk.tokens > budget.size]
-        spans = [half for chunk in over for half in _halves(chunk, source, outline, budget)]
+        fitting += [_bare(chunk, source, budget) for chunk in over if len(chunk.span) == 1]
+        divisible = [chunk for chunk in over if len(chunk.span) > 1]
+        spans = [half for chunk in divisible for half in _halves(chunk, source, outline)]
     return sorted(fitting, key=lambda chunk: chunk.span.start)
 
 
@@ -62,34 +67,57 @@ def _counted(spans: Sequence[Span], source: Source) -> list[Chunk]:
     """The spans as chunks: counted by arithmetic where that is exact, else by the tokeniser."""
     text, tokeniser = source.characters.text, source.tokeniser
     texts = [text[span.start : span.end] for span in spans]
-    counts = [source.tokens.within(span.start, span.end) for span in spans]
-    doubtful = [
-        index
-        for index, span in enumerate(spans)
-        if not (
-            tokeniser.splits_at_blanks
-            and source.characters.between_blanks(span.start, span.end)
-            and not source.tokens.has_seam(span.start, span.end)
-        )
-    ]
+    starts, ends = (
+        np.array([(span.start, span.end) for span in spans], dtype=np.int64).reshape(-1, 2).T
+    )
+    counts = (source.tokens.before_each[ends] - source.tokens.before_each[starts]).tolist()
+    contexts = [""] * len(spans)
+    if source.contexts is not NO_CONTEXTS:
+        contexts = [source.contexts.at(span.start) for span in spans]
+        counts = [
+            count + source.contexts.cost(span.start)
+            for count, span in zip(counts, spans, strict=True)
+        ]
+    doubtful = range(len(spans))
+    ids: list[TokenIds | None] = [None] * len(spans)
+    if tokeniser.splits_at_blanks:
+        is_exact = source.characters.are_between_blanks(starts, ends)
+        is_exact &= ~source.tokens.have_seam(starts, ends)
+        doubtful = np.flatnonzero(~is_exact).tolist()
+        if isinstance(tokeniser, TellsIds):
+            edges = source.tokens.before_each[np.stack([starts, ends], axis=1)]
+            for index in np.flatnonzero(is_exact).tolist():
+                first, last = edges[index].tolist()
+                ids[index] = TokenIds(source.tokens.ids[first:last], tokeniser.digest)
     for first in range(0, len(doubtful), _BATCH_CHUNKS):
         batch = doubtful[first : first + _BATCH_CHUNKS]
-        recounted = tokeniser.count_tokens([texts[index] for index in batch])
+        recounted = tokeniser.count_tokens([contexts[index] + texts[index] for index in batch])
         for index, count in zip(batch, recounted, strict=True):
             counts[index] = count
-    return [Chunk(*parts) for parts in zip(spans, texts, counts, strict=True)]
+    return [
+        Chunk(span, text, count, context=context, ids=of_text)
+        for span, text, count, context, of_text in zip(
+            spans, texts, counts, contexts, ids, strict=True
+        )
+    ]
 
 
-def _halves(chunk: Chunk, source: Source, outline: Outline, budget: Budget) -> tuple[Span, Span]:
-    """Two spans in place of one that is over the budget, cut at the best place near its middle."""
-    start, end = chunk.span.start, chunk.span.end
-    if len(chunk.span) == 1:
+def _bare(chunk: Chunk, source: Source, budget: Budget) -> Chunk:
+    """A single character without its context, which leaves it no room."""
+    [bare] = _counted([chunk.span], replace(source, contexts=NO_CONTEXTS))
+    if bare.tokens > budget.size:
         raise InvalidValue(
-            f"The character {chunk.text!r} at {start} has {chunk.tokens} tokens, and a chunk may "
-            f"have {budget.size}.",
-            remedy=f"Choose a size of {chunk.tokens} or more.",
+            f"The character {bare.text!r} at {bare.span.start} has {bare.tokens} tokens, and a "
+            f"chunk may have {budget.size}.",
+            remedy=f"Choose a size of {bare.tokens} or more.",
             param="size",
         )
+    return bare
+
+
+def _halves(chunk: Chunk, source: Source, outline: Outline) -> tuple[Span, Span]:
+    """Two spans in place of one that is over the budget, cut at the best place near its middle."""
+    start, end = chunk.span.start, chunk.span.end
     middle = _middle(start, end, source.characters, outline)
     return _trimmed(source.characters, start, middle), Span(middle, end)
 

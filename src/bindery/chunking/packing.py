@@ -32,11 +32,12 @@ def pack(source: Source, outline: Outline, budget: Budget) -> Iterator[int]:
         yield start
         end = first_between(outline.walls, start, last) or last
         back = reach_back(source, outline, start, budget.overlap, previous=back)
-        room = budget.size - tokens.within(back, start)
+        size = budget.size - source.contexts.cost(back)
+        room = size - tokens.within(back, start)
         if tokens.within(start, end) <= room:
             start = end
             continue
-        window = _Window(start, max(1, room - spare), budget.size, end)
+        window = _Window(start, max(1, room - spare), size, end)
         start = min(_next_start(tokens, ranks, outline, window), end)
 
 

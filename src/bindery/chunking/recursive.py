@@ -1,9 +1,7 @@
 """The best boundary near the budget: section, paragraph, line, sentence, clause, word."""
 
-import numpy as np
-
 from bindery.chunking import boundaries
-from bindery.chunking.characters import distinct
+from bindery.chunking.characters import distinct, without
 from bindery.chunking.outline import Outline, Source
 
 # A quarter and a half are alike in quality (MiniLM, 276 questions, share of the gold text within
@@ -26,7 +24,7 @@ def recursive(source: Source) -> Outline:
     sentences = boundaries.sentences(characters)
     words = boundaries.words(characters)
     ranks = (sections, paragraphs, lines, sentences, boundaries.clauses(characters), words)
-    ranks = tuple(np.setdiff1d(rank, after_headings, assume_unique=True) for rank in ranks)
+    ranks = tuple(without(rank, after_headings) for rank in ranks)
     return Outline(
         ranks=ranks,
         steps=(distinct(*ranks[:4]), words, characters.cuts(source.tokens.starts)),

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from bindery.embeddings import Embeddings
 from bindery.encoders.figures import EncoderFigures
 from bindery.encoders.pending import Pending
-from bindery.encoders.request import EncodeRequest
+from bindery.encoders.request import EncodeRequest, SpansRequest
 from bindery.encoders.ticket import Ticket
 from bindery.errors import InvalidValue
 from bindery.models.card import ModelCard
@@ -31,8 +31,8 @@ class Encoded:
 
     ``tokens_used`` counts what the model saw, special tokens and prompt included; ``tokens_cut``
     counts the tokens beyond the window, which it did not see. Both are (n,) int64, ``UNKNOWN``
-    where a remote vendor does not say. ``tokens_billed`` is what the vendor says of all texts
-    together.
+    where a remote vendor does not say. ``tokens_billed`` is what all texts together took where
+    that is not their sum: what a vendor says, or what ran for overlapping windows.
     """
 
     embeddings: Embeddings
@@ -122,6 +122,14 @@ class Encoder(Protocol):
         """The same for a vector for each token. Raises InvalidValue where dimensions are asked for.
 
         Raises UnsupportedModel for a remote model, which shows no tokens.
+        """
+        ...
+
+    def submit_spans(self, request: SpansRequest, ticket: Ticket | None = None) -> Pending[Encoded]:
+        """The same for spans of longer texts, in order, each read with what stands around it.
+
+        See :mod:`bindery.encoders.spans`; ``tokens_used`` counts the tokens that a span is pooled
+        from. Raises InvalidValue for a model that does not pool by the mean of its tokens.
         """
         ...
 

@@ -1,6 +1,7 @@
 """What every encoder asks of its callers, checked and worded in one place."""
 
 from collections.abc import Sequence
+from typing import NoReturn
 
 from bindery.encoders.request import EncodeRequest
 from bindery.encoders.tokeniser import Tokens
@@ -113,6 +114,15 @@ def check_dimensions(
             remedy=f"Allowed: {', '.join(map(str, allowed))}.",
             param="dimensions",
         )
+
+
+def refuse_spans(card: ModelCard, reason: str) -> NoReturn:
+    """Raise InvalidValue: of this model's tokens no vectors of spans can be pooled."""
+    raise InvalidValue(
+        f"{card.id} {reason}, and late chunking needs the mean of tokens.",
+        remedy="Choose a local model that pools by mean, such as 'vanilla', or another strategy.",
+        param="model",
+    )
 
 
 def check_no_dimensions(request: EncodeRequest) -> None:

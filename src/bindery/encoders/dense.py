@@ -8,19 +8,27 @@ import numpy.typing as npt
 
 from bindery.embeddings import Embeddings
 from bindery.encoders.base import Encoded, TokenVectors
-from bindery.encoders.checks import check_dimensions, check_no_dimensions, prompts_of
+from bindery.encoders.checks import (
+    check_dimensions,
+    check_no_dimensions,
+    check_texts,
+    prompt_of,
+    prompts_of,
+    refuse_spans,
+)
 from bindery.encoders.head import Head, layer_normalised, normalised
 from bindery.encoders.local import LocalEncoder, counts
 from bindery.encoders.pending import Pending
 from bindery.encoders.pooling import pool
-from bindery.encoders.request import EncodeRequest
+from bindery.encoders.request import EncodeRequest, SpansRequest
 from bindery.encoders.scheduling import Ids, Vectors
+from bindery.encoders.spans import means, sums, windows_of
 from bindery.encoders.ticket import Ticket
 from bindery.encoders.tokeniser import Tokeniser, Tokens
 from bindery.engines import Engine
-from bindery.models.card import BeforeCut
+from bindery.models.card import BeforeCut, Pooling
 from bindery.models.layout import Dense, Layout
-from bindery.types import Role, Truncate
+from bindery.types import Role
 
 Rows: TypeAlias = npt.NDArray[np.float32]
 
@@ -56,9 +64,7 @@ class DenseEncoder(LocalEncoder):
 
         def finished(found: list[Vectors]) -> Encoded:
             embeddings = self._dense([vector for (vector,) in found])
-            if dimensions is not None and dimensions != self._card.dimensions:
-                embeddings = self._cut(embeddings, dimensions)
-            return Encoded(embeddings, *counts(tokens))
+            return Encoded(self._cut(embeddings, dimensions), *counts(tokens))
 
         return self._run(tokens, self._finish.vectors, ticket).then(finished)
 
@@ -78,27 +84,53 @@ class DenseEncoder(LocalEncoder):
 
         return self._run(tokens, self._finish.token_vectors, ticket).then(finished)
 
+    def submit_spans(self, request: SpansRequest, ticket: Ticket | None = None) -> Pending[Encoded]:
+        """See Encoder."""
+        if self._card.pooling != (Pooling.MEAN,):
+            kinds = " and ".join(self._card.pooling)
+            refuse_spans(self._card, f"pools a text by {kinds}, not by mean")
+        check_dimensions(self._card, request.dimensions, any_dimensions=request.any_dimensions)
+        check_texts([spanned.text for spanned in request.texts])
+        self._scheduler.check(ticket)
+        windows = windows_of(
+            self._only_tokeniser,
+            request.texts,
+            prompt_of(self._card, request.role),
+            pools_prompt=self._finish.pools_prompt,
+        )
+        spans = sum(len(spanned.spans) for spanned in request.texts)
+
+        def finished(found: list[Vectors]) -> Encoded:
+            pooled, counts = means(windows, found, spans, self._hidden_width)
+            embeddings = self._dense(self._finish.head(pooled))
+            return Encoded(
+                self._cut(embeddings, request.dimensions),
+                tokens_used=counts,
+                tokens_cut=np.zeros_like(counts),
+                tokens_billed=sum(map(len, windows)),
+            )
+
+        return self._run(windows, sums, ticket).then(finished)
+
     def _tokeniser(self, role: Role) -> Tokeniser:
         del role
         return self._only_tokeniser
 
-    def _tokenise(
-        self,
-        texts: Sequence[str],
-        role: Role,
-        titles: Sequence[str | None] | None,
-        truncate: Truncate,
-    ) -> list[Tokens]:
-        prompts = prompts_of(self._card, role, texts, titles)
-        return self._only_tokeniser.tokenise(texts, prompts, truncate=truncate)
+    def _tokenise(self, request: EncodeRequest) -> list[Tokens]:
+        prompts = prompts_of(self._card, request.role, request.texts, request.titles)
+        return self._only_tokeniser.tokenise(
+            request.texts, prompts, truncate=request.truncate, known=request.ids
+        )
 
-    def _dense(self, vectors: Sequence[Rows]) -> Embeddings:
+    def _dense(self, vectors: Sequence[Rows] | Rows) -> Embeddings:
         matrix = np.zeros((len(vectors), self._card.dimensions), dtype=np.float32)
         for text, vector in enumerate(vectors):
             matrix[text] = vector
         return Embeddings.dense(matrix)
 
-    def _cut(self, embeddings: Embeddings, dimensions: int) -> Embeddings:
+    def _cut(self, embeddings: Embeddings, dimensions: int | None) -> Embeddings:
+        if dimensions is None or dimensions == self._card.dimensions:
+            return embeddings
         if self._card.before_cut is BeforeCut.LAYER_NORM:
             embeddings = Embeddings.dense(layer_normalised(embeddings.rows))
         return embeddings.cut(dimensions)
@@ -109,8 +141,8 @@ class _Finish:
 
     def __init__(self, layout: Layout) -> None:
         self._kinds = layout.card.pooling
-        self._pools_prompt = layout.pools_prompt
-        self._head = Head(layout.steps)
+        self.pools_prompt = layout.pools_prompt
+        self.head = Head(layout.steps)
 
     def vectors(self, hidden: Rows, mask: Ids, texts: list[Tokens]) -> Sequence[Vectors]:
         """The vector (d,) of each text."""
@@ -122,11 +154,11 @@ class _Finish:
         return list(zip(rows, self._pooled(hidden, mask, texts), strict=True))
 
     def _pooled(self, hidden: Rows, mask: Ids, texts: list[Tokens]) -> Rows:
-        if not self._pools_prompt:
+        if not self.pools_prompt:
             mask = mask.copy()
             for row, text in enumerate(texts):
                 mask[row, : text.prompt] = 0
-        return self._head(pool(self._kinds, hidden, mask))
+        return self.head(pool(self._kinds, hidden, mask))
 
 
 def _quick_length(tokens: int) -> int:

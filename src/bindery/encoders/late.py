@@ -8,12 +8,17 @@ import numpy.typing as npt
 
 from bindery.embeddings import Embeddings, Rows
 from bindery.encoders.base import Encoded, TokenVectors
-from bindery.encoders.checks import check_dimensions, check_no_dimensions, check_titles
+from bindery.encoders.checks import (
+    check_dimensions,
+    check_no_dimensions,
+    check_titles,
+    refuse_spans,
+)
 from bindery.encoders.head import Head
 from bindery.encoders.local import LocalEncoder, counts
 from bindery.encoders.marking import Marking
 from bindery.encoders.pending import Pending
-from bindery.encoders.request import EncodeRequest
+from bindery.encoders.request import EncodeRequest, SpansRequest
 from bindery.encoders.scheduling import Ids, Vectors
 from bindery.encoders.ticket import Ticket
 from bindery.encoders.token_pooling import check_factor, pool_tokens
@@ -21,7 +26,7 @@ from bindery.encoders.tokeniser import Tokeniser, Tokens
 from bindery.engines import Engine
 from bindery.errors import UnsupportedModel
 from bindery.models.layout import Dense, Layout
-from bindery.types import DOCUMENT, Role, Truncate
+from bindery.types import DOCUMENT, Role
 
 
 class LateEncoder(LocalEncoder):
@@ -86,6 +91,11 @@ class LateEncoder(LocalEncoder):
 
         return self._run(tokens, self._project, ticket).then(finished)
 
+    def submit_spans(self, request: SpansRequest, ticket: Ticket | None = None) -> Pending[Encoded]:
+        """See Encoder: several vectors for a span are nothing to pool."""
+        del request, ticket
+        refuse_spans(self._card, "gives a vector for each token and never one for a text")
+
     def kept(self, tokens: Tokens, role: Role) -> npt.NDArray[np.bool_]:
         """Which of a text's tokens have a row in the answer, before any pooling: (s,)."""
         return self._marking.kept(tokens, role)
@@ -100,15 +110,9 @@ class LateEncoder(LocalEncoder):
     def _tokeniser(self, role: Role) -> Tokeniser:
         return self._marking.of(role)
 
-    def _tokenise(
-        self,
-        texts: Sequence[str],
-        role: Role,
-        titles: Sequence[str | None] | None,
-        truncate: Truncate,
-    ) -> list[Tokens]:
-        found = self._marking.tokenise(texts, role, truncate=truncate)
-        check_titles(self._card, role, texts, titles)
+    def _tokenise(self, request: EncodeRequest) -> list[Tokens]:
+        found = self._marking.tokenise(request.texts, request.role, truncate=request.truncate)
+        check_titles(self._card, request.role, request.texts, request.titles)
         return found
 
 

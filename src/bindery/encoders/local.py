@@ -82,8 +82,7 @@ class LocalEncoder(Blocking):
         truncate: Truncate = Truncate.END,
     ) -> list[Tokens]:
         """The texts as the model sees them: prompts, special tokens and filling included."""
-        check_texts(texts)
-        return self._tokenise(texts, role, titles, truncate)
+        return self._seen(EncodeRequest(texts, role, titles=titles, truncate=truncate))
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """See Encoder."""
@@ -106,12 +105,14 @@ class LocalEncoder(Blocking):
     def _tokens(self, request: EncodeRequest, ticket: Ticket | None) -> list[Tokens]:
         """The request's texts, unless it would be refused anyway."""
         self._scheduler.check(ticket)
-        found = self.tokenise(
-            request.texts, request.role, titles=request.titles, truncate=request.truncate
-        )
+        found = self._seen(request)
         if request.truncate is Truncate.ERROR:
             check_fits(self._card, found)
         return found
+
+    def _seen(self, request: EncodeRequest) -> list[Tokens]:
+        check_texts(request.texts)
+        return self._tokenise(request)
 
     def _run(
         self, tokens: Sequence[Tokens], finish: Finish, ticket: Ticket | None
@@ -122,13 +123,7 @@ class LocalEncoder(Blocking):
     def _tokeniser(self, role: Role) -> Tokeniser: ...
 
     @abstractmethod
-    def _tokenise(
-        self,
-        texts: Sequence[str],
-        role: Role,
-        titles: Sequence[str | None] | None,
-        truncate: Truncate,
-    ) -> list[Tokens]: ...
+    def _tokenise(self, request: EncodeRequest) -> list[Tokens]: ...
 
 
 def counts(tokens: Sequence[Tokens]) -> tuple[Counts, Counts]:

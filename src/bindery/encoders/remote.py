@@ -20,10 +20,15 @@ import numpy.typing as npt
 
 from bindery.embeddings import Embeddings
 from bindery.encoders.base import UNKNOWN, Blocking, Encoded, TokenVectors
-from bindery.encoders.checks import check_dimensions, check_texts, prompts_of
+from bindery.encoders.checks import (
+    check_dimensions,
+    check_texts,
+    prompts_of,
+    refuse_spans,
+)
 from bindery.encoders.figures import EncoderFigures
 from bindery.encoders.pending import Pending
-from bindery.encoders.request import EncodeRequest
+from bindery.encoders.request import EncodeRequest, SpansRequest
 from bindery.encoders.ticket import Ticket
 from bindery.encoders.vendors import DIALECTS
 from bindery.encoders.vendors.base import Ask, Dialect, Reply
@@ -125,6 +130,11 @@ class RemoteEncoder(Blocking):
         """See Encoder: no vendor shows a token's vector."""
         del request, ticket
         self._refuse_tokens("shows no vectors of single tokens")
+
+    def submit_spans(self, request: SpansRequest, ticket: Ticket | None = None) -> Pending[Encoded]:
+        """See Encoder: no vendor shows a token's vector."""
+        del request, ticket
+        refuse_spans(self._card, "is remote and shows no vectors of single tokens")
 
     def figures(self) -> EncoderFigures | None:
         """See Encoder: the work is the vendor's."""

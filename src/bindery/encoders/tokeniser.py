@@ -1,8 +1,10 @@
 """Text to token ids, as the model's own tokeniser file says, with an account of what was cut."""
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from copy import copy, deepcopy
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -15,10 +17,13 @@ from tokenizers import AddedToken, Encoding, Tokenizer
 from bindery.encoders.tokeniser_classes import build_like_reference, described
 from bindery.errors import InvalidValue, ModelBroken
 from bindery.models.layout import Layout, read_object
-from bindery.types import Truncate
+from bindery.types import TokenIds, Truncate
 
 _TEXTS_AT_ONCE = 512
+# An Encoding keeps some 150 bytes a token: of a long text 40 MB at once.
+_CHARACTERS_AT_ONCE = 1 << 20
 _IDS = 1 << 32
+_BLANKS = " \t\n\r"
 
 # Pre-tokenisers after which no token reaches over a blank and none changes when its neighbour
 # beyond the blank is taken away.
@@ -51,6 +56,22 @@ class Tokens:
     def used(self) -> int:
         """The number of tokens used: special tokens and prompt included, expansion left out."""
         return len(self.ids) - self.expansion
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WholeText:
+    """All tokens of a text of any length, and where they lie: nothing is cut.
+
+    ``before`` are the ids of the special tokens and of the prompt, ``after`` those of the special
+    tokens behind the text; ``prompt`` is as in :class:`Tokens`. ``offsets`` (n, 2) are half-open
+    ranges of code points of the text; a token that began in the prompt starts at 0.
+    """
+
+    before: npt.NDArray[np.int32]
+    ids: npt.NDArray[np.int32]
+    after: npt.NDArray[np.int32]
+    offsets: npt.NDArray[np.int64]
+    prompt: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +121,7 @@ class Tokeniser:
         Unigram vocabularies (XLM-RoBERTa) hold ``<s>`` and its like as pieces, and still find them.
         """
         found = copy(self)
+        vars(found).pop("digest", None)
         found._tokenizer = deepcopy(self._tokenizer)
         tokenizer: Any = found._tokenizer
         tokenizer.add_special_tokens([AddedToken(token, special=True) for token in tokens])
@@ -121,6 +143,13 @@ class Tokeniser:
         """Whether the tokens of a text cut at a blank are the tokens of its parts."""
         return self._splits_at_blanks
 
+    @cached_property
+    def digest(self) -> str:
+        """Names what it makes of texts: equal for tokenisers that give the same ids."""
+        tokenizer: Any = self._tokenizer
+        said = f"{tokenizer.encode_special_tokens}{tokenizer.to_str()}"
+        return hashlib.blake2b(said.encode(), digest_size=16).hexdigest()
+
     def token_id(self, token: str) -> int | None:
         """The id of a token of the vocabulary; None for one that is not there."""
         return self._tokenizer.token_to_id(token)
@@ -140,22 +169,51 @@ class Tokeniser:
         prompt: str | Sequence[str] = "",
         *,
         truncate: Truncate = Truncate.END,
+        known: Sequence[TokenIds | None] | None = None,
     ) -> list[Tokens]:
         """Ids as the model wants them, one for each text, in order; cut to the window.
 
         ``prompt`` is put before every text; a sequence holds one for each. ``END`` cuts as the
         reference does: at the end, but where the model's tokeniser says ``truncation_side: left``
         at the start, prompt included. ``START`` cuts the text's start and keeps the prompt. Nothing
-        is raised for ``ERROR``: :func:`bindery.encoders.checks.check_fits` does.
+        is raised for ``ERROR``: :func:`bindery.encoders.checks.check_fits` does. A text whose ids
+        are ``known``, by this tokeniser, is not read again where a prompt changes none of them.
         """
         prompts = [prompt] * len(texts) if isinstance(prompt, str) else list(prompt)
         distinct = list(dict.fromkeys(prompts))
         ids_of = dict(zip(distinct, (found.ids for found in self._encode(distinct)), strict=True))
-        whole = [before + text for before, text in zip(prompts, texts, strict=True)]
-        return [
-            self._within_window(encoding.ids, ids_of[before], truncate)
-            for before, encoding in zip(prompts, self._encode(whole), strict=True)
+        own = [
+            self._reused(before, ids)
+            for before, ids in zip(prompts, known or [None] * len(texts), strict=True)
         ]
+        rest = zip(prompts, texts, own, strict=True)
+        read = self._encode([before + text for before, text, ids in rest if ids is None])
+        return [
+            self._within_window(
+                next(read).ids if ids is None else ids_of[before] + ids, ids_of[before], truncate
+            )
+            for before, ids in zip(prompts, own, strict=True)
+        ]
+
+    def whole(self, text: str, prompt: str = "") -> WholeText:
+        """A text's tokens with the prompt's before them, uncut, and where they lie."""
+        prompt_ids = self.text_ids(prompt) if prompt else []
+        ids: list[npt.NDArray[np.int32]] = []
+        offsets: list[npt.NDArray[np.int64]] = []
+        for start, end in _stretches(prompt + text, len(prompt)):
+            found = self._tokenizer.encode((prompt + text)[start:end], add_special_tokens=False)
+            ids.append(np.array(found.ids, dtype=np.int32))
+            places = np.array(found.offsets, dtype=np.int64).reshape(-1, 2)
+            offsets.append(places + start - len(prompt))
+        all_ids = np.concatenate(ids)
+        shared = _shared(prompt_ids, all_ids.tolist())
+        return WholeText(
+            np.array([*self._before, *all_ids[:shared]], dtype=np.int32),
+            all_ids[shared:],
+            np.array(self._after, dtype=np.int32),
+            np.maximum(np.concatenate(offsets)[shared:], 0),
+            len(self._before) + len(prompt_ids) if prompt else 0,
+        )
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """The tokens of each text alone: no special tokens, no prompt, nothing cut."""
@@ -163,8 +221,19 @@ class Tokeniser:
 
     def token_offsets(self, texts: Sequence[str]) -> list[npt.NDArray[np.int64]]:
         """Where each text's tokens lie: (n, 2) half-open ranges of code points, rising."""
-        encodings = self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
-        return [np.array(encoding.offsets, dtype=np.int64).reshape(-1, 2) for encoding in encodings]
+        return [offsets for _, offsets in self.ids_and_offsets(texts)]
+
+    def ids_and_offsets(
+        self, texts: Sequence[str]
+    ) -> list[tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]]:
+        """The same with the ids (n,) before: no special tokens, no prompt, nothing cut."""
+        return [
+            (
+                np.array(encoding.ids, dtype=np.int32),
+                np.array(encoding.offsets, dtype=np.int64).reshape(-1, 2),
+            )
+            for encoding in self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
+        ]
 
     def pieces(self, text: str) -> list[Piece]:
         """A text's tokens one by one, the special ones included; nothing is cut."""
@@ -192,6 +261,13 @@ class Tokeniser:
         is_wrapped = first <= last and found[:first] == self._before and found[last:] == self._after
         return found[first:last] if is_wrapped else found
 
+    def _reused(self, prompt: str, known: TokenIds | None) -> list[int] | None:
+        """The ids of a text that stand as they are behind a prompt; None where it must be read."""
+        is_apart = not prompt or prompt[-1] in _BLANKS
+        if known is None or not (self._splits_at_blanks and is_apart):
+            return None
+        return known.values.tolist() if known.digest == self.digest else None
+
     def _within_window(self, ids: list[int], prompt: list[int], truncate: Truncate) -> Tokens:
         """Special tokens around what the window holds; ``prompt`` are the ids of the prompt alone.
 
@@ -201,7 +277,7 @@ class Tokeniser:
         before, after = len(self._before), len(self._after)
         room = self.max_tokens - before - after
         cut = max(0, len(ids) - room)
-        shared = sum(1 for _ in takewhile(bool, map(int.__eq__, prompt, ids)))
+        shared = _shared(prompt, ids)
         # What is cut: a range of ids.
         first = len(ids) - cut
         if truncate is Truncate.START:
@@ -223,6 +299,22 @@ class Tokeniser:
         for start in range(0, len(texts), _TEXTS_AT_ONCE):
             texts_now = list(texts[start : start + _TEXTS_AT_ONCE])
             yield from self._tokenizer.encode_batch_fast(texts_now, add_special_tokens=False)
+
+
+def _shared(prompt: list[int], ids: list[int]) -> int:
+    """How many of the first ids are those of the prompt alone."""
+    return sum(1 for _ in takewhile(bool, map(int.__eq__, prompt, ids)))
+
+
+def _stretches(text: str, least: int) -> Iterator[tuple[int, int]]:
+    """Ranges of a text to tokenise one by one, cut before a blank: the first holds ``least``."""
+    start = 0
+    while len(text) - start > _CHARACTERS_AT_ONCE + least:
+        end = text.rfind(" ", start + least + 1, start + least + _CHARACTERS_AT_ONCE)
+        end = start + least + _CHARACTERS_AT_ONCE if end < 0 else end
+        yield start, end
+        start, least = end, 0
+    yield start, len(text)
 
 
 def _read(path: Path) -> Tokenizer:

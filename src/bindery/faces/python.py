@@ -95,6 +95,8 @@ def open_library(
         threads=settings.threads if threads is None else threads,
         engine=settings.engine,
         device=settings.device,
+        database_url=settings.database_url,
+        blobs_url=settings.blobs_url,
         keys=read_keys(os.environ, (endpoint.key for endpoint in remote if endpoint.key)),
         **limits,
     )

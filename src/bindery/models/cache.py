@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
-from bindery.errors import ModelMissing, StorageError
+from bindery.errors import ModelMissing, StorageError, StorageFull
 from bindery.models.card import CatalogEntry
 from bindery.models.verify import FileDigest, verify
 
@@ -145,7 +145,8 @@ def storage_errors(path: Path) -> Generator[None, None, None]:
     try:
         yield
     except OSError as error:
-        raise StorageError(
+        kind = StorageFull if error.errno in _REMEDIES else StorageError
+        raise kind(
             f"{error.filename or path} cannot be used: {error.strerror or error}.",
             remedy=_REMEDIES.get(cast("int", error.errno), _UNWRITABLE),
         ) from error

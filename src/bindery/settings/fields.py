@@ -28,6 +28,8 @@ class Settings:
     engine: str = "auto"
     device: str = "auto"
     threads: int | None = None
+    database_url: str = ""
+    blobs_url: str = ""
     memory_budget_bytes: int | None = None
     host: str = "127.0.0.1"
     port: int = 8000
@@ -100,7 +102,7 @@ class Field:
         """A value as a person would set it; of a secret only whether it is there."""
         if self.is_secret:
             return "absent" if value is None else "present"
-        return "none" if value is None or value == () else self.kind.show(value)
+        return "none" if value in (None, (), "") else self.kind.show(value)
 
 
 def _whole(least: int, most: int | None = None, *, scale: int = 1) -> Kind:
@@ -173,6 +175,10 @@ GROUPS: Mapping[str, tuple[Field, ...]] = {
         Field("device", _TEXT, "auto, cpu, cuda, cuda:0 and so on, or mps"),
         Field("threads", _whole(1), "cores to use; all by default"),
         Field("memory_budget_mb", _MEGABYTES, "memory for loaded models", "memory_budget_bytes"),
+    ),
+    "Storage": (
+        Field("database_url", _ADDRESS, "postgresql://...; by default SQLite in the home"),
+        Field("blobs_url", _ADDRESS, "s3://bucket/prefix of files; by default in the home"),
     ),
     "Server": (
         Field("host", _TEXT, "address to listen on"),

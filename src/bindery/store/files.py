@@ -1,10 +1,10 @@
-"""Uploaded files, kept under the SHA-256 of their content.
+"""Uploaded files: rows of the catalog, and what they contain under its SHA-256.
 
 ::
 
-    files/<sha256>          the content
-    files/<sha256>.json     what it is called: written last, so a file exists when this does
-    files/incoming/         uploads under way; emptied when the store is opened
+    bindery.db               what each file is called; a file is there when its row is
+    files/<sha256>           the contents, where they are not in S3
+    files/incoming/          uploads under way, and copies from S3
 
 What a user calls a file is data and never part of a path.
 """
@@ -19,24 +19,47 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
+from typing import BinaryIO
 
-import orjson
+from sqlalchemy import Connection, delete, exists, insert, select, update
 
-from bindery.errors import FileTooLarge, InvalidValue, StorageError, UnknownFile
+from bindery.errors import FileTooLarge, InvalidValue, UnknownFile
+from bindery.models.cache import storage_errors
+from bindery.store.blobs import Blobs
+from bindery.store.database import Database
+from bindery.store.database.tables import contents, files, leftovers
+from bindery.store.derived import forget_content
 
 _LONGEST_NAME = 1024
-# An upload that has not been written to for so long belongs to a process that is gone.
+_ID = re.compile(r"[0-9a-f]{64}|file-[0-9a-f]{24}")
+# An upload that has not been written to for so long belongs to a process that is gone, and so does
+# a content for so long without a file.
 _ABANDONED_S = 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """A kept file: ``id`` is the SHA-256 of its content, ``uploaded_at`` seconds since 1970."""
+    """A kept file: ``sha256`` is of its content, ``uploaded_at`` in seconds since 1970.
+
+    Its ``id`` is that digest too, but of an upload for a ``purpose``, which is a file of its own.
+    """
 
     id: str
     name: str
     size_bytes: int
     uploaded_at: float
+    sha256: str
+    purpose: str = ""
+
+    def __post_init__(self) -> None:
+        try:
+            long = len(self.name.encode("utf-8")) > _LONGEST_NAME
+        except UnicodeEncodeError:
+            raise InvalidValue("The file's name is not Unicode.", param="filename") from None
+        if long:
+            raise InvalidValue(
+                f"The file's name is over {_LONGEST_NAME} bytes long.", param="filename"
+            )
 
 
 class Incoming:
@@ -51,47 +74,60 @@ class Incoming:
         self._size_bytes = 0
 
     def write(self, piece: bytes) -> None:
-        """Take the next piece. Raises FileTooLarge past the limit, StorageError on a full disk."""
+        """Take the next piece. Raises FileTooLarge past the limit, StorageFull on a full disk."""
         self._size_bytes += len(piece)
         if self._size_bytes > self._limit_bytes:
             raise FileTooLarge(
-                f"The file is larger than {_megabytes(self._limit_bytes)}.",
+                f"The file is larger than {self._limit_bytes / 1024 / 1024:g} MB.",
                 remedy="Split it, or raise BINDERY_UPLOAD_LIMIT_MB.",
                 param="file",
             )
         self._digest.update(piece)
         rest = memoryview(piece)
         while rest:
-            with _storage_errors(self._path.parent):
+            with storage_errors(self._path.parent):
                 rest = rest[self._file.write(rest) :]
 
-    def keep(self, name: str) -> StoredFile:
-        """Make it a file of the store: found again after a restart, whatever happens next."""
-        _check_name(name)
-        stored = StoredFile(self._digest.hexdigest(), name, self._size_bytes, time.time())
-        with _storage_errors(self._path.parent):
+    def keep(self, name: str, *, purpose: str = "") -> StoredFile:
+        """Make it a file of the store: found again after a restart, whatever happens next.
+
+        Without a purpose the same content again is the same file, under its last name. Raises
+        InvalidValue for a name that is none, StorageError.
+        """
+        sha256 = self._digest.hexdigest()
+        file = StoredFile(
+            id=f"file-{secrets.token_hex(12)}" if purpose else sha256,
+            name=name,
+            size_bytes=self._size_bytes,
+            uploaded_at=time.time(),
+            sha256=sha256,
+            purpose=purpose,
+        )
+        with storage_errors(self._path.parent):
             os.fsync(self._file.fileno())
-            self._store.place(self._path, stored)
-        return stored
+        self._store.add(self._path, file)
+        return file
 
 
 class FileStore:
-    """Files under one folder. Safe to use from several threads and processes."""
+    """The files of a database and their contents. Safe to use from several threads and processes.
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    ``folder`` is where uploads lie until they are whole.
+    """
+
+    def __init__(self, database: Database, blobs: Blobs, folder: Path) -> None:
+        self._database = database
+        self._blobs = blobs
         self._incoming = folder / "incoming"
-        with _storage_errors(folder):
+        with storage_errors(folder):
             self._incoming.mkdir(parents=True, exist_ok=True)
-            for path in self._incoming.iterdir():
-                if _is_abandoned(path):
-                    path.unlink(missing_ok=True)
+        self._sweep()
 
     @contextmanager
     def receive(self, *, limit_bytes: int) -> Generator[Incoming]:
         """Take in a file of at most ``limit_bytes``. What was not kept at the end is gone."""
         path = self._incoming / secrets.token_hex(16)
-        with _storage_errors(self._incoming):
+        with storage_errors(self._incoming):
             # Unbuffered: a buffer that could not be written would be tried again when closed.
             file = path.open("xb", buffering=0)
         try:
@@ -100,105 +136,109 @@ class FileStore:
         finally:
             path.unlink(missing_ok=True)
 
-    def place(self, path: Path, stored: StoredFile) -> None:
-        """Move a whole, synced file to its place and write down what it is called."""
-        path.replace(self._folder / stored.id)
-        record = {"name": stored.name, "size": stored.size_bytes, "uploaded_at": stored.uploaded_at}
-        draft = self._incoming / f"{secrets.token_hex(16)}.json"
-        with draft.open("xb") as file:
-            file.write(orjson.dumps(record))
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(self._record(stored.id))
-        _sync_folder(self._folder)
+    def add(self, path: Path, file: StoredFile) -> None:
+        """Keep the whole, synced content at ``path`` and its row. Raises StorageError."""
+        with self._database.writing() as connection:
+            _note(connection, file.sha256, time.time())
+        self._blobs.prepare(path, file.sha256)
+        with self._database.writing() as connection:
+            # Within the transaction nobody deletes; the row comes after what it stands for.
+            self._blobs.place(path, file.sha256)
+            _put(connection, file)
+            connection.execute(delete(leftovers).where(leftovers.c.sha256 == file.sha256))
 
     def __iter__(self) -> Iterator[StoredFile]:
         """Every file, oldest first."""
-        files: list[StoredFile] = []
-        for path in self._folder.glob("*.json"):
-            with suppress(UnknownFile):  # deleted a moment ago
-                files.append(self.get(path.stem))
-        return iter(sorted(files, key=lambda file: (file.uploaded_at, file.id)))
+        with self._database.reading() as connection:
+            rows = connection.execute(_FILES.order_by(files.c.uploaded_at, files.c.id)).all()
+        return iter([StoredFile(*row) for row in rows])
 
     def get(self, file_id: str) -> StoredFile:
         """Raises UnknownFile where there is none of that id."""
-        path = self._record(file_id)
-        try:
-            record = orjson.loads(path.read_bytes())
-            return StoredFile(file_id, record["name"], record["size"], record["uploaded_at"])
-        except FileNotFoundError as error:
-            raise _unknown(file_id) from error
-        except (ValueError, KeyError, TypeError) as error:
-            raise StorageError(
-                f"{path} is not a file's record.", remedy="Delete it and upload the file again."
-            ) from error
+        with self._database.reading() as connection:
+            return _find(connection, file_id)
 
-    def path(self, file_id: str) -> Path:
-        """Where the content lies, to be read. Raises UnknownFile where there is none."""
-        self.get(file_id)
-        return self._folder / file_id
+    def open(self, file_id: str) -> BinaryIO:
+        """Its content, to be read. Raises UnknownFile, StorageError where it is gone."""
+        return self._blobs.open(self.get(file_id).sha256)
+
+    @contextmanager
+    def as_path(self, file_id: str) -> Generator[Path]:
+        """Its content as a file on this machine, within the block. Raises as :meth:`open` does."""
+        with self._blobs.as_path(self.get(file_id).sha256) as path:
+            yield path
 
     def delete(self, file_id: str) -> None:
-        """Remove content and record. Raises UnknownFile where there is none."""
-        with _storage_errors(self._folder):
-            try:
-                self._record(file_id).unlink()
-            except FileNotFoundError as error:
-                raise _unknown(file_id) from error
-            (self._folder / file_id).unlink(missing_ok=True)
-            _sync_folder(self._folder)
+        """Remove a file, and with the last of a content that and all that was made from it.
 
-    def _record(self, file_id: str) -> Path:
-        # The id comes from outside: only what a digest looks like becomes part of a path.
-        if not re.fullmatch(r"[0-9a-f]{64}", file_id):
-            raise _unknown(file_id)
-        return self._folder / f"{file_id}.json"
+        Raises UnknownFile where there is none, StorageError.
+        """
+        with self._database.freeing() as connection:
+            sha256 = _find(connection, file_id).sha256
+            connection.execute(delete(files).where(files.c.id == file_id))
+            if not connection.scalar(select(exists().where(files.c.sha256 == sha256))):
+                forget_content(connection, sha256)
+                connection.execute(delete(contents).where(contents.c.sha256 == sha256))
+                _note(connection, sha256, 0)
+        self._clear(0)
 
+    def _sweep(self) -> None:
+        """Remove what processes that are gone left behind."""
+        oldest = time.time() - _ABANDONED_S
+        with storage_errors(self._incoming):
+            for path in self._incoming.iterdir():
+                with suppress(FileNotFoundError):  # whole, and moved to its place, a moment ago
+                    if path.stat().st_mtime < oldest:
+                        path.unlink()
+        self._clear(oldest)
 
-def _is_abandoned(path: Path) -> bool:
-    try:
-        return time.time() - path.stat().st_mtime > _ABANDONED_S
-    except FileNotFoundError:  # whole, and moved to its place, a moment ago
-        return False
-
-
-def _check_name(name: str) -> None:
-    try:
-        long = len(name.encode("utf-8")) > _LONGEST_NAME
-    except UnicodeEncodeError:
-        raise InvalidValue("The file's name is not Unicode.", param="filename") from None
-    if long:
-        raise InvalidValue(f"The file's name is over {_LONGEST_NAME} bytes long.", param="filename")
-
-
-def _unknown(file_id: str) -> UnknownFile:
-    return UnknownFile(
-        f"There is no file {file_id[:80]!r}.",
-        remedy="GET /files lists those there are; POST /files/upload adds one.",
-        param="file_id",
-    )
+    def _clear(self, oldest: float) -> None:
+        """Remove the contents that lie about since then, but for those that a file has."""
+        old = select(leftovers.c.sha256).where(leftovers.c.since <= oldest)
+        with self._database.reading() as connection:
+            if not connection.scalars(old).first():
+                return
+        # Within a transaction that writes, so that nobody adds a file with the content meanwhile.
+        with self._database.freeing() as connection:
+            digests = connection.scalars(old).all()
+            for sha256 in digests:
+                if not connection.scalar(select(exists().where(contents.c.sha256 == sha256))):
+                    self._blobs.delete(sha256)
+            connection.execute(delete(leftovers).where(leftovers.c.since <= oldest))
 
 
-def _megabytes(size_bytes: int) -> str:
-    return f"{size_bytes / 1024 / 1024:g} MB"
+_FILES = select(
+    files.c.id,
+    files.c.name,
+    contents.c.size_bytes,
+    files.c.uploaded_at,
+    files.c.sha256,
+    files.c.purpose,
+).join(contents)
 
 
-def _sync_folder(folder: Path) -> None:
-    if os.name == "nt":
-        return  # Windows cannot open a folder to sync it
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _find(connection: Connection, file_id: str) -> StoredFile:
+    # What no id looks like may be no text of the database either.
+    row = _ID.fullmatch(file_id) and connection.execute(_FILES.where(files.c.id == file_id)).first()
+    if not row:
+        raise UnknownFile(
+            f"There is no file {file_id[:80]!r}.",
+            remedy="GET /files lists those there are; POST /files/upload adds one.",
+            param="file_id",
+        )
+    return StoredFile(*row)
 
 
-@contextmanager
-def _storage_errors(folder: Path) -> Generator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise StorageError(
-            f"{folder} cannot be written: {error.strerror or error}.",
-            remedy="Free some space, or set BINDERY_HOME to a folder that can be written.",
-        ) from error
+def _put(connection: Connection, file: StoredFile) -> None:
+    if not connection.scalar(select(exists().where(contents.c.sha256 == file.sha256))):
+        connection.execute(insert(contents).values(sha256=file.sha256, size_bytes=file.size_bytes))
+    values = {"name": file.name, "purpose": file.purpose, "uploaded_at": file.uploaded_at}
+    # Not deleted and put again: what refers to it is to stay.
+    changed = connection.execute(update(files).where(files.c.id == file.id).values(values))
+    if not changed.rowcount:
+        connection.execute(insert(files).values(id=file.id, sha256=file.sha256, **values))
+
+
+def _note(connection: Connection, sha256: str, since: float) -> None:
+    connection.execute(delete(leftovers).where(leftovers.c.sha256 == sha256))
+    connection.execute(insert(leftovers).values(sha256=sha256, since=since))

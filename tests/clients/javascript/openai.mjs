@@ -1,7 +1,7 @@
 // openai for JavaScript: base64 by default, as the one for Python.
 
 import assert from "node:assert/strict";
-import OpenAI from "openai";
+import OpenAI, { toFile } from "openai";
 import { NOWHERE, PROMPTED, VANILLA, check, main, refused, same } from "./checking.mjs";
 
 const client = (server, apiKey = server.key) =>
@@ -79,6 +79,29 @@ check(
   },
   ["keyed"],
 );
+
+check("files", "upload, list, retrieve, content, delete", async (server) => {
+  const { files } = client(server);
+  const content = "# Köln\n\nLoose paper gets lost. 北京";
+  const made = await files.create({ file: await toFile(Buffer.from(content), "Bücher.md"), purpose: "user_data" });
+  assert.deepEqual([made.object, made.filename, made.purpose], ["file", "Bücher.md", "user_data"]);
+  assert.deepEqual(await files.retrieve(made.id), made);
+  assert.equal(await (await files.content(made.id)).text(), content);
+  const second = await files.create({ file: await toFile(Buffer.from(content), "b.md"), purpose: "assistants" });
+  const listed = [];
+  for await (const file of files.list({ limit: 1 })) listed.push(file.id);
+  assert.deepEqual(listed.slice(0, 2), [second.id, made.id]);
+  for (const { id } of [made, second]) {
+    assert.equal((await files.delete(id)).deleted, true);
+    await refused(files.retrieve(id), OpenAI.NotFoundError, id, { code: "unknown_file" });
+  }
+});
+
+check("files", "a purpose that is none: BadRequestError", async (server) => {
+  const file = await toFile(Buffer.from("text"), "a.md");
+  const asked = client(server).files.create({ file, purpose: "fun" });
+  await refused(asked, OpenAI.BadRequestError, "fun", { param: "purpose" });
+});
 
 check("request id", "on answers and on errors", async (server) => {
   const answer = await client(server).embeddings.create({ model: VANILLA, input: "text" });

@@ -184,6 +184,31 @@ def _(server: Server) -> None:
         equal("tokens cut", raw.headers["x-bindery-truncated-tokens"], str(cut_tokens))
 
 
+@check("files", "upload, list, retrieve, content, delete")
+def _(server: Server) -> None:
+    files = client(server).files
+    content = "# Köln\n\nLoose paper gets lost. 北京".encode()
+    made = files.create(file=("Bücher.md", content), purpose="user_data")
+    facts = (made.object, made.bytes, made.filename, made.purpose)
+    equal("the file", facts, ("file", len(content), "Bücher.md", "user_data"))
+    equal("retrieved", files.retrieve(made.id), made)
+    equal("its content", files.content(made.id).read(), content)
+    second = files.create(file=content, purpose="assistants")
+    listed = [file.id for file in files.list(limit=1)]
+    equal("newest first, page by page", listed[:2], [second.id, made.id])
+    equal("by purpose", second.id in [one.id for one in files.list(purpose="user_data")], False)
+    for one in (made, second):
+        equal("deleted", files.delete(one.id).deleted, True)
+        with refused(openai.NotFoundError, one.id, code="unknown_file"):
+            files.retrieve(one.id)
+
+
+@check("files", "a purpose that is none: BadRequestError that names the field")
+def _(server: Server) -> None:
+    with refused(openai.BadRequestError, "fun", param="purpose"):
+        client(server).files.create(file=b"text", purpose="fun")
+
+
 @check("request id", "on answers and on errors; one's own comes back")
 def _(server: Server) -> None:
     embeddings = client(server).embeddings

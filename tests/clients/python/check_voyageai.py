@@ -80,6 +80,26 @@ def _(server: Server) -> None:
         equal("tokens are counted", answer.total_tokens > 0, True)
 
 
+@check("chunks", "contextualized_embed")
+def _(server: Server) -> None:
+    def rows(documents: list[list[str]], **wishes: object) -> list[list]:
+        answer = client(server).contextualized_embed(documents, VANILLA, "document", **wishes)
+        equal(
+            "documents are in order",
+            [one.index for one in answer.results],
+            [*range(len(documents))],
+        )
+        return [one.embeddings for one in answer.results]
+
+    alone = server.vectors(server.texts)
+    exact([row for [row] in rows([[text] for text in server.texts])], alone)
+    [together] = rows([server.texts])
+    equal("a vector for each chunk", len(together), len(server.texts))
+    equal("read with the others", together[0] != alone[0], True)
+    [packed] = rows([server.texts], output_dtype="ubinary")
+    equal("bits", [len(row) for row in packed], [len(alone[0]) // 8] * len(server.texts))
+
+
 @check("truncation", "truncation true, its default, cuts the end")
 def _(server: Server) -> None:
     same(embed(server, [server.too_long]), [server.expected["cut"]["end"]])

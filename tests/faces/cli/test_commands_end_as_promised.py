@@ -145,6 +145,23 @@ def test_chunks_are_shown_and_counted(run: Run, documents: Path):
         assert row[:4] == [str(chunk[key]) for key in ("index", "start", "end", "tokens")]
 
 
+def test_a_chunk_is_shown_with_its_place(run: Run, documents: Path):
+    file = documents / "placed.md"
+    file.write_text("# One\n\ntext\n\n## Two\n\nmore " + "and more " * 30)
+    options = ("--strategy", "parent-child", "--size", 24, "--parent-size", 48)
+    asked = ("chunk", file, *options, "--context", "headings")
+    answer = json.loads(run(*asked, "--json").stdout)
+    last = answer["chunks"][-1]
+    assert answer["context"] == "headings"
+    assert (last["headings"], last["context"]) == (["One", "Two"], "One > Two\n\n")
+    assert last["parent"]["start"] < last["start"] < last["end"] == last["parent"]["end"]
+    assert (last["page"], last["cut_at"]) == (None, None)
+    shown = run(*asked).stdout.splitlines()
+    assert shown[0].split() == ["index", "start", "end", "tokens", "parent", "headings", "text"]
+    parent = f"{last['parent']['start']}:{last['parent']['end']}"
+    assert shown[-1].split()[4:8] == [parent, "One", ">", "Two"]
+
+
 def test_chunks_over_the_window_are_told(run: Run, documents: Path):
     result = run("chunk", documents / "long.md", "--size", 1000, "--json")
     answer = json.loads(result.stdout)
@@ -152,6 +169,8 @@ def test_chunks_over_the_window_are_told(run: Run, documents: Path):
         max(0, one["tokens"] - 254) for one in answer["chunks"]
     ]
     assert any(one["tokens_cut"] for one in answer["chunks"])
+    for one in answer["chunks"]:
+        assert (one["cut_at"] is not None) == (one["tokens_cut"] > 0)
     assert "longer than the 254 tokens" in run("chunk", documents / "long.md", "--size", 999).stderr
 
 

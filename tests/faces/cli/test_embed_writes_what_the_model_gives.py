@@ -10,10 +10,9 @@ from arro3.io import read_parquet
 from bindery import documents as reading
 from bindery.encoders import Encoder
 from bindery.faces.cli.embed import Wish, embedded
-from bindery.faces.cli.inputs import Pages, Piece
+from bindery.faces.cli.inputs import Piece
 from bindery.faces.cli.writers import WRITERS
 from bindery.library import Library
-from bindery.types import Block, Document, Span
 
 from .conftest import Run
 
@@ -157,6 +156,17 @@ def test_what_has_no_text_gives_a_file_without_records(
     assert READ[suffix](out) == []
 
 
+@pytest.mark.parametrize("option", [["--strategy", "late"], ["--context", "headings"]])
+def test_what_takes_more_than_a_chunk_is_for_folders(run: Run, tmp_path: Path, option: list[str]):
+    (tmp_path / "a.md").write_text("# A\n\nLoose paper.")
+
+    result = run("embed", str(tmp_path / "a.md"), "--out", str(tmp_path / "a.parquet"), *option)
+
+    assert result.exit_code == 2, result.output
+    assert "bindery embed FOLDER --out DIR" in result.output
+    assert not (tmp_path / "a.parquet").exists()
+
+
 @pytest.mark.parametrize("suffix", WRITERS)
 def test_work_that_stops_midway_leaves_no_file(suffix: str, tmp_path: Path):
     from bindery.errors import EngineError
@@ -184,10 +194,3 @@ def test_texts_are_read_only_as_far_as_they_are_needed(library: Library):
 
     first = next(embedded(pieces(), library, "vanilla", Wish("document")))
     assert len(first) == taken < 5000
-
-
-def test_a_chunk_is_on_the_page_that_it_begins_on():
-    blocks = (Block("page", Span(0, 10), page=1), Block("page", Span(12, 20), page=2))
-    pages = Pages(Document("x" * 20, "pdf", "x.pdf", blocks))
-    assert [pages.at(place) for place in (0, 9, 10, 12, 19)] == [1, 1, 1, 2, 2]
-    assert Pages(Document("x", "text", "x.txt")).at(0) is None

@@ -149,7 +149,7 @@ SPEAKERS: Mapping[str, Speaker] = {
 }
 """By the name of the translation. Those that compare texts or embed each token are not here."""
 
-ELSEWHERE = {"tei_embed_all", "tei_similarity"}
+ELSEWHERE = {"tei_embed_all", "tei_similarity", "create_contextualized_embeddings"}
 """Translations with tests of their own."""
 
 EMBEDS: Mapping[str, Translation] = {

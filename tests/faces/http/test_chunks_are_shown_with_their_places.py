@@ -2,9 +2,8 @@
 
 import pytest
 from starlette.testclient import TestClient
+from tests.chunking.strategies import STRATEGIES
 from tests.documents.samples import FIRST, HEADING, SAMPLES, SECOND
-
-from bindery.chunking import CHUNKERS
 
 NAMES = {"text": "a.txt", "markdown": "a.md", "html": "a.html", "pdf": "a.pdf", "docx": "a.docx"}
 PROSE = " ".join(f"Sentence number {n} stands in a row of many." for n in range(200)).encode()
@@ -24,7 +23,7 @@ def test_every_kind_of_document(client, kind):
     shown = answer.json()
     assert (shown["file_id"], shown["filename"], shown["kind"]) == (file_id, NAMES[kind], kind)
     assert (shown["strategy"], shown["model"]) == ("recursive", "vanilla")
-    assert (shown["size"], shown["overlap"]) == (254, 0)
+    assert (shown["size"], shown["overlap"]) == (128, 0)
     text = " ".join(chunk["text"] for chunk in shown["chunks"])
     assert all(part in text for part in (HEADING, FIRST, SECOND))
     assert shown["chunks"][0]["page"] == (1 if kind == "pdf" else None)
@@ -44,10 +43,12 @@ def test_pages_and_headings_are_those_a_chunk_begins_under(client):
     assert {chunk["heading"] for chunk in chunks} == {None, "One", "Two"}
 
 
-@pytest.mark.parametrize("strategy", CHUNKERS)
+@pytest.mark.parametrize("strategy", STRATEGIES)
 def test_chunks_keep_to_size_and_say_what_would_be_cut(client, strategy):
-    file_id = upload(client, "prose.txt", PROSE)
-    shown = client.get(f"/chunk/{strategy}/file/{file_id}?size=300&overlap=20").json()
+    file_id = upload(client, "prose.py" if strategy == "code" else "prose.txt", PROSE)
+    context = "none" if strategy == "late" else "title"
+    query = f"size=300&overlap=20&context={context}"
+    shown = client.get(f"/chunk/{strategy}/file/{file_id}?{query}").json()
     assert shown["total_chunks"] == len(shown["chunks"]) > 1
     assert shown["total_characters"] == len(PROSE)
     text = PROSE.decode()
@@ -56,6 +57,14 @@ def test_chunks_keep_to_size_and_say_what_would_be_cut(client, strategy):
         assert text[chunk["start"] : chunk["end"]] == chunk["text"]
         assert chunk["tokens"] <= 300
         assert chunk["truncated_tokens"] == max(0, chunk["tokens"] - 254)
+        assert chunk["context"] == ("prose\n\n" if context == "title" else "")
+        if chunk["truncated_tokens"]:
+            assert chunk["start"] < chunk["truncated_start"] < chunk["end"]
+        else:
+            assert chunk["truncated_start"] is None
+        parent = chunk["parent"]
+        assert (parent is None) == (strategy != "parent-child")
+        assert parent is None or parent["start"] <= chunk["start"] < chunk["end"] <= parent["end"]
 
     body = {"chunks": shown["chunks"], "truncate": "end"}
     answer = client.post("/embedding/vanilla/generate?preview=1", json=body)
@@ -72,10 +81,20 @@ def test_a_preview_limits_what_is_shown_and_not_what_is_counted(client):
     assert {**shown, "chunks": None} == {**whole, "chunks": None}
 
 
+def test_what_a_strategy_spends_on_the_model_is_told(client):
+    file_id = upload(client, "prose.txt", PROSE)
+    plain = client.get(f"/chunk/sentence/file/{file_id}").json()
+    assert plain["tokens_spent"] == 0
+    shown = client.get(f"/chunk/semantic/file/{file_id}").json()
+    sentences = PROSE.decode().count(". ") + 1
+    tokens = sum(chunk["tokens"] for chunk in shown["chunks"])
+    assert shown["tokens_spent"] == tokens + 2 * sentences
+
+
 @pytest.mark.parametrize(
     ("address", "status", "code", "param"),
     [
-        ("/chunk/semantic/file/{id}", 404, "unknown_strategy", "strategy"),
+        ("/chunk/magic/file/{id}", 404, "unknown_strategy", "strategy"),
         ("/chunk/fixed/file/{id}?model=vanila", 404, "unknown_model", "model"),
         ("/chunk/fixed/file/{id}?model=colbert", 424, "model_missing", None),
         ("/chunk/fixed/file/" + "0" * 64, 404, "unknown_file", "file_id"),
@@ -83,6 +102,10 @@ def test_a_preview_limits_what_is_shown_and_not_what_is_counted(client):
         ("/chunk/fixed/file/{id}?size=many", 400, "invalid_value", "size"),
         ("/chunk/fixed/file/{id}?size=" + "9" * 5000, 400, "invalid_value", "size"),
         ("/chunk/fixed/file/{id}?size=10&overlap=10", 400, "invalid_value", "overlap"),
+        ("/chunk/fixed/file/{id}?context=all", 400, "invalid_value", "context"),
+        ("/chunk/late/file/{id}?context=title", 400, "invalid_value", "context"),
+        ("/chunk/fixed/file/{id}?parent_size=512", 400, "invalid_value", "parent_size"),
+        ("/chunk/parent-child/file/{id}?size=9&parent_size=5", 400, "invalid_value", "parent_size"),
         ("/chunk/fixed/file/{id}?preview=-1", 400, "invalid_value", "preview"),
     ],
 )
@@ -92,6 +115,26 @@ def test_what_cannot_be_done_is_told(client, address, status, code, param):
     assert answer.status_code == status, answer.text
     error = answer.json()["error"]
     assert (error["code"], error["param"]) == (code, param)
+
+
+def test_headings_lead_to_a_chunk_and_may_go_before_it(client):
+    text = b"# One\n\ntext\n\n## Two\n\nmore " + b"and more " * 30
+    file_id = upload(client, "headings.md", text)
+    query = "size=24&context=headings"
+    shown = client.get(f"/chunk/fixed/file/{file_id}?{query}").json()
+    last = shown["chunks"][-1]
+    assert shown["context"] == "headings"
+    assert (last["headings"], last["heading"]) == (["One", "Two"], "Two")
+    assert last["context"] == "One > Two\n\n"
+
+    # What the chunks are is what is embedded: the context and the text.
+    answer = client.post("/embedding/vanilla/generate", json={"chunks": [last]}).json()
+    whole = {"chunks": [last["context"] + last["text"]]}
+    assert answer["tokens_used"] == [last["tokens"] + 2]
+    same = client.post("/embedding/vanilla/generate", json=whole).json()
+    assert answer["embeddings"] == same["embeddings"]
+    bad = client.post("/embedding/vanilla/generate", json={"chunks": [{**last, "context": 1}]})
+    assert (bad.status_code, bad.json()["error"]["param"]) == (400, "chunks")
 
 
 @pytest.mark.parametrize(

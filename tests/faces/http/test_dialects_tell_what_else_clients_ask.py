@@ -160,7 +160,8 @@ def test_models_are_listed_for_clients_without_a_prefix(client):
 @pytest.mark.parametrize(
     ("body", "param"),
     [
-        ({"late_chunking": True}, "late_chunking"),
+        ({"late_chunking": True, "titles": ["a"]}, "titles"),
+        ({"late_chunking": True, "input": ["a", ""]}, "input"),
         ({"embedding_type": "int8"}, "embedding_type"),
         ({"embedding_type": ["float", "binary"]}, "embedding_type"),
         ({"embedding_type": {}}, "embedding_type"),

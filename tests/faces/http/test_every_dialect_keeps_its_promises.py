@@ -51,7 +51,7 @@ def test_every_dialect_has_its_addresses():
     assert found == {
         "/embedding/{model_id:path}/generate",
         *("/v1/embeddings", "/embeddings", "/v1/embed", "/v2/embed", "/embed", "/embed_all"),
-        *("/similarity", "/", "/api/embed", "/api/embeddings"),
+        *("/similarity", "/", "/api/embed", "/api/embeddings", "/v1/contextualizedembeddings"),
     }
     found = {path for dialect in DIALECTS for one in dialect.reranks for path in one.paths}
     assert found == {"/v1/rerank", "/v2/rerank", "/rerank"}
@@ -176,6 +176,7 @@ def told(answer: Any) -> dict[str, Any]:
 SHAPES = {
     "/embedding/vanilla/generate": {"error"},
     "/v1/embeddings": {"error", "detail"},
+    "/v1/contextualizedembeddings": {"error", "detail"},
     "/embeddings": {"error", "detail"},
     "/v1/rerank": {"error", "detail", "message"},
     "/v1/models/nobody/nothing": {"error"},
@@ -238,7 +239,7 @@ def test_faults_have_the_dialects_status_and_say_when_to_come_back(fault, path):
     assert b"What to do." in answer.body
 
 
-@pytest.mark.parametrize("name", EMBEDS)
+@pytest.mark.parametrize("name", [name for name in EMBEDS if "contextualized" not in name])
 def test_several_vectors_of_a_text_are_given_where_there_is_room_for_them(families, name):
     client, library = families
     if name in ELSEWHERE:

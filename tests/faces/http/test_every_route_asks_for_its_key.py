@@ -240,6 +240,18 @@ def test_both_headers_show_a_key_and_the_scheme_is_any_case(closed_app, keys):
         assert ask(closed_app, "GET", "/docs", headers).status == 200
 
 
+def test_to_cut_by_meaning_a_key_must_open_embedding_too(closed_app, keys):
+    path = f"/chunk/semantic/file/{'0' * 64}"
+    refused = ask(closed_app, "GET", path, keys[1][Scope.FILES])
+
+    assert refused.status == 403
+    assert b"--scope embed" in refused.body
+    assert (
+        ask(closed_app, "GET", path.replace("semantic", "fixed"), keys[1][Scope.FILES]).status
+        == 404
+    )
+
+
 def test_a_key_in_the_address_is_none(closed_app, keys):
     text = keys[1][Scope.ADMIN]["authorization"].removeprefix("Bearer ")
     for path in (f"/docs?key={text}", f"/docs?api_key={text}", f"/docs/{text}"):

@@ -2,14 +2,17 @@
 
 import asyncio
 import shutil
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
 
 import pytest
+from sqlalchemy.exc import OperationalError
 from starlette.testclient import TestClient
 
 from bindery.engines.openvino import OpenVinoEngine
+from bindery.errors import StorageError
 from bindery.faces.http.app import create_app
 from bindery.faces.http.pools import Pool
 from bindery.library import Library
@@ -66,6 +69,25 @@ def test_a_server_without_models_lives_but_is_not_ready_until_it_has_one(
         sources = [FolderSource(minilm_folder)]
         Library(tmp_path).preload(["vanilla"], sources, progress=lambda *_: None)
         assert when_loaded(client)[0] == 200
+
+
+def test_a_disk_that_failed_makes_it_not_ready_and_says_why(tmp_path, home):
+    (tmp_path / "models").symlink_to(home / "models")
+    shutil.copy(home / "models.lock.json", tmp_path)
+    library = Library(tmp_path, precision="f32")
+    app = create_app(library, Settings(home=tmp_path, precision="f32"))
+    failed = sqlite3.OperationalError("disk I/O error")
+    failed.sqlite_errorcode = sqlite3.SQLITE_IOERR_FSYNC
+    with TestClient(app, base_url="http://127.0.0.1") as client:
+        assert when_loaded(client)[0] == 200
+        with pytest.raises(StorageError), library.database.writing():
+            raise OperationalError("COMMIT", None, failed)
+        status, answer = when_loaded(client)
+
+        assert (status, answer["status"]) == (503, "not_ready")
+        assert "met an error of its disk" in answer["storage"]
+        refused = client.post("/files/upload", files={"file": ("a.txt", b"paper")})
+        assert refused.status_code == 507, "what it cannot keep, it does not say to have kept"
 
 
 def test_a_model_that_is_refused_makes_it_not_ready_and_says_why(open_app, tmp_path, home):
@@ -179,7 +201,7 @@ def test_it_is_told_while_every_pool_is_busy(own_client):
     assert pools
 
     async def fill() -> list[asyncio.Task]:
-        return [asyncio.create_task(pool.run(goes_on.wait)) for pool in pools for _ in range(64)]
+        return [asyncio.create_task(pool.run(goes_on.wait)) for pool in pools for _ in range(32)]
 
     tasks = own_client.portal.call(fill)
     too_long = threading.Timer(30, goes_on.set)

@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 import numpy as np
 import pytest
 from starlette.testclient import TestClient
+from tests.faces.http.jobs_asked import finish
 
 from bindery.faces.http import examples
 
@@ -16,17 +17,18 @@ def operations(client: TestClient) -> list[tuple[str, str, dict]]:
         for path, methods in client.get("/openapi.json").json()["paths"].items()
         for method, operation in methods.items()
     ]
-    # What is uploaded is there for the others, and deleted last.
-    order = {"upload_file": -1, "delete_file": 1}
-    return sorted(found, key=lambda row: order.get(row[2]["operationId"], 0))
+    # What is uploaded is there for the others, a job for those that follow it; deleted last.
+    order = {"upload_file": -2, "create_openai_file": -2, "create_job": -1}
+    return sorted(found, key=lambda row: order.get(row[2]["operationId"], row[0] == "delete"))
 
 
-def address(path: str, operation: dict) -> str:
+def address(path: str, operation: dict, named: dict[str, str]) -> str:
+    """Where an example asks; ``named`` are the ids that were made, by those that it shows."""
     query = {}
     for parameter in operation.get("parameters", ()):
         for example in parameter["schema"].get("examples", ()):
             if parameter["in"] == "path":
-                path = path.replace("{" + parameter["name"] + "}", example)
+                path = path.replace("{" + parameter["name"] + "}", named.get(example, example))
             else:
                 query[parameter["name"]] = example
     assert "{" not in path
@@ -35,21 +37,29 @@ def address(path: str, operation: dict) -> str:
 
 def test_every_example_works_when_sent(client):
     sent = 0
+    named: dict[str, str] = {}
     for method, path, operation in operations(client):
-        target = address(path, operation)
+        target = address(path, operation, named)
         content = operation.get("requestBody", {}).get("content", {})
         bodies: list[dict] = [
             {"json": example["value"]}
             for example in content.get("application/json", {}).get("examples", {}).values()
         ]
         for example in content.get("multipart/form-data", {}).get("examples", {}).values():
-            bodies.append({"files": {"file": (example["x-filename"], example["value"]["file"])}})
+            fields = dict(example["value"])
+            file = (example["x-filename"], fields.pop("file"))
+            bodies.append({"files": {"file": file}, "data": fields})
         assert bodies or "requestBody" not in operation, f"{path} has no example"
         for body in bodies or [{}]:
             answer = client.request(method, target, **body)
             expected = min(status for status in operation["responses"] if status != "default")
             assert str(answer.status_code) == expected, f"{method} {target}: {answer.text}"
             sent += 1
+            if operation["operationId"] == "create_openai_file":
+                named[examples.OPENAI_FILE_ID] = answer.json()["id"]
+            if operation["operationId"] == "create_job":
+                named[examples.JOB_ID] = job_id = answer.json()["job_id"]
+                assert finish(client, job_id)["state"] == "done"
     assert sent >= len(operations(client))
 
 
@@ -59,11 +69,25 @@ ROUTES = {
     "GET /files/{file_id}",
     "DELETE /files/{file_id}",
     "GET /chunk/{strategy}/file/{file_id}",
+    "POST /v1/files",
+    "GET /v1/files",
+    "GET /v1/files/{file_id}",
+    "GET /v1/files/{file_id}/content",
+    "DELETE /v1/files/{file_id}",
+    "POST /jobs",
+    "GET /jobs",
+    "GET /jobs/{job_id}",
+    "DELETE /jobs/{job_id}",
+    "GET /jobs/{job_id}/files",
+    "POST /jobs/{job_id}/cancel",
+    "GET /jobs/{job_id}/events",
+    "GET /jobs/{job_id}/results",
     "POST /embedding/{model_id}/generate",
     "GET /models",
     "GET /rotations",
     "GET /rotations/{name}",
     "POST /v1/embeddings",
+    "POST /v1/contextualizedembeddings",
     "POST /v1/rerank",
     "POST /v2/embed",
     "POST /v1/embed",

@@ -21,15 +21,24 @@ from bindery.faces.cli.exits import (
 from bindery.faces.cli.options import (
     AnyDimensions,
     Config,
+    Context,
     Device,
     Dimensions,
     Engine,
+    Files,
     FormName,
+    Hidden,
     Json,
+    Lines,
     Model,
+    Out,
     Overlap,
+    ParentSize,
+    Precision,
+    ResultFormat,
     Role,
     Size,
+    SkipUnsupported,
     Strategy,
     Title,
     Turned,
@@ -156,6 +165,7 @@ def models(json: Json = False) -> None:
     epilog="Examples:\n"
     "  bindery chunk report.pdf\n"
     "  bindery chunk report.pdf --strategy sentence --size 128 --overlap 16\n"
+    "  bindery chunk notes.md --strategy parent-child --context headings\n"
     "  cat notes.txt | bindery chunk - --json"
 )
 def chunk(
@@ -163,6 +173,8 @@ def chunk(
     strategy: Strategy = "recursive",
     size: Size = None,
     overlap: Overlap = 0,
+    context: Context = "none",
+    parent_size: ParentSize = None,
     model: Model = "vanilla",
     json: Json = False,
 ) -> None:
@@ -171,7 +183,8 @@ def chunk(
     from bindery.faces.cli.chunk import chunk as run
     from bindery.faces.cli.inputs import Cutting
 
-    run(found.settings, file, Cutting(model, strategy, size, overlap), json=json)
+    cutting = Cutting(model, strategy, size, overlap, context, parent_size)
+    run(found.settings, file, cutting, json=json)
 
 
 @app.command(
@@ -180,46 +193,38 @@ def chunk(
     "  bindery embed *.html --out vectors.npz --size 128\n"
     "  bindery embed queries.txt --lines --role query --out queries.jsonl\n"
     "  bindery embed *.pdf --out small.parquet --form int8\n"
-    "  echo 'Loose paper is fragile.' | bindery embed - | head"
+    "  echo 'Loose paper is fragile.' | bindery embed - | head\n"
+    "  bindery embed papers/ --out vectors/"
 )
 def embed(
-    files: Annotated[
-        list[str], typer.Argument(metavar="FILE", help="Documents; - is standard input.")
-    ],
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out",
-            "-o",
-            help="Where to write, as .jsonl, .npz or .parquet; JSON lines to standard output "
-            "by default.",
-        ),
-    ] = None,
+    files: Files,
+    out: Out = None,
     model: Model = "vanilla",
     role: Role = "document",
     strategy: Strategy = "recursive",
     size: Size = None,
     overlap: Overlap = 0,
+    context: Context = "none",
+    parent_size: ParentSize = None,
     dimensions: Dimensions = None,
     any_dimensions: AnyDimensions = False,
     rotation: Turned = None,
     title: Title = None,
     form: FormName = "float32",
-    precision: Annotated[
-        str | None, typer.Option(help="What to compute in: auto, f32, bf16 or int8.")
-    ] = None,
+    precision: Precision = None,
     engine: Engine = None,
     device: Device = None,
-    lines: Annotated[
-        bool,
-        typer.Option("--lines", help="Take each line as a text of its own; nothing is chunked."),
-    ] = False,
+    lines: Lines = False,
+    format: ResultFormat = "parquet",
+    hidden: Hidden = False,
+    skip_unsupported: SkipUnsupported = False,
     json: Json = False,
 ) -> None:
     """Parse, chunk and embed documents.
 
     A file that cannot be read is reported, and the others go on.
     What is written bears its name only once all of it is there.
+    Of a folder all files are embedded; when it was stopped, the same command goes on.
     """
     found = _begin(engine=engine, device=device)
     from bindery.codec import Form
@@ -227,10 +232,16 @@ def embed(
     from bindery.faces.cli.embed import embed as run
     from bindery.faces.cli.inputs import Cutting
 
-    cutting = Cutting(model, strategy, size, overlap)
+    cutting = Cutting(model, strategy, size, overlap, context, parent_size)
     wish = Wish(role, dimensions, any_dimensions, rotation, title, Form(form))
     job = Job(files, out, cutting, wish, precision, lines=lines, json=json)
-    if not run(found.settings, job):
+    if any(Path(file).is_dir() for file in files):
+        from bindery.faces.cli.folder import Choices, embed_folder
+
+        is_all = embed_folder(found.settings, job, Choices(format, hidden, skip_unsupported))
+    else:
+        is_all = run(found.settings, job)
+    if not is_all:
         raise typer.Exit(BAD_INPUT)
 
 
@@ -267,10 +278,7 @@ def rotate_fit(
     sample: Annotated[
         int, typer.Option(min=1, help="Look at so many texts at most, chosen by lot.")
     ] = 10_000,
-    lines: Annotated[
-        bool,
-        typer.Option("--lines", help="Take each line as a text of its own; nothing is chunked."),
-    ] = False,
+    lines: Lines = False,
     json: Json = False,
 ) -> None:
     """Fit a rotation on documents, so that vectors turned by it can be cut to any length.

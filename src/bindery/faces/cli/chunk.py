@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from contextlib import closing
+from typing import Any
 
 from rich.table import Table
 
-from bindery.faces.cli.inputs import Cutting, Pages, read_document, shown_name
+from bindery.chunking import truncated, usual_size
+from bindery.faces.cli.inputs import Cutting, read_document, shown_name
 from bindery.faces.cli.printing import (
     count,
     first_line,
@@ -16,7 +18,7 @@ from bindery.faces.cli.printing import (
 )
 from bindery.faces.python import open_library
 from bindery.settings import Settings
-from bindery.types import Chunk, Document
+from bindery.types import Chunk, Span
 
 
 def chunk(settings: Settings, file: str, cutting: Cutting, *, json: bool) -> None:
@@ -24,22 +26,40 @@ def chunk(settings: Settings, file: str, cutting: Cutting, *, json: bool) -> Non
     with closing(open_library(settings)) as library:
         cutting.check(library)
         document = read_document(file, timeout_s=settings.parse_timeout_s)
-        chunks = cutting.cut(library, document)
-        room = library.measure(cutting.model).room
+        spent: list[int] = []
+        chunks = cutting.cut(library, document, spent.append)
+        measure = library.measure(cutting.model)
+    room = measure.room
+    cuts = [truncated(one, measure.tokeniser, room=room) for one in chunks]
     if json:
-        _print_json(file, document, chunks, cutting, room)
+        about = {
+            "file": shown_name(file),
+            "kind": document.kind,
+            "model": cutting.model,
+            "strategy": cutting.strategy,
+            "size": cutting.size or usual_size(room),
+            "overlap": cutting.overlap,
+            "context": cutting.context,
+            "total_chunks": len(chunks),
+            "tokens_spent": sum(spent),
+        }
+        facts = [_facts(index, one, cuts[index], room) for index, one in enumerate(chunks)]
+        print_json({**about, "chunks": facts, "warnings": document.warnings})
         return
     for warning in document.warnings:
         print_warning(f"{shown_name(file)}: {warning}")
-    _print_table(document, chunks)
+    _print_table(chunks, cuts)
     tokens = sum(one.tokens for one in chunks)
     messages().print(
         f"{count(len(chunks), 'chunk')}, {count(tokens, 'token')}, "
         f"{count(len(document.text), 'character')} "
-        f"({document.kind}, {cutting.strategy}, up to {cutting.size or room} tokens)",
+        f"({document.kind}, {cutting.strategy}, up to {cutting.size or usual_size(room)} tokens)",
         soft_wrap=True,
     )
-    over = sum(one.tokens > room for one in chunks)
+    if spent:
+        told = f"{cutting.model} read {count(sum(spent), 'token')} to find where to cut."
+        messages().print(told, soft_wrap=True)
+    over = sum(cut is not None for cut in cuts)
     if over:
         print_warning(
             f"{count(over, 'chunk')} longer than the {room} tokens that {cutting.model} takes: "
@@ -47,45 +67,45 @@ def chunk(settings: Settings, file: str, cutting: Cutting, *, json: bool) -> Non
         )
 
 
-def _print_table(document: Document, chunks: Sequence[Chunk]) -> None:
-    pages = Pages(document)
+def _print_table(chunks: Sequence[Chunk], cuts: Sequence[Span | None]) -> None:
+    """A row a chunk; of the columns after its tokens, those that have something to say."""
+    columns: dict[str, list[str]] = {
+        "index": [str(index) for index in range(len(chunks))],
+        "start": [str(one.span.start) for one in chunks],
+        "end": [str(one.span.end) for one in chunks],
+        "tokens": [str(one.tokens) for one in chunks],
+        "cut at": [str(cut.start) if cut else "" for cut in cuts],
+        "page": [str(one.page or "") for one in chunks],
+        "parent": [f"{one.parent.start}:{one.parent.end}" if one.parent else "" for one in chunks],
+    }
+    always = ("index", "start", "end", "tokens")
+    columns = {name: cells for name, cells in columns.items() if name in always or any(cells)}
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), expand=True)
-    headings = ("index", "start", "end", "tokens", *(("page",) if pages else ()))
-    for heading in headings:
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("text", no_wrap=True, overflow="ellipsis", ratio=1)
-    for index, one in enumerate(chunks):
-        cells = [index, one.span.start, one.span.end, one.tokens]
-        page = [pages.at(one.span.start) or ""] if pages else []
-        table.add_row(*map(str, [*cells, *page]), first_line(one.text))
+    for name in columns:
+        table.add_column(name, justify="right", no_wrap=True)
+    headings = [first_line(" > ".join(one.headings)) for one in chunks]
+    if any(headings):
+        table.add_column("headings", no_wrap=True, overflow="ellipsis", ratio=1)
+        columns["headings"] = headings
+    table.add_column("text", no_wrap=True, overflow="ellipsis", ratio=2)
+    columns["text"] = [first_line(one.text) for one in chunks]
+    for cells in zip(*columns.values(), strict=True):
+        table.add_row(*cells)
     output().print(table)
 
 
-def _print_json(
-    file: str, document: Document, chunks: Sequence[Chunk], cutting: Cutting, room: int
-) -> None:
-    pages = Pages(document)
-    print_json(
-        {
-            "file": shown_name(file),
-            "kind": document.kind,
-            "model": cutting.model,
-            "strategy": cutting.strategy,
-            "size": cutting.size or room,
-            "overlap": cutting.overlap,
-            "total_chunks": len(chunks),
-            "chunks": [
-                {
-                    "index": index,
-                    "start": one.span.start,
-                    "end": one.span.end,
-                    **({"page": pages.at(one.span.start)} if pages else {}),
-                    "text": one.text,
-                    "tokens": one.tokens,
-                    "tokens_cut": max(0, one.tokens - room),
-                }
-                for index, one in enumerate(chunks)
-            ],
-            "warnings": document.warnings,
-        }
-    )
+def _facts(index: int, chunk: Chunk, cut: Span | None, room: int) -> dict[str, Any]:
+    parent = chunk.parent
+    return {
+        "index": index,
+        "start": chunk.span.start,
+        "end": chunk.span.end,
+        "page": chunk.page,
+        "headings": chunk.headings,
+        "context": chunk.context,
+        "text": chunk.text,
+        "tokens": chunk.tokens,
+        "tokens_cut": max(0, chunk.tokens - room),
+        "cut_at": cut and cut.start,
+        "parent": parent and {"start": parent.start, "end": parent.end},
+    }

@@ -12,9 +12,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn
 
 from bindery import __version__
+from bindery.chunking import LATE, usual_size
 from bindery.codec import Form
 from bindery.encoders import Encoded, Encoder
-from bindery.errors import BinderyError
+from bindery.errors import BinderyError, InvalidValue
 from bindery.faces.cli import inputs
 from bindery.faces.cli.exits import described
 from bindery.faces.cli.inputs import Cutting, Piece
@@ -117,6 +118,7 @@ class Tally:
 
 def embed(settings: Settings, job: Job) -> bool:
     """Embed the files and write the records; whether every file could be read."""
+    _check_by_itself(job.cutting)
     if job.out:
         check_target(job.out)
     started = time.monotonic()
@@ -140,6 +142,19 @@ def embed(settings: Settings, job: Job) -> bool:
     elif not job.json:
         _sum_up(job, tally, seconds, is_written=is_written)
     return not tally.failed
+
+
+def _check_by_itself(cutting: Cutting) -> None:
+    """Raise InvalidValue where a vector depends on more than its text: records hold that alone."""
+    wholes = {"strategy": cutting.strategy == LATE, "context": cutting.context != "none"}
+    for name, is_asked in wholes.items():
+        if is_asked:
+            value = getattr(cutting, name)
+            raise InvalidValue(
+                f"--{name} {value} is for folders: a record of a file holds a chunk by itself.",
+                remedy="Put the files in a folder: bindery embed FOLDER --out DIR.",
+                param=name,
+            )
 
 
 def embedded(pieces: Iterator[Piece], library: Library, model: str, wish: Wish) -> Iterator[Batch]:
@@ -178,7 +193,7 @@ def _fitted(job: Job, library: Library) -> Job:
     if job.cutting.size is not None:
         return job
     room = library.room(job.cutting.model, job.wish.role, title=job.wish.title)
-    return replace(job, cutting=replace(job.cutting, size=room))
+    return replace(job, cutting=replace(job.cutting, size=usual_size(room)))
 
 
 def _about(library: Library, encoder: Encoder, job: Job) -> About:

@@ -2,7 +2,6 @@
 
 import os
 import sys
-from bisect import bisect_right
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -42,21 +41,31 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Cutting:
-    """How documents become chunks; ``size`` None is what fits the model's window."""
+    """How documents become chunks; ``size`` None is the usual one."""
 
     model: str
     strategy: str
     size: int | None
     overlap: int
+    context: str = "none"
+    parent_size: int | None = None
 
-    def cut(self, library: Library, document: Document) -> list[Chunk]:
-        """The chunks of a document, in order."""
+    def cut(
+        self,
+        library: Library,
+        document: Document,
+        when_embedded: Callable[[int], object] | None = None,
+    ) -> list[Chunk]:
+        """The chunks of a document, in order; see Library.chunk for ``when_embedded``."""
         return library.chunk(
             document,
             strategy=self.strategy,
             model_id=self.model,
             size=self.size,
             overlap=self.overlap,
+            context=self.context,
+            parent_size=self.parent_size,
+            when_embedded=when_embedded,
         )
 
     def check(self, library: Library) -> None:
@@ -97,13 +106,18 @@ def read_chunks(
     for warning in document.warnings:
         warn(file, warning)
     chunks = cutting.cut(library, document)
-    pages = Pages(document)
     share = size_bytes([file]) / len(chunks) if chunks else 0
     for index, chunk in enumerate(chunks):
         start, end = chunk.span.start, chunk.span.end
-        page = pages.at(start)
         yield Piece(
-            shown_name(file), index, start, end, chunk.text, chunk.tokens, page=page, share=share
+            shown_name(file),
+            index,
+            start,
+            end,
+            chunk.text,
+            chunk.tokens,
+            page=chunk.page,
+            share=share,
         )
 
 
@@ -126,23 +140,6 @@ def _counter(library: Library, model: str) -> Callable[[str], int]:
     except UnsupportedModel:  # a remote model, whose tokeniser is not here
         return lambda _: UNKNOWN
     return lambda text: tokeniser.count_tokens([text])[0]
-
-
-class Pages:
-    """Tells on which page of a document a place is."""
-
-    def __init__(self, document: Document) -> None:
-        blocks = [block for block in document.blocks if block.page is not None]
-        self._starts = [block.span.start for block in blocks]
-        self._pages = [block.page for block in blocks]
-
-    def __bool__(self) -> bool:
-        return bool(self._starts)
-
-    def at(self, place: int) -> int | None:
-        """The page, from 1; None where the document has none or the place is before the first."""
-        found = bisect_right(self._starts, place)
-        return self._pages[found - 1] if found else None
 
 
 def size_bytes(files: Iterable[str]) -> int:

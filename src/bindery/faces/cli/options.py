@@ -15,10 +15,17 @@ Json = Annotated[
     typer.Option("--json", help="Print one JSON document instead.", callback=remember_json),
 ]
 Model = Annotated[str, typer.Option("--model", "-m", help="The model, as `bindery models` lists.")]
-Strategy = Annotated[str, typer.Option(help="How to cut documents: fixed, sentence or recursive.")]
+Strategy = Annotated[
+    str,
+    # As bindery.chunking has them, which is too heavy to import for a page of help.
+    typer.Option(
+        help="How to cut documents: recursive, sentence, fixed, markdown, page, code, "
+        "parent-child, semantic or late."
+    ),
+]
 Size = Annotated[
     int | None,
-    typer.Option(help="Tokens in a chunk, at most; what the model's window holds by default."),
+    typer.Option(help="Tokens in a chunk, at most; 128 by default, or the model's window."),
 ]
 Role = Annotated[
     str, typer.Option(help="What the texts are: document, query or a task of the model.")
@@ -40,7 +47,44 @@ FormName = Annotated[
     Literal["float32", "float16", "int8", "binary", "ubinary"],
     typer.Option(help="What numbers are written as; int8 comes with scales."),
 ]
+Context = Annotated[
+    Literal["none", "title", "headings"],
+    typer.Option(help="What to put before each chunk; it counts as a part of it."),
+]
+ParentSize = Annotated[
+    int | None,
+    typer.Option(help="Tokens in a parent, of parent-child; four times the size by default."),
+]
 Overlap = Annotated[int, typer.Option(help="Tokens that a chunk repeats of the one before it.")]
+
+Files = Annotated[
+    list[str], typer.Argument(metavar="FILE", help="Documents, or a folder; - is standard input.")
+]
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        "-o",
+        help="Where to write: .jsonl, .npz, .parquet, or a folder for a folder; JSON lines to "
+        "standard output by default.",
+    ),
+]
+Precision = Annotated[str | None, typer.Option(help="What to compute in: auto, f32, bf16 or int8.")]
+Lines = Annotated[
+    bool, typer.Option("--lines", help="Take each line as a text of its own; nothing is chunked.")
+]
+ResultFormat = Annotated[
+    # As bindery.jobs.results has them.
+    Literal["parquet", "arrow", "jsonl"],
+    typer.Option("--format", help="Of a folder: what to write into DIR."),
+]
+Hidden = Annotated[
+    bool, typer.Option("--hidden", help="Of a folder: take hidden files and folders, too.")
+]
+SkipUnsupported = Annotated[
+    bool,
+    typer.Option("--skip-unsupported", help="Of a folder: files of a kind unknown are no failure."),
+]
 
 Config = Annotated[
     Path | None,

@@ -22,6 +22,7 @@ OPEN: Needs = None
 ANY_KEY: Needs = frozenset()
 EMBED: Needs = frozenset({Scope.EMBED})
 FILES: Needs = frozenset({Scope.FILES})
+EMBED_FILES: Needs = FILES | EMBED
 ADMIN: Needs = frozenset({Scope.ADMIN})
 
 ACCESS: Mapping[str, Needs] = {
@@ -35,6 +36,7 @@ ACCESS: Mapping[str, Needs] = {
     "GET /rotations/{name}": EMBED,
     "POST /v1/embeddings": EMBED,
     "POST /embeddings": EMBED,
+    "POST /v1/contextualizedembeddings": EMBED,
     "GET /v1/models": EMBED,
     "GET /v1/models/{model_id:path}": EMBED,
     "GET /models/{model_id:path}": EMBED,
@@ -63,6 +65,20 @@ ACCESS: Mapping[str, Needs] = {
     "GET /files/{file_id}": FILES,
     "DELETE /files/{file_id}": FILES,
     "GET /chunk/{strategy}/file/{file_id}": FILES,
+    "POST /v1/files": FILES,
+    "GET /v1/files": FILES,
+    "GET /v1/files/{file_id}": FILES,
+    "GET /v1/files/{file_id}/content": FILES,
+    "DELETE /v1/files/{file_id}": FILES,
+    # A job reads files and has a model work on them; what comes of it is theirs who read files.
+    "POST /jobs": EMBED_FILES,
+    "GET /jobs": FILES,
+    "GET /jobs/{job_id}": FILES,
+    "DELETE /jobs/{job_id}": FILES,
+    "GET /jobs/{job_id}/files": FILES,
+    "POST /jobs/{job_id}/cancel": FILES,
+    "GET /jobs/{job_id}/events": FILES,
+    "GET /jobs/{job_id}/results": FILES,
     # The operator's.
     "GET /metrics": ADMIN,
     "GET /": ADMIN,

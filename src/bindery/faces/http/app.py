@@ -20,6 +20,7 @@ from bindery.faces.http import (
     examples,
     files,
     health,
+    jobs,
     manual,
     metrics,
     models,
@@ -76,7 +77,7 @@ def create_app(library: Library, settings: Settings, *, tracing: Tracing | None 
     desk = app.state.desk = Desk(library, settings)
     app.state.tracing = tracing
     app.include_router(make_router())
-    for part in (files, chunks, rotations, models, health, metrics, manual):
+    for part in (files, chunks, jobs, rotations, models, health, metrics, manual):
         app.include_router(part.router)
     check_access(app.routes)
     app.add_middleware(
@@ -99,7 +100,7 @@ def create_app(library: Library, settings: Settings, *, tracing: Tracing | None 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
     desk: Desk = app.state.desk
-    desk.warmup.start()
+    desk.start()
     yield
     await asyncio.to_thread(desk.close)
     if app.state.tracing:

@@ -1,36 +1,39 @@
 """``GET /chunk/{strategy}/file/{file_id}``: a kept file in chunks, without embedding them."""
 
-import re
-from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
+from bindery.chunking import SEMANTIC, Context, Tokeniser, truncated, usual_size
+from bindery.encoders.ticket import Ticket
 from bindery.faces.http import examples
 from bindery.faces.http.calls import json_answer
 from bindery.faces.http.desk import Desk, desk_of
+from bindery.faces.http.errors import Forbidden
+from bindery.faces.http.identity import Identity, Scope, identity_of, ticket_of
 from bindery.faces.http.shapes import ChunksAnswer
 from bindery.library import DEFAULT_MODEL, DEFAULT_STRATEGY
-from bindery.types import Block, Chunk, Document
+from bindery.types import Chunk, Document
 
 router = APIRouter(tags=["chunks"])
 
 _MOST_TOKENS = 1 << 20
 
-# Readers write headings as Markdown does; the marks are no part of a title.
-_MARKS = re.compile(r"\A#{1,6}\s+|\s+#+\s*\Z")
-
 
 @dataclass(frozen=True, slots=True)
 class _Cut:
-    """How a document is to be cut."""
+    """How a document is to be cut, and for whom: ``semantic`` runs the model."""
 
     strategy: str
     model_id: str
     size: int | None
     overlap: int
+    context: Context
+    parent_size: int | None
+    ticket: Ticket
+    owner: str
 
 
 @router.get(
@@ -47,32 +50,53 @@ async def chunk_file(
     ] = DEFAULT_MODEL,
     size: Annotated[
         int | None,
-        Query(ge=1, le=_MOST_TOKENS, description="Tokens in a chunk; the model's window if not."),
+        Query(ge=1, le=_MOST_TOKENS, description="Tokens in a chunk; 128 if not, or the window."),
     ] = None,
     overlap: Annotated[
         int, Query(ge=0, le=_MOST_TOKENS, description="Tokens that neighbours share.")
     ] = 0,
+    context: Annotated[
+        Context,
+        Query(description="What stands before each chunk and counts as its tokens."),
+    ] = "none",
+    parent_size: Annotated[
+        int | None,
+        Query(ge=1, le=_MOST_TOKENS, description="Tokens in a parent, of `parent-child` alone."),
+    ] = None,
     preview: Annotated[
         int | None, Query(ge=0, le=1 << 31, description="Show the first so many chunks.")
     ] = None,
 ) -> Response:
     """Parse a kept file and cut it; `text[start:end]` of the document is the chunk.
 
-    `truncated_tokens` says what the model would not see of a chunk, were it embedded.
+    What `/embedding/{model_id}/generate` embeds is `context` and `text` together. Of a chunk with
+    `truncated_tokens` the model would not see what begins at `truncated_start`.
     """
-    desk = desk_of(request)
-    cut = _Cut(strategy, model, size, overlap)
+    desk, identity = desk_of(request), identity_of(request)
+    _check_scope(identity, strategy)
+    who = ticket_of(request), identity.key_id
+    cut = _Cut(strategy, model, size, overlap, context, parent_size, *who)
     return await desk.parsing.run(_chunk, desk, file_id, cut, preview)
+
+
+def _check_scope(identity: Identity, strategy: str) -> None:
+    """The route is one of files, but for the strategy that runs a model over them."""
+    if strategy == SEMANTIC and Scope.EMBED not in identity.scopes:
+        raise Forbidden(
+            f"The strategy {SEMANTIC!r} embeds the file's sentences, which this key may not do.",
+            remedy="Make one with: bindery keys create --scope files --scope embed.",
+        )
 
 
 def _chunk(desk: Desk, file_id: str, cut: _Cut, preview: int | None) -> Response:
     desk.library.files.get(file_id)
+    spent: list[int] = []
     # A wrong strategy, model or size is told on nothing, before the document is parsed.
-    _chunks_of(desk, Document("", "text", ""), cut)
+    _chunks_of(desk, Document("", "text", ""), cut, spent.append)
     document = desk.library.read_file(file_id, timeout_s=desk.settings.parse_timeout_s)
-    chunks = _chunks_of(desk, document, cut)
-    room = desk.library.measure(cut.model_id).room
-    places = _Places(document)
+    chunks = _chunks_of(desk, document, cut, spent.append)
+    measure = desk.library.measure(cut.model_id)
+    tokeniser, room = measure.tokeniser, measure.room
     return json_answer(
         {
             "file_id": file_id,
@@ -80,59 +104,51 @@ def _chunk(desk: Desk, file_id: str, cut: _Cut, preview: int | None) -> Response
             "kind": document.kind,
             "strategy": cut.strategy,
             "model": cut.model_id,
-            "size": room if cut.size is None else cut.size,
+            "size": usual_size(room) if cut.size is None else cut.size,
             "overlap": cut.overlap,
+            "context": cut.context,
             "total_chunks": len(chunks),
             "total_characters": len(document.text),
+            "tokens_spent": sum(spent),
             "warnings": document.warnings,
             "chunks": [
-                {
-                    "index": index,
-                    "start": chunk.span.start,
-                    "end": chunk.span.end,
-                    "text": chunk.text,
-                    "tokens": chunk.tokens,
-                    "truncated_tokens": max(0, chunk.tokens - room),
-                    "page": places.page(chunk.span.start),
-                    "heading": places.heading(chunk.span.start),
-                }
+                {"index": index, **_facts(chunk, tokeniser, room)}
                 for index, chunk in enumerate(chunks[:preview])
             ],
         }
     )
 
 
-def _chunks_of(desk: Desk, document: Document, cut: _Cut) -> list[Chunk]:
+def _facts(chunk: Chunk, tokeniser: Tokeniser, room: int) -> dict[str, Any]:
+    unseen = truncated(chunk, tokeniser, room=room)
+    parent = chunk.parent
+    return {
+        "start": chunk.span.start,
+        "end": chunk.span.end,
+        "text": chunk.text,
+        "context": chunk.context,
+        "tokens": chunk.tokens,
+        "truncated_tokens": max(0, chunk.tokens - room),
+        "truncated_start": unseen and unseen.start,
+        "page": chunk.page,
+        "heading": chunk.headings[-1] if chunk.headings else None,
+        "headings": chunk.headings,
+        "parent": parent and {"start": parent.start, "end": parent.end},
+    }
+
+
+def _chunks_of(
+    desk: Desk, document: Document, cut: _Cut, when_embedded: Callable[[int], object]
+) -> list[Chunk]:
     return desk.library.chunk(
         document,
         strategy=cut.strategy,
         model_id=cut.model_id,
         size=cut.size,
         overlap=cut.overlap,
+        context=cut.context,
+        parent_size=cut.parent_size,
+        when_embedded=when_embedded,
+        ticket=cut.ticket,
+        owner=cut.owner,
     )
-
-
-class _Places:
-    """Where in a document a code point lies: on which page, under which heading."""
-
-    def __init__(self, document: Document) -> None:
-        self._document = document
-        self._headings = [block for block in document.blocks if block.kind == "heading"]
-        self._pages = [block for block in document.blocks if block.kind == "page"]
-
-    def page(self, position: int) -> int | None:
-        """The number of the page, from 1, or None where there are none."""
-        block = _last_before(self._pages, position)
-        return block.page if block else None
-
-    def heading(self, position: int) -> str | None:
-        """The heading that begins there or was the last before, or None before the first."""
-        block = _last_before(self._headings, position)
-        if block is None:
-            return None
-        return _MARKS.sub("", self._document.quote(block.span).partition("\n")[0])
-
-
-def _last_before(blocks: Sequence[Block], position: int) -> Block | None:
-    following = bisect_right(blocks, position, key=lambda block: block.span.start)
-    return blocks[following - 1] if following else None

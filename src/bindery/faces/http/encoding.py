@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TypeAlias
 
 from starlette.requests import Request
@@ -10,7 +11,7 @@ from starlette.responses import Response
 from bindery.encoders import Encoder
 from bindery.encoders.base import Encoded
 from bindery.encoders.pending import Pending
-from bindery.encoders.request import EncodeRequest
+from bindery.encoders.request import EncodeRequest, SpannedText, SpansRequest
 from bindery.errors import InvalidValue
 from bindery.faces.http.calls import (
     Call,
@@ -26,6 +27,7 @@ from bindery.faces.http.dialects.roles import role_of
 from bindery.faces.http.dialects.token_ids import Decoded, TokenInput, decode
 from bindery.faces.http.stages import Stage
 from bindery.models.card import Family
+from bindery.types import Role
 
 CUT_CHARACTERS = "x-bindery-cut-characters"
 """The header that counts characters of which token ids held only a part, where there are some."""
@@ -45,13 +47,13 @@ class _Job:
     translation: Embeds
     ask: EmbedAsk
     decoded: Decoded
-    request: EncodeRequest
+    request: EncodeRequest | SpansRequest
     is_nested: bool
 
     @property
     def is_light(self) -> bool:
         """Whether the answer is written in less time than it takes to wake another thread."""
-        return not self.is_nested and len(self.request.texts) <= _LIGHT_TEXTS
+        return not self.is_nested and len(self.decoded.texts) <= _LIGHT_TEXTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +111,17 @@ def _job(call: Call, translation: Embeds, ask: EmbedAsk) -> _Job:
             output.check_size(len(ask.inputs) * width)
     decoded = _texts(call, ask)
     role = role_of(ask.roles, () if entry is None else entry.card.prompts)
-    request = EncodeRequest(
-        decoded.texts, role, ask.dimensions, ask.any_dimensions, ask.titles, ask.truncate
-    )
-    return _Job(translation, ask, decoded, request, is_nested)
+    return _Job(translation, ask, decoded, _request(ask, decoded.texts, role), is_nested)
+
+
+def _request(ask: EmbedAsk, texts: Sequence[str], role: Role) -> EncodeRequest | SpansRequest:
+    if ask.chunks_of is None:
+        return EncodeRequest(
+            texts, role, ask.dimensions, ask.any_dimensions, ask.titles, ask.truncate
+        )
+    chunks = iter(texts)
+    documents = [SpannedText.joined(list(islice(chunks, count))) for count in ask.chunks_of]
+    return SpansRequest(documents, role, ask.dimensions, ask.any_dimensions)
 
 
 def _texts(call: Call, ask: EmbedAsk) -> Decoded:
@@ -148,6 +157,7 @@ def _submit_tokens(call: Call, job: _Job) -> Pending[tuple[Encoder, Encoded]]:
     loan = call.desk.library.lend(job.ask.model, call.ticket)
     encoder = loan.encoder
     try:
+        assert isinstance(job.request, EncodeRequest)
         pending = encoder.submit_tokens(job.request, call.ticket)
     except BaseException:
         loan.give_back()

@@ -25,14 +25,17 @@ from bindery.errors import (
     DeadlineExceeded,
     EngineError,
     FileTooLarge,
+    IdempotencyConflict,
     InputError,
     InvalidValue,
+    JobUnfinished,
     KeyMissing,
     ModelError,
     NotFound,
     Overloaded,
     ParseTimeout,
     PasswordProtected,
+    Quarantined,
     QueueError,
     SourceError,
     StorageError,
@@ -121,6 +124,10 @@ STATUSES: Statuses = {
     PasswordProtected: 422,
     # Not 408 or 504: clients send those again, and the document would be parsed again in vain.
     ParseTimeout: 422,
+    Quarantined: 422,
+    # Not 409, which the OpenAI client would send again; nor is there anything to wait for.
+    IdempotencyConflict: 422,
+    JobUnfinished: 409,
     NotFound: 404,
     # Failed dependency: the request is right, and the operator must act first (preload, repair).
     # Not 409, 500 or 503: the OpenAI client repeats those, and repeating does not help.
@@ -236,6 +243,7 @@ _TEI = ErrorForm(
 FORMS: Mapping[str, ErrorForm] = {
     "/v1/*": _OPENAI,
     "/v1/embeddings": ErrorForm(_voyage_body, codes=_OPENAI_CODES),
+    "/v1/contextualizedembeddings": ErrorForm(_voyage_body, codes=_OPENAI_CODES),
     "/embeddings": ErrorForm(_voyage_body, codes=_OPENAI_CODES),
     **dict.fromkeys(("/v1/embed", "/v1/tokenize", "/v1/detokenize"), _COHERE),
     "/v1/rerank": ErrorForm(_shared_body, codes=_OPENAI_CODES),

@@ -16,6 +16,7 @@ ROTATION = "papers"
 TAGS = [
     {"name": "files"},
     {"name": "chunks"},
+    {"name": "jobs", "description": "Files to vectors, in the background, over restarts."},
     {"name": "embeddings"},
     {"name": "reranking"},
     {"name": "models"},
@@ -44,6 +45,11 @@ A code on the spine says where the book stands.
 FILE_ID = hashlib.sha256(CONTENT.encode()).hexdigest()
 
 FilePath = Annotated[str, Path(description="As the upload gave it.", examples=[FILE_ID])]
+OPENAI_FILE_ID = "file-3f0c9a5be1d24f6f8a7b6c5d"
+JOB_ID = "job_5d1f0b0c9e2a4f7d8c6b5a49"
+JobPath = Annotated[
+    str, Path(description="As `POST /jobs` gave it.", examples=[JOB_ID], max_length=200)
+]
 RotationPath = Annotated[
     str, Path(description="The name of a rotation.", examples=[ROTATION], max_length=200)
 ]
@@ -125,6 +131,16 @@ VOYAGE = {
         "summary": "As Voyage's client asks",
         "value": {"model": MODEL, "input": _TEXTS, "input_type": "query", "truncation": True},
     },
+}
+CONTEXTUALIZED = {
+    "chunks": {
+        "summary": "The chunks of two documents",
+        "value": {"model": MODEL, "inputs": [_TEXTS, _TEXTS[:1]], "input_type": "document"},
+    },
+}
+CONTEXTUALIZED_EMBEDDED = {
+    **EMBEDDED,
+    "data": [{"object": "list", "index": 0, "data": EMBEDDED["data"]}],
 }
 JINA = {
     "jina": {
@@ -251,10 +267,12 @@ CHUNKED = {
     "kind": "markdown",
     "strategy": "recursive",
     "model": MODEL,
-    "size": 254,
+    "size": 128,
     "overlap": 0,
+    "context": "none",
     "total_chunks": 1,
     "total_characters": len(CONTENT),
+    "tokens_spent": 0,
     "warnings": [],
     "chunks": [
         {
@@ -262,35 +280,54 @@ CHUNKED = {
             "start": 0,
             "end": len(CONTENT) - 1,
             "text": CONTENT[:-1],
+            "context": "",
             "tokens": 38,
             "truncated_tokens": 0,
+            "truncated_start": None,
             "page": None,
             "heading": "The binding of books",
+            "headings": ["The binding of books"],
+            "parent": None,
         }
     ],
 }
 
-UPLOAD = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "properties": {"file": {"type": "string", "format": "binary"}},
-                    "required": ["file"],
-                },
-                "examples": {
-                    "markdown": {
-                        "summary": "A small document",
-                        "value": {"file": CONTENT},
-                        "x-filename": NAME,
-                    }
-                },
-            }
+JOBS = {
+    "plain": {"summary": "One file", "value": {"files": [FILE_ID]}},
+    "small": {
+        "summary": "Small chunks under their headings, in eight bits",
+        "value": {
+            "files": [FILE_ID],
+            "model": MODEL,
+            "strategy": "recursive",
+            "size": 128,
+            "context": "headings",
+            "form": "int8",
         },
-    }
+    },
 }
+
+
+def _upload(fields: dict[str, Any], beside: dict[str, str]) -> dict[str, Any]:
+    """How /docs shows a multipart body of a file, and ``fields`` beside it."""
+    schema = {
+        "type": "object",
+        "properties": {"file": {"type": "string", "format": "binary"}, **fields},
+        "required": ["file", *fields],
+    }
+    shown = {
+        "markdown": {
+            "summary": "A small document",
+            "value": {"file": CONTENT, **beside},
+            "x-filename": NAME,
+        }
+    }
+    content = {"multipart/form-data": {"schema": schema, "examples": shown}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+UPLOAD = _upload({}, {})
+OPENAI_UPLOAD = _upload({"purpose": {"type": "string"}}, {"purpose": "user_data"})
 
 ERRORS: Responses = {
     "default": {

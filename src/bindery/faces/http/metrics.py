@@ -14,6 +14,7 @@ from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 
 from bindery.encoders.figures import Histogram
+from bindery.errors import StorageError
 from bindery.faces.http.desk import Desk, desk_of
 from bindery.faces.http.metrics_table import METRICS, Kind, Metric, Scrape
 
@@ -42,7 +43,11 @@ async def show_metrics(request: Request) -> Response:
 
 
 def _show(desk: Desk, write: Callable[[Collector], bytes], *, is_ready: bool) -> bytes:
-    return write(_Snapshot(Scrape(desk.library.figures(), desk.meters, is_ready)))
+    try:
+        jobs = desk.jobs.counts()
+    except StorageError:  # whoever looks here may be looking for what is wrong
+        jobs = {}
+    return write(_Snapshot(Scrape(desk.library.figures(), desk.meters, is_ready, jobs)))
 
 
 class _Snapshot(Collector):

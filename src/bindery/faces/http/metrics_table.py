@@ -32,6 +32,7 @@ class Scrape:
     library: LibraryFigures
     meters: Meters
     is_ready: bool
+    jobs: Mapping[str, int]
 
 
 Labels = tuple[str, ...]
@@ -248,6 +249,13 @@ _LIBRARY = (
         "Texts whose vectors are kept.",
         (),
         _one(attrgetter("library.cache.entries")),
+    ),
+    Metric(
+        "bindery_jobs",
+        Kind.GAUGE,
+        "Jobs by their state; every server of a database shows all of them.",
+        ("state",),
+        lambda scrape: [((state,), count) for state, count in scrape.jobs.items()],
     ),
     Metric(
         "process_threads",

@@ -40,7 +40,9 @@ class Readiness:
             return ReadyAnswer(status="loading", models=models)
         # One that made room for another is loaded again when it is asked for.
         answers = bool(here) and all(one.state in _ANSWERS or one.unloaded for one in here)
-        return ReadyAnswer(status="ready" if answers else "not_ready", models=models)
+        storage = self._library.storage_failure
+        status = "ready" if answers and storage is None else "not_ready"
+        return ReadyAnswer(status=status, models=models, storage=storage)
 
     def close(self) -> None:
         """Give the thread back."""

@@ -111,6 +111,8 @@ class _Server(uvicorn.Server):
         self._last_resort.daemon = True
         self._last_resort.start()
 
+        # Jobs end their batch while requests are answered; they go on when a server starts again.
+        jobs_end = asyncio.create_task(asyncio.to_thread(self._desk.long_work.stop))
         leave = Leave(self.server_state.connections)
         _log.info("Ending: not ready any more, and still serving for %g s.", self._delay_s)
         await leave.watch(begin + self._delay_s)
@@ -121,6 +123,7 @@ class _Server(uvicorn.Server):
         _log.info("Closed to new clients; %d requests run.", len(self.server_state.tasks))
         if not await leave.take(until):
             await self._cut()
+        await jobs_end
         await super().shutdown(sockets)
         _log.info("Ended after %.1f s.", time.monotonic() - begin)
 

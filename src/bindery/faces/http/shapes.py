@@ -125,25 +125,41 @@ class DeletedAnswer(BaseModel):
     deleted: Literal[True] = True
 
 
+class SpanAnswer(BaseModel):
+    """Code points ``start`` to ``end`` of the document's text."""
+
+    start: int
+    end: int
+
+
 class ChunkAnswer(BaseModel):
     """A piece of the document: code points ``start`` to ``end`` of its text.
 
-    ``tokens`` are those of the text alone; ``truncated_tokens`` of them the model would not see.
-    ``heading`` is the one it stands under.
+    ``context`` stands before the text when it is embedded, and ``tokens`` are those of both. The
+    model would not see the last ``truncated_tokens`` of them: what begins at ``truncated_start``.
+    ``headings`` are the titles it stands under, outermost first, and ``heading`` is the last of
+    them. ``parent`` is the larger piece to show in its place.
     """
 
     index: int
     start: int
     end: int
     text: str
+    context: str
     tokens: int
     truncated_tokens: int
+    truncated_start: int | None
     page: int | None
     heading: str | None
+    headings: list[str]
+    parent: SpanAnswer | None
 
 
 class ChunksAnswer(BaseModel):
-    """A document in chunks; ``warnings`` say what its reader had to guess or leave out."""
+    """A document in chunks; ``warnings`` say what its reader had to guess or leave out.
+
+    ``tokens_spent`` counts what the model read to find where to cut: 0 but for ``semantic``.
+    """
 
     file_id: str
     filename: str
@@ -152,8 +168,10 @@ class ChunksAnswer(BaseModel):
     model: str
     size: int
     overlap: int
+    context: str
     total_chunks: int
     total_characters: int
+    tokens_spent: int
     warnings: list[str]
     chunks: list[ChunkAnswer]
 
@@ -176,10 +194,14 @@ class ModelReadiness(BaseModel):
 
 
 class ReadyAnswer(BaseModel):
-    """Whether every model that is on this machine answers with the right numbers."""
+    """Whether every model that is on this machine answers with the right numbers.
+
+    ``storage`` is why nothing more is kept, where the disk has failed; null where all is well.
+    """
 
     status: Literal["ready", "loading", "not_ready", "draining"]
     models: list[ModelReadiness]
+    storage: str | None = None
 
 
 class ErrorDetail(BaseModel):

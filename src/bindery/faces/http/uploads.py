@@ -1,30 +1,50 @@
 """Uploads: multipart bodies taken piece by piece, straight into the store."""
 
+from collections.abc import Callable, Collection, Mapping
+
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import Request
 
 from bindery.errors import InvalidValue
 from bindery.faces.http.pools import Pool
-from bindery.store import FileStore
-from bindery.store.files import Incoming, StoredFile
+from bindery.store.files import FileStore, Incoming, StoredFile
 
 FIELD = "file"
 
 # Writing and hashing go to a thread, and a trip there should be worth it.
 _WRITE_BYTES = 512 << 10
+# A field beside the file is a word or two.
+_LONGEST_FIELD = 256
 _REMEDY = f"Send one file as the multipart field {FIELD!r}: curl -F {FIELD}=@notes.pdf."
 
 
+Keep = Callable[[Incoming, str, Mapping[str, str]], StoredFile]
+"""What makes a file of the store of what came in, by its name and the fields beside it."""
+
+
+def keep_as_named(incoming: Incoming, name: str, fields: Mapping[str, str]) -> StoredFile:
+    """As our own route does: its form has no field but the file."""
+    del fields
+    return incoming.keep(name)
+
+
 async def receive_upload(
-    request: Request, store: FileStore, pool: Pool, *, limit_bytes: int
+    request: Request,
+    store: FileStore,
+    pool: Pool,
+    *,
+    limit_bytes: int,
+    keep: Keep = keep_as_named,
+    fields: Collection[str] = (),
 ) -> StoredFile:
     """Keep the one file of a multipart body; of a body that breaks off or a rule nothing is left.
 
-    Raises FileTooLarge, and InvalidValue for what is not a multipart body with one file in the
-    field ``file``.
+    ``fields`` are those beside the file that ``keep`` wants to see. Raises what that does,
+    FileTooLarge, and InvalidValue for what is not a multipart body with one file in the field
+    ``file``.
     """
-    parser = UploadParser(request.headers.get("content-type", ""))
+    parser = UploadParser(request.headers.get("content-type", ""), fields)
     # Opening and unlinking a file takes microseconds; what may take longer goes to the pool.
     with store.receive(limit_bytes=limit_bytes) as incoming:
         found = bytearray()
@@ -34,23 +54,29 @@ async def receive_upload(
                 await pool.run(incoming.write, bytes(found))
                 found.clear()
         name = parser.finish()
-        return await pool.run(_keep, incoming, bytes(found), name)
 
+        def finish() -> StoredFile:
+            incoming.write(bytes(found))
+            return keep(incoming, name, parser.fields)
 
-def _keep(incoming: Incoming, rest: bytes, name: str) -> StoredFile:
-    incoming.write(rest)
-    return incoming.keep(name)
+        return await pool.run(finish)
 
 
 class UploadParser:
-    """Takes a multipart body piece by piece and gives back the bytes of its file. Does no I/O."""
+    """Takes a multipart body piece by piece and gives back the bytes of its file. Does no I/O.
 
-    def __init__(self, content_type: str) -> None:
+    ``wanted`` names the fields beside the file that are found in ``fields`` afterwards.
+    """
+
+    def __init__(self, content_type: str, wanted: Collection[str] = ()) -> None:
         kind, options = parse_options_header(content_type)
         boundary = options.get(b"boundary", b"")
         if kind != b"multipart/form-data" or not boundary:
             raise InvalidValue("The body is not multipart/form-data.", remedy=_REMEDY, param=FIELD)
         self._name: str | None = None
+        self._wanted = {name.encode(): bytearray() for name in wanted}
+        self._seen = set[bytes]()
+        self._field: bytes | None = None
         self._is_in_file = False
         self._has_ended = False
         self._found = bytearray()
@@ -82,6 +108,11 @@ class UploadParser:
         self._found.clear()
         return found
 
+    @property
+    def fields(self) -> Mapping[str, str]:
+        """The wanted fields that came."""
+        return {name.decode(): _decoded(bytes(self._wanted[name])) for name in self._seen}
+
     def finish(self) -> str:
         """The file's name, once the body has ended."""
         if not self._has_ended:
@@ -92,6 +123,7 @@ class UploadParser:
 
     def _begin_part(self) -> None:
         self._is_in_file = False
+        self._field = None
         self._disposition = b""
 
     def _take_header(self, data: bytes, start: int, end: int) -> None:
@@ -112,7 +144,10 @@ class UploadParser:
         if field != FIELD.encode():
             if name is not None:
                 raise InvalidValue("A file came in another field.", remedy=_REMEDY, param=FIELD)
-            return  # some other field of a form, which may stay unread
+            if field in self._wanted:
+                self._field = field
+                self._seen.add(field)
+            return  # other fields of a form may stay unread
         if not name:
             raise InvalidValue(
                 f"The field {FIELD!r} has no file name.", remedy=_REMEDY, param=FIELD
@@ -127,6 +162,14 @@ class UploadParser:
     def _take_data(self, data: bytes, start: int, end: int) -> None:
         if self._is_in_file:
             self._found += data[start:end]
+        elif self._field is not None:
+            value = self._wanted[self._field]
+            value += data[start:end]
+            if len(value) > _LONGEST_FIELD:
+                name = self._field.decode()
+                raise InvalidValue(
+                    f"The field {name!r} is over {_LONGEST_FIELD} bytes long.", param=name
+                )
 
     def _end(self) -> None:
         self._has_ended = True

@@ -34,11 +34,15 @@ class Warmup:
         """Whether loading the model was tried, whatever came of it."""
         return model_id in self._tried
 
+    def wait(self) -> None:
+        """Return once what was begun is over."""
+        if self._thread is not None:
+            self._thread.join()
+
     def stop(self) -> None:
         """End after the model that is being loaded."""
         self._is_stopping.set()
-        if self._thread is not None:
-            self._thread.join()
+        self.wait()
 
     def _load(self) -> None:
         for status in self._library.statuses():

@@ -80,7 +80,8 @@ class EmbedAsk:
     what the vectors are written as, mostly one. ``first`` shows so many values of each vector, or
     so many vectors of each text where a model gives several. ``is_of_model`` says that token ids
     are the model's own, whatever the server's setting. ``each_token`` asks for a vector of every
-    token.
+    token. ``chunks_of`` says how many inputs, one after the other, are the chunks of each document:
+    they are embedded by late chunking.
     """
 
     model: str
@@ -96,6 +97,7 @@ class EmbedAsk:
     is_of_model: bool = False
     each_token: bool = False
     compares: bool = False
+    chunks_of: Sequence[int] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -58,6 +58,25 @@ def texts_of(items: list[Any], param: str, *, most: int = MAX_TEXTS) -> list[str
     return [_text_of(item, f"{param}[{place}]", param) for place, item in enumerate(items)]
 
 
+def documents_of(given: object, param: str) -> list[list[str]]:
+    """Documents, each a list of the texts of its chunks.
+
+    Raises InvalidValue that names the first item at fault, for too many chunks of all documents
+    together and for none.
+    """
+    if not isinstance(given, list) or not given:
+        raise InvalidValue(
+            f"{param} is no list of documents.",
+            remedy="Send a list of documents, each the list of its chunks.",
+            param=param,
+        )
+    items = cast("list[Any]", given)
+    _check_count(items, param, MAX_DOCUMENTS)
+    documents = [_chunks_of(one, f"{param}[{place}]", param) for place, one in enumerate(items)]
+    _check_count([chunk for chunks in documents for chunk in chunks], param, MAX_TEXTS)
+    return documents
+
+
 def truncation_of(given: object, *, default: Truncate, param: str) -> Truncate:
     """What becomes of a text that is too long: a word for the side to cut, or whether to cut.
 
@@ -73,6 +92,22 @@ def truncation_of(given: object, *, default: Truncate, param: str) -> Truncate:
             f"{param} is none of: end, start, error.", remedy="Choose one of them.", param=param
         )
     return found
+
+
+def _chunks_of(given: object, place: str, param: str) -> list[str]:
+    if not isinstance(given, list) or not given:
+        raise InvalidValue(
+            f"{place} is no list of chunks.", remedy="Send at least one for each.", param=param
+        )
+    chunks = cast("list[Any]", given)
+    for number, chunk in enumerate(chunks):
+        if not isinstance(chunk, str) or not chunk:
+            raise InvalidValue(
+                f"{place}[{number}] is no text of a character or more.",
+                remedy="Send strings, and leave empty chunks out.",
+                param=param,
+            )
+    return chunks
 
 
 def _check_count(items: list[Any], param: str, most: int) -> None:

@@ -39,18 +39,25 @@ class JinaBody(ExtendedBody):
         "float", description="Jina's: float, base64, binary or ubinary.", json_schema_extra=_TYPES
     )
     truncate: Any = None
-    late_chunking: bool = Field(default=False, description="Jina's: not offered yet.")
+    late_chunking: bool = Field(
+        default=False,
+        description="Jina's: the inputs are chunks of one document, which is read whole.",
+    )
 
 
 def _read(body: JinaBody, parameters: Parameters) -> EmbedAsk:
     del parameters
-    if body.late_chunking:
+    inputs = inputs_of(body.input, "input")
+    if body.late_chunking and body.titles:
         raise InvalidValue(
-            "late_chunking is not offered yet.", remedy="Leave it out.", param="late_chunking"
+            "late_chunking takes no titles: its inputs are of one document.",
+            remedy="Leave them out.",
+            param="titles",
         )
     return EmbedAsk(
         model=body.model,
-        inputs=inputs_of(body.input, "input"),
+        inputs=inputs,
+        chunks_of=[len(inputs)] if body.late_chunking else None,
         roles=roles_of(body.task),
         truncate=truncation_of(body.truncate, default=Truncate.ERROR, param="truncate"),
         dimensions=body.dimensions,

@@ -14,6 +14,7 @@ from bindery.faces.http.dialects.base import (
     Translation,
 )
 from bindery.faces.http.dialects.inputs import MAX_TEXTS, inputs_of, truncation_of
+from bindery.faces.http.dialects.openai_files import router
 from bindery.faces.http.dialects.roles import roles_of
 from bindery.faces.http.dialects.vectors import (
     Usage,
@@ -134,4 +135,5 @@ OPENAI = Dialect(
             may_nest=True,
         ),
     ),
+    others=router,
 )

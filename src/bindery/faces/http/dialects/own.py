@@ -25,7 +25,11 @@ _CHUNKS: JsonDict = {
             {"type": "string"},
             {
                 "type": "object",
-                "properties": {"text": {"type": "string"}, "title": {"type": "string"}},
+                "properties": {
+                    "text": {"type": "string"},
+                    "context": {"type": "string"},
+                    "title": {"type": "string"},
+                },
                 "required": ["text"],
             },
         ]
@@ -38,7 +42,8 @@ class GenerateBody(VectorsBody):
     """Chunks to embed."""
 
     chunks: list[Any] = Field(
-        description="Texts, or chunks as GET /chunk gives them, of which text and title are used.",
+        description="Texts, or chunks as GET /chunk gives them, of which context, text and title "
+        "are used.",
         json_schema_extra={**_CHUNKS, "maxItems": MAX_TEXTS},
     )
     role: str = Field(
@@ -62,7 +67,7 @@ class GenerateAnswer(VectorsAnswer):
 def _read(body: GenerateBody, parameters: Parameters) -> EmbedAsk:
     return EmbedAsk(
         model=parameters["model_id"],
-        inputs=texts_of(body.chunks, "chunks"),
+        inputs=_in_context(body.chunks),
         roles=(body.role,),
         truncate=truncation_of(body.truncate, default=Truncate.ERROR, param="truncate"),
         dimensions=body.dimensions,
@@ -82,6 +87,23 @@ def _write(ask: EmbedAsk, answer: EmbedAnswer) -> dict[str, Any]:
         "tokens_cut": known(answer.encoded.tokens_cut),
         **facts(ask, answer),
     }
+
+
+def _in_context(chunks: list[Any]) -> list[str]:
+    """The texts, each with its context before it where it has one."""
+    texts = texts_of(chunks, "chunks")
+    contexts = [
+        cast("dict[str, Any]", chunk).get("context") if isinstance(chunk, dict) else None
+        for chunk in chunks
+    ]
+    for place, context in enumerate(contexts):
+        if context is not None and not isinstance(context, str):
+            raise InvalidValue(
+                f"The context of chunks[{place}] is no text.",
+                remedy="Send a string, or leave it out.",
+                param="chunks",
+            )
+    return [(context or "") + text for context, text in zip(contexts, texts, strict=True)]
 
 
 def _titles(body: GenerateBody) -> list[Any] | None:

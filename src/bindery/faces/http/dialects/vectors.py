@@ -32,8 +32,8 @@ TRUNCATE: JsonDict = {"enum": ["end", "start", "error", True, False]}
 _TITLES: JsonDict = {"items": {"anyOf": [{"type": "string"}, {"type": "null"}]}}
 
 
-class ExtendedBody(Body):
-    """What every dialect's embeddings may be asked for besides, where it has no field for it."""
+class CutBody(Body):
+    """How vectors may be cut, where a dialect has no field for it."""
 
     any_dimensions: bool = Field(
         default=False, description="Allow `dimensions` that the model was not trained for."
@@ -43,6 +43,11 @@ class ExtendedBody(Body):
         max_length=100,
         description="The rotation to turn vectors by before they are cut: see /rotations.",
     )
+
+
+class ExtendedBody(CutBody):
+    """What every dialect's embeddings may be asked for besides, where it has no field for it."""
+
     titles: list[Any] | None = Field(
         None,
         max_length=MAX_TEXTS,

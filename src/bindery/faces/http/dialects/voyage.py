@@ -1,16 +1,39 @@
 """Voyage's dialect: OpenAI's with other names, and texts that are cut unless that is refused."""
 
-from typing import Any, Literal
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any, Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
+from bindery.errors import InvalidValue
 from bindery.faces.http import examples
 from bindery.faces.http.dialects import openai
-from bindery.faces.http.dialects.base import Dialect, EmbedAsk, Parameters, Translation
-from bindery.faces.http.dialects.inputs import inputs_of, truncation_of
+from bindery.faces.http.dialects.base import (
+    Dialect,
+    EmbedAnswer,
+    EmbedAsk,
+    Parameters,
+    Translation,
+)
+from bindery.faces.http.dialects.inputs import (
+    MAX_DOCUMENTS,
+    documents_of,
+    inputs_of,
+    truncation_of,
+)
 from bindery.faces.http.dialects.roles import roles_of
-from bindery.faces.http.dialects.vectors import EncodingFormat, ExtendedBody, output_of
+from bindery.faces.http.dialects.vectors import (
+    CutBody,
+    EncodingFormat,
+    ExtendedBody,
+    Usage,
+    VectorsAnswer,
+    output_of,
+)
 from bindery.types import Truncate
+
+Dtype: TypeAlias = Literal["float", "int8", "uint8", "binary", "ubinary"]
 
 
 class VoyageBody(ExtendedBody):
@@ -23,7 +46,7 @@ class VoyageBody(ExtendedBody):
         default=True, description="Voyage's: cut what is too long, or refuse it."
     )
     output_dimension: int | None = Field(None, description="Voyage's name for `dimensions`.")
-    output_dtype: Literal["float", "int8", "uint8", "binary", "ubinary"] = "float"
+    output_dtype: Dtype = "float"
     encoding_format: EncodingFormat = "float"
 
 
@@ -40,6 +63,83 @@ def _read(body: VoyageBody, parameters: Parameters) -> EmbedAsk:
         titles=body.titles,
         outputs=(output_of(body.output_dtype, is_base64=body.encoding_format == "base64"),),
     )
+
+
+class ContextualizedBody(CutBody):
+    """Voyage's request for chunks that are read with what stands around them."""
+
+    inputs: Any = Field(
+        description="Documents, each the list of its chunks in order.",
+        json_schema_extra={
+            "type": "array",
+            "items": {"type": "array", "items": {"type": "string", "minLength": 1}, "minItems": 1},
+            "minItems": 1,
+            "maxItems": MAX_DOCUMENTS,
+        },
+    )
+    model: str = Field(max_length=200)
+    input_type: str = Field("document", max_length=100)
+    output_dimension: int | None = Field(None, description="Voyage's name for `dimensions`.")
+    output_dtype: Dtype = "float"
+    encoding_format: EncodingFormat = "float"
+    enable_auto_chunking: bool = Field(
+        default=False, description="Voyage's: not offered. Chunk by `/chunk` first."
+    )
+
+
+class ContextualizedDocument(BaseModel):
+    """The vectors of one document's chunks, in order."""
+
+    object: Literal["list"]
+    index: int
+    data: list[openai.Embedding]
+
+
+class ContextualizedAnswer(VectorsAnswer):
+    """Voyage's answer, and what made the vectors."""
+
+    object: Literal["list"]
+    data: list[ContextualizedDocument]
+    model: str
+    usage: Usage
+
+
+def _read_contextualized(body: ContextualizedBody, parameters: Parameters) -> EmbedAsk:
+    del parameters
+    if body.enable_auto_chunking:
+        raise InvalidValue(
+            "enable_auto_chunking is not offered.",
+            remedy="Send each document as the list of its chunks.",
+            param="enable_auto_chunking",
+        )
+    documents = documents_of(body.inputs, "inputs")
+    return EmbedAsk(
+        model=body.model,
+        inputs=[chunk for chunks in documents for chunk in chunks],
+        chunks_of=[len(chunks) for chunks in documents],
+        roles=roles_of(body.input_type),
+        dimensions=body.output_dimension,
+        any_dimensions=body.any_dimensions,
+        rotation=body.rotation,
+        outputs=(output_of(body.output_dtype, is_base64=body.encoding_format == "base64"),),
+    )
+
+
+def _write_contextualized(ask: EmbedAsk, answer: EmbedAnswer) -> dict[str, Any]:
+    flat = openai.write(ask, answer)
+    chunks: Iterator[dict[str, Any]] = iter(flat["data"])
+    documents = [list(islice(chunks, count)) for count in ask.chunks_of or ()]
+    return {
+        **flat,
+        "data": [
+            {
+                "object": "list",
+                "index": place,
+                "data": [{**chunk, "index": number} for number, chunk in enumerate(document)],
+            }
+            for place, document in enumerate(documents)
+        ],
+    }
 
 
 VOYAGE = Dialect(
@@ -66,6 +166,28 @@ VOYAGE = Dialect(
             },
             to_cut='"truncation": true',
             may_nest=True,
+        ),
+        Translation(
+            paths=("/v1/contextualizedembeddings",),
+            name="create_contextualized_embeddings",
+            summary="Embed chunks in their documents",
+            about="As Voyage's. By late chunking: the chunks of each document are put together and "
+            "read by the model at once, in overlapping windows where they are longer than its own; "
+            "then each chunk's vector is made of its own tokens. For models of one vector a text "
+            "that pool by mean; nothing is cut.",
+            body=ContextualizedBody,
+            answer=ContextualizedAnswer,
+            read=_read_contextualized,
+            write=_write_contextualized,
+            examples=examples.CONTEXTUALIZED,
+            example=examples.CONTEXTUALIZED_EMBEDDED,
+            names={
+                "texts": "inputs",
+                "role": "input_type",
+                "dimensions": "output_dimension",
+                "form": "output_dtype",
+                "output": "encoding_format",
+            },
         ),
     ),
 )

@@ -95,7 +95,9 @@ class Form {
 
   multipart(media) {
     const example = Object.values(media.examples)[0];
-    this.sample = new File([example.value.file], example["x-filename"]);
+    const { file, ...beside } = example.value;
+    this.sample = new File([file], example["x-filename"]);
+    this.beside = Object.entries(beside);
     this.file = make("input", { type: "file", onchange: () => this.changed() });
     return [make("label", {}, make("span", {}, make("code", {}, "file")), this.file,
       make("span", { class: "note" }, `Without a choice, a small sample is sent: ${this.sample.name}.`))];
@@ -111,9 +113,15 @@ class Form {
     for (const [parameter, input] of this.inputs) {
       if (parameter.in === "path") {
         path = path.replace(new RegExp(`\\{${parameter.name}(:path)?\\}`), encodeURIComponent(input.value));
-      } else if (input.value !== "") query.set(parameter.name, input.value);
+      } else if (parameter.in === "query" && input.value !== "") query.set(parameter.name, input.value);
     }
     return query.size ? `${path}?${query}` : path;
+  }
+
+  get headers() {
+    const filled = [...this.inputs].filter(([parameter, input]) => parameter.in === "header" && input.value !== "");
+    const headers = Object.fromEntries(filled.map(([parameter, input]) => [parameter.name, input.value]));
+    return this.body ? { "content-type": "application/json", ...headers } : headers;
   }
 
   get upload() {
@@ -124,22 +132,27 @@ class Form {
     const isImplied = this.method === "get" || this.body || this.file;
     const method = isImplied ? "" : `-X ${this.method.toUpperCase()} `;
     const parts = [`curl ${method}${quoted(location.origin + this.target)}`];
-    if (this.file) parts.push(`-F ${quoted(`file=@${this.upload.name}`)}`);
+    for (const [name, value] of Object.entries(this.headers)) parts.push(`-H ${quoted(`${name}: ${value}`)}`);
+    if (this.file) {
+      for (const [name, value] of this.beside) parts.push(`-F ${quoted(`${name}=${value}`)}`);
+      parts.push(`-F ${quoted(`file=@${this.upload.name}`)}`);
+    }
     if (this.body) {
       let body = this.body.value;
       try { body = JSON.stringify(JSON.parse(body)); } catch { /* shown as it is typed */ }
-      parts.push("-H 'content-type: application/json'", `-d ${quoted(body)}`);
+      parts.push(`-d ${quoted(body)}`);
     }
     return parts.join(" \\\n  ");
   }
 
   async send() {
-    const request = { method: this.method.toUpperCase(), redirect: "manual" };
+    const request = { method: this.method.toUpperCase(), redirect: "manual", headers: this.headers };
     if (this.file) {
       request.body = new FormData();
+      for (const [name, value] of this.beside) request.body.append(name, value);
       request.body.append("file", this.upload, this.upload.name);
     } else if (this.body) {
-      Object.assign(request, { body: this.body.value, headers: { "content-type": "application/json" } });
+      request.body = this.body.value;
     }
     return fetch(this.target, request);
   }

@@ -1,0 +1,1 @@
+"""Parts of run_chunking.py: what a strategy finds, and how fast it cuts."""

@@ -1,0 +1,113 @@
+"""Where in a document a code point lies: on which page, under which headings."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+
+import numpy as np
+
+from bindery.chunking.characters import Positions
+from bindery.types import Document
+
+_MARKDOWN_HEADING = re.compile(r"^ {0,3}(#{1,6})[ \t].*$", re.MULTILINE)
+
+# Characters. Each chunk repeats the titles over it: one of a megabyte is not to be copied so often.
+_LONGEST_TITLE = 200
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Places:
+    """The headings and pages of a document.
+
+    Heading i starts at ``heading_starts[i]``; from there up to the next one the text stands under
+    ``paths[i + 1]``: titles, outermost first. ``paths[0]`` is empty. Page ``pages[i]`` goes on from
+    ``page_starts[i]``. ``title`` is what the document is called, and ``title_start`` where a
+    heading says so; None where none does.
+    """
+
+    heading_starts: Positions
+    paths: Sequence[tuple[str, ...]]
+    page_starts: Positions
+    pages: Sequence[int]
+    title: str
+    title_start: int | None
+
+    def headings(self, position: int) -> tuple[str, ...]:
+        """The titles that stand over a place; over the start of a heading, its own too."""
+        path = self.paths[int(self.heading_starts.searchsorted(position, "right"))]
+        return tuple(title for title in path if title)
+
+    def headings_before(self, position: int) -> tuple[str, ...]:
+        """The titles that stand over a place, without that of a heading that begins there."""
+        index = int(self.heading_starts.searchsorted(position, "right"))
+        begins = index > 0 and self.heading_starts[index - 1] == position
+        return self.paths[index][:-1] if begins else self.paths[index]
+
+    def page(self, position: int) -> int | None:
+        """The page, slide or sheet of a place, from 1; None before the first and without any."""
+        index = int(self.page_starts.searchsorted(position, "right"))
+        return self.pages[index - 1] if index else None
+
+
+def find_places(document: Document) -> Places:
+    """Read the document's headings and pages, in time linear in its text.
+
+    Headings are its blocks of that kind; of a document without blocks, the lines that Markdown
+    takes for headings. One of a level ends those before it of that level and of deeper ones.
+    """
+    starts: list[int] = []
+    paths: list[tuple[str, ...]] = [()]
+    above: list[tuple[int, str]] = []
+    for start, level, title in _headings(document):
+        while above and above[-1][0] >= level:
+            above.pop()
+        above.append((level, title))
+        starts.append(start)
+        paths.append(tuple(title for _, title in above))
+    title = _title_of(document)
+    paged = [(block.span.start, block.page) for block in document.blocks if block.page is not None]
+    return Places(
+        heading_starts=np.array(starts, dtype=np.int64),
+        paths=paths,
+        page_starts=np.array([start for start, _ in paged], dtype=np.int64),
+        pages=[page for _, page in paged],
+        title=title,
+        title_start=next(
+            (start for start, path in zip(starts, paths[1:], strict=True) if path == (title,)), None
+        ),
+    )
+
+
+def _headings(document: Document) -> Iterator[tuple[int, int, str]]:
+    """Start, level and title of each heading."""
+    if document.blocks:
+        for block in document.blocks:
+            if block.kind == "heading":
+                yield block.span.start, block.level, _plain(document.quote(block.span))
+    else:
+        for found in _MARKDOWN_HEADING.finditer(document.text):
+            yield found.start() + found[0].index("#"), len(found[1]), _plain(found[0])
+
+
+def _plain(heading: str) -> str:
+    """A heading in one line, without the marks of Markdown, as all readers write them."""
+    words = heading.split()
+    if words and len(words[0]) <= 6 and not words[0].strip("#"):
+        words = words[1:-1] if words[1:] and not words[-1].strip("#") else words[1:]
+    elif "\n" in heading.strip() and not words[-1].strip(words[-1][0]) and words[-1][0] in "=-":
+        words = words[:-1]  # the line under it
+    return _shortened(" ".join(words))
+
+
+def _title_of(document: Document) -> str:
+    """What the document calls itself; else the name of its file, without the ending."""
+    if document.title:
+        return _shortened(" ".join(document.title.split()))
+    stem = PurePath(" ".join(document.name.split())).stem
+    # A name may hold half of a surrogate pair, which no tokeniser takes.
+    return _shortened(stem.encode("utf-8", "replace").decode("utf-8"))
+
+
+def _shortened(title: str) -> str:
+    return title if len(title) <= _LONGEST_TITLE else f"{title[: _LONGEST_TITLE - 1]}…"

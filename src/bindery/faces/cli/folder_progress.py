@@ -1,0 +1,117 @@
+"""How a folder's job goes: a bar on a terminal, lines elsewhere, or events as JSON."""
+
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import orjson
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+
+from bindery.errors import BinderyError
+from bindery.faces.cli.printing import print_error, print_warning
+from bindery.jobs import FileState, JobEvent
+
+# Lines go to a log that somebody reads later.
+_BETWEEN_LINES_S = 5.0
+
+
+class Follow(Protocol):
+    """Tells of events while its block lasts."""
+
+    def __enter__(self) -> object: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def tell(self, event: JobEvent) -> None:
+        """Tell of an event."""
+        ...
+
+
+def follow_on(console: Console, *, json: bool) -> Follow:
+    """The way that suits where it is told."""
+    return _Events() if json else _Shown(console)
+
+
+def print_json_line(value: Mapping[str, Any]) -> None:
+    """Write one JSON object on a line of its own to standard output, at once."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE))
+    sys.stdout.buffer.flush()
+
+
+class _Events:
+    def __enter__(self) -> object:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return
+
+    def tell(self, event: JobEvent) -> None:
+        print_json_line({"event": event.kind, "number": event.number, **event.data})
+
+
+class _Shown:
+    """A bar where the console is a terminal; else a line now and then."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._told = time.monotonic()
+        self._bar = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.fields[done]}"),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self._bar.add_task("reading", total=None, done="")
+
+    def __enter__(self) -> object:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def tell(self, event: JobEvent) -> None:
+        data = event.data
+        if event.kind == "file":
+            self._tell_file(data)
+            return
+        progress = data["progress"]
+        ended = progress["files_done"] + progress["files_failed"]
+        done = _line(progress)
+        self._bar.update(
+            self._task,
+            description=progress["stage"] or "reading",
+            completed=ended,
+            total=progress["files_total"],
+            done=done,
+        )
+        if not self._console.is_terminal and time.monotonic() - self._told > _BETWEEN_LINES_S:
+            self._told = time.monotonic()
+            self._console.print(done, soft_wrap=True)
+
+    def _tell_file(self, file: Mapping[str, Any]) -> None:
+        for warning in file["warnings"]:
+            print_warning(f"{file['name']}: {warning}", console=self._console)
+        if file["state"] == FileState.FAILED:
+            error = BinderyError(file["error_message"], remedy=file["remedy"])
+            error.code = file["error_code"]  # pyright: ignore[reportAttributeAccessIssue]
+            print_error(error, about=file["name"], console=self._console)
+
+
+def _line(progress: Mapping[str, Any]) -> str:
+    ended = progress["files_done"] + progress["files_failed"]
+    parts = [
+        f"{ended:,} of {progress['files_total']:,} files",
+        f"{progress['chunks_done']:,} chunks",
+    ]
+    if progress["tokens_per_s"] is not None:
+        parts.append(f"{progress['tokens_per_s']:,.0f} tokens/s")
+    if progress["seconds_left"]:
+        parts.append(f"{progress['seconds_left']:,.0f} s left")
+    return ", ".join(parts)

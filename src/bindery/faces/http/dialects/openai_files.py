@@ -1,0 +1,179 @@
+"""OpenAI's Files API, over the same store as our own ``/files``: what one keeps the other lists.
+
+A file uploaded here has an id ``file-...`` of its own each time; one that came by our own route
+goes by its hash, here and there. Nothing expires: ``expires_after`` is passed over, and
+``expires_at`` in the answer says so.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, BinaryIO, Literal
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import BaseModel
+from starlette.responses import StreamingResponse
+
+from bindery.errors import InvalidValue
+from bindery.faces.http import examples
+from bindery.faces.http.attachments import attachment
+from bindery.faces.http.desk import Desk, desk_of
+from bindery.faces.http.uploads import receive_upload
+from bindery.store.files import Incoming, StoredFile
+
+router = APIRouter(prefix="/v1/files", tags=["OpenAI"])
+
+PURPOSES = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
+"""What OpenAI's clients may say; here it is kept and told, and changes nothing."""
+
+OWN_PURPOSE = "user_data"
+"""What files of our own route, which asks for no purpose, are listed under: "any purpose"."""
+
+_MOST = 10_000
+
+FilePath = Annotated[
+    str, Path(description="As the upload gave it.", examples=[examples.OPENAI_FILE_ID])
+]
+
+
+class FileObject(BaseModel):
+    """A kept file as OpenAI shows it; ``created_at`` is in seconds since 1970."""
+
+    id: str
+    object: Literal["file"] = "file"
+    bytes: int
+    created_at: int
+    expires_at: int | None = None
+    filename: str
+    purpose: str
+    status: Literal["processed"] = "processed"
+    status_details: str | None = None
+
+
+class FileList(BaseModel):
+    """A page of files."""
+
+    object: Literal["list"] = "list"
+    data: list[FileObject]
+    first_id: str | None
+    last_id: str | None
+    has_more: bool
+
+
+class FileDeleted(BaseModel):
+    """What is gone."""
+
+    id: str
+    object: Literal["file"] = "file"
+    deleted: Literal[True] = True
+
+
+@router.post("", summary="Keep a file", openapi_extra=examples.OPENAI_UPLOAD)
+async def create_openai_file(request: Request) -> FileObject:
+    """As OpenAI's: one file as `file`, and its `purpose`. Jobs and chunks take its id.
+
+    Nothing expires here: `expires_after` is passed over, and `expires_at` is null.
+    """
+    desk = desk_of(request)
+    store = await desk.filing.run(lambda: desk.library.files)
+    stored = await receive_upload(
+        request,
+        store,
+        desk.filing,
+        limit_bytes=desk.settings.upload_limit_bytes,
+        keep=_keep,
+        fields=("purpose",),
+    )
+    return _object(stored)
+
+
+@router.get("", summary="List files")
+async def list_openai_files(
+    request: Request,
+    after: Annotated[
+        str | None, Query(max_length=100, description="The id of the last file that was shown.")
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=_MOST)] = _MOST,
+    order: Annotated[Literal["asc", "desc"], Query()] = "desc",
+    purpose: Annotated[str | None, Query(max_length=100)] = None,
+) -> FileList:
+    """Every kept file, newest first, those of `POST /files/upload` among them."""
+    desk = desk_of(request)
+    return await desk.filing.run(
+        _list, desk, after=after, limit=limit, newest_first=order == "desc", purpose=purpose
+    )
+
+
+@router.get("/{file_id}", summary="Describe a file")
+async def retrieve_openai_file(request: Request, file_id: FilePath) -> FileObject:
+    """What a file is called, how large it is and when it came."""
+    desk = desk_of(request)
+    return _object(await desk.filing.run(lambda: desk.library.files.get(file_id)))
+
+
+@router.get(
+    "/{file_id}/content",
+    summary="Download a file",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"application/octet-stream": {}}, "description": "The file."}},
+)
+async def download_openai_file(request: Request, file_id: FilePath) -> Response:
+    """The bytes that were uploaded, to be saved: never shown, whatever they are."""
+    desk = desk_of(request)
+    stored, file = await desk.filing.run(_open, desk, file_id)
+    return attachment(file, stored.size_bytes, stored.name, desk.sending)
+
+
+@router.delete("/{file_id}", summary="Delete a file")
+async def delete_openai_file(request: Request, file_id: FilePath) -> FileDeleted:
+    """Remove a file and all that was made from it."""
+    desk = desk_of(request)
+    await desk.filing.run(lambda: desk.library.files.delete(file_id))
+    return FileDeleted(id=file_id)
+
+
+def _keep(incoming: Incoming, name: str, fields: Mapping[str, str]) -> StoredFile:
+    purpose = fields.get("purpose")
+    if purpose not in PURPOSES:
+        raise InvalidValue(
+            "The field 'purpose' is missing."
+            if purpose is None
+            else f"{purpose[:80]!r} is no purpose.",
+            remedy=f"Send one of: {', '.join(PURPOSES)}.",
+            param="purpose",
+        )
+    return incoming.keep(name, purpose=purpose)
+
+
+def _open(desk: Desk, file_id: str) -> tuple[StoredFile, BinaryIO]:
+    files = desk.library.files
+    return files.get(file_id), files.open(file_id)
+
+
+def _list(
+    desk: Desk, *, after: str | None, limit: int, newest_first: bool, purpose: str | None
+) -> FileList:
+    files = [_object(file) for file in desk.library.files]
+    files = [file for file in files if purpose in (None, file.purpose)]
+    if newest_first:
+        files.reverse()
+    if after is not None:
+        places = {file.id: place for place, file in enumerate(files)}
+        if after not in places:
+            raise InvalidValue(
+                f"The list has no file {after!r} to go on after.",
+                remedy="Send the id of a file that is there, or begin anew without 'after'.",
+                param="after",
+            )
+        files = files[places[after] + 1 :]
+    page = files[:limit]
+    ends = (page[0].id, page[-1].id) if page else (None, None)
+    return FileList(data=page, first_id=ends[0], last_id=ends[1], has_more=len(files) > limit)
+
+
+def _object(stored: StoredFile) -> FileObject:
+    return FileObject(
+        id=stored.id,
+        bytes=stored.size_bytes,
+        created_at=int(stored.uploaded_at),
+        filename=stored.name,
+        purpose=stored.purpose or OWN_PURPOSE,
+    )

@@ -1,0 +1,356 @@
+"""``Jobs``: the door to long work."""
+
+import secrets
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, Any
+
+import orjson
+from sqlalchemy import Connection, Row
+from sqlalchemy.exc import IntegrityError
+
+from bindery.codec import Form
+from bindery.encoders.checks import check_dimensions
+from bindery.errors import (
+    IdempotencyConflict,
+    JobUnfinished,
+    UnknownJob,
+)
+from bindery.jobs.news import News
+from bindery.jobs.recipe import Recipe
+from bindery.jobs.results import write_results
+from bindery.jobs.sources import Source, StoredFiles
+from bindery.jobs.tally import progress
+from bindery.jobs.values import (
+    Failure,
+    FileState,
+    Job,
+    JobEvent,
+    JobFile,
+    JobRequest,
+    JobState,
+    request_of,
+)
+from bindery.jobs.worker import Worker
+from bindery.library import Library
+from bindery.store import derived
+from bindery.store import jobs as rows
+from bindery.store.database import Database
+from bindery.types import Document
+
+_LOOK_S = 0.5
+_MOST_EVENTS = 1000
+
+
+class Jobs:
+    """Jobs on the files of a library, or of another ``source``, kept in its ``database``.
+
+    Safe to use from several threads and processes: each job is run by one at a time. ``start`` has
+    a thread run what is queued, oldest first, and what a process left that has ended. Who
+    ``is_alone`` with the database, by a lock of its own, does not wait for the leases of others:
+    they have ended.
+    """
+
+    def __init__(
+        self,
+        library: Library,
+        *,
+        database: Database | None = None,
+        source: Source | None = None,
+        parse_timeout_s: float = 30.0,
+        is_alone: bool = False,
+    ) -> None:
+        self._library = library
+        self._database = database or library.database
+        self._source = source or StoredFiles(library, timeout_s=parse_timeout_s)
+        self._news = News()
+        self._worker = Worker(library, self._database, self._source, self._news, is_alone=is_alone)
+
+    # What is asked
+
+    def submit(
+        self, request: JobRequest, *, owner: str = "", idempotency_key: str | None = None
+    ) -> Job:
+        """Take a job on: it is kept when this returns.
+
+        The same request with the same key gives the job there is. Raises IdempotencyConflict for
+        another request with the key; UnknownFile, UnknownModel, UnknownStrategy, UnknownRotation
+        and InvalidValue for what cannot be done.
+        """
+        if idempotency_key is not None and (job := self._of_key(owner, idempotency_key, request)):
+            return job
+        self.check(request)
+        files = [_new(self._source, file_id) for file_id in request.files]
+        now = time.time()
+        job = {
+            "id": f"job-{secrets.token_hex(12)}",
+            "owner": owner,
+            "idempotency_key": idempotency_key,
+            "request": orjson.dumps(request).decode(),
+            "state": JobState.QUEUED,
+            "progress": "{}",
+            "created_at": now,
+            "updated_at": now,
+            "changes": 1,
+        }
+        try:
+            with self._database.writing() as connection:
+                rows.add_job(connection, job, files)
+        except IntegrityError:
+            # The same key came twice at one moment.
+            if idempotency_key is None or not (
+                mine := self._of_key(owner, idempotency_key, request)
+            ):
+                raise
+            return mine
+        self._news.tell()
+        return self.get(str(job["id"]))
+
+    def check(self, request: JobRequest) -> None:
+        """Raise what is wrong with a request, but for its files."""
+        library, model = self._library, request.model
+        card = library.measure(model).card
+        library.room(model, request.role)
+        library.chunk(
+            Document("", "text", ""),
+            strategy=request.strategy,
+            model_id=model,
+            size=request.size,
+            overlap=request.overlap,
+            context=request.context,
+            parent_size=request.parent_size,
+        )
+        if request.rotation is None:
+            check_dimensions(card, request.dimensions, any_dimensions=request.any_dimensions)
+            return
+        library.rotations.get(request.rotation).check_model(card.id, card.revision, card.dimensions)
+        check_dimensions(card, request.dimensions, any_dimensions=True)
+
+    def get(self, job_id: str) -> Job:
+        """The job as it is just now. Raises UnknownJob."""
+        with self._database.reading() as connection:
+            return _job(connection, _found(rows.find_job(connection, job_id), job_id))
+
+    def list(
+        self, owner: str | None = None, *, after: str | None = None, most: int | None = None
+    ) -> "list[Job]":
+        """All jobs, or those of an owner, the newest first.
+
+        Those ``after`` a job, so many at ``most``.
+        """
+        with self._database.reading() as connection:
+            found = rows.list_jobs(connection, owner, after=after, most=most)
+            return [_job(connection, row) for row in found]
+
+    def counts(self) -> dict[str, int]:
+        """How many jobs there are in each state."""
+        with self._database.reading() as connection:
+            return dict.fromkeys(JobState, 0) | rows.count_jobs(connection)
+
+    def files(self, job_id: str) -> "list[JobFile]":
+        """The job's files in order, with what became of each. Raises UnknownJob."""
+        with self._database.reading() as connection:
+            _found(rows.find_job(connection, job_id), job_id)
+            return [_file(row) for row in rows.list_files(connection, job_id)]
+
+    def about(self, job_id: str) -> dict[str, Any]:
+        """What made a job's chunks and vectors: settings, model, revision, precision.
+
+        It is known once the job has begun: nothing before. Raises UnknownJob.
+        """
+        with self._database.reading() as connection:
+            row = _found(rows.find_job(connection, job_id), job_id)
+        return {} if row.maker is None else orjson.loads(row.maker)
+
+    def cancel(self, job_id: str) -> Job:
+        """End a job; what is done stays kept. One that is over stays as it is. Raises UnknownJob.
+
+        One that runs ends within a second, or with the batch that the model has.
+        """
+        with self._database.writing() as connection:
+            _found(rows.find_job(connection, job_id), job_id)
+            rows.ask_to_cancel(connection, job_id)
+        self._news.tell()
+        return self.get(job_id)
+
+    def delete(self, job_id: str) -> None:
+        """Forget a job that is over. Raises UnknownJob, and JobUnfinished for one that is not."""
+        with self._database.freeing() as connection:
+            _check_over(_found(rows.find_job(connection, job_id), job_id))
+            rows.delete_job(connection, job_id)
+        self._news.tell()
+
+    def changes(self, job_id: str, after: int = 0, timeout_s: float = 0.0) -> "list[JobEvent]":
+        """What changed since the event of that number, waiting for it so long. Raises UnknownJob.
+
+        Nothing new within the time is no event.
+        """
+        until = time.monotonic() + timeout_s
+        while True:
+            if events := self._events(job_id, after):
+                return events
+            left = until - time.monotonic()
+            if left <= 0:
+                return []
+            # Another process tells nobody here: look now and then.
+            self._news.wait(min(left, _LOOK_S))
+
+    def write_results(self, job_id: str, sink: Path | IO[bytes], format: str = "parquet") -> int:
+        """Write a job's chunks with their vectors; how many. Raises UnknownJob, JobUnfinished.
+
+        ``format`` is ``"parquet"``, ``"arrow"`` (a stream of Arrow's IPC) or ``"jsonl"``. A path
+        bears its name once all is there.
+        """
+        with self._database.reading() as connection:
+            row = _found(rows.find_job(connection, job_id), job_id)
+            _check_over(row)
+            # With a file that was deleted since, all that was made of it went.
+            files = [
+                one
+                for one in rows.list_files(connection, job_id)
+                if one.chunk_set and derived.find_chunks(connection, one.chunk_set)
+            ]
+        if row.maker is None:
+            raise JobUnfinished(f"The job {job_id} ended before it began.", remedy="See its error.")
+        recipe, form = Recipe(**orjson.loads(row.maker)), Form(request_of(row).form)
+        return write_results(self._database, files, recipe, form, sink, format)
+
+    def renew(self, job_id: str, request: JobRequest) -> Job:
+        """Have a job go over its files again, and over those that were added; others are dropped.
+
+        What has not changed is not done again. Raises UnknownJob, and JobUnfinished while another
+        process works on it.
+        """
+        self.check(request)
+        with self._database.writing() as connection:
+            row = _found(rows.find_job(connection, job_id), job_id)
+            if not self._worker.is_free(row):
+                raise _busy(job_id)
+            before = {one.file_id: one for one in rows.list_files(connection, job_id)}
+            files = [_again(self._source, one, before.get(one)) for one in request.files]
+            progress = "{}" if JobState(row.state).is_over else row.progress
+            renewed = {"request": orjson.dumps(request).decode(), "progress": progress}
+            rows.renew_job(connection, job_id, renewed, files)
+        self._news.tell()
+        return self.get(job_id)
+
+    def tidy(self) -> None:
+        """Delete what was made of files that no job has any more."""
+        with self._database.freeing() as connection:
+            derived.forget_unused(connection)
+
+    # What is done
+
+    def run(self, job_id: str) -> Job:
+        """Do a job here and now, whatever is left of it; one that is over stays as it is.
+
+        Raises JobUnfinished where another process does it, Abandoned where it is cancelled or
+        stopped, and what ends the whole of it, which is kept with the job, too.
+        """
+        with self._database.reading() as connection:
+            _found(rows.find_job(connection, job_id), job_id)
+        if not self._worker.run(job_id):
+            raise _busy(job_id)
+        return self.get(job_id)
+
+    def start(self) -> None:
+        """Have a thread do what is queued, and what was left by processes that have ended."""
+        self._worker.start()
+
+    def stop(self) -> None:
+        """End the thread and what it runs, in order: it goes on another time."""
+        self._worker.stop()
+
+    def _of_key(self, owner: str, key: str, request: JobRequest) -> Job | None:
+        with self._database.reading() as connection:
+            row = rows.find_by_key(connection, owner, key)
+            if row is None:
+                return None
+            if request_of(row) != request:
+                raise IdempotencyConflict(
+                    f"The idempotency key {key[:80]!r} was given to another request.",
+                    remedy="Choose a new key for a new request.",
+                    param="idempotency_key",
+                )
+            return _job(connection, row)
+
+    def _events(self, job_id: str, after: int) -> "list[JobEvent]":
+        with self._database.reading() as connection:
+            row = _found(rows.find_job(connection, job_id), job_id)
+            if row.changes <= after:
+                return []
+            job = _job(connection, row)
+            changed = rows.changed_files(connection, job_id, after, most=_MOST_EVENTS)
+        events = [JobEvent(one.changed, "file", asdict(_file(one))) for one in changed]
+        if len(events) < _MOST_EVENTS:
+            why = None if job.error is None else asdict(job.error)
+            data = {"state": job.state, "progress": asdict(job.progress), "error": why}
+            events.append(JobEvent(row.changes, "job", data))
+        return events
+
+
+def _new(source: Source, file_id: str) -> dict[str, Any]:
+    found = source.look(file_id)
+    return {"file_id": file_id, "name": found.name, "size_bytes": found.size_bytes}
+
+
+def _again(source: Source, file_id: str, before: Row[Any] | None) -> dict[str, Any]:
+    new = _new(source, file_id)
+    if before is None:
+        return {**new, "chunk_set": None, "chunks": 0, "attempts": 0, "warnings": "[]"}
+    same = before.size_bytes == new["size_bytes"]
+    return {
+        **new,
+        "chunk_set": before.chunk_set,
+        "chunks": before.chunks,
+        "warnings": before.warnings,
+        "attempts": before.attempts if same else 0,
+    }
+
+
+def _found(row: Row[Any] | None, job_id: str) -> Row[Any]:
+    if row is None:
+        raise UnknownJob(
+            f"There is no job {job_id[:80]!r}.", remedy="GET /jobs lists those there are."
+        )
+    return row
+
+
+def _check_over(row: Row[Any]) -> None:
+    if not JobState(row.state).is_over:
+        raise JobUnfinished(
+            f"The job {row.id} is {row.state}.", remedy="Wait until it is over, or cancel it."
+        )
+
+
+def _busy(job_id: str) -> JobUnfinished:
+    return JobUnfinished(
+        f"Another process works on the job {job_id}.", remedy="Wait for it, or end it."
+    )
+
+
+def _job(connection: Connection, row: Row[Any]) -> Job:
+    return Job(
+        id=row.id,
+        state=JobState(row.state),
+        request=request_of(row),
+        owner=row.owner,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        progress=progress(orjson.loads(row.progress), rows.count_files(connection, row.id)),
+        error=None if row.error is None else Failure(**orjson.loads(row.error)),
+    )
+
+
+def _file(row: Row[Any]) -> JobFile:
+    return JobFile(
+        id=row.file_id,
+        name=row.name,
+        state=FileState(row.state),
+        error_code=row.error_code,
+        error_message=row.error_message,
+        remedy=row.remedy,
+        chunks=row.chunks,
+        warnings=tuple(orjson.loads(row.warnings)),
+    )

@@ -1,0 +1,161 @@
+"""What a job is: the request, its files, how far it is, and what changed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import orjson
+from sqlalchemy import Row
+
+from bindery.codec import Form
+from bindery.errors import InvalidValue
+from bindery.types import DOCUMENT
+
+
+class JobState(StrEnum):
+    """Where a job is; one that is queued or running goes on after a crash."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing happens to it any more."""
+        return self not in (JobState.QUEUED, JobState.RUNNING)
+
+
+class FileState(StrEnum):
+    """Where a file of a job is."""
+
+    WAITING = "waiting"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class Stage(StrEnum):
+    """What a job is doing just now."""
+
+    READING = "reading"
+    CHUNKING = "chunking"
+    EMBEDDING = "embedding"
+
+
+@dataclass(frozen=True, slots=True)
+class JobRequest:
+    """What a job is to do: files by their ids, how they are cut, and what the vectors are to be.
+
+    ``size`` None is the usual one. ``context`` is what goes before each chunk, ``parent_size``
+    is of the strategy parent-child, and ``rotation`` the name of one. Raises InvalidValue for no
+    file, for one that is named twice, and for a form that is none.
+    """
+
+    files: tuple[str, ...]
+    model: str = "vanilla"
+    strategy: str = "recursive"
+    size: int | None = None
+    overlap: int = 0
+    context: str = "none"
+    parent_size: int | None = None
+    role: str = DOCUMENT
+    dimensions: int | None = None
+    any_dimensions: bool = False
+    rotation: str | None = None
+    form: str = Form.FLOAT32
+
+    def __post_init__(self) -> None:
+        if not self.files:
+            raise InvalidValue("A job needs a file.", remedy="Name at least one.", param="files")
+        if len(set(self.files)) != len(self.files):
+            twice = next(one for n, one in enumerate(self.files) if one in self.files[:n])
+            raise InvalidValue(
+                f"The file {twice[:200]!r} is named twice.", remedy="Name it once.", param="files"
+            )
+        if self.form not in list(Form):
+            raise InvalidValue(
+                f"{self.form[:80]!r} is no form of vectors.",
+                remedy=f"Choose one of: {', '.join(Form)}.",
+                param="form",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class JobFile:
+    """A file of a job: ``id`` is what the request calls it, ``name`` what its user does.
+
+    Where it failed, ``error_code`` is that of :mod:`bindery.errors`.
+    """
+
+    id: str
+    name: str
+    state: FileState
+    error_code: str | None = None
+    error_message: str | None = None
+    remedy: str | None = None
+    chunks: int = 0
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a job is. ``chunks_total`` counts those of the files that were cut so far.
+
+    ``tokens`` went through the model; chunks whose vectors were there already cost none.
+    ``tokens_per_s`` and ``seconds_left`` are of this run, None while there is nothing to go by.
+    """
+
+    files_total: int
+    files_done: int = 0
+    files_failed: int = 0
+    chunks_done: int = 0
+    chunks_total: int = 0
+    tokens: int = 0
+    tokens_per_s: float | None = None
+    seconds_left: float | None = None
+    stage: Stage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a whole job failed, in the words of the error."""
+
+    code: str
+    message: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job as it is just now; times are seconds since 1970."""
+
+    id: str
+    state: JobState
+    request: JobRequest
+    owner: str
+    created_at: float
+    updated_at: float
+    progress: Progress
+    error: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobEvent:
+    """Something that changed. Numbers rise within a job, over restarts too.
+
+    Of what changed several times the last is told: ``kind`` ``"file"`` with a :class:`JobFile` as
+    ``data``, ``"job"`` with the state, the progress and the error.
+    """
+
+    number: int
+    kind: str
+    data: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+def request_of(row: Row[Any]) -> JobRequest:
+    """The request in a job's row."""
+    fields: dict[str, Any] = orjson.loads(row.request)
+    fields["files"] = tuple(fields["files"])
+    return JobRequest(**fields)

@@ -1,0 +1,203 @@
+"""What does jobs: one at a time, under a lease."""
+
+import threading
+import time
+from contextlib import suppress
+from typing import Any
+
+import orjson
+from sqlalchemy import Row
+
+from bindery.chunking import usual_size
+from bindery.errors import (
+    Abandoned,
+    BinderyError,
+    InputError,
+    QueueError,
+    StorageError,
+)
+from bindery.jobs.lease import Watch, is_dead, new_holder
+from bindery.jobs.news import News
+from bindery.jobs.recipe import Recipe, parsed_by
+from bindery.jobs.running import Run
+from bindery.jobs.sources import Source
+from bindery.jobs.values import Failure, FileState, JobRequest, JobState, request_of
+from bindery.library import Library
+from bindery.models.card import Family
+from bindery.store import jobs as rows
+from bindery.store.database import Database
+from bindery.store.jobs import LeaseLost
+
+_LOOK_S = 0.5
+# Where the disk fails or the models' memory is in use, a while may help.
+_PASSING = (StorageError, QueueError)
+_PAUSE_S = 5.0
+
+
+class Worker:
+    """Runs jobs, in a thread of its own between ``start`` and ``stop``."""
+
+    def __init__(
+        self,
+        library: Library,
+        database: Database,
+        source: Source,
+        news: News,
+        *,
+        is_alone: bool,
+    ) -> None:
+        self._library = library
+        self._database = database
+        self._source = source
+        self._news = news
+        self._is_alone = is_alone
+        self._me = new_holder()
+        self._running: dict[str, Run] = {}
+        self._stopped = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Have a thread do what is queued, and what was left by processes that have ended."""
+        self._stopped.clear()
+        self._thread = threading.Thread(target=self._serve, name="bindery-jobs", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread and what it runs, in order: it goes on another time."""
+        self._stopped.set()
+        for run in list(self._running.values()):
+            run.stop()
+        self._news.tell()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    def _serve(self) -> None:
+        while not self._stopped.is_set():
+            is_idle = False
+            try:
+                is_idle = not self._run_next()
+            except _PASSING:
+                self._stopped.wait(_PAUSE_S)
+            except (BinderyError, LeaseLost):
+                continue  # it is kept with the job, or another process has the job
+            if is_idle:
+                self._news.wait(_LOOK_S)
+
+    def run(self, job_id: str) -> bool:
+        """Do a job here and now unless it is over; False where another process does it."""
+        with self._database.reading() as connection:
+            row = rows.find_job(connection, job_id)
+        if row is None or JobState(row.state).is_over:
+            return True
+        try:
+            return self._take(row) and self._run(row)
+        except LeaseLost:
+            return False
+
+    def _run_next(self) -> bool:
+        with self._database.reading() as connection:
+            waiting = rows.open_jobs(connection)
+        for row in waiting:
+            if not self._stopped.is_set() and self._take(row):
+                return self._run(row)
+        return False
+
+    def _take(self, row: Row[Any]) -> bool:
+        if not self.is_free(row):
+            return False
+        dead = [row.lease_holder] if row.lease_holder is not None else []
+        with self._database.writing() as connection:
+            return rows.take_lease(connection, row.id, self._me, dead=dead)
+
+    def is_free(self, row: Row[Any]) -> bool:
+        """Whether nobody works on the job of that row."""
+        holder = row.lease_holder
+        if holder is None or row.lease_until < time.time():
+            return True
+        return holder != self._me and (self._is_alone or is_dead(holder, self._me))
+
+    def _run(self, row: Row[Any]) -> bool:
+        """Do a job that this process has leased, and give it back as it then is."""
+        job_id, state, error = row.id, JobState.QUEUED, None
+        try:
+            run = self._running[job_id] = self._new_run(row)
+            if self._stopped.is_set():
+                run.stop()
+            with Watch(self._database, job_id, self._me, run.stop) as watch:
+                try:
+                    run.go()
+                    state, error = self._outcome(job_id)
+                except Abandoned:
+                    if watch.is_lost:
+                        raise LeaseLost(job_id) from None
+                    state = JobState.CANCELLED if watch.is_cancelled else state
+                    raise
+        except (LeaseLost, *_PASSING):
+            raise
+        except Exception as failure:
+            # Whatever it is ends this job and no other: who asked for it is to learn of it.
+            state, error = JobState.FAILED, _failure(failure)
+            raise
+        finally:
+            self._running.pop(job_id, None)
+            self._give_back(job_id, state, error)
+        return True
+
+    def _new_run(self, row: Row[Any]) -> Run:
+        return Run(
+            row.id,
+            self._recipe(request_of(row), row.owner),
+            library=self._library,
+            database=self._database,
+            source=self._source,
+            holder=self._me,
+            when_changed=self._news.tell,
+        )
+
+    def _recipe(self, request: JobRequest, owner: str) -> Recipe:
+        """The request with nothing left to a default; the model is loaded for it."""
+        library, rotation = self._library, request.rotation
+        with library.lend(request.model) as encoder:
+            card, precision = encoder.card, encoder.precision
+        room = library.room(request.model, request.role)
+        return Recipe(
+            owner=owner,
+            bindery=parsed_by(),
+            model=card.id,
+            revision=card.revision,
+            precision=precision,
+            strategy=request.strategy,
+            size=usual_size(room) if request.size is None else request.size,
+            overlap=request.overlap,
+            context=request.context,
+            parent_size=request.parent_size,
+            role=request.role,
+            dimensions=request.dimensions or card.dimensions,
+            cut_to=request.dimensions,
+            rotation=rotation,
+            rotation_digest=None if rotation is None else library.rotations.get(rotation).digest,
+            has_many_vectors=card.family is Family.LATE_INTERACTION,
+        )
+
+    def _outcome(self, job_id: str) -> tuple[JobState, Failure | None]:
+        with self._database.reading() as connection:
+            counts = rows.count_files(connection, job_id)
+        if FileState.DONE in counts:
+            return JobState.DONE, None
+        why = "None of its files could be embedded."
+        return JobState.FAILED, Failure(InputError.code, why, "Each of them says why.")
+
+    def _give_back(self, job_id: str, state: JobState, error: Failure | None) -> None:
+        why = None if error is None else orjson.dumps(error).decode()
+        # Who has lost it has nothing to give back; on a disk that fails the lease runs out.
+        with suppress(LeaseLost, StorageError), self._database.writing() as connection:
+            rows.give_back(connection, job_id, self._me, state, error=why)
+        self._news.tell()
+
+
+def _failure(error: Exception) -> Failure:
+    if isinstance(error, BinderyError):
+        return Failure(error.code, error.message, error.remedy)
+    what = f"{type(error).__name__}: {error}"
+    return Failure(BinderyError.code, what, "This is a fault of Bindery; please report it.")

@@ -1,0 +1,230 @@
+"""Contents by their SHA-256: in a folder, or in a bucket that speaks S3.
+
+::
+
+    <folder>/<sha256>        or        s3://<bucket>/<prefix>/<sha256>
+
+What comes in lies whole on this machine first, since its name is known at its end.
+"""
+
+import hashlib
+import io
+import re
+import secrets
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Protocol
+
+from bindery.errors import InvalidValue, StorageError
+from bindery.models.cache import storage_errors, sync_folder
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer as Buffer
+    from _typeshed import WriteableBuffer
+
+_PART_BYTES = 8 << 20
+# With the size of a part: what an upload holds in memory, however large the file.
+_PARTS_AT_ONCE = 4
+
+
+class Blobs(Protocol):
+    """Contents by their digest. Every method may raise StorageError."""
+
+    def prepare(self, path: Path, sha256: str) -> None:
+        """Do what takes long of :meth:`place`, which need not stand in anybody's way yet."""
+        ...
+
+    def place(self, path: Path, sha256: str) -> None:
+        """Keep the synced file at ``path``, for good; at that path it may be gone afterwards.
+
+        Nobody may call :meth:`delete` meanwhile.
+        """
+        ...
+
+    def open(self, sha256: str) -> BinaryIO:
+        """The content, to be read from its beginning."""
+        ...
+
+    def as_path(self, sha256: str) -> AbstractContextManager[Path]:
+        """A file with the content, to be read within the block."""
+        ...
+
+    def delete(self, sha256: str) -> None:
+        """Remove a content, where it is there."""
+        ...
+
+
+def open_blobs(url: str, folder: Path) -> Blobs:
+    """The contents at ``s3://BUCKET/PREFIX``, or in ``folder`` where ``url`` is empty.
+
+    Raises InvalidValue for any other address, StorageError.
+    """
+    if not url:
+        return LocalBlobs(folder)
+    if not re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]+(/[^?#]*)?", url):
+        raise InvalidValue(
+            "The address of the files' contents is none.",
+            remedy="Write s3://bucket/prefix, or nothing for a folder in the home.",
+            param="blobs_url",
+        )
+    return S3Blobs(url, folder / "incoming")
+
+
+class LocalBlobs:
+    """One file a content, in one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        with storage_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def prepare(self, path: Path, sha256: str) -> None:
+        """Renaming does not take long."""
+
+    def place(self, path: Path, sha256: str) -> None:
+        """As :meth:`Blobs.place` has it."""
+        with storage_errors(self._folder):
+            path.replace(self._folder / sha256)
+            sync_folder(self._folder)
+
+    def open(self, sha256: str) -> BinaryIO:
+        """As :meth:`Blobs.open` has it."""
+        try:
+            with storage_errors(self._folder):
+                return (self._folder / sha256).open("rb")
+        except StorageError as error:
+            raise _gone(error) from error
+
+    def as_path(self, sha256: str) -> AbstractContextManager[Path]:
+        """As :meth:`Blobs.as_path` has it."""
+        self.open(sha256).close()
+        return nullcontext(self._folder / sha256)
+
+    def delete(self, sha256: str) -> None:
+        """As :meth:`Blobs.delete` has it."""
+        with storage_errors(self._folder):
+            (self._folder / sha256).unlink(missing_ok=True)
+            sync_folder(self._folder)
+
+
+class S3Blobs:
+    """One object a content, under one prefix of a bucket.
+
+    Keys, region and endpoint come from where the library looks for them: ``AWS_ACCESS_KEY_ID``,
+    ``AWS_SECRET_ACCESS_KEY``, ``AWS_REGION``, ``AWS_ENDPOINT_URL`` and so on.
+    """
+
+    def __init__(self, url: str, scratch: Path) -> None:
+        """``scratch`` is a folder for copies, which the user sweeps."""
+        try:
+            import obstore
+            from obstore import exceptions, store
+        except ImportError as error:
+            raise InvalidValue(
+                "Files are to be kept in S3, whose client is not installed.",
+                remedy="pip install 'bindery[s3]'.",
+                param="blobs_url",
+            ) from error
+        self._url = url
+        self._scratch = scratch
+        self._obstore = obstore
+        self._exceptions = exceptions
+        with self._errors():
+            self._store = store.S3Store.from_url(url)
+
+    def prepare(self, path: Path, sha256: str) -> None:
+        """Upload the file in parts, never whole in memory."""
+        with self._errors():
+            self._obstore.put(
+                self._store,
+                sha256,
+                path,
+                chunk_size=_PART_BYTES,
+                max_concurrency=_PARTS_AT_ONCE,
+            )
+
+    def place(self, path: Path, sha256: str) -> None:
+        """Look whether it is still there: the last file with this content may have just gone."""
+        try:
+            with self._errors():
+                self._obstore.head(self._store, sha256)
+        except StorageError as error:
+            if not isinstance(error.__cause__, FileNotFoundError):
+                raise
+            self.prepare(path, sha256)
+
+    def open(self, sha256: str) -> BinaryIO:
+        """As :meth:`Blobs.open` has it."""
+        try:
+            with self._errors():
+                file = self._obstore.open_reader(self._store, sha256, buffer_size=_PART_BYTES)
+        except StorageError as error:
+            raise _gone(error) from error
+
+        def read(size: int) -> "Buffer":
+            with self._errors():
+                return file.read(size)
+
+        return io.BufferedReader(_Object(read))
+
+    @contextmanager
+    def as_path(self, sha256: str) -> Generator[Path]:
+        """A copy for as long as the block takes. Raises StorageError for one that was altered."""
+        path = self._scratch / secrets.token_hex(16)
+        digest = hashlib.sha256()
+        try:
+            with storage_errors(self._scratch), self.open(sha256) as file, path.open("xb") as copy:
+                while piece := file.read(_PART_BYTES):
+                    digest.update(piece)
+                    copy.write(piece)
+            if digest.hexdigest() != sha256:
+                raise StorageError(
+                    f"{self._url}/{sha256} is not what was put there.",
+                    remedy="Delete the file and upload it again.",
+                )
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
+
+    def delete(self, sha256: str) -> None:
+        """As :meth:`Blobs.delete` has it."""
+        with self._errors():
+            self._obstore.delete(self._store, sha256)
+
+    @contextmanager
+    def _errors(self) -> Generator[None]:
+        try:
+            yield
+        except (self._exceptions.BaseError, OSError) as error:
+            # Its kind alone: the server's words may hold what it was sent.
+            raise StorageError(
+                f"The bucket {self._url} cannot be used ({type(error).__name__}).",
+                remedy="Check that it can be reached, and the keys that AWS_ACCESS_KEY_ID and "
+                "AWS_SECRET_ACCESS_KEY name.",
+            ) from error
+
+
+def _gone(error: StorageError) -> StorageError:
+    if not isinstance(error.__cause__, FileNotFoundError):
+        return error
+    return StorageError(
+        "The content of the file is gone from the store.",
+        remedy="Delete the file and upload it again.",
+    )
+
+
+class _Object(io.RawIOBase):
+    """What io asks of a stream of bytes, by a function that reads some."""
+
+    def __init__(self, read: Callable[[int], "Buffer"]) -> None:
+        self._read = read
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        view = memoryview(buffer)
+        piece = memoryview(self._read(len(view)))
+        view[: len(piece)] = piece
+        return len(piece)

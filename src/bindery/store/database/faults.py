@@ -1,0 +1,72 @@
+"""What a database says, as our errors."""
+
+import sqlite3
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+
+from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from bindery.errors import StorageError, StorageFull
+
+_FREE_SPACE = "Delete files that are not needed, or free some space on its disk."
+RESTORE = "Put back a backup of it; docs/storage.md says how."
+_RETRY = "Try again; where it stays so, look for a process that holds a transaction open."
+_REACH = "Check that its server runs, and the address in BINDERY_DATABASE_URL."
+
+# By SQLite's primary result code: https://sqlite.org/rescode.html
+_SQLITE: Mapping[int, tuple[type[StorageError], str, str]] = {
+    5: (StorageError, "is held by another process", _RETRY),
+    6: (StorageError, "is held by another transaction", _RETRY),
+    8: (StorageError, "can only be read", "Check whose it is and whether it can be written to."),
+    10: (StorageError, "met an error of its disk", "Look at the disk, then start Bindery again."),
+    11: (StorageError, "is damaged", RESTORE),
+    13: (StorageFull, "has no room left", _FREE_SPACE),
+    14: (StorageError, "cannot be opened", "Check whose it is and whether it can be written to."),
+    26: (StorageError, "is no SQLite database", RESTORE),
+}
+
+# By SQLSTATE: https://www.postgresql.org/docs/current/errcodes-appendix.html
+_POSTGRESQL: Mapping[str, tuple[type[StorageError], str, str]] = {
+    "40001": (StorageError, "gave way to another transaction", _RETRY),
+    "40P01": (StorageError, "gave way to another transaction", _RETRY),
+    "53100": (StorageFull, "has no room left", _FREE_SPACE),
+    "55P03": (StorageError, "is held by another process", _RETRY),
+    "58030": (StorageError, "met an error of its disk", "Look at its server's log."),
+}
+
+# SQLITE_IOERR_FSYNC and SQLITE_IOERR_DIR_FSYNC: what was written is in doubt, and trying again may
+# falsely succeed (https://wiki.postgresql.org/wiki/Fsync_Errors).
+_FSYNC_FAILED = frozenset({1034, 1290})
+
+
+@contextmanager
+def storage_faults(name: str) -> Generator[None]:
+    """Turn what the database called ``name`` says within the block into a StorageError.
+
+    IntegrityError passes: that a row is there already is an answer.
+    """
+    try:
+        yield
+    except (IntegrityError, ProgrammingError):
+        raise
+    except PoolTimeout as error:
+        raise StorageError(f"The database {name} is busy.", remedy=_RETRY) from error
+    except DBAPIError as error:
+        kind, what, remedy = _meaning(error.orig)
+        raise kind(f"The database {name} {what}.", remedy=remedy) from error
+
+
+def is_fsync_failure(error: BaseException) -> bool:
+    """Whether the database could not make sure that what it wrote is on the disk."""
+    cause = error.__cause__
+    origin = cause.orig if isinstance(cause, DBAPIError) else None
+    return getattr(origin, "sqlite_errorcode", None) in _FSYNC_FAILED
+
+
+def _meaning(origin: BaseException | None) -> tuple[type[StorageError], str, str]:
+    if isinstance(origin, sqlite3.Error):
+        code = getattr(origin, "sqlite_errorcode", 0)  # absent where Python itself refuses
+        return _SQLITE.get(code & 0xFF, (StorageError, f"failed: {origin}", RESTORE))
+    state = str(getattr(origin, "sqlstate", None))
+    return _POSTGRESQL.get(state, (StorageError, "cannot be reached or failed", _REACH))

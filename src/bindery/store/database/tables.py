@@ -1,0 +1,186 @@
+"""Every table. A change here needs a migration beside it, and ``REVISION`` to name that.
+
+::
+
+    contents    what is kept once, however many files have it: everything derived hangs from here
+    files       what users uploaded, each one content under a name
+    leftovers   contents that may lie in the store without a file: on their way in, or out
+    jobs        long work, and job_files: how far each of its files is
+    chunk_sets  the chunks of a content, in chunk_parts, by the digest of all they depend on
+    vectors     those of texts, likewise; vector_uses tells which chunks have them
+
+``contents.sha256`` is what the tables of derived things refer to, ON DELETE CASCADE: when the last
+file of a content is deleted, its row goes, and with that all that was made from it.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+REVISION = "0001"
+"""The newest migration, which the database of this program is at."""
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class AnyText(TypeDecorator[str]):
+    """A text from outside, kept as UTF-8 bytes: PostgreSQL's text has no place for U+0000."""
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> bytes | None:
+        """To the database."""
+        return None if value is None else value.encode("utf-8")
+
+    def process_result_value(self, value: bytes | None, dialect: Dialect) -> str | None:
+        """From the database."""
+        return None if value is None else bytes(value).decode("utf-8")
+
+
+contents = Table(
+    "contents",
+    metadata,
+    Column("sha256", String(64), primary_key=True),
+    Column("size_bytes", BigInteger, nullable=False),
+)
+
+files = Table(
+    "files",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("sha256", String(64), ForeignKey(contents.c.sha256), nullable=False, index=True),
+    Column("name", AnyText, nullable=False),
+    Column("purpose", String(100), nullable=False),
+    Column("uploaded_at", Double, nullable=False, index=True),
+)
+
+leftovers = Table(
+    "leftovers",
+    metadata,
+    Column("sha256", String(64), primary_key=True),
+    Column("since", Double, nullable=False),
+)
+"""What a process that ends midway would leave behind; 0 is what nobody needs since then."""
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("owner", AnyText, nullable=False),
+    Column("idempotency_key", AnyText),
+    Column("request", Text, nullable=False),
+    Column("state", String(16), nullable=False, index=True),
+    Column("is_cancelled", Boolean, nullable=False, default=False),
+    Column("error", Text),
+    Column("progress", Text, nullable=False, default="{}"),
+    Column("maker", Text),
+    Column("created_at", Double, nullable=False),
+    Column("updated_at", Double, nullable=False),
+    Column("changes", Integer, nullable=False, default=0),
+    Column("lease_holder", Text),
+    Column("lease_until", Double),
+    UniqueConstraint("owner", "idempotency_key"),
+)
+"""Long work: ``request``, ``error``, ``progress`` and ``maker`` (what makes the vectors) are JSON.
+
+``changes`` counts what happened to it; ``lease_holder`` names the process that works on it.
+"""
+
+job_files = Table(
+    "job_files",
+    metadata,
+    Column("job_id", String(64), ForeignKey(jobs.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("place", Integer, primary_key=True),
+    Column("file_id", AnyText, nullable=False),
+    Column("name", AnyText, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("state", String(16), nullable=False, default="waiting"),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("content", String(64), index=True),
+    Column("chunk_set", LargeBinary(32), index=True),
+    Column("chunks", Integer, nullable=False, default=0),
+    Column("warnings", Text, nullable=False, default="[]"),
+    Column("error_code", Text),
+    Column("error_message", AnyText),
+    Column("remedy", AnyText),
+    Column("changed", Integer, nullable=False, default=0),
+    Index("ix_job_files_job_id_changed", "job_id", "changed"),
+)
+"""The files of a job in its order. ``attempts`` counts those during which the process ended."""
+
+chunk_sets = Table(
+    "chunk_sets",
+    metadata,
+    Column("key", LargeBinary(32), primary_key=True),
+    Column(
+        "content",
+        String(64),
+        ForeignKey(contents.c.sha256, ondelete="CASCADE"),
+        nullable=False,
+        index=True,
+    ),
+    Column("document", String(64), nullable=False),
+    Column("chunks", Integer, nullable=False),
+    Column("warnings", Text, nullable=False),
+    Column("is_whole", Boolean, nullable=False),
+)
+"""Chunks by the digest of all that they depend on; ``content`` and ``document`` are SHA-256."""
+
+chunk_parts = Table(
+    "chunk_parts",
+    metadata,
+    Column(
+        "key", LargeBinary(32), ForeignKey(chunk_sets.c.key, ondelete="CASCADE"), primary_key=True
+    ),
+    Column("part", Integer, primary_key=True),
+    Column("data", LargeBinary, nullable=False),
+)
+"""The chunks themselves, some at a time: JSON, compressed by zlib."""
+
+vectors = Table(
+    "vectors",
+    metadata,
+    Column("key", LargeBinary(32), primary_key=True),
+    Column("dimensions", Integer, nullable=False),
+    Column("tokens_used", Integer, nullable=False),
+    Column("tokens_cut", Integer, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+)
+"""Vectors by the digest of all that they depend on: little-endian float32, row after row."""
+
+vector_uses = Table(
+    "vector_uses",
+    metadata,
+    Column("vector", LargeBinary(32), ForeignKey(vectors.c.key), primary_key=True),
+    Column(
+        "chunk_set",
+        LargeBinary(32),
+        ForeignKey(chunk_sets.c.key, ondelete="CASCADE"),
+        primary_key=True,
+        index=True,
+    ),
+)
+"""Which vectors a set of chunks has: those that none has any more go."""

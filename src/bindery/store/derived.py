@@ -1,0 +1,217 @@
+"""What was made of files, kept by key: chunks and vectors that need not be made again.
+
+A key is a digest over everything that what it stands for depends on (:mod:`bindery.jobs.recipe`
+makes them), so what is found by key is right, whoever asks. Which vectors belong to which set of
+chunks is kept beside them: what is made of a file goes with the file.
+
+Every function works within the caller's transaction.
+"""
+
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, TypeVar
+
+import orjson
+from sqlalchemy import Connection, Table, delete, exists, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from bindery.errors import UnknownFile
+from bindery.store.database.tables import chunk_parts, chunk_sets, job_files, vector_uses, vectors
+from bindery.types import Chunk, Span
+
+_T = TypeVar("_T")
+
+# SQLite takes 32,766 variables in a statement; more than this at once is no faster.
+_KEYS_AT_ONCE = 500
+_INSERTS: Mapping[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+
+
+@dataclass(frozen=True, slots=True)
+class KeptVectors:
+    """The vectors of one text: ``rows`` are little-endian float32, one row after the other.
+
+    ``tokens_used`` and ``tokens_cut`` are as :class:`bindery.encoders.Encoded` has them.
+    """
+
+    rows: bytes
+    dimensions: int
+    tokens_used: int
+    tokens_cut: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkSet:
+    """All chunks of a content under one way of cutting.
+
+    ``content`` is the SHA-256 of the file, ``document`` that of its text: late chunking needs it.
+    """
+
+    key: bytes
+    content: str
+    document: str
+    chunks: int
+    warnings: tuple[str, ...]
+
+
+def find_chunks(connection: Connection, key: bytes) -> ChunkSet | None:
+    """The set of that key, if all of it is there."""
+    row = connection.execute(
+        select(chunk_sets).where(chunk_sets.c.key == key, chunk_sets.c.is_whole)
+    ).one_or_none()
+    if row is None:
+        return None
+    return ChunkSet(key, row.content, row.document, row.chunks, tuple(orjson.loads(row.warnings)))
+
+
+def keep_chunks(
+    connection: Connection, chunk_set: ChunkSet, part: int, chunks: Sequence[Chunk], *, last: bool
+) -> None:
+    """Keep a part of a set; with the last one the set can be found."""
+    row = {
+        "key": chunk_set.key,
+        "content": chunk_set.content,
+        "document": chunk_set.document,
+        "chunks": chunk_set.chunks,
+        "warnings": orjson.dumps(chunk_set.warnings).decode(),
+        "is_whole": False,
+    }
+    _insert_new(connection, chunk_sets, [row])
+    packed = zlib.compress(orjson.dumps([_facts(chunk) for chunk in chunks]), 1)
+    _insert_new(connection, chunk_parts, [{"key": chunk_set.key, "part": part, "data": packed}])
+    if last:
+        whole = update(chunk_sets).where(chunk_sets.c.key == chunk_set.key)
+        connection.execute(whole.values(is_whole=True))
+
+
+def count_parts(connection: Connection, key: bytes) -> int:
+    """In how many parts a set lies."""
+    parts = select(func.count()).where(chunk_parts.c.key == key)
+    return connection.execute(parts).scalar_one()
+
+
+def read_part(connection: Connection, key: bytes, part: int) -> list[Chunk]:
+    """The chunks of a part of a set, in order. Raises UnknownFile where it was deleted."""
+    this = (chunk_parts.c.key == key, chunk_parts.c.part == part)
+    data = connection.scalar(select(chunk_parts.c.data).where(*this))
+    if data is None:
+        raise UnknownFile(
+            "A file was deleted, and with it its chunks, while they were read.",
+            remedy="Try again: what is left is there.",
+        )
+    return [_chunk(fields) for fields in orjson.loads(zlib.decompress(data))]
+
+
+def read_chunks(connection: Connection, key: bytes) -> Iterator[list[Chunk]]:
+    """The chunks of a set in order, a part at a time."""
+    for part in range(count_parts(connection, key)):
+        yield read_part(connection, key, part)
+
+
+def find_vectors(connection: Connection, keys: Iterable[bytes]) -> dict[bytes, KeptVectors]:
+    """The vectors of these keys, as far as they are there."""
+    columns = vectors.c
+    found: dict[bytes, KeptVectors] = {}
+    for some in _groups(keys):
+        for row in connection.execute(select(vectors).where(columns.key.in_(some))):
+            found[row.key] = KeptVectors(row.data, row.dimensions, row.tokens_used, row.tokens_cut)
+    return found
+
+
+def known_vectors(connection: Connection, keys: Iterable[bytes]) -> set[bytes]:
+    """Which of these keys have vectors."""
+    known: set[bytes] = set()
+    for some in _groups(keys):
+        known.update(connection.scalars(select(vectors.c.key).where(vectors.c.key.in_(some))))
+    return known
+
+
+def keep_vectors(connection: Connection, made: Mapping[bytes, KeptVectors]) -> None:
+    """Keep vectors; those of a key that is there stay as they are."""
+    rows = [
+        {
+            "key": key,
+            "dimensions": one.dimensions,
+            "tokens_used": one.tokens_used,
+            "tokens_cut": one.tokens_cut,
+            "data": one.rows,
+        }
+        for key, one in made.items()
+    ]
+    _insert_new(connection, vectors, rows)
+
+
+def keep_uses(connection: Connection, chunk_set: bytes, keys: Iterable[bytes]) -> None:
+    """Note that a set of chunks has these vectors."""
+    rows = [{"vector": key, "chunk_set": chunk_set} for key in dict.fromkeys(keys)]
+    _insert_new(connection, vector_uses, rows)
+
+
+def forget_content(connection: Connection, content: str) -> None:
+    """Delete all that was made of a content, by its SHA-256, and no other has.
+
+    Jobs that had it say so.
+    """
+    connection.execute(
+        update(job_files)
+        .where(job_files.c.content == content)
+        .values(
+            state="failed",
+            content=None,
+            chunk_set=None,
+            chunks=0,
+            warnings="[]",
+            error_code=UnknownFile.code,
+            error_message="The file was deleted, and with it what was made of it.",
+            remedy="Upload it again, and submit a new job.",
+        )
+    )
+    _drop_sets(connection, select(chunk_sets.c.key).where(chunk_sets.c.content == content))
+
+
+def forget_unused(connection: Connection) -> None:
+    """Delete what no file of any job has."""
+    used = exists().where(job_files.c.chunk_set == chunk_sets.c.key)
+    _drop_sets(connection, select(chunk_sets.c.key).where(~used))
+
+
+def _drop_sets(connection: Connection, chosen: Any) -> None:  # noqa: ANN401 - a select
+    keys = connection.scalars(chosen).all()
+    for some in _groups(keys):
+        of_sets = select(vector_uses.c.vector).where(vector_uses.c.chunk_set.in_(some))
+        touched = connection.scalars(of_sets.distinct()).all()
+        connection.execute(delete(vector_uses).where(vector_uses.c.chunk_set.in_(some)))
+        connection.execute(delete(chunk_parts).where(chunk_parts.c.key.in_(some)))
+        connection.execute(delete(chunk_sets).where(chunk_sets.c.key.in_(some)))
+        for group in _groups(touched):
+            still = exists().where(vector_uses.c.vector == vectors.c.key)
+            connection.execute(delete(vectors).where(vectors.c.key.in_(group), ~still))
+
+
+def _insert_new(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert the rows whose keys are not there yet."""
+    if rows:
+        insert = _INSERTS[connection.dialect.name](table).on_conflict_do_nothing()
+        connection.execute(insert, rows)
+
+
+def _groups(items: Iterable[_T]) -> Iterator[list[_T]]:
+    rest = iter(items)
+    while group := list(islice(rest, _KEYS_AT_ONCE)):
+        yield group
+
+
+def _chunk(fields: dict[str, Any]) -> Chunk:
+    fields["span"] = Span(**fields["span"])
+    fields["headings"] = tuple(fields["headings"])
+    fields["parent"] = Span(**fields["parent"]) if fields["parent"] else None
+    return Chunk(**fields)
+
+
+def _facts(chunk: Chunk) -> dict[str, Any]:
+    """What is kept of a chunk: its tokens by themselves are not, but their count."""
+    return {name: getattr(chunk, name) for name in _FIELDS}
+
+
+_FIELDS = ("span", "text", "tokens", "page", "headings", "context", "parent")

@@ -1,0 +1,219 @@
+"""The rows of jobs and of their files: what survives a crash.
+
+::
+
+    queued ──> running ──> done | failed | cancelled
+       ^          │
+       └──────────┘  its process ended, in order or not: the lease is given back, or runs out
+
+A running job is leased by one process. Every change that the run makes names the lease's holder
+and fails where another has taken it (:class:`LeaseLost`), so no two can work on one job.
+
+Numbers of changes rise within a job; a file's row bears that of its last one. Every function works
+within the caller's transaction.
+"""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, case, delete, func, insert, or_, select, update
+
+from bindery.store.database.tables import job_files, jobs
+
+LEASE_S = 30.0
+_OPEN = ("queued", "running")
+
+
+class LeaseLost(Exception):
+    """Another process has taken the job, or it is gone: whoever ran it stops, quietly."""
+
+
+def add_job(
+    connection: Connection, job: Mapping[str, Any], files: Iterable[Mapping[str, Any]]
+) -> None:
+    """Add a job with its files, in order."""
+    connection.execute(insert(jobs), [dict(job)])
+    _add_files(connection, job["id"], files)
+
+
+def find_job(connection: Connection, job_id: str) -> Row[Any] | None:
+    """The job's row."""
+    return connection.execute(select(jobs).where(jobs.c.id == job_id)).one_or_none()
+
+
+def find_by_key(connection: Connection, owner: str, idempotency_key: str) -> Row[Any] | None:
+    """The job that its owner gave this key."""
+    mine = (jobs.c.owner == owner, jobs.c.idempotency_key == idempotency_key)
+    return connection.execute(select(jobs).where(*mine)).one_or_none()
+
+
+def list_jobs(
+    connection: Connection, owner: str | None, *, after: str | None = None, most: int | None = None
+) -> Sequence[Row[Any]]:
+    """All jobs, or those of an owner, the newest first; ``after`` one, so many at ``most``."""
+    found = select(jobs).order_by(jobs.c.created_at.desc(), jobs.c.id).limit(most)
+    if owner is not None:
+        found = found.where(jobs.c.owner == owner)
+    if after is not None and (last := find_job(connection, after)) is not None:
+        older = jobs.c.created_at < last.created_at
+        same = and_(jobs.c.created_at == last.created_at, jobs.c.id > last.id)
+        found = found.where(or_(older, same))
+    return connection.execute(found).all()
+
+
+def count_jobs(connection: Connection) -> dict[str, int]:
+    """How many jobs there are, by state."""
+    counts = select(jobs.c.state, func.count()).group_by(jobs.c.state)
+    return {state: int(count) for state, count in connection.execute(counts)}
+
+
+def list_files(connection: Connection, job_id: str) -> Sequence[Row[Any]]:
+    """The job's files, in order."""
+    files = select(job_files).where(job_files.c.job_id == job_id).order_by(job_files.c.place)
+    return connection.execute(files).all()
+
+
+def changed_files(
+    connection: Connection, job_id: str, after: int, *, most: int
+) -> Sequence[Row[Any]]:
+    """The job's files that changed since a number, by the numbers of their changes."""
+    mine = (job_files.c.job_id == job_id, job_files.c.changed > after)
+    files = select(job_files).where(*mine).order_by(job_files.c.changed).limit(most)
+    return connection.execute(files).all()
+
+
+def renew_job(
+    connection: Connection,
+    job_id: str,
+    renewed: Mapping[str, str],
+    files: Iterable[Mapping[str, Any]],
+) -> None:
+    """Have a job that nobody runs begin again, with these files and ``renewed`` columns."""
+    connection.execute(delete(job_files).where(job_files.c.job_id == job_id))
+    _add_files(connection, job_id, files)
+    fresh = {"state": "queued", "is_cancelled": False, "error": None, "lease_holder": None}
+    connection.execute(
+        update(jobs)
+        .where(jobs.c.id == job_id)
+        .values(**fresh, **renewed, updated_at=time.time(), changes=jobs.c.changes + 1)
+    )
+
+
+def count_files(connection: Connection, job_id: str) -> dict[str, tuple[int, int, int]]:
+    """By state: how many files, their chunks and their bytes."""
+    sums = select(
+        job_files.c.state,
+        func.count(),
+        func.coalesce(func.sum(job_files.c.chunks), 0),
+        func.coalesce(func.sum(job_files.c.size_bytes), 0),
+    )
+    rows = connection.execute(sums.where(job_files.c.job_id == job_id).group_by(job_files.c.state))
+    return {state: (int(n), int(chunks), int(size)) for state, n, chunks, size in rows}
+
+
+def open_jobs(connection: Connection) -> Sequence[Row[Any]]:
+    """The jobs that are not over, the oldest first."""
+    rows = select(jobs).where(jobs.c.state.in_(_OPEN)).order_by(jobs.c.created_at, jobs.c.id)
+    return connection.execute(rows).all()
+
+
+def take_lease(connection: Connection, job_id: str, holder: str, *, dead: Iterable[str]) -> bool:
+    """Take an open job whose lease nobody holds, or one of the ``dead``, or that has run out."""
+    now = time.time()
+    free = or_(
+        jobs.c.lease_holder.is_(None), jobs.c.lease_until < now, jobs.c.lease_holder.in_(list(dead))
+    )
+    taken = connection.execute(
+        update(jobs)
+        .where(jobs.c.id == job_id, jobs.c.state.in_(_OPEN), free)
+        .values(
+            state="running",
+            lease_holder=holder,
+            lease_until=now + LEASE_S,
+            updated_at=now,
+            changes=jobs.c.changes + 1,
+        )
+    )
+    return taken.rowcount == 1
+
+
+def hold(
+    connection: Connection,
+    job_id: str,
+    holder: str,
+    *,
+    changes: int = 1,
+    **changed: Any,  # noqa: ANN401
+) -> int:
+    """Renew the lease, write columns of the job, and count changes: the number of the last one.
+
+    Raises LeaseLost.
+    """
+    now = time.time()
+    mine = (jobs.c.id == job_id, jobs.c.lease_holder == holder)
+    values = {"lease_until": now + LEASE_S, "updated_at": now, "changes": jobs.c.changes + changes}
+    held = connection.execute(update(jobs).where(*mine).values({**values, **changed}))
+    if held.rowcount != 1:
+        raise LeaseLost(job_id)
+    return connection.execute(select(jobs.c.changes).where(jobs.c.id == job_id)).scalar_one()
+
+
+def renew_lease(connection: Connection, job_id: str, holder: str) -> bool:
+    """Hold the job for a while more; whether it is still held."""
+    mine = (jobs.c.id == job_id, jobs.c.lease_holder == holder)
+    renewed = update(jobs).where(*mine).values(lease_until=time.time() + LEASE_S)
+    return connection.execute(renewed).rowcount == 1
+
+
+def give_back(connection: Connection, job_id: str, holder: str, state: str, **changed: Any) -> None:  # noqa: ANN401
+    """End a run: the job is in ``state`` and nobody holds it. Raises LeaseLost."""
+    values = {**changed, "lease_holder": None, "lease_until": None}
+    hold(connection, job_id, holder, changes=1, state=state, **values)
+
+
+def ask_to_cancel(connection: Connection, job_id: str) -> None:
+    """Cancel a job that nobody runs, and ask whoever runs it to."""
+    open_job = (jobs.c.id == job_id, jobs.c.state.in_(_OPEN))
+    idle = jobs.c.lease_holder.is_(None)
+    connection.execute(
+        update(jobs)
+        .where(*open_job)
+        .values(
+            is_cancelled=True,
+            state=case((idle, "cancelled"), else_=jobs.c.state),
+            updated_at=time.time(),
+            changes=jobs.c.changes + 1,
+        )
+    )
+
+
+def delete_job(connection: Connection, job_id: str) -> None:
+    """Remove a job and the rows of its files; what was made of them stays for others."""
+    connection.execute(delete(job_files).where(job_files.c.job_id == job_id))
+    connection.execute(delete(jobs).where(jobs.c.id == job_id))
+
+
+def change_file(connection: Connection, job_id: str, place: int, **changed: Any) -> None:  # noqa: ANN401
+    """Write columns of a file's row."""
+    mine = (job_files.c.job_id == job_id, job_files.c.place == place)
+    connection.execute(update(job_files).where(*mine).values(**changed))
+
+
+def count_attempt(connection: Connection, job_id: str, places: Sequence[int], step: int) -> None:
+    """Count an attempt at these files, or take one back."""
+    mine = (job_files.c.job_id == job_id, job_files.c.place.in_(places))
+    attempts = job_files.c.attempts + step
+    connection.execute(update(job_files).where(*mine).values(attempts=attempts))
+
+
+def start_over(connection: Connection, job_id: str) -> None:
+    """Forget which files are done: what made their vectors is another now."""
+    state = case((job_files.c.state == "done", "waiting"), else_=job_files.c.state)
+    mine = job_files.c.job_id == job_id
+    connection.execute(update(job_files).where(mine).values(state=state, chunk_set=None))
+
+
+def _add_files(connection: Connection, job_id: str, files: Iterable[Mapping[str, Any]]) -> None:
+    rows = [{"job_id": job_id, "place": place, **one} for place, one in enumerate(files)]
+    connection.execute(insert(job_files), rows)

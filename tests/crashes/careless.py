@@ -1,0 +1,50 @@
+"""Durability switched off, to see that the harness notices."""
+
+import os
+import sqlite3
+from collections.abc import Callable
+
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+KINDS = ("no_sync", "early_acknowledgement")
+
+
+def become(kind: str) -> None:
+    """Make this process careless in one way."""
+    _KINDS[kind]()
+
+
+def _no_sync() -> None:
+    """Write, and never wait for the disk."""
+
+    def nothing(descriptor: int) -> None:
+        del descriptor
+
+    os.fsync = os.fdatasync = nothing
+
+    @event.listens_for(Engine, "begin")
+    def no_sync(connection: object) -> None:
+        raw = connection.connection.dbapi_connection  # type: ignore[attr-defined]
+        if isinstance(raw, sqlite3.Connection) and not raw.in_transaction:
+            raw.execute("PRAGMA synchronous=OFF")
+
+
+def _early_acknowledgement() -> None:
+    """Say what is done before it is."""
+    from tests.crashes import writer
+
+    say = writer.say
+
+    def early(what: str, value: object) -> None:
+        say(what, value)
+        if what.endswith("?") and what != "submit?":
+            say(what[:-1], value)
+
+    writer.say = early
+
+
+_KINDS: dict[str, Callable[[], None]] = {
+    "no_sync": _no_sync,
+    "early_acknowledgement": _early_acknowledgement,
+}

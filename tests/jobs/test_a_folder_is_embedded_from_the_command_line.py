@@ -1,0 +1,126 @@
+"""``bindery embed FOLDER --out DIR`` as a process: it ends well, badly, or by a signal."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from bindery.codec import load
+
+COMMAND = (sys.executable, "-c", "from bindery.faces.cli import main; main()", "embed")
+# Two batches: some of it is kept before the rest is done.
+FILES, SENTENCES = 24, 96
+
+pytestmark = pytest.mark.usefixtures("minilm_folder")
+
+
+def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=120)
+
+
+def events(text: str) -> list[dict[str, Any]]:
+    return [orjson.loads(line) for line in text.splitlines()]
+
+
+def stop_when_some_is_kept(arguments: Sequence[str | Path], number: int) -> tuple[int, str]:
+    """Send a signal once a file is done; how it ended and what it said on standard error."""
+    process = subprocess.Popen(
+        [*COMMAND, *arguments, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if '"event":"file"' in line:
+            process.send_signal(number)
+            break
+    _, said = process.communicate(timeout=60)
+    return process.returncode, said
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("folder")
+    for file in range(FILES):
+        text = " ".join(f"Sheet {n} of book {file} is bound in calf." for n in range(SENTENCES))
+        (folder / f"{file:02}.txt").write_text(text)
+    return folder
+
+
+def test_what_was_killed_or_stopped_goes_on_and_nothing_is_twice_there(
+    folder: Path, tmp_path: Path
+) -> None:
+    arguments = (folder, "--out", tmp_path, "--size", "64")
+    code, _ = stop_when_some_is_kept(arguments, signal.SIGKILL)
+    assert code == -signal.SIGKILL
+    code, said = stop_when_some_is_kept(arguments, signal.SIGINT)
+    assert code == 130
+    assert "Run the same command again to resume" in said
+    assert not (tmp_path / "embeddings.jsonl").exists()
+
+    ended = run(*arguments, "--format", "jsonl", "--json")
+
+    assert ended.returncode == 0, ended.stderr
+    end = events(ended.stdout)[-1]
+    records = events((tmp_path / "embeddings.jsonl").read_text())
+    assert (end["event"], end["files_done"], end["chunks"]) == ("end", FILES, len(records))
+    assert sorted({one["file"] for one in records}) == sorted(p.name for p in folder.iterdir())
+    assert len({one["id"] for one in records}) == len(records)
+    for file in {one["file"] for one in records}:
+        text = (folder / file).read_text()
+        own = [one for one in records if one["file"] == file]
+        assert all(text[one["start"] : one["end"]] == one["text"] for one in own)
+        assert " ".join(one["text"] for one in own) == text
+    # Of what was kept nothing was lost, and nothing was embedded again.
+    assert end["tokens_used"] == sum(one["tokens"] + 2 for one in records)
+
+
+def test_bad_files_are_told_and_the_others_are_written(tmp_path: Path) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "deep" / "good.md").write_text("# Title\n\nVellum lasts.")
+    (folder / "bad.pdf").write_bytes(b"%PDF-1.7\nno more than a beginning")
+    (folder / ".hidden.txt").write_text("Nobody asked for this.")
+    (folder / "outside").symlink_to("/")
+
+    ended = run(folder, "--out", out, "--form", "int8", "--context", "headings")
+
+    assert ended.returncode == 4
+    assert "broken_document" in ended.stderr
+    report = orjson.loads((out / "report.json").read_bytes())
+    assert [(one["file"], one["code"]) for one in report["failed"]] == [
+        ("bad.pdf", "broken_document")
+    ]
+    assert {one["file"] for one in report["skipped"]} == {".hidden.txt", "outside"}
+    assert (report["model"], report["form"], report["chunks"]) == ("vanilla", "int8", 1)
+    vectors = load(out / "embeddings.parquet")
+    assert len(vectors) == 1
+    assert not list(out.glob(".embeddings*"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("IN",), 2, "into a folder"),
+        (("IN", "IN", "--out", "OUT"), 2, "by itself"),
+        (("IN", "--out", "OUT", "--lines"), 2, "single files"),
+        (("IN", "--out", "OUT", "--strategy", "odd"), 2, "odd"),
+        (("EMPTY", "--out", "OUT"), 4, "no file to embed"),
+    ],
+)
+def test_what_cannot_be_done_is_told(
+    tmp_path: Path, arguments: tuple[str, ...], code: int, said: str
+) -> None:
+    for name in ("IN", "EMPTY"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "IN" / "a.txt").write_text("Vellum lasts.")
+    given = [str(tmp_path / one) if one.isupper() else one for one in arguments]
+
+    ended = run(*given)
+
+    assert ended.returncode == code
+    assert said in ended.stderr
+    assert "Traceback" not in ended.stderr

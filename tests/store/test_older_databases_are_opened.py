@@ -1,0 +1,175 @@
+"""An older database becomes one of today, whole or not at all; a newer one is left alone."""
+
+import hashlib
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import inspect
+
+from bindery.errors import StorageError
+from bindery.store.blobs import open_blobs
+from bindery.store.database import Database, upgrading
+from bindery.store.database.tables import REVISION, metadata
+from bindery.store.files import FileStore
+from bindery.store.older_homes import take_over
+
+ARCHIVES = Path(__file__).parent / "archives"
+
+OpenDatabase = Callable[[], Database]
+
+
+def test_the_migrations_make_the_tables_that_the_program_uses(database: Database) -> None:
+    with database.reading() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+
+
+def test_the_program_knows_its_newest_migration() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(upgrading.__file__).parent / "migrations"))
+    assert ScriptDirectory.from_config(config).get_heads() == [REVISION]
+
+
+def test_a_newer_database_is_refused_and_left_as_it_is(open_database: OpenDatabase) -> None:
+    with open_database().writing() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+
+    for _ in range(2):
+        with pytest.raises(
+            StorageError, match=r"newer Bindery: it is at revision '9999'"
+        ) as caught:
+            open_database()
+    assert "Install" in caught.value.remedy
+
+
+# Every revision that was ever released, as a database of it with one file.
+
+
+def test_every_released_revision_has_an_archive() -> None:
+    assert REVISION in {path.stem for path in ARCHIVES.glob("*.sql")}
+
+
+@pytest.mark.parametrize("archive", sorted(ARCHIVES.glob("*.sql")), ids=lambda path: path.stem)
+def test_archived_databases_are_opened(archive: Path, tmp_path: Path) -> None:
+    old = sqlite3.connect(tmp_path / "bindery.db")
+    old.executescript(archive.read_text())
+    old.close()
+
+    database = Database.open(f"sqlite:///{tmp_path / 'bindery.db'}")
+    folder = tmp_path / "files"
+    (file,) = FileStore(database, open_blobs("", folder), folder)
+    assert (file.name, file.purpose, file.size_bytes) == ("old\x00.txt", "batch", 7)
+    with database.reading() as connection:
+        context = MigrationContext.configure(connection)
+        assert compare_metadata(context, metadata) == []
+    database.close()
+
+
+# Homes of before the catalog
+
+
+def old_file(folder: Path, content: bytes, record: bytes) -> str:
+    sha256 = hashlib.sha256(content).hexdigest()
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / sha256).write_bytes(content)
+    (folder / f"{sha256}.json").write_bytes(record)
+    return sha256
+
+
+def test_files_of_an_older_home_are_taken_over_once(
+    open_database: OpenDatabase, folder: Path
+) -> None:
+    first = old_file(folder, b"first", b'{"name": "a", "size": 5, "uploaded_at": 1.5}')
+    second = old_file(folder, b"second", '{"name": "é", "size": 6, "uploaded_at": 2}'.encode())
+
+    for _ in range(2):
+        store = FileStore(open_database(), open_blobs("", folder), folder)
+        take_over(folder, store)
+
+    assert [(file.id, file.name, file.size_bytes, file.uploaded_at) for file in store] == [
+        (first, "a", 5, 1.5),
+        (second, "é", 6, 2.0),
+    ]
+    assert {path.name for path in folder.iterdir()} == {first, second, "incoming"}
+    with store.open(first) as file:
+        assert file.read() == b"first"
+    store.delete(first)
+    take_over(folder, store)
+    assert [file.id for file in store] == [second]
+
+
+@pytest.mark.parametrize("record", [b"", b"{", b"[]", b"{}", b'"x"', b'{"name": "a"}', b"\xff"])
+def test_a_file_whose_record_is_damaged_is_called_by_its_digest(
+    record: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "files"
+    sha256 = old_file(folder, b"content", record)
+    database = Database.open(f"sqlite:///{tmp_path / 'bindery.db'}")
+    store = FileStore(database, open_blobs("", folder), folder)
+
+    take_over(folder, store)
+
+    assert [(file.id, file.name) for file in store] == [(sha256, sha256)]
+    assert f"{sha256}.json is damaged" in caplog.text
+    database.close()
+
+
+def test_a_record_without_its_content_stays_and_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "files"
+    sha256 = old_file(folder, b"content", b'{"name": "a", "size": 7, "uploaded_at": 1.5}')
+    (folder / sha256).unlink()
+    database = Database.open(f"sqlite:///{tmp_path / 'bindery.db'}")
+    store = FileStore(database, open_blobs("", folder), folder)
+
+    take_over(folder, store)
+
+    assert list(store) == []
+    assert f"{sha256}.json stays behind" in caplog.text
+    assert (folder / f"{sha256}.json").exists()
+    database.close()
+
+
+# A migration that is killed
+
+_KILLED = """
+import os, sys
+from bindery.store.database import Database
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+left = int(sys.argv[2])
+
+@event.listens_for(Engine, "before_cursor_execute")
+def count(connection, cursor, statement, *_):
+    global left
+    if statement.lstrip().startswith(("CREATE", "INSERT", "UPDATE")):
+        left -= 1
+        if left < 0:
+            os.kill(os.getpid(), 9)
+
+Database.open(sys.argv[1])
+print("opened")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="ends by a POSIX signal")
+@pytest.mark.parametrize("statement", [0, 3, 9])
+def test_a_migration_that_is_killed_never_was(
+    statement: int, database_url: str, open_database: OpenDatabase
+) -> None:
+    arguments = [sys.executable, "-c", _KILLED, database_url, str(statement)]
+    done = subprocess.run(arguments, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (-9, ""), done.stderr
+
+    with open_database().reading() as connection:
+        assert {"files", "jobs"} <= set(inspect(connection).get_table_names())
