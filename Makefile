@@ -5,12 +5,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= ../shared/data
 
-.PHONY: dev demo test test-torch test-clients test-readers lint bench lock preload clean help
+.PHONY: dev demo test test-slow test-torch test-clients test-readers lint bench lock preload clean help
 
 help:
 	@echo "make dev    set up, fetch the model, serve on 127.0.0.1:8000"
 	@echo "make demo   parse, chunk and embed a document, without a server"
 	@echo "make test   set up and run the tests"
+	@echo "make test-slow  those that take long: whole servers ended under load, jobs killed"
 	@echo "make test-torch  the same of the engine torch, in an environment of its own (1 GB)"
 	@echo "make test-clients  other services' clients against a server, each in an environment of its own (2 GB)"
 	@echo "make test-readers  pandas, Polars and DuckDB on what a job wrote (500 MB)"
@@ -30,6 +31,11 @@ preload: $(VENV)/base
 test: $(VENV)/dev
 	@$(BIN)/bindery preload vanilla
 	@$(BIN)/python -m pytest -n auto $(ARGS)
+
+# What takes long; continuous integration runs it after the tests.
+test-slow: $(VENV)/dev
+	@$(BIN)/bindery preload vanilla
+	@$(BIN)/python -m pytest -n auto -m slow $(ARGS)
 
 # Opt-in: what any engine must do, with torch on the processor. The build of torch is the index's.
 TORCH := torch==2.13.0

@@ -178,6 +178,7 @@ def test_it_is_told_that_nothing_goes_on_and_that_it_does_again(
     until(lambda: scheduler.fault is None)
 
 
+@pytest.mark.slow
 def test_threads_are_not_lost_without_end(scheduler: Scheduler, engine: FaultyEngine) -> None:
     engine.hanging = True
     calls = [scheduler.submit(GOOD, ends) for _ in range(4)]

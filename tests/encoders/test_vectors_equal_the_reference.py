@@ -80,6 +80,7 @@ def test_batches_equal_their_texts_one_by_one(encoder: DenseEncoder, precision: 
         assert (together * apart).sum(axis=1).min() >= 0.999
 
 
+@pytest.mark.slow
 @given(order=st.permutations(range(len(TEXTS))))
 @settings(max_examples=8, deadline=None)
 def test_any_order_gives_the_same_vectors(minilm: DenseEncoder, order: list[int]) -> None:

@@ -50,6 +50,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_what_was_killed_or_stopped_goes_on_and_nothing_is_twice_there(
     folder: Path, tmp_path: Path
 ) -> None:

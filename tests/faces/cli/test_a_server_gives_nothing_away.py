@@ -36,6 +36,7 @@ def ask(address: str, path: str, body: object = None, **headers: str) -> tuple[i
         return error.code, error.read().decode()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("log_format", ["json", "console"])
 def test_no_output_holds_a_canary(
     variables: dict[str, str | None], home: Path, tmp_path: Path, log_format: str

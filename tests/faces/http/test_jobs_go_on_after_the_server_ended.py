@@ -42,6 +42,7 @@ def follow_until_some_are_done(client: httpx2.Client, job_id: str) -> None:
                 return
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_job_goes_on_where_it_was(home, tmp_path, number):
     own = lend_models(home, tmp_path / "home")
@@ -69,6 +70,7 @@ def test_a_job_goes_on_where_it_was(home, tmp_path, number):
     assert job["progress"]["chunks_done"] == len(chunks)
 
 
+@pytest.mark.slow
 def test_listeners_do_not_keep_a_server_from_ending(home, tmp_path):
     own = lend_models(home, tmp_path / "home")
     with served(own) as (server, client):

@@ -49,6 +49,7 @@ def test_it_says_where_it_is_answers_and_ends_on_a_signal(tmp_path, number):
         assert server.end() == (0, "ended\n", "")
 
 
+@pytest.mark.slow
 @posix
 @pytest.mark.parametrize(("loop", "_round"), [("uvloop", 1), ("asyncio", 1), ("uvloop", 2)])
 def test_under_load_every_request_is_answered_or_not_let_in(home, loop, _round):

@@ -1,0 +1,124 @@
+"""Embed folders end to end: ``python benchmarks/run_jobs.py --data FOLDER``.
+
+A folder of real documents and a synthetic mix of many kinds, whose text is SciFact's and whose
+other bytes are markup and pictures. Told are the share of the time that the model runs, the peak
+memory of all processes (of the whole mix and of a quarter of it: flat, or not), and texts a second.
+"""
+# pyright: basic
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+import results
+from corpus import read_scifact
+from mix import write_mix
+
+ROOT = Path(__file__).resolve().parent.parent
+WORKER = Path(__file__).resolve().parent / "workers" / "embed_folder.py"
+# A job takes its documents in while the model works: what is left of the time is not the model's.
+LEAST_MODEL_SHARE = 0.9
+MOST_GROWTH = 1.25
+
+
+def main() -> int:
+    """Measure, keep the figures, and end with 1 where an aim is missed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
+    parser.add_argument("--megabytes", type=int, default=100)
+    parser.add_argument("--precision", default="auto")
+    arguments = parser.parse_args()
+    results.warn_if_busy()
+    abstracts = [f"{one['title']}\n\n{one['text']}" for one in _abstracts(arguments.data)]
+    figures: dict[str, Any] = {"precision": arguments.precision}
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        quarter, whole = folder / "quarter", folder / "whole"
+        write_mix(quarter, abstracts, megabytes=arguments.megabytes / 4)
+        write_mix(whole, abstracts, megabytes=arguments.megabytes)
+        documents = arguments.data / "documents"
+        for name, path in (("documents", documents), ("quarter", quarter), ("mix", whole)):
+            figures[name] = _embed(path, folder / f"{name}.out", arguments.precision)
+            print(name, json.dumps(figures[name]), flush=True)
+    share = figures["mix"]["model_share"]
+    growth = figures["mix"]["peak_mb"] / figures["quarter"]["peak_mb"]
+    figures["peak_times_that_of_a_quarter"] = growth
+    print(f"kept in {results.keep('jobs', figures)}")
+    print(f"model's share of the time: {share:.3f} (aim {LEAST_MODEL_SHARE})")
+    print(f"peak memory, times that of a quarter: {growth:.2f} (at most {MOST_GROWTH})")
+    return 0 if share >= LEAST_MODEL_SHARE and growth <= MOST_GROWTH else 1
+
+
+def _abstracts(data: Path) -> list[dict[str, str]]:
+    read_scifact(data)  # says what to do where the data is not there
+    lines = (data / "scifact" / "corpus.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def _embed(folder: Path, out: Path, precision: str) -> dict[str, Any]:
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    command = [sys.executable, str(WORKER), str(folder), str(out), precision]
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True)
+    peak = _Peak(process.pid)
+    told, _ = process.communicate()
+    if process.returncode:
+        raise SystemExit(f"{folder} was not embedded.")
+    record = json.loads(told)
+    wall_s, workers = record["wall_s"], record["workers"]
+    return {
+        **record,
+        "megabytes": size / 1e6,
+        "model_share": record["model_s"] / (workers * wall_s),
+        "tokens_per_s": record["tokens"] / wall_s,
+        "files_per_s": record["files"] / wall_s,
+        "peak_mb": peak.end() / 1e6,
+        "rerun_s": _again(command, environment),
+    }
+
+
+def _again(command: list[str], environment: dict[str, str]) -> float:
+    """The same once more, where every vector is there."""
+    started = time.monotonic()
+    subprocess.run(command, stdout=subprocess.DEVNULL, env=environment, check=True)
+    return time.monotonic() - started
+
+
+class _Peak:
+    """The largest sum of what a process and its children hold, looked at ten times a second."""
+
+    def __init__(self, pid: int) -> None:
+        self._process = psutil.Process(pid)
+        self._bytes = 0
+        self._is_over = threading.Event()
+        self._watcher = threading.Thread(target=self._watch)
+        self._watcher.start()
+
+    def end(self) -> int:
+        """Stop looking; the peak."""
+        self._is_over.set()
+        self._watcher.join()
+        return self._bytes
+
+    def _watch(self) -> None:
+        while not self._is_over.wait(0.1):
+            held = 0
+            try:
+                for one in (self._process, *self._process.children(recursive=True)):
+                    held += one.memory_info().rss
+            except psutil.NoSuchProcess:
+                continue  # a child of the sandbox has ended meanwhile
+            self._bytes = max(self._bytes, held)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
