@@ -74,11 +74,11 @@ def _embed(folder: Path, out: Path, precision: str) -> dict[str, Any]:
     if process.returncode:
         raise SystemExit(f"{folder} was not embedded.")
     record = json.loads(told)
-    wall_s, workers = record["wall_s"], record["workers"]
+    wall_s = record["wall_s"]
     return {
         **record,
         "megabytes": size / 1e6,
-        "model_share": record["model_s"] / (workers * wall_s),
+        "model_share": record["model_s"] / (results.cores() * wall_s),
         "tokens_per_s": record["tokens"] / wall_s,
         "files_per_s": record["files"] / wall_s,
         "peak_mb": peak.end() / 1e6,

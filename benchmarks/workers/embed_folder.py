@@ -43,7 +43,6 @@ def main() -> None:
         "tokens": job.progress.tokens,
         "wall_s": wall_s,
         "model_s": figures.model_s.total,
-        "workers": figures.workers_alive,
     }
     sys.stdout.write(json.dumps(told) + "\n")
 
