@@ -3,6 +3,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.store.conftest import (  # noqa: F401 - fixtures
+    database_url,
+    new_postgresql,
+    postgresql_server,
+)
 
 from bindery.faces.python import open_library
 from bindery.library import Library

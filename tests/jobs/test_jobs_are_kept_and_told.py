@@ -26,8 +26,9 @@ from bindery.store.database import Database
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    with closing(Database.open(f"sqlite:///{tmp_path}/state/jobs.db")) as database:
+def database(database_url: str) -> Iterator[Database]:
+    """One of each kind, where there is a PostgreSQL."""
+    with closing(Database.open(database_url)) as database:
         yield database
 
 
