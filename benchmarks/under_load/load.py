@@ -120,11 +120,12 @@ def ask_all(port: int, requests: Sequence[bytes], clients: int) -> tuple[float, 
                 bodies[number] = answer.body
 
         started = time.perf_counter()
-        await asyncio.gather(*map(client, connections))
-        seconds = time.perf_counter() - started
-        for connection in connections:
-            connection.close()
-        return seconds
+        try:
+            await asyncio.gather(*map(client, connections))
+            return time.perf_counter() - started
+        finally:
+            for connection in connections:
+                connection.close()
 
     return asyncio.run(run()), bodies
 

@@ -350,8 +350,10 @@ def test_many_callers_at_once_get_their_own(server):
         thread.join()
     encoder.close()
     assert not failures
-    # On a busy machine one may have been sent twice.
-    assert len({tuple(seen.body["input"]) for seen in server.seen}) == 8 * 4
+    # On a busy machine one may have been sent twice, or its texts one by one.
+    own = [tuple(f"{n}-{place}" for place in range(at, min(at + 2, 7))) for n in range(8)
+           for at in range(0, 7, 2)]  # fmt: skip
+    assert set(own) <= {tuple(seen.body["input"]) for seen in server.seen}
 
 
 def test_a_closed_encoder_says_so(server):
