@@ -126,6 +126,7 @@ def ask_all(port: int, requests: Sequence[bytes], clients: int) -> tuple[float, 
         finally:
             for connection in connections:
                 connection.close()
+            await asyncio.sleep(0)  # for the loop to close their sockets before it ends
 
     return asyncio.run(run()), bodies
 
