@@ -189,8 +189,8 @@ class Library:
         :meth:`bindery.store.RotationStore.get` do.
         """
         loan = self.lend(model_id, ticket)
-        encoder = loan.encoder
-        try:
+
+        def submit(encoder: Encoder) -> Pending[tuple[Encoder, Encoded]]:
             full, turn = request, None
             if rotation is not None:
                 full, turn = turned(request, self.rotations.get(rotation), encoder.card)
@@ -198,11 +198,9 @@ class Library:
                 pending = encoder.submit_spans(full, ticket)
             else:
                 pending = self._cache.submit(encoder, full, ticket, owner=owner)
-        except BaseException:
-            loan.give_back()
-            raise
-        pending.when_done(loan.give_back)
-        return pending.then(lambda encoded: (encoder, turn(encoded) if turn else encoded))
+            return pending.then(lambda encoded: (encoder, turn(encoded) if turn else encoded))
+
+        return loan.held_for(submit)
 
     def embed(
         self,

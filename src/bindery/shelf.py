@@ -5,10 +5,14 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from bindery.encoders import Encoder
+from bindery.encoders.pending import Pending
 from bindery.encoders.ticket import Ticket
 from bindery.errors import InvalidValue, ModelTooLarge, Overloaded
+
+_T = TypeVar("_T")
 
 # Longer than most requests take, and shorter than most callers wait.
 _PATIENCE_S = 10.0
@@ -43,6 +47,16 @@ class Loan:
                 self._is_back = True
                 self._place.loans -= 1
                 self._changed.notify_all()
+
+    def held_for(self, submit: Callable[[Encoder], Pending[_T]]) -> Pending[_T]:
+        """What is submitted to the model, given back when that is done or was not taken."""
+        try:
+            pending = submit(self.encoder)
+        except BaseException:  # also Ctrl-C: else the model could never be unloaded
+            self.give_back()
+            raise
+        pending.when_done(self.give_back)
+        return pending
 
     def __enter__(self) -> Encoder:
         return self.encoder

@@ -1,10 +1,7 @@
 """A job's chunks with their vectors, read back from the store and written as a file."""
 
-import os
-import secrets
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, TypeAlias
 
@@ -26,7 +23,7 @@ from bindery.codec.tables import (
 from bindery.embeddings import Embeddings
 from bindery.errors import InvalidValue, UnknownFile
 from bindery.jobs.recipe import Recipe, chunk_ids
-from bindery.models.cache import storage_errors
+from bindery.models.cache import whole_file
 from bindery.store import derived
 from bindery.store.database import Database
 from bindery.types import Chunk
@@ -77,21 +74,6 @@ def write_results(
     else:
         FORMATS[format](counted(), sink, table)
     return written
-
-
-@contextmanager
-def whole_file(path: Path) -> Generator[IO[bytes]]:
-    """A file beside ``path`` to write to, which takes its name once all of it is on the disk."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    with storage_errors(path):
-        try:
-            with draft.open("xb") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
 
 
 def write_json_lines(batches: Iterable[TableRows], sink: IO[bytes], table: Table) -> None:

@@ -12,11 +12,12 @@
 import errno
 import json
 import os
+import secrets
 import tempfile
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import cast
+from typing import IO, cast
 
 from bindery.errors import ModelMissing, StorageError, StorageFull
 from bindery.models.card import CatalogEntry
@@ -150,3 +151,18 @@ def storage_errors(path: Path) -> Generator[None, None, None]:
             f"{error.filename or path} cannot be used: {error.strerror or error}.",
             remedy=_REMEDIES.get(cast("int", error.errno), _UNWRITABLE),
         ) from error
+
+
+@contextmanager
+def whole_file(path: Path) -> Generator[IO[bytes]]:
+    """A file beside ``path`` to write to, which takes its name once all of it is on the disk."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    with storage_errors(path):
+        try:
+            with draft.open("xb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)

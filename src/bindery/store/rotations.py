@@ -6,9 +6,7 @@
                                     metadata "model", "revision", "fitted_on" and "digest"
 """
 
-import os
 import re
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,7 +17,7 @@ from safetensors import numpy as safetensors
 from safetensors import safe_open as _safe_open
 
 from bindery.errors import InvalidValue, StorageError, UnknownRotation
-from bindery.models.cache import storage_errors
+from bindery.models.cache import storage_errors, whole_file
 from bindery.rotation import Rotation
 
 safe_open: Any = _safe_open  # compiled: it has no annotations
@@ -124,16 +122,8 @@ def write_rotation(rotation: Rotation, path: Path) -> None:
     content = safetensors.save(
         {"matrix": rotation.matrix, "energy": rotation.energy}, _metadata(rotation)
     )
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    with storage_errors(path):
-        try:
-            with draft.open("xb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
+    with whole_file(path) as file:
+        file.write(content)
 
 
 def read_rotation(path: Path) -> Rotation:

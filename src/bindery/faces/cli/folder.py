@@ -26,9 +26,8 @@ from bindery.faces.cli.inputs import shown_name
 from bindery.faces.cli.printing import count, messages, output, printable
 from bindery.faces.python import open_library
 from bindery.jobs import FileState, Job, JobFile, JobRequest, Jobs, JobState
-from bindery.jobs.results import whole_file
 from bindery.jobs.sources import FolderFiles, walk
-from bindery.models.cache import storage_errors
+from bindery.models.cache import storage_errors, whole_file
 from bindery.settings import Settings
 from bindery.store.database import Database
 
@@ -214,7 +213,7 @@ def _work(jobs: Jobs, job_id: str, follow: Follow) -> None:
                     follow.tell(event)
             for event in jobs.changes(job_id, after):
                 follow.tell(event)
-    except BaseException:
+    except BaseException:  # also Ctrl-C: the run ends in order first, so that it can be resumed
         jobs.stop()
         thread.join()
         raise

@@ -154,15 +154,11 @@ def _submit(call: Call, job: _Job) -> Pending[tuple[Encoder, Encoded]]:
 
 def _submit_tokens(call: Call, job: _Job) -> Pending[tuple[Encoder, Encoded]]:
     """The same for a vector of each token, which is not kept for others."""
-    loan = call.desk.library.lend(job.ask.model, call.ticket)
+    request, ticket = job.request, call.ticket
+    assert isinstance(request, EncodeRequest)
+    loan = call.desk.library.lend(job.ask.model, ticket)
     encoder = loan.encoder
-    try:
-        assert isinstance(job.request, EncodeRequest)
-        pending = encoder.submit_tokens(job.request, call.ticket)
-    except BaseException:
-        loan.give_back()
-        raise
-    pending.when_done(loan.give_back)
+    pending = loan.held_for(lambda model: model.submit_tokens(request, ticket))
     return pending.then(
         lambda found: (encoder, Encoded(found.tokens, found.tokens_used, found.tokens_cut))
     )

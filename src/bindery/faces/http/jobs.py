@@ -259,7 +259,7 @@ def _written(desk: Desk, job_id: str, format_: ResultFormat) -> tuple[BinaryIO, 
         desk.jobs.write_results(job_id, file, format_.value)
         size_bytes = file.seek(0, os.SEEK_END)
         file.seek(0)
-    except BaseException:
+    except BaseException:  # whatever it is goes on; nobody else would close the file
         file.close()
         raise
     return file, size_bytes
