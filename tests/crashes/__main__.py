@@ -25,6 +25,8 @@ from tests.crashes.endings import (
 
 from bindery.settings import read_settings
 
+_MANY_CALLS = 1 << 16
+
 Run = Callable[[Path], Outcome]
 
 
@@ -35,6 +37,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--images", type=int, default=100)
     parser.add_argument("--step", type=int, default=1, help="of the storage calls each so-manieth")
+    parser.add_argument("--first", type=int, default=1, help="the storage call to begin with")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--control", action="store_true", help="the harness must fail")
     arguments = parser.parse_args()
@@ -62,7 +65,11 @@ def _runs(arguments: argparse.Namespace, models: Path) -> list[tuple[str, Run]]:
             kill_at_random, models=models, times=arguments.kills, seed=seed, careless=early
         ),
         "calls": partial(
-            kill_at_storage_calls, models=models, seed=seed, careless=early, step=arguments.step
+            kill_at_storage_calls,
+            models=models,
+            seed=seed,
+            careless=early,
+            numbers=range(arguments.first, _MANY_CALLS, arguments.step),
         ),
         "power": partial(
             lose_power, models=models, images=arguments.images, seed=seed, careless=no_sync

@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -60,15 +60,15 @@ def kill_at_random(
 
 
 def kill_at_storage_calls(
-    folder: Path, models: Path, seed: int, careless: str | None, *, step: int = 1
+    folder: Path, models: Path, seed: int, careless: str | None, numbers: Iterable[int]
 ) -> Outcome:
-    """Kill a writer at its 1st, 2nd, 3rd... storage call, until it gets through.
+    """Kill a writer at each of these of its storage calls, rising from 1, until it gets through.
 
     strace counts the calls of each thread by itself: the first that comes to the number is it. (Its
     --seccomp-bpf would be quicker, and does not inject.)
     """
     outcome = Outcome()
-    for number in range(1, 1 << 16, step):
+    for number in numbers:
         home = folder / f"call-{number}"
         told = Told()
         inject = f"inject={_STORAGE_CALLS}:signal=KILL:when={number}"
