@@ -28,7 +28,9 @@ from under_load.server import Program, Server, bindery, serving
 from under_load.verdicts import Measured, Verdict, at_least, at_most
 
 SHORT = {"float32": "f32", "bfloat16": "bf16", "int8": "int8"}
-LEAST_COSINE = 0.999
+# To what the same precision gives in process. From Infinity's float32 the vectors of int8 differ
+# more: all-MiniLM's by .9906 at the least, which costs no nDCG@10 (docs/precision.md).
+LEAST_COSINE = {"float32": 0.999, "bfloat16": 0.999, "int8": 0.98}
 TURN = 20
 QUERY_RATE_PER_S = 5.0
 
@@ -83,8 +85,9 @@ def measure(
             name: stack.enter_context(serving(program)) for name, program in programs.items()
         }
         agreement = _compare(worker, servers, texts)
-        if not min(agreement.values()) >= LEAST_COSINE:
-            return Measured({"agreement": agreement}, _same_vectors(agreement))
+        same_vectors = _same_vectors(agreement, LEAST_COSINE[precision])
+        if not all(verdict.holds for verdict in same_vectors):
+            return Measured({"agreement": agreement}, same_vectors)
         throughput = _throughput(worker, servers, texts, rounds)
         latency = _latency(worker, servers, asked)
         under_bulk = _under_bulk(servers["bindery"].port, texts, asked[0])
@@ -96,19 +99,19 @@ def measure(
         "latency": latency,
         "query_under_bulk": under_bulk,
     }
-    verdicts = _verdicts(figures, judged=precision == "bfloat16")
-    return Measured(figures, [*_same_vectors(agreement), *verdicts])
+    verdicts = _verdicts(figures, judged=precision != "float32")
+    return Measured(figures, [*same_vectors, *verdicts])
 
 
-def _same_vectors(agreement: Mapping[str, float]) -> list[Verdict]:
+def _same_vectors(agreement: Mapping[str, float], least: float) -> list[Verdict]:
     return [
-        at_least(f"Smallest cosine of {name} to the vectors in process", cosine, LEAST_COSINE)
+        at_least(f"Smallest cosine of {name} to the vectors in process", cosine, least)
         for name, cosine in agreement.items()
     ]
 
 
 def _verdicts(figures: Mapping[str, Any], *, judged: bool) -> list[Verdict]:
-    """The issue's bounds; they are of the default precision, others are measured beside it."""
+    """The bounds, for the precisions that one serves in; float32 is measured beside them."""
     if not judged:
         return []
     throughput, latency = figures["throughput"], figures["latency"]
