@@ -196,14 +196,21 @@ def test_of_large_bodies_that_begin_together_some_come_in_whole():
     asyncio.run(begin())
 
 
+@pytest.mark.parametrize("announced", [None, 100_000])
+def test_a_body_that_fills_what_may_be_held_is_counted_once(announced):
+    pieces = [b"x" * 50_000] * 2
+    body, _ = run(client_of(*pieces), limits(held_bytes=100_000), announced=announced)
+    assert len(body) == 100_000
+
+
 def test_small_bodies_come_in_however_much_is_held():
     load = Load(body_bytes=1 << 40)
     assert run(client_of(b"x" * 60_000), limits(held_bytes=1), load)[0]
 
 
 def test_a_fast_client_may_take_longer_than_the_pause_that_it_may_make():
-    pieces = [b"x" * 10_000, 0.01] * 30
-    assert len(run(client_of(*pieces, b"x"), limits(timeout_s=0.1))[0]) == 300_001
+    pieces = [b"x" * 10_000, 0.02] * 30
+    assert len(run(client_of(*pieces, b"x"), limits(timeout_s=0.5))[0]) == 300_001
 
 
 def test_the_time_that_the_app_takes_is_not_the_clients():
