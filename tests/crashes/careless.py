@@ -2,12 +2,15 @@
 
 import os
 import sqlite3
+import time
 from collections.abc import Callable
 
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 KINDS = ("no_sync", "early_acknowledgement")
+
+_BEHIND_S = 0.05
 
 
 def become(kind: str) -> None:
@@ -31,7 +34,7 @@ def _no_sync() -> None:
 
 
 def _early_acknowledgement() -> None:
-    """Say what is done before it is."""
+    """Say what is done before it is, as who writes behind."""
     from tests.crashes import writer
 
     say = writer.say
@@ -40,6 +43,7 @@ def _early_acknowledgement() -> None:
         say(what, value)
         if what.endswith("?") and what != "submit?":
             say(what[:-1], value)
+            time.sleep(_BEHIND_S)
 
     writer.say = early
 
