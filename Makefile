@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= ../shared/data
 
-.PHONY: dev demo test test-slow test-torch test-clients test-readers lint bench lock preload clean help
+.PHONY: dev demo test test-slow test-torch test-clients test-readers test-s3 lint bench lock preload clean help
 
 help:
 	@echo "make dev    set up, fetch the model, serve on 127.0.0.1:8000"
@@ -15,6 +15,7 @@ help:
 	@echo "make test-torch  the same of the engine torch, in an environment of its own (1 GB)"
 	@echo "make test-clients  other services' clients against a server, each in an environment of its own (2 GB)"
 	@echo "make test-readers  pandas, Polars and DuckDB on what a job wrote (500 MB)"
+	@echo "make test-s3  the store on an S3 server, moto's, in an environment of its own (320 MB)"
 	@echo "make lint   ruff, pyright (strict), import-linter"
 	@echo "make bench  speed and quality against other libraries (half an hour)"
 	@echo "make lock   write the lock files anew"
@@ -62,6 +63,19 @@ test-readers: $(VENV)/dev $(READERS_VENV)/ready
 $(READERS_VENV)/ready: Makefile
 	@$(PYTHON) -m venv $(READERS_VENV)
 	@$(READERS_VENV)/bin/pip install --quiet --disable-pip-version-check $(READERS)
+	@touch $@
+
+# Opt-in: an S3 server for the tests that skip without one; `make test` finds it where it is on the path.
+S3 := moto[server]==5.2.5
+S3_VENV := .venv-s3
+
+test-s3: $(VENV)/dev $(S3_VENV)/ready
+	@PATH="$(CURDIR)/$(S3_VENV)/bin:$$PATH" $(BIN)/python -m pytest \
+		tests/store/test_contents_lie_in_a_folder_or_in_s3.py $(ARGS)
+
+$(S3_VENV)/ready: Makefile
+	@$(PYTHON) -m venv $(S3_VENV)
+	@$(S3_VENV)/bin/pip install --quiet --disable-pip-version-check "$(S3)"
 	@touch $@
 
 lint: $(VENV)/dev
@@ -116,4 +130,4 @@ lock:
 	$(BIN)/python -m tests.clients.run --lock
 
 clean:
-	rm -rf $(VENV) .peers .clients
+	rm -rf $(VENV) .venv-* .peers .clients

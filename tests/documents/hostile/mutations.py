@@ -14,7 +14,7 @@ from bindery.documents import READERS
 def mutated(count: int, seed: int = 1) -> Iterator[tuple[str, bytes]]:
     """Name and bytes of damaged samples, kind by kind in turn."""
     chance = random.Random(seed)
-    samples = {kind: make() for kind, make in SAMPLES.items()}
+    samples = {kind: _timeless(make()) for kind, make in SAMPLES.items()}
     kinds = list(samples)
     for number in range(count):
         kind = kinds[number % len(kinds)]
@@ -22,6 +22,19 @@ def mutated(count: int, seed: int = 1) -> Iterator[tuple[str, bytes]]:
         for _ in range(chance.choice((1, 1, 1, 2, 4))):
             data = chance.choice(_WAYS)(data, chance, samples)
         yield f"{number}-mutated{READERS[kind].extensions[0]}", data
+
+
+def _timeless(data: bytes) -> bytes:
+    """The same, of an archive without the times at which its entries were made."""
+    if not zipfile.is_zipfile(io.BytesIO(data)):
+        return data
+    copy = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(copy, "w") as new:
+        for entry in old.infolist():
+            plain = zipfile.ZipInfo(entry.filename)
+            plain.compress_type = entry.compress_type
+            new.writestr(plain, old.read(entry))
+    return copy.getvalue()
 
 
 Samples = Mapping[str, bytes]
