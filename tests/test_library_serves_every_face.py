@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.chunking.strategies import STRATEGIES, named_for
+from tests.chunking.strategies import STRATEGIES, named_for, needs_grammars
 from tests.engines.checkpoints import TINY
 
 from bindery.errors import (
@@ -18,6 +18,7 @@ from bindery.errors import (
     InvalidValue,
     ModelBroken,
     ModelMissing,
+    ParseTimeout,
     SelfTestFailed,
     StorageError,
     UnknownFile,
@@ -284,6 +285,13 @@ def test_a_size_may_be_chosen(ready: Library) -> None:
 
 def test_a_document_without_text_has_no_chunks(ready: Library) -> None:
     assert ready.chunk(Document(" \n ", "text", "a"), model_id="small") == []
+
+
+@needs_grammars
+def test_a_program_is_divided_within_the_time_that_is_allowed(ready: Library) -> None:
+    slow = Document("<<E\n" * 50_000, "code", "a.sh")
+    with pytest.raises(ParseTimeout, match=r"0\.3 s"):
+        ready.chunk(slow, strategy="code", model_id="small", parse_timeout_s=0.3)
 
 
 def test_an_unknown_strategy_is_told_the_known_ones(ready: Library) -> None:

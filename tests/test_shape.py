@@ -106,7 +106,7 @@ CHUNKING_CORE = {"boundaries", "characters", "context", "fitting", "outline", "p
 CHUNKING_CORE |= {"tokens", "truncation"}
 READING_CORE = {"archive", "detect", "encoding", "manuscript", "readers", "reading"}
 READING_CORE |= {"ocr", "pages", "sandbox", "wire", "worker", "xml_tree"}
-READING_CORE |= {"confinement", "landlock", "seccomp"}
+READING_CORE |= {"confinement", "landlock", "programs", "seccomp"}
 GRAPH_CORE = {"attention", "parts", "rotary", "settings"}
 
 

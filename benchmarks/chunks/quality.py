@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bindery import chunking
+from bindery import chunking, documents
 from bindery.library import Library
 from bindery.types import Chunk, Document
 from chunks.questions import Question, Questions, read_questions
@@ -163,4 +163,5 @@ def _cut(
         overlap=cutting.overlap,
         context=cutting.context,
         embed=vectors.of_sentences,
+        divide=documents.divide,
     )

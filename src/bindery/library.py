@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -359,6 +359,7 @@ class Library:
         overlap: int = 0,
         context: str = "none",
         parent_size: int | None = None,
+        parse_timeout_s: float = 30.0,
         when_embedded: Callable[[int], object] | None = None,
         ticket: Ticket | None = None,
         owner: str = "",
@@ -367,8 +368,10 @@ class Library:
 
         ``size`` None is :func:`bindery.chunking.usual_size`, within the model's window. The
         strategy ``semantic`` has the model embed every sentence: ``when_embedded`` is told the
-        tokens of each pass, and ``ticket`` and ``owner`` are as :meth:`submit` has them. Raises
-        what :func:`bindery.chunking.chunk` does, and for ``semantic`` what :meth:`embed` does.
+        tokens of each pass, and ``ticket`` and ``owner`` are as :meth:`submit` has them. ``code``
+        parses the program in a process of its own, within ``parse_timeout_s``. Raises what
+        :func:`bindery.chunking.chunk` does, for ``semantic`` what :meth:`embed` does, and for
+        ``code`` what :func:`bindery.documents.divide` does.
         """
 
         def embed(texts: Sequence[str]) -> Rows:
@@ -388,4 +391,5 @@ class Library:
             context=context,
             parent_size=parent_size,
             embed=embed,
+            divide=partial(documents.divide, timeout_s=parse_timeout_s),
         )

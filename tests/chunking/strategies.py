@@ -7,7 +7,7 @@ from importlib.util import find_spec
 import pytest
 from tests.chunking.meanings import hashed
 
-from bindery import chunking
+from bindery import chunking, documents
 from bindery.types import Chunk, Document
 
 needs_grammars = pytest.mark.skipif(
@@ -27,7 +27,8 @@ def named_for(strategy: str, document: Document) -> Document:
 def chunk(
     document: Document, *rest: object, strategy: str = "recursive", **options: object
 ) -> list[Chunk]:
-    """Chunking, given an encoder and a document of the right name."""
+    """Chunking, given an encoder, what divides programs and a document of the right name."""
     cut: Callable[..., list[Chunk]] = chunking.chunk
     document = named_for(strategy, document)
-    return cut(document, *rest, strategy=strategy, embed=hashed, **options)
+    given = {"embed": hashed, "divide": documents.divide, **options}
+    return cut(document, *rest, strategy=strategy, **given)

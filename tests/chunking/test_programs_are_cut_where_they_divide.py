@@ -3,56 +3,21 @@
 import sys
 
 import pytest
+from tests.chunking.programs import PROGRAMS, PYTHON
 from tests.chunking.strategies import needs_grammars
 from tests.chunking.tokenisers import Utf8Bytes
 
 from bindery.chunking import chunk
-from bindery.chunking.code import LANGUAGES
-from bindery.errors import UnknownStrategy, UnsupportedKind
+from bindery.documents import divide
+from bindery.documents.programs import LANGUAGES
+from bindery.errors import InvalidValue, UnknownStrategy, UnsupportedKind
 from bindery.types import Document
-
-PYTHON = '''import os
-import sys
-
-# What greets.
-@once
-class Greeter:
-    """Says hello."""
-
-    def hello(self):
-        first = 1
-        # A remark.
-        second = 2
-        return first + second
-
-    def goodbye(self):
-        return 3
-
-def alone():
-    pass
-'''
-
-# A program, and what its chunks begin with at a size that parts its two definitions.
-PROGRAMS = {
-    ".py": ("def a():\n    return 1\n\n# doc\ndef b():\n    return 2\n", ["def a", "# doc"]),
-    ".js": ("function a() {\n  f();\n}\n// doc\nfunction b() {\n  g();\n}\n", ["func", "// doc"]),
-    ".ts": ("interface A {\n  a: string;\n}\ntype B = {\n  b: 1;\n}\n", ["inter", "type B"]),
-    ".tsx": ("const A = () => {\n  f();\n}\nconst B = <p>\n  b\n</p>;\n", ["const A", "const B"]),
-    ".go": ("package p\nfunc a() {\n\tf()\n}\n// doc\nfunc b() {\n\tg()\n}\n", ["pack", "// doc"]),
-    ".rs": ("fn a() {\n  f();\n}\n/// doc\n#[x]\nfn b() {\n  g();\n}\n", ["fn a", "/// doc"]),
-    ".java": (
-        "class A {\n  int a = 1;\n}\n/* doc */\nclass B {\n  int b;\n}\n",
-        ["cl", "/* doc"],
-    ),
-    ".c": ("int a(void)\n{\n  f();\n}\n\nint b(void)\n{\n  g();\n}\n", ["int a", "int b"]),
-    ".cpp": ("class A {\n  int a = 1;\n};\ntemplate <class T>\nT b() {\n}\n", ["clas", "temp"]),
-    ".sh": ("a() {\n  echo one\n}\n# doc\nb() {\n  echo two\n}\n", ["a()", "# doc"]),
-}
 
 
 def cut(text: str, name: str, size: int) -> list[str]:
-    document = Document(text, "code", name)
-    return [piece.text for piece in chunk(document, Utf8Bytes(), strategy="code", size=size)]
+    document, strategy = Document(text, "code", name), "code"
+    chunks = chunk(document, Utf8Bytes(), strategy=strategy, size=size, divide=divide)
+    return [piece.text for piece in chunks]
 
 
 @needs_grammars
@@ -116,3 +81,18 @@ def test_without_the_extra_it_is_said_how_to_install_it(monkeypatch: pytest.Monk
     with pytest.raises(UnknownStrategy, match="tree_sitter") as caught:
         cut("package p", "a.go", 9)
     assert "bindery[code]" in caught.value.remedy
+    assert caught.value.param == "strategy"
+
+
+def test_without_the_extra_an_empty_text_is_refused_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a job is refused before it begins, whatever its files are called."""
+    monkeypatch.setitem(sys.modules, "tree_sitter", None)
+    with pytest.raises(UnknownStrategy, match="'tree_sitter'"):
+        cut("", "", 9)
+
+
+def test_without_what_divides_programs_it_is_said_what_does() -> None:
+    with pytest.raises(InvalidValue, match="divides") as caught:
+        chunk(Document("x", "code", "a.py"), Utf8Bytes(), strategy="code", size=9)
+    assert "divide" in caught.value.remedy
+    assert caught.value.param == "strategy"

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,7 +17,7 @@ from tests.documents.hostile.canary import canary
 from tests.documents.hostile.markup import SECRET
 
 from bindery.documents import sandbox
-from bindery.documents.wire import Limits, Request, unpack_answer
+from bindery.documents.wire import Limits, Request, unpack_document
 from bindery.errors import BrokenDocument, FileTooLarge, ParseTimeout
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the layers are Linux's")
@@ -32,22 +33,37 @@ def without(layer: str) -> pytest.MarkDecorator:
 
 
 @pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sandbox.Template]:
-    """A template that has the reader by its entry point."""
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder to import from that has the reader by its entry point."""
     folder = tmp_path_factory.mktemp("package")
     shutil.copy(misbehaving.__file__, folder)
     described = folder / "misbehaving-1.dist-info"
     described.mkdir()
     (described / "METADATA").write_text("Name: misbehaving\nVersion: 1\n")
     (described / "entry_points.txt").write_text("[bindery.readers]\nmisbehaving=misbehaving:ROW\n")
+    return folder
+
+
+@contextmanager
+def started(package: Path) -> Iterator[sandbox.Template]:
+    """A template that has the reader, until it dies: the next would not find the package."""
     made = sandbox.Template()
-    sys.path.append(str(folder))
+    sys.path.append(str(package))
     try:
         made.ask(request("descriptors"), 60.0)
     finally:
-        sys.path.remove(str(folder))
-    yield made
-    made.close()
+        sys.path.remove(str(package))
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture(scope="module")
+def template(package: Path) -> Iterator[sandbox.Template]:
+    """One for all tests, none of which may end it."""
+    with started(package) as made:
+        yield made
 
 
 def request(deed: str, given: str = "", cpu_s: int = 60, memory_bytes: int = ROOM) -> Request:
@@ -58,12 +74,12 @@ def request(deed: str, given: str = "", cpu_s: int = 60, memory_bytes: int = ROO
 def told(template: sandbox.Template, deed: str, given: str = "", **limits: float):
     """What the reader has to tell of its deed."""
     packed = template.ask(request(deed, given), limits.get("timeout_s", 30.0))
-    return json.loads(unpack_answer(packed, "x").text)
+    return json.loads(unpack_document(packed, "x").text)
 
 
 def is_well(template: sandbox.Template) -> bool:
     """No child is left, and the next document is read as if nothing had been."""
-    read = unpack_answer(template.ask(Request("x.txt", Limits(ROOM, 9), b"fine"), 30.0), "x.txt")
+    read = unpack_document(template.ask(Request("x.txt", Limits(ROOM, 9), b"fine"), 30.0), "x.txt")
     return read.text == "fine" and not template_process(template).children()
 
 
@@ -192,7 +208,7 @@ def test_it_knows_nothing_of_the_environment(template, monkeypatch):
 )
 def test_what_it_does_to_itself_is_told(template, deed, error, says):
     with pytest.raises(error, match=says):
-        unpack_answer(template.ask(request(deed, memory_bytes=1 << 30), 30.0), "x")
+        unpack_document(template.ask(request(deed, memory_bytes=1 << 30), 30.0), "x")
     assert is_well(template)
 
 
@@ -221,10 +237,10 @@ def test_an_endless_answer_is_cut_off(template, monkeypatch):
 @pytest.mark.parametrize("lie", ["", "{", '{"text": 1}', '{"error": "internal_error"}', "\x80"])
 def test_an_answer_of_its_own_is_not_believed(template, lie):
     with pytest.raises(BrokenDocument):
-        unpack_answer(template.ask(request("lie", lie), 30.0), "x")
+        unpack_document(template.ask(request("lie", lie), 30.0), "x")
 
 
-def test_it_ends_with_the_template(template):
+def test_it_ends_with_the_template(package):
     """Killed at once, as by the kernel when memory is short, the template leaves none behind."""
     caught: list[BaseException] = []
 
@@ -234,26 +250,45 @@ def test_it_ends_with_the_template(template):
         except BrokenDocument as error:
             caught.append(error)
 
-    asking = threading.Thread(target=ask)
-    asking.start()
-    while not (template._process and (children := template_process(template).children())):
-        pass
-    template._process.kill()
-    psutil.wait_procs(children, timeout=5)
-    assert not any(child.is_running() for child in children)
-    asking.join()
-    assert len(caught) == 1
-    assert is_well(template)
+    with started(package) as template:
+        asking = threading.Thread(target=ask)
+        asking.start()
+        while not (template._process and (children := template_process(template).children())):
+            pass
+        template._process.kill()
+        psutil.wait_procs(children, timeout=5)
+        assert not any(child.is_running() for child in children)
+        asking.join()
+        assert len(caught) == 1
+        assert is_well(template)
+
+
+ANSWER = '{"text": "fine", "kind": "text", "blocks": [], "warnings": [], "title": ""}'
+
+
+def test_an_answer_of_one_that_crashed_is_not_believed(template):
+    assert unpack_document(ANSWER.encode(), "x").text == "fine"
+    assert unpack_document(template.ask(request("lie", ANSWER), 30.0), "x").text == "fine"
+    with pytest.raises(BrokenDocument, match="SIGSEGV"):
+        template.ask(request("lie and crash", ANSWER), 30.0)
+
+
+@pytest.mark.parametrize(
+    ("deed", "says"), [("lie and crash", "SIGSEGV"), ("leave", "exit code 0"), ("exit", "code 3")]
+)
+def test_a_crash_of_a_process_of_its_own_is_told(package, monkeypatch, deed, says):
+    monkeypatch.syspath_prepend(str(package))
+    with pytest.raises(BrokenDocument, match=says):
+        sandbox.ask_fresh_process(request(deed, ANSWER), 60.0)
 
 
 @without("system calls")
 @without("files")
-def test_a_process_of_its_own_can_do_no_more(template, attempts, tmp_path, monkeypatch):
+def test_a_process_of_its_own_can_do_no_more(package, tmp_path, monkeypatch):
     """Where none can be forked, a new Python does the same work within the same layers."""
-    package = next(path for path in attempts.folder.parent.glob("package*"))
     monkeypatch.syspath_prepend(str(package))
     (tmp_path / "file").write_text(SECRET)
     given = {"folder": str(tmp_path), "file": str(tmp_path / "file"), "port": "9"}
     packed = sandbox.ask_fresh_process(request("attempts", json.dumps(given)), 60.0)
-    outcomes = json.loads(unpack_answer(packed, "x").text)
+    outcomes = json.loads(unpack_document(packed, "x").text)
     assert not [name for name, outcome in outcomes.items() if outcome.startswith("done")]

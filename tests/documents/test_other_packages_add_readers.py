@@ -6,7 +6,7 @@ import warnings
 import pytest
 
 from bindery.documents import READERS, Reader, read, readers, sandbox
-from bindery.documents.wire import Limits, Request, unpack_answer
+from bindery.documents.wire import Limits, Request, unpack_document
 from bindery.errors import InvalidValue
 
 MODULE = """
@@ -52,7 +52,7 @@ def test_a_kind_of_another_package_is_read_in_the_sandbox(install):
     template = sandbox.Template()
     try:
         request = Request("old.scroll", Limits(1 << 30, 30), b"SCROLL1in the beginning")
-        document = unpack_answer(template.ask(request, 30.0), "old.scroll")
+        document = unpack_document(template.ask(request, 30.0), "old.scroll")
     finally:
         template.close()
     assert (document.kind, document.text) == ("scroll", "in the beginning")

@@ -14,7 +14,7 @@ import pytest
 from tests.documents.samples import pdf_sample
 
 from bindery.documents import parse, sandbox, wire, worker
-from bindery.documents.wire import Limits, Request, unpack_answer
+from bindery.documents.wire import Limits, Request, unpack_document
 from bindery.errors import (
     BinderyError,
     BrokenDocument,
@@ -39,7 +39,7 @@ def busy_child() -> psutil.Process:
     for _ in range(1000):
         for template in psutil.Process().children():
             for child in template.children():
-                if child.num_fds() and child.cpu_times().user > 0.05:
+                if child.cpu_times().user > 0.05:
                     return child
         time.sleep(0.01)
     raise AssertionError("no child came up")
@@ -67,6 +67,7 @@ def test_a_crash_is_a_broken_document_and_the_next_one_is_read():
     assert parse(b"fine", "x.txt").text == "fine"
 
 
+@pytest.mark.skipif(os.name == "posix" and os.geteuid() != 0, reason="only root may look into it")
 def test_a_parsing_process_knows_nothing_and_can_do_little(monkeypatch):
     monkeypatch.setenv("BINDERY_CANARY", "secret")
     own = sandbox.Template()
@@ -120,10 +121,10 @@ def test_a_template_that_died_is_replaced():
     request = Request("x.txt", Limits(1 << 30, 60), b"text")
     before = {process.pid for process in psutil.Process().children()}
     try:
-        assert unpack_answer(own.ask(request, 30.0), "x").text == "text"
+        assert unpack_document(own.ask(request, 30.0), "x").text == "text"
         (template,) = (p for p in psutil.Process().children() if p.pid not in before)
         template.kill()
-        assert unpack_answer(own.ask(request, 30.0), "x").text == "text"
+        assert unpack_document(own.ask(request, 30.0), "x").text == "text"
     finally:
         own.close()
     assert {process.pid for process in psutil.Process().children()} == before
@@ -131,7 +132,7 @@ def test_a_template_that_died_is_replaced():
 
 def test_a_fresh_process_does_the_same_where_none_can_be_forked():
     request = Request("x.pdf", Limits(1 << 30, 60), pdf_sample())
-    assert unpack_answer(sandbox.ask_fresh_process(request, 30.0), "x.pdf") == parse(
+    assert unpack_document(sandbox.ask_fresh_process(request, 30.0), "x.pdf") == parse(
         pdf_sample(), "x.pdf"
     )
     with pytest.raises(ParseTimeout):
@@ -219,9 +220,9 @@ GOOD = {"text": "abc", "kind": "text", "title": "", "warnings": []} | {
     ],
 )
 def test_an_answer_that_is_none_is_a_broken_document(wrong):
-    assert unpack_answer(orjson.dumps(GOOD), "x").text == "abc"
+    assert unpack_document(orjson.dumps(GOOD), "x").text == "abc"
     with pytest.raises(BrokenDocument, match="nonsense"):
-        unpack_answer(wrong, "x")
+        unpack_document(wrong, "x")
 
 
 def test_requests_survive_the_wire():

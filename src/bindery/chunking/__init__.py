@@ -22,7 +22,15 @@ from bindery.chunking.fitting import fit
 from bindery.chunking.fixed import fixed
 from bindery.chunking.late import LATE, late
 from bindery.chunking.markdown import markdown
-from bindery.chunking.outline import Budget, Chunker, Embed, Outline, Source, usual_size
+from bindery.chunking.outline import (
+    Budget,
+    Chunker,
+    Divide,
+    Embed,
+    Outline,
+    Source,
+    usual_size,
+)
 from bindery.chunking.page import page
 from bindery.chunking.parent_child import PARENT_CHILD, parent_child, parent_size_of
 from bindery.chunking.places import Places, find_places
@@ -43,6 +51,7 @@ __all__ = [
     "Budget",
     "Chunker",
     "Context",
+    "Divide",
     "Embed",
     "Outline",
     "Source",
@@ -75,6 +84,7 @@ def chunk(
     context: str = "none",
     parent_size: int | None = None,
     embed: Embed | None = None,
+    divide: Divide | None = None,
 ) -> list[Chunk]:
     """Cut a document into chunks of at most ``size`` tokens, in order.
 
@@ -84,11 +94,12 @@ def chunk(
 
     ``context``, one of :data:`CONTEXTS`, is what each chunk is embedded with: its tokens count, up
     to half of ``size``. ``parent_size`` is for ``parent-child`` alone, 4 times ``size`` by default.
-    ``embed`` gives ``semantic`` the vectors of its sentences.
+    ``embed`` gives ``semantic`` the vectors of its sentences, ``divide`` tells ``code`` where a
+    program may be cut (:func:`bindery.documents.divide`).
 
     Raises UnknownStrategy; InvalidValue for a size or overlap that allows no chunk, for a size that
-    a single character of the text exceeds, and for another option that is none; and for ``code``
-    UnsupportedKind and ParseTimeout.
+    a single character of the text exceeds, and for another option that is none; and what ``embed``
+    and ``divide`` raise.
     """
     budget = Budget(size, overlap)
     if strategy not in CHUNKERS:
@@ -106,6 +117,7 @@ def chunk(
     places = find_places(document)
     source = replace(
         Source.read(document, tokeniser, embed),
+        divide=divide,
         parent_size=parent_size_of(parent_size, strategy=strategy, size=size),
         contexts=contexts_of(context, places, tokeniser, size=size),
     )

@@ -52,12 +52,16 @@ def usual_size(room: int) -> int:
 Embed: TypeAlias = Callable[[Sequence[str]], npt.NDArray[np.float32]]
 """Texts in, a row for each out; what strategies are given that go by meaning."""
 
+Divide: TypeAlias = Callable[[Document], Sequence[Sequence[int]]]
+"""A program in, the code points where its definitions, members and statements begin, by depth."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Source:
     """What a strategy sees: the document, its characters, its tokens and who counts them.
 
-    ``embed`` gives vectors of sentences, for those that ask; None where nothing does.
+    ``embed`` gives vectors of sentences, for those that ask; None where nothing does. ``divide``
+    likewise tells where a program may be cut.
     ``parent_size`` is how many tokens the larger pieces may have, for those that make such.
     ``contexts`` is what is put before each chunk and counts as a part of it.
     """
@@ -67,6 +71,7 @@ class Source:
     tokens: Tokens
     tokeniser: Tokeniser
     embed: Embed | None = None
+    divide: Divide | None = None
     parent_size: int = 0
     contexts: Contexts = NO_CONTEXTS
 

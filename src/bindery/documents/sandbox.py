@@ -22,7 +22,16 @@ import time
 from pathlib import Path
 
 from bindery.documents import worker
-from bindery.documents.wire import MAX_ANSWER_BYTES, Limits, Request, pack_request, unpack_answer
+from bindery.documents.programs import GRAMMARS, check_installed, grammar_of
+from bindery.documents.wire import (
+    MAX_ANSWER_BYTES,
+    Limits,
+    Request,
+    Task,
+    pack_request,
+    unpack_document,
+    unpack_places,
+)
 from bindery.errors import (
     BinderyError,
     BrokenDocument,
@@ -44,9 +53,10 @@ _RECEIVE_BYTES = 1 << 20
 # All that Python may need to start at all; none of it is a secret.
 _LOADER_VARIABLES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT")
 
-# The caller's path is handed over, because an isolated Python (-I) ignores PYTHONPATH.
+# The caller's path is handed over, because an isolated Python (-I) ignores PYTHONPATH; in the same
+# order, or an installed copy of ours would be found before the one that runs.
 _PROGRAM = (
-    "import sys; mode, *path = sys.argv[1:]; sys.path += path; "
+    "import sys; mode, *path = sys.argv[1:]; sys.path[:] = path; "
     "from bindery.documents.worker import main; main(mode)"
 )
 
@@ -67,15 +77,36 @@ def parse(
     Raises what :func:`bindery.documents.read` does, ParseTimeout, and BrokenDocument also when the
     reader crashes; UnknownFile where no file can be read at ``source``.
     """
-    if not timeout_s > 0 or memory_bytes < _LEAST_MEMORY_BYTES:
-        raise InvalidValue(
-            f"A document cannot be parsed in {timeout_s} s and {memory_bytes >> 20} MB.",
-            remedy=f"Allow some time and at least {_LEAST_MEMORY_BYTES >> 20} MB.",
-        )
-    limits = Limits(memory_bytes, cpu_s=math.ceil(min(timeout_s, 1e6)) + 1)
+    limits = _limits(timeout_s, memory_bytes)
     data = source if isinstance(source, bytes) else _contents(source)
-    ask = _TEMPLATE.ask if _CAN_FORK else ask_fresh_process
-    return unpack_answer(ask(Request(name, limits, data), timeout_s), name)
+    return unpack_document(_ask(Request(name, limits, data), timeout_s), name)
+
+
+def divide(
+    program: Document, *, timeout_s: float = 30.0, memory_bytes: int = 1 << 30
+) -> list[list[int]]:
+    """Where definitions, members and statements of a program begin: code points, by depth.
+
+    In a process of its own and within limits, as :func:`parse` has them. A text without a word
+    has no places, whatever it is called.
+
+    Raises UnsupportedKind for a name of no known language, UnknownStrategy without the extra
+    ``code``, ParseTimeout, and BrokenDocument where the grammar crashes.
+    """
+    limits = _limits(timeout_s, memory_bytes)
+    if not program.text.strip():
+        check_installed(GRAMMARS["python"])
+        return []
+    grammar_of(program.name)
+    request = Request(program.name, limits, program.text.encode(), Task.DIVIDE)
+    try:
+        return unpack_places(_ask(request, timeout_s), program.name, len(program.text))
+    except (BrokenDocument, FileTooLarge, ParseTimeout) as error:
+        raise type(error)(
+            f"The strategy 'code' has to give up: {error.message}",
+            remedy="Choose another strategy; the text may not be what its name says, or too long.",
+            param="strategy",
+        ) from error
 
 
 def layers() -> dict[str, bool]:
@@ -214,6 +245,19 @@ def ask_fresh_process(request: Request, timeout_s: float) -> bytes:
     if done.returncode != 0 or not done.stdout:
         raise _crash(request, done.returncode)
     return done.stdout
+
+
+def _limits(timeout_s: float, memory_bytes: int) -> Limits:
+    if not timeout_s > 0 or memory_bytes < _LEAST_MEMORY_BYTES:
+        raise InvalidValue(
+            f"A document cannot be parsed in {timeout_s} s and {memory_bytes >> 20} MB.",
+            remedy=f"Allow some time and at least {_LEAST_MEMORY_BYTES >> 20} MB.",
+        )
+    return Limits(memory_bytes, cpu_s=math.ceil(min(timeout_s, 1e6)) + 1)
+
+
+def _ask(request: Request, timeout_s: float) -> bytes:
+    return (_TEMPLATE.ask if _CAN_FORK else ask_fresh_process)(request, timeout_s)
 
 
 def _command_line(mode: str) -> list[str]:

@@ -1,16 +1,20 @@
 """What the process that asks and the process that parses say to each other.
 
-A request is one line of JSON and the bytes of the document. An answer is JSON of plain values:
+A request is one line of JSON and the bytes to work on. An answer is JSON of plain values:
 the process that wrote it has read a hostile file and is believed nothing, so it is never
 unpickled, and the values are built anew, by constructors that check them.
 """
 
+import itertools
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, cast
+from enum import StrEnum
+from typing import Any, TypeVar, cast
 
 import orjson
 
+from bindery.documents.programs import DEPTHS
 from bindery.documents.readers import readers
 from bindery.errors import (
     BinderyError,
@@ -31,10 +35,19 @@ _ERRORS = {
 _MAX_MESSAGE = 2_000
 _MAX_WARNINGS = 100
 
+_Result = TypeVar("_Result")
+
+
+class Task(StrEnum):
+    """What the process is to do: read a document, or find where a program divides."""
+
+    READ = "read"
+    DIVIDE = "divide"
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one parse may use. ``cpu_s`` is only a second fence: the asker watches the clock."""
+    """What one task may use. ``cpu_s`` is only a second fence: the asker watches the clock."""
 
     memory_bytes: int
     cpu_s: int
@@ -42,16 +55,17 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One document to parse."""
+    """One document to read, or one program to divide."""
 
     name: str
     limits: Limits
     data: bytes
+    task: Task = Task.READ
 
 
 def pack_request(request: Request) -> bytes:
     """The line, then the document. The standard library's JSON carries lone surrogates in names."""
-    head = {"name": request.name, "limits": asdict(request.limits)}
+    head = {"task": request.task, "name": request.name, "limits": asdict(request.limits)}
     return json.dumps(head).encode("ascii") + b"\n" + request.data
 
 
@@ -59,7 +73,7 @@ def unpack_request(packed: bytes) -> Request:
     """The inverse of :func:`pack_request`."""
     line, _, data = packed.partition(b"\n")
     head = json.loads(line)
-    return Request(head["name"], Limits(**head["limits"]), data)
+    return Request(head["name"], Limits(**head["limits"]), data, Task(head["task"]))
 
 
 def pack_document(document: Document) -> bytes:
@@ -78,6 +92,11 @@ def pack_document(document: Document) -> bytes:
     )
 
 
+def pack_places(places: Sequence[Sequence[int]]) -> bytes:
+    """Where a program divides, by depth."""
+    return orjson.dumps({"places": places})
+
+
 def pack_error(error: BinderyError) -> bytes:
     """An error's code, message and remedy, as far as they can be written."""
     texts = {"message": error.message, "remedy": error.remedy}
@@ -85,15 +104,24 @@ def pack_error(error: BinderyError) -> bytes:
     return orjson.dumps({"error": error.code, **printable})
 
 
-def unpack_answer(packed: bytes, name: str) -> Document:
+def unpack_document(packed: bytes, name: str) -> Document:
     """The document, or the error raised anew.
 
     Raises BrokenDocument also for an answer that is no answer.
     """
+    return _unpack(packed, name, lambda answer: _document(answer, name))
+
+
+def unpack_places(packed: bytes, name: str, length: int) -> list[list[int]]:
+    """The places, by depth, in a program of so many characters; else as :func:`unpack_document`."""
+    return _unpack(packed, name, lambda answer: _places(answer, length))
+
+
+def _unpack(packed: bytes, name: str, build: Callable[[dict[str, Any]], _Result]) -> _Result:
     try:
         answer = cast(dict[str, Any], orjson.loads(packed))
         if "error" not in answer:
-            return _document(answer, name)
+            return build(answer)
         error = _error(answer)
     # A subverted process may write anything, and whatever is wrong with it the verdict is one.
     except Exception as cause:
@@ -120,6 +148,16 @@ def _document(answer: dict[str, Any], name: str) -> Document:
         raise ValueError(f"no reader is called {kind!r}")
     title = _text(answer["title"])[:_MAX_MESSAGE]
     return Document(_text(answer["text"]), kind, name, blocks, warnings, title)
+
+
+def _places(answer: dict[str, Any], length: int) -> list[list[int]]:
+    depths = [[_count(place) for place in places] for places in answer["places"]]
+    if len(depths) > DEPTHS:
+        raise ValueError(f"{len(depths)} depths are too many")
+    for places in depths:
+        if any(place >= later for place, later in itertools.pairwise((-1, *places, length))):
+            raise ValueError(f"places that do not rise from 0 to less than {length}")
+    return depths
 
 
 def _error(answer: dict[str, Any]) -> BinderyError:

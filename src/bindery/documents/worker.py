@@ -1,8 +1,9 @@
 """The other side of the sandbox: a warm process that forks one child for each document.
 
-It is started by :mod:`bindery.documents.sandbox` with an empty environment, imports the readers
-once and then only forks, which takes milliseconds where starting Python and importing takes a
-quarter of a second. It has one thread, so forking is safe; it never looks at a document itself.
+It is started by :mod:`bindery.documents.sandbox` with an empty environment, imports readers and
+grammars once and then only forks, which takes milliseconds where starting Python and importing
+takes a quarter of a second. It has one thread, so forking is safe; it never looks at a document
+itself.
 """
 
 import gc
@@ -12,11 +13,20 @@ import signal
 import socket
 import struct
 import sys
+from collections.abc import Callable, Mapping
 
 from bindery.documents.confinement import confine, enclose, end_with_parent
+from bindery.documents.programs import load_grammars, places
 from bindery.documents.readers import readers
 from bindery.documents.reading import read
-from bindery.documents.wire import Limits, pack_document, pack_error, unpack_request
+from bindery.documents.wire import (
+    Limits,
+    Task,
+    pack_document,
+    pack_error,
+    pack_places,
+    unpack_request,
+)
 from bindery.errors import BinderyError
 
 COMMAND = struct.Struct("!cq")
@@ -26,6 +36,12 @@ REPLY = struct.Struct("!q")
 START, END = b"S", b"E"
 UNKNOWN = 1 << 32
 """The reply to END for a process that is not a child of this one."""
+
+_TASKS: Mapping[Task, Callable[[bytes, str], bytes]] = {
+    Task.READ: lambda data, name: pack_document(read(data, name)),
+    Task.DIVIDE: lambda data, name: pack_places(places(data, name)),
+}
+"""What a child does with the data and the name of a request."""
 
 _CHILD_FAILED = 1
 
@@ -70,18 +86,19 @@ def serve(channel: socket.socket) -> None:
 
 
 def prepare() -> dict[str, bool]:
-    """Import the readers, then give up all that reading does not need; says which layers hold."""
+    """Import readers and grammars, then give up all else; says which layers hold."""
     for reader in readers().values():
         reader.load()
+    load_grammars()
     return enclose()
 
 
 def answer(packed: bytes) -> bytes:
-    """Parse the document of a packed request within its limits and pack the outcome."""
+    """Do what a packed request asks, within its limits, and pack the outcome."""
     request = unpack_request(packed)
     confine(request.limits)
     try:
-        return pack_document(read(request.data, request.name))
+        return _TASKS[request.task](request.data, request.name)
     except BinderyError as error:
         return pack_error(error)
 

@@ -247,7 +247,7 @@ class Reading:
     def _new(self, file: Waiting, content: Content, key: bytes) -> Iterator[Piece]:
         document = content.parse()
         self.stage = Stage.CHUNKING
-        chunks = self._cut(document)
+        chunks = self._cut(document, content.timeout_s)
         digest = text_digest(document.text)
         chunk_set = ChunkSet(key, content.sha256, digest, len(chunks), document.warnings)
         late = self._recipe.is_late
@@ -265,7 +265,7 @@ class Reading:
                 document=document if late else None,
             )
 
-    def _cut(self, document: Document) -> list[Chunk]:
+    def _cut(self, document: Document, timeout_s: float) -> list[Chunk]:
         recipe = self._recipe
         while True:
             try:
@@ -277,6 +277,7 @@ class Reading:
                     overlap=recipe.overlap,
                     context=recipe.context,
                     parent_size=recipe.parent_size,
+                    parse_timeout_s=timeout_s,
                     ticket=self._ticket,
                     owner=recipe.owner,
                 )

@@ -32,12 +32,13 @@ class Found:
 class Content:
     """A file's content at a moment: its SHA-256, and the way to its document.
 
-    ``name`` is what readers see of its name.
+    ``name`` is what readers see of its name; ``timeout_s`` is what parsing it may take.
     """
 
     name: str
     sha256: str
     size_bytes: int
+    timeout_s: float
     parse: Callable[[], Document]
 
 
@@ -79,7 +80,7 @@ class StoredFiles:
         def parse() -> Document:
             return self._library.read_file(file_id, timeout_s=self._timeout_s)
 
-        return Content(stored.name, stored.sha256, stored.size_bytes, parse)
+        return Content(stored.name, stored.sha256, stored.size_bytes, self._timeout_s, parse)
 
     def admit(self, connection: Connection, file_id: str, content: Content) -> None:
         """See Source."""
@@ -111,7 +112,8 @@ class FolderFiles:
         def parse() -> Document:
             return documents.parse(data, name, timeout_s=self._timeout_s)
 
-        return Content(name, hashlib.sha256(data).hexdigest(), len(data), parse)
+        sha256 = hashlib.sha256(data).hexdigest()
+        return Content(name, sha256, len(data), self._timeout_s, parse)
 
     def admit(self, connection: Connection, file_id: str, content: Content) -> None:
         """See Source: what was read is kept, whatever became of the file since."""

@@ -15,6 +15,7 @@ from tests.documents.hostile.canary import canary
 from tests.documents.hostile.curated import curated, slow
 from tests.documents.hostile.mutations import mutated
 from tests.documents.hostile.names import hostile_names
+from tests.documents.hostile.programs import hostile_programs
 from tests.documents.hostile.trial import Trial, processes
 
 from bindery.documents import sandbox
@@ -33,6 +34,7 @@ def main() -> int:
         for what, files in (
             ("curated", curated(listening.address)),
             ("slow", slow()),
+            ("programs", ((name, text.encode()) for name, text in hostile_programs(100_000))),
             ("mutated", mutated(asked.mutations, asked.seed)),
             ("names", names),
         ):

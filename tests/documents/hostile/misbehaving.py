@@ -79,6 +79,11 @@ def _lie(answer: str) -> None:
     os._exit(0)
 
 
+def _lie_and_crash(answer: str) -> None:
+    os.write(_ANSWER, answer.encode())
+    ctypes.string_at(8)
+
+
 def _trickle(_: str) -> None:
     while True:
         os.write(_ANSWER, b" ")
@@ -196,6 +201,7 @@ _DEEDS: Mapping[str, Callable[[str], object]] = {
     "trickle": _trickle,
     "mute": _mute,
     "lie": _lie,
+    "lie and crash": _lie_and_crash,
     "crash": lambda _: ctypes.string_at(8),
     "abort": lambda _: os.abort(),
     "leave": lambda _: os._exit(0),

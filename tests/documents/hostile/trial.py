@@ -5,10 +5,13 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import PurePath
 
 import psutil
 
-from bindery.documents import parse
+from bindery.documents import divide, parse
+from bindery.documents.programs import LANGUAGES
 from bindery.errors import BinderyError
 from bindery.types import Document
 
@@ -39,7 +42,10 @@ class Trial:
         for name, data in files:
             before, started = this.memory_info().rss, time.monotonic()
             try:
-                outcome = _checked(parse(data, name, timeout_s=timeout_s))
+                document = parse(data, name, timeout_s=timeout_s)
+                if find_spec("tree_sitter") and PurePath(name).suffix in LANGUAGES:
+                    divide(document, timeout_s=timeout_s)
+                outcome = _checked(document)
             except BinderyError as error:
                 outcome = error.code
                 if "crash (signal" in error.message:

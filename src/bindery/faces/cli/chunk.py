@@ -27,7 +27,7 @@ def chunk(settings: Settings, file: str, cutting: Cutting, *, json: bool) -> Non
         cutting.check(library)
         document = read_document(file, timeout_s=settings.parse_timeout_s)
         spent: list[int] = []
-        chunks = cutting.cut(library, document, spent.append)
+        chunks = cutting.cut(library, document, spent.append, timeout_s=settings.parse_timeout_s)
         measure = library.measure(cutting.model)
     room = measure.room
     cuts = [truncated(one, measure.tokeniser, room=room) for one in chunks]

@@ -55,8 +55,13 @@ class Cutting:
         library: Library,
         document: Document,
         when_embedded: Callable[[int], object] | None = None,
+        *,
+        timeout_s: float = 30.0,
     ) -> list[Chunk]:
-        """The chunks of a document, in order; see Library.chunk for ``when_embedded``."""
+        """The chunks of a document, in order; see Library.chunk for ``when_embedded``.
+
+        ``timeout_s`` is what parsing may take, where the strategy parses too.
+        """
         return library.chunk(
             document,
             strategy=self.strategy,
@@ -65,6 +70,7 @@ class Cutting:
             overlap=self.overlap,
             context=self.context,
             parent_size=self.parent_size,
+            parse_timeout_s=timeout_s,
             when_embedded=when_embedded,
         )
 
@@ -105,7 +111,7 @@ def read_chunks(
     document = read_document(file, timeout_s=timeout_s)
     for warning in document.warnings:
         warn(file, warning)
-    chunks = cutting.cut(library, document)
+    chunks = cutting.cut(library, document, timeout_s=timeout_s)
     share = size_bytes([file]) / len(chunks) if chunks else 0
     for index, chunk in enumerate(chunks):
         start, end = chunk.span.start, chunk.span.end

@@ -148,6 +148,7 @@ def _chunks_of(
         overlap=cut.overlap,
         context=cut.context,
         parent_size=cut.parent_size,
+        parse_timeout_s=desk.settings.parse_timeout_s,
         when_embedded=when_embedded,
         ticket=cut.ticket,
         owner=cut.owner,
