@@ -105,7 +105,7 @@ def comments(path: Path) -> set[int]:
 CHUNKING_CORE = {"boundaries", "characters", "context", "fitting", "outline", "packing", "places"}
 CHUNKING_CORE |= {"tokens", "truncation"}
 READING_CORE = {"archive", "detect", "encoding", "manuscript", "readers", "reading"}
-READING_CORE |= {"ocr", "pages", "sandbox", "wire", "worker", "xml_tree"}
+READING_CORE |= {"ocr", "pages", "sandbox", "sheet_area", "wire", "worker", "xml_tree"}
 READING_CORE |= {"confinement", "landlock", "programs", "seccomp"}
 GRAPH_CORE = {"attention", "parts", "rotary", "settings"}
 

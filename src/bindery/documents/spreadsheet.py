@@ -8,6 +8,7 @@ from typing import Any
 from python_calamine import CalamineWorkbook, SheetVisibleEnum
 
 from bindery.documents.manuscript import Manuscript, markdown_table
+from bindery.documents.sheet_area import close_up
 from bindery.errors import BrokenDocument
 from bindery.types import Document
 
@@ -33,9 +34,9 @@ def _read(data: bytes, kind: str, name: str) -> Document:
     Cells show their values as stored, formulas what they last gave. Hidden sheets are read too,
     and named in a warning.
     """
-    manuscript = Manuscript()
+    manuscript, closed = Manuscript(), close_up(data, kind, name)
     try:
-        hidden = _write(manuscript, data)
+        hidden = _write(manuscript, closed)
     except BaseException as error:
         # Rust's panics are no Exceptions, and one is all that a broken file needs to cause.
         if isinstance(error, Exception) or type(error).__name__ != "PanicException":
@@ -45,6 +46,8 @@ def _read(data: bytes, kind: str, name: str) -> Document:
             remedy="Open it in its own program and save it anew; it may be damaged.",
         ) from None
     warnings = [f"Hidden sheets were read too: {', '.join(hidden)}."] if hidden else []
+    if closed is not data:
+        warnings.append("Empty rows and columns between cells that lie far apart were left out.")
     return manuscript.document(kind, name, warnings)
 
 
@@ -56,8 +59,10 @@ def _write(manuscript: Manuscript, data: bytes) -> list[str]:
             manuscript.begin_page(number)
             if sheet.visible != SheetVisibleEnum.Visible:
                 hidden.append(sheet.name)
-            rows = book.get_sheet_by_index(number - 1).to_python(skip_empty_area=True)
-            table = markdown_table(_trimmed([[_shown(cell) for cell in row] for row in rows]))
+            cells = book.get_sheet_by_index(number - 1).to_python(skip_empty_area=True)
+            # Empty rows are no rows of the table; a sheet may have them by the million.
+            rows = [[_shown(cell) for cell in row] for row in cells if row.count("") < len(row)]
+            table = markdown_table(_trimmed(rows))
             if table:
                 manuscript.heading(sheet.name, 2)
                 manuscript.add(table, "table")

@@ -1,0 +1,177 @@
+"""Takes the emptiness out of workbooks whose cells lie far apart, before calamine opens them.
+
+calamine holds a sheet as one grid from its first filled cell to its last: a stray sign in the
+last cell of a sheet asks for 17 billion places, and the process is aborted. Empty rows are left
+out of the text in any case; in such sheets they and the empty columns go first.
+"""
+
+import io
+import re
+import struct
+import zipfile
+from bisect import bisect_left
+from collections.abc import Mapping
+
+from bindery.errors import FileTooLarge
+
+MAX_PLACES: Mapping[str, int] = {"xlsx": 16 << 20, "ods": 8 << 20, "xls": 12 << 20}
+"""Of a grid, at 32 bytes each: what calamine can make, or make twice, of a gigabyte."""
+
+_XLSX_CELL = re.compile(
+    rb'(<(?:\w+:)?c\s(?:[^<>]*?\s)?r=")([A-Z]{1,3})([1-9]\d{0,6})("[^<>]*(?<!/)>)'
+)
+_XLSX_FILLED = re.compile(rb"<(?:\w+:)?c(?=[\s>])[^<>]*(?<!/)>")
+"""Also a cell that says nothing of its place, which then is beside the one before."""
+
+# calamine, too, knows the elements of an ODS by these prefixes alone.
+_ODS_TABLE = re.compile(rb"(?=<table:table\s)")
+_IN_TAG = rb"""((?:[^<>"']|"[^"]*"|'[^']*')*?)"""
+_ODS_ROW = re.compile(
+    rb"<table:table-row\b" + _IN_TAG + rb"(?:/>|>(.*?)</table:table-row>)", re.DOTALL
+)
+_ODS_CELL = re.compile(
+    rb"<table:(?:covered-)?table-cell\b"
+    + _IN_TAG
+    + rb"(?:/>|>(.*?)</table:(?:covered-)?table-cell>)",
+    re.DOTALL,
+)
+_ODS_REPEATED = re.compile(rb'\stable:number-(?:columns|rows)-repeated="(\d{1,18})"')
+_ODS_COLUMNS = 1 << 14
+
+# The record DIMENSIONS: first row, row after the last, first column, column after the last.
+_XLS_DIMENSIONS = re.compile(rb"\x00\x02\x0e\x00(.{12})\x00\x00", re.DOTALL)
+_XLS_ROWS, _XLS_COLUMNS = 1 << 16, 1 << 8
+
+
+def close_up(data: bytes, kind: str, name: str) -> bytes:
+    """The workbook without the empty rows and columns of the sheets that they make too large.
+
+    Returns ``data`` itself where there are none. Raises FileTooLarge for a sheet that is too large
+    without them, and for all that are in an XLS, whose records are not rewritten.
+    """
+    if kind == "xls":
+        _check_xls(data, name)
+        return data
+    changed: dict[str, bytes] = {}
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        parts = list(dict.fromkeys(archive.namelist()))
+        for part in parts:
+            if part.endswith(".xml"):
+                xml, sheet = archive.read(part), f"A sheet of {name!r} (in {part[:80]!r})"
+                closed = _xlsx(xml, sheet) if kind == "xlsx" else _ods(xml, sheet)
+                if closed != xml:
+                    changed[part] = closed
+        if not changed:
+            return data
+        made = io.BytesIO()
+        with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as written:
+            for part in parts:
+                written.writestr(part, changed.get(part) or archive.read(part))
+        return made.getvalue()
+
+
+def _xlsx(xml: bytes, sheet: str) -> bytes:
+    letters, numbers, placed = set[bytes](), set[bytes](), 0
+    for cell in _XLSX_CELL.finditer(xml):
+        letters.add(cell[2])
+        numbers.add(cell[3])
+        placed += 1
+    if not numbers:
+        return xml
+    columns, rows = sorted(letters, key=_column), sorted(numbers, key=int)
+    height, width = int(rows[-1]) - int(rows[0]) + 1, _column(columns[-1]) - _column(columns[0]) + 1
+    if height * width <= MAX_PLACES["xlsx"]:
+        return xml
+    can_move = placed == sum(1 for _ in _XLSX_FILLED.finditer(xml))
+    used = len(rows) * len(columns) if can_move else height * width
+    _check(used, "xlsx", sheet, f"{columns[-1].decode()}{rows[-1].decode()}")
+    column_names = {name: _letters(place) for place, name in enumerate(columns, 1)}
+    row_names = {name: b"%d" % place for place, name in enumerate(rows, 1)}
+    return _XLSX_CELL.sub(
+        lambda cell: cell[1] + column_names[cell[2]] + row_names[cell[3]] + cell[4], xml
+    )
+
+
+def _ods(xml: bytes, sheet: str) -> bytes:
+    return b"".join(_ods_table(table, sheet) for table in _ODS_TABLE.split(xml))
+
+
+def _ods_table(xml: bytes, sheet: str) -> bytes:
+    used = set[int]()
+    height = last = filled = 0
+    for row in _ODS_ROW.finditer(xml):
+        columns, times = _used_columns(row[2] or b""), _times(row[1])
+        height += times
+        if columns:
+            last, filled = height, filled + times
+            used |= columns
+    order = sorted(used)
+    if not order or last * (order[-1] + 1) <= MAX_PLACES["ods"]:
+        return xml
+    _check(filled * len(order), "ods", sheet, f"{_letters(order[-1] + 1).decode()}{last}")
+
+    def closed_up(row: re.Match[bytes]) -> bytes:
+        if not _used_columns(row[2] or b""):
+            return b""
+        place = 0
+
+        def narrowed(cell: re.Match[bytes]) -> bytes:
+            nonlocal place
+            start, place = place, place + _times(cell[1])
+            times = bisect_left(order, place) - bisect_left(order, start)
+            repeated = b' table:number-columns-repeated="%d"' % times
+            return _ODS_REPEATED.sub(repeated, cell[0], count=1) if times else b""
+
+        head, cells, tail = row[0].partition(row[2])
+        return head + _ODS_CELL.sub(narrowed, cells) + tail
+
+    return _ODS_ROW.sub(closed_up, xml)
+
+
+def _used_columns(cells: bytes) -> set[int]:
+    """Places from 0 of the cells of a row that hold something, or may."""
+    used, place = set[int](), 0
+    for cell in _ODS_CELL.finditer(cells):
+        start, place = place, place + _times(cell[1])
+        if cell[2] or b"value" in cell[1]:
+            used.update(range(start, min(place, _ODS_COLUMNS)))
+    return used
+
+
+def _times(attributes: bytes) -> int:
+    repeated = _ODS_REPEATED.search(attributes)
+    return int(repeated[1]) if repeated else 1
+
+
+def _check_xls(data: bytes, name: str) -> None:
+    for found in _XLS_DIMENSIONS.finditer(data):
+        top, bottom, left, right = struct.unpack("<IIHH", found[1])
+        if top <= bottom <= _XLS_ROWS and left <= right <= _XLS_COLUMNS:
+            last = f"{_letters(right).decode()}{bottom}"
+            _check((bottom - top) * (right - left), "xls", f"A sheet of {name!r}", last)
+
+
+def _check(places: int, kind: str, sheet: str, last: str) -> None:
+    if places > MAX_PLACES[kind]:
+        raise FileTooLarge(
+            f"{sheet} reaches to the cell {last}, and its filled rows and columns have "
+            f"{places:,} places; the limit is {MAX_PLACES[kind]:,}.",
+            remedy="Delete what is in its last row and column, if it is there by mistake"
+            + ("." if kind == "xlsx" else ", or save the workbook as XLSX."),
+        )
+
+
+def _column(letters: bytes) -> int:
+    """A is 1, Z is 26, AA is 27."""
+    number = 0
+    for letter in letters:
+        number = number * 26 + letter - 64
+    return number
+
+
+def _letters(column: int) -> bytes:
+    letters = b""
+    while column:
+        column, letter = divmod(column - 1, 26)
+        letters = bytes([65 + letter]) + letters
+    return letters
