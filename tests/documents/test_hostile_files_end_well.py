@@ -13,9 +13,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from starlette.testclient import TestClient
 from tests.documents.hostile.archives import BORNE, REFUSED
 from tests.documents.hostile.canary import Canary, canary
+from tests.documents.hostile.doors import embed, upload
 from tests.documents.hostile.markup import CARRIERS, NESTED, REFUSING, SECRET, disguised, entities
 from tests.documents.hostile.mutations import mutated
 from tests.documents.hostile.names import hostile_names
@@ -28,11 +28,8 @@ from tests.documents.samples import SAMPLES, with_member
 
 from bindery.documents import READERS, parse, read
 from bindery.errors import BinderyError, BrokenDocument, PasswordProtected
-from bindery.faces.http.app import create_app
-from bindery.library import Library
-from bindery.settings import Settings
 
-MUTATIONS, POLYGLOTS, NAMES = 150, 12, 150
+MUTATIONS, POLYGLOTS, NAMES, UPLOADS, FILES = 150, 12, 150, 80, 80
 SLOW = {"forms-loop.pdf", "forms-doubling.pdf", "chained.pdf", "columns.csv", "pages.pdf"}
 """Three seconds each, of which the tests have too few."""
 
@@ -163,8 +160,7 @@ def tree(folder: Path) -> set[str]:
 def outside(tmp_path: Path) -> Path:
     """What lies beside the data folder, deep enough for ``..`` to stay within."""
     folder = tmp_path / "a" / "b" / "c"
-    (folder / "home").mkdir(parents=True)
-    (folder / "beside").mkdir()
+    (folder / "beside").mkdir(parents=True)
     return folder
 
 
@@ -188,24 +184,13 @@ def test_no_name_leads_a_document_astray(outside, trial, monkeypatch):
 
 def test_no_name_leads_an_upload_astray(outside, monkeypatch):
     monkeypatch.chdir(outside / "beside")
-    settings = Settings(home=outside / "home")
-    library = Library(settings.home)
-    before = tree(outside.parents[2])
-    with TestClient(create_app(library, settings), base_url="http://127.0.0.1") as client:
-        for number, name in enumerate(hostile_names(NAMES, [str(outside)])):
-            filename = name.encode("utf-8", "surrogatepass").replace(b'"', b"%22")
-            body = (
-                b'--XyZ\r\nContent-Disposition: form-data; name="file"; filename="%b"\r\n\r\n'
-                b"content %d\r\n--XyZ--\r\n" % (filename, number)
-            )
-            kind = {"content-type": "multipart/form-data; boundary=XyZ"}
-            answer = client.post("/files/upload", content=body, headers=kind)
-            assert answer.status_code in {201, 400, 413, 422}
-            assert "Traceback" not in answer.text
-    made = tree(outside.parents[2]) - before
-    assert made
-    assert all(path.startswith(str(outside / "home")) for path in made)
-    assert not any("evil" in path or ".." in path for path in made)
+    outcomes = upload(hostile_names(UPLOADS, [str(outside)]), outside)
+    assert outcomes["kept"] > UPLOADS
+
+
+def test_no_name_on_a_disk_leads_the_command_line_astray(outside, minilm_folder):
+    outcomes = embed(hostile_names(FILES, [str(outside)], seed=7), outside)
+    assert outcomes["done"] > FILES // 3 < outcomes["one by one"]
 
 
 def test_a_container_without_harm_is_read():

@@ -8,11 +8,14 @@ Ends with 1 where a document brought anything but a result or a clear error, or 
 import argparse
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Iterable
+from pathlib import Path
 
 from tests.documents.hostile.canary import canary
 from tests.documents.hostile.curated import curated, slow
+from tests.documents.hostile.doors import embed, upload
 from tests.documents.hostile.mutations import mutated
 from tests.documents.hostile.names import hostile_names
 from tests.documents.hostile.programs import hostile_programs
@@ -25,6 +28,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--mutations", type=int, default=2_000, help="damaged files, 2000")
     parser.add_argument("--names", type=int, default=5_000, help="hostile names, 5000")
+    parser.add_argument("--uploads", type=int, default=500, help="of which are uploaded, 500")
+    parser.add_argument("--on-disk", type=int, default=500, help="of which files are embedded, 500")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--timeout-s", type=float, default=30.0)
     asked = parser.parse_args()
@@ -39,6 +44,12 @@ def main() -> int:
             ("names", names),
         ):
             _try(what, files, asked.timeout_s)
+        for what, do, count in (("uploads", upload, asked.uploads), ("disk", embed, asked.on_disk)):
+            with tempfile.TemporaryDirectory() as scratch:
+                place = Path(scratch, "above", "beside", "place")
+                place.mkdir(parents=True)
+                outcomes = do(hostile_names(count, [str(place)], asked.seed), place)
+            print(f"{what}: {', '.join(f'{n} {outcome}' for outcome, n in outcomes.items())}")
         left = processes()
         print(f"network: {listening.hits} hits, {len(listening.attempts)} attempts in this process")
         print(f"processes left: {len(left)}")

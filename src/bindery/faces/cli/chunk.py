@@ -47,7 +47,7 @@ def chunk(settings: Settings, file: str, cutting: Cutting, *, json: bool) -> Non
         print_json({**about, "chunks": facts, "warnings": document.warnings})
         return
     for warning in document.warnings:
-        print_warning(f"{shown_name(file)}: {warning}")
+        print_warning(warning, about=shown_name(file))
     _print_table(chunks, cuts)
     tokens = sum(one.tokens for one in chunks)
     messages().print(

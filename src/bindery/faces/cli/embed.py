@@ -97,7 +97,7 @@ class Tally:
     def warn(self, file: str, message: str) -> None:
         """Note and tell what a reader had to guess."""
         self.warnings.append((inputs.shown_name(file), message))
-        print_warning(f"{inputs.shown_name(file)}: {message}", console=self.console)
+        print_warning(message, about=inputs.shown_name(file), console=self.console)
 
     def count(self, batch: Batch) -> None:
         """Add what a batch holds."""

@@ -97,7 +97,7 @@ class _Shown:
 
     def _tell_file(self, file: Mapping[str, Any]) -> None:
         for warning in file["warnings"]:
-            print_warning(f"{file['name']}: {warning}", console=self._console)
+            print_warning(warning, about=file["name"], console=self._console)
         if file["state"] == FileState.FAILED:
             error = BinderyError(file["error_message"], remedy=file["remedy"])
             error.code = file["error_code"]  # pyright: ignore[reportAttributeAccessIssue]

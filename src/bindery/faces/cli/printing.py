@@ -36,21 +36,27 @@ def print_json(value: object) -> None:
 
 
 def print_error(error: BinderyError, *, about: str = "", console: Console | None = None) -> None:
-    """Write an error to standard error: what is wrong, and on the next lines what to do."""
+    """Write an error to standard error: what is wrong, and on the next lines what to do.
+
+    ``about`` is the name of a file, which may be anything.
+    """
     text = Text(f"error ({error.code})", style="bold red")
-    text.append(
-        f": {about + ': ' if about else ''}{printable(error.message)}", style="not bold default"
-    )
+    text.append(f": {_beginning(about)}{printable(error.message)}", style="not bold default")
     if error.remedy:
         text.append(f"\n{printable(error.remedy)}", style="not bold default")
     (console or messages()).print(text, soft_wrap=True)
 
 
-def print_warning(message: str, *, console: Console | None = None) -> None:
-    """Write a warning to standard error."""
+def print_warning(message: str, *, about: str = "", console: Console | None = None) -> None:
+    """Write a warning to standard error; ``about`` as in :func:`print_error`."""
     text = Text("warning", style="bold yellow")
-    text.append(f": {printable(message)}", style="not bold default")
+    text.append(f": {_beginning(about)}{printable(message)}", style="not bold default")
     (console or messages()).print(text, soft_wrap=True)
+
+
+def _beginning(name: str) -> str:
+    # A line end in a name would make a line that says what its author likes.
+    return printable(name).replace("\n", "\N{REPLACEMENT CHARACTER}") + ": " if name else ""
 
 
 def printable(text: str) -> str:
