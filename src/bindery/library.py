@@ -175,7 +175,7 @@ class Library:
         *,
         rotation: str | None = None,
         ticket: Ticket | None = None,
-        owner: str = "",
+        owner: str | None = "",
     ) -> Pending[tuple[Encoder, Encoded]]:
         """Line texts, or spans of them, up for their vectors; return without waiting for those.
 
@@ -184,8 +184,8 @@ class Library:
 
         With the name of a ``rotation`` the full vectors are turned by it and then cut to the
         request's dimensions, which may be any length. ``owner`` is whose vectors may be found in
-        the cache; those of spans, which depend on all of a text, are not kept. Raises what
-        :meth:`load`, :meth:`Encoder.submit`, :meth:`Encoder.submit_spans` and
+        the cache; None passes it by, and those of spans, which depend on all of a text, are never
+        kept. Raises what :meth:`load`, :meth:`Encoder.submit`, :meth:`Encoder.submit_spans` and
         :meth:`bindery.store.RotationStore.get` do.
         """
         loan = self.lend(model_id, ticket)
@@ -196,6 +196,8 @@ class Library:
                 full, turn = turned(request, self.rotations.get(rotation), encoder.card)
             if isinstance(full, SpansRequest):
                 pending = encoder.submit_spans(full, ticket)
+            elif owner is None:
+                pending = encoder.submit(full, ticket)
             else:
                 pending = self._cache.submit(encoder, full, ticket, owner=owner)
             return pending.then(lambda encoded: (encoder, turn(encoded) if turn else encoded))

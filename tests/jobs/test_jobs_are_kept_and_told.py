@@ -1,5 +1,6 @@
 """Jobs as a service has them: submitted once, run by one process, told as they go."""
 
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from bindery.errors import (
 from bindery.jobs import JobRequest, Jobs, JobState
 from bindery.jobs.sources import FolderFiles, walk
 from bindery.library import Library
+from bindery.settings import read_settings
 from bindery.store import jobs as rows
 from bindery.store.database import Database
 
@@ -168,3 +170,14 @@ def test_a_file_that_goes_during_a_job_is_told(
     assert jobs.run(job.id).state is JobState.DONE
     gone = jobs.files(job.id)[1]
     assert (gone.state, gone.error_code) == ("failed", "unknown_file")
+
+
+def test_what_jobs_make_pushes_nobody_out_of_the_cache(database: Database, folder: Path) -> None:
+    library = Library(read_settings(os.environ).home, cache_bytes=1 << 20)
+    with closing(library):
+        library.embed("vanilla", ["What lasts?"], "query")
+        jobs = jobs_of(library, database, folder)
+        assert jobs.run(jobs.submit(REQUEST).id).state is JobState.DONE
+
+        cache = library.figures().cache
+        assert (cache.entries, cache.misses) == (1, 1), "the question alone"

@@ -94,7 +94,8 @@ class Model:
                     request,
                     rotation=self._recipe.rotation,
                     ticket=self._ticket,
-                    owner=self._recipe.owner,
+                    # What a job makes is kept on disk; in the cache it would push queries out.
+                    owner=None,
                 )
             except Overloaded as error:
                 when_full(error)
