@@ -234,9 +234,9 @@ class Run:
             place = piece.file.place
             if place in failed or place in self._failed:
                 continue
-            bad = next((self._bad_texts[key] for key in piece.keys if key in self._bad_texts), None)
+            bad = next((key for key in piece.keys if key in self._bad_texts), None)
             if bad is not None:
-                failed[place] = bad
+                failed[place] = _text_failed(piece, bad, self._bad_texts[bad])
                 continue
             try:
                 self._source.admit(connection, piece.file.id, piece.content)
@@ -265,6 +265,16 @@ _DONE = {
     "error_message": None,
     "remedy": None,
 }
+
+
+def _text_failed(piece: Piece, bad: bytes, error: TextFailed) -> TextFailed:
+    """The same as the user of the file needs to hear it, who knows nothing of batches."""
+    span = piece.chunks[list(piece.keys).index(bad)].span
+    where = f"characters {span.start} to {span.end}" if piece.document is None else "the text"
+    reason = error.__cause__.message if isinstance(error.__cause__, BinderyError) else error.message
+    return TextFailed(
+        f"The engine fails on {where} of {piece.file.name!r}: {reason}", remedy=error.remedy
+    )
 
 
 def _is_same(one: Unchanged | Failed) -> bool:
