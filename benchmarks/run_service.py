@@ -145,7 +145,8 @@ def _measure(chosen: list[str], run: Run) -> bool:
         print(f"== {name}", flush=True)
         measured = _run(name, replace(run, keeps_samples=run.scale == Scale()))
         holds = holds and all(verdict.holds for verdict in measured.verdicts)
-        print(f"kept in {keep(f'service_{name}', measured.record())}", flush=True)
+        beside = "" if run.precision == "bfloat16" else f"_{run.precision}"
+        print(f"kept in {keep(f'service_{name}{beside}', measured.record())}", flush=True)
     return holds
 
 
