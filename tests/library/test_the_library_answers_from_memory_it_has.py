@@ -1,5 +1,6 @@
 """The library over real models: several within a budget, and a cache before them."""
 
+import gc
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +27,7 @@ from bindery.errors import (
     ModelTooLarge,
     TextTooLong,
 )
+from bindery.faces.http.warmup import Warmup
 from bindery.library import Library, ModelState
 from bindery.model_status import status_of
 from bindery.models.card import CatalogEntry, Release
@@ -117,6 +119,19 @@ def test_models_make_room_for_each_other_and_answer_as_if_they_had_all(home, ope
     library.close()
     assert states(library) == dict.fromkeys(FOLDERS, waiting)
     assert library.figures().loaded_bytes == 0
+
+
+def test_of_more_models_than_fit_a_server_begins_with_the_first(home, opened) -> None:
+    library = open_library(home, opened, memory_budget_bytes=2 * BYTES)
+    warmup = Warmup(library)
+    warmup.start()
+    warmup.wait()
+    gc.unfreeze()
+    assert states(library) == {
+        "first": (ModelState.LOADED, False),
+        "second": (ModelState.LOADED, False),
+        "late": (ModelState.PRESENT, True),
+    }
 
 
 def test_no_request_ever_meets_a_model_that_was_unloaded(home, opened) -> None:

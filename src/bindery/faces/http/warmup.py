@@ -45,7 +45,8 @@ class Warmup:
         self.wait()
 
     def _load(self) -> None:
-        for status in self._library.statuses():
+        # The first of the catalog last: where the budget of memory does not hold all, those stay.
+        for status in reversed(self._library.statuses()):
             model_id = status.card.id
             if self._is_stopping.is_set():
                 return
