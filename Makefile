@@ -11,7 +11,7 @@ help:
 	@echo "make dev    set up, fetch the model, serve on 127.0.0.1:8000"
 	@echo "make demo   parse, chunk and embed a document, without a server"
 	@echo "make test   set up and run the tests"
-	@echo "make test-slow  those that take long: whole servers ended under load, jobs killed"
+	@echo "make test-slow  those that take long: whole servers ended under load, jobs killed, the manual's commands"
 	@echo "make test-torch  the same of the engine torch, in an environment of its own (1 GB)"
 	@echo "make test-clients  other services' clients against a server, each in an environment of its own (2 GB)"
 	@echo "make test-readers  pandas, Polars and DuckDB on what a job wrote (500 MB)"

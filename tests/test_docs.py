@@ -93,6 +93,7 @@ def test_python_examples_run(block: str, tmp_path: Path) -> None:
     assert run.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", _blocks("bash"))
 def test_shell_examples_run(block: str, port: int, home: Path, tmp_path: Path) -> None:
     if "curl" in block and not shutil.which("curl"):

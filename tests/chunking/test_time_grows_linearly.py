@@ -48,6 +48,7 @@ def test_the_tokeniser_reads_the_text_about_twice_at_most(
     assert recording.characters <= (2.5 if tokeniser.splits_at_blanks else 3.5) * 20_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_four_times_the_text_takes_about_four_times_as_long(family: str) -> None:
     def seconds(length: int) -> float:

@@ -97,6 +97,7 @@ def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bindery.jobs.reading._PIECE_CHUNKS", 2)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_batches")
 def test_a_job_survives_any_end(library: Library) -> None:
     FolderMachine.library = library
