@@ -157,7 +157,7 @@ class VectorCache:
             self._misses += 1
         try:
             running = submit()
-        except BaseException:
+        except BaseException:  # also Ctrl-C: who waits for the same text runs it instead
             self._pass_on(key, None)
             raise
         running.when_done(lambda: self._pass_on(key, running))

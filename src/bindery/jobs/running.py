@@ -269,7 +269,7 @@ _DONE = {
 
 def _text_failed(piece: Piece, bad: bytes, error: TextFailed) -> TextFailed:
     """The same as the user of the file needs to hear it, who knows nothing of batches."""
-    span = piece.chunks[list(piece.keys).index(bad)].span
+    span = piece.chunks[piece.keys.index(bad)].span
     where = f"characters {span.start} to {span.end}" if piece.document is None else "the text"
     reason = error.__cause__.message if isinstance(error.__cause__, BinderyError) else error.message
     return TextFailed(

@@ -53,7 +53,7 @@ class Database:
             database = cls(_server_engine(address), address.render_as_string(), None)
         try:
             database._prepare()
-        except BaseException:
+        except BaseException:  # also Ctrl-C: nobody else would close it
             database.close()
             raise
         return database
