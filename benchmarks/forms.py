@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 import bindery
-from bindery.codec import Form, code
-from bindery.embeddings import BinaryEmbeddings, Embeddings
-from bindery.scoring import cosine, hamming
+from bindery.vectors import Form, code
+from bindery.vectors.embeddings import BinaryEmbeddings, Embeddings
+from bindery.vectors.scoring import cosine, hamming
 from corpus import SciFact, read_reference, read_scifact
 from metrics import Scores, ndcg
 from peers import model_folder

@@ -7,7 +7,7 @@ import numpy as np
 
 import bindery
 from bindery.encoders.calibration import calibrate
-from bindery.models.layout import read_layout
+from bindery.models.layouts import read_layout
 from corpus import SciFact, Vectors, read_reference, read_scifact, read_stsb
 from metrics import cosines, ndcg, spearman
 from peers import model_folder

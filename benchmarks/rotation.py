@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 import bindery
-from bindery.embeddings import Embeddings
-from bindery.rotation import Rotation, energy_of
+from bindery.vectors.embeddings import Embeddings
+from bindery.vectors.rotation import Rotation, energy_of
 from corpus import SciFact, read_scifact
 from metrics import ndcg
 

@@ -14,8 +14,8 @@ import numpy as np
 import bindery
 from bindery import Embeddings, Encoder
 from bindery.encoders.base import TokenVectors
-from bindery.reranking import DEFAULT_WEIGHT, mix, reorder, rerank
-from bindery.scoring import mean_maxsim
+from bindery.library.reranking import DEFAULT_WEIGHT, mix, reorder, rerank
+from bindery.vectors.scoring import mean_maxsim
 from corpus import SciFact, Vectors, read_scifact
 from metrics import ndcg
 

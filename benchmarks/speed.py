@@ -17,7 +17,7 @@ import numpy as np
 
 import peak
 from bindery.encoders.calibration import calibrate
-from bindery.models.layout import read_layout
+from bindery.models.layouts import read_layout
 from corpus import SciFact, chunks_of, ten_word_queries, write_texts
 from metrics import cosines
 from peers import model_folder, onnx_folder, python_of

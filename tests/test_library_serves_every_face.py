@@ -29,7 +29,7 @@ from bindery.library import Library, ModelState
 from bindery.models.cache import model_folder
 from bindery.models.card import CatalogEntry, Release
 from bindery.models.catalog import CATALOG
-from bindery.models.layout import read_layout
+from bindery.models.layouts import read_layout
 from bindery.models.preload import State
 from bindery.models.sources import FolderSource
 from bindery.types import BLOCK_KINDS, Document

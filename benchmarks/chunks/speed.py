@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bindery.encoders.tokeniser import Tokeniser
-from bindery.models.layout import read_layout
+from bindery.models.layouts import read_layout
 from chunks.questions import read_questions
 from corpus import read_scifact, write_texts
 from peers import python_of

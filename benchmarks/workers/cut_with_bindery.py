@@ -8,7 +8,7 @@ from cutting import Build, Cut, Piece, Ways, serve
 
 from bindery.chunking import CHUNKERS, chunk
 from bindery.encoders.tokeniser import Tokeniser
-from bindery.models.layout import read_layout
+from bindery.models.layouts import read_layout
 from bindery.types import Chunk, Document
 
 _PIECE_CHARACTERS = 4096

@@ -10,13 +10,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bindery.embeddings import BinaryEmbeddings, Embeddings, Int8Embeddings
     from bindery.encoders.base import Encoded, Encoder
     from bindery.errors import BinderyError
     from bindery.faces.python import load
     from bindery.library import Library
     from bindery.models.card import ModelCard
     from bindery.types import Block, Chunk, Document, Role, Span
+    from bindery.vectors.embeddings import BinaryEmbeddings, Embeddings, Int8Embeddings
 
 __version__ = "0.1.0"
 

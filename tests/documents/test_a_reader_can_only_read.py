@@ -16,8 +16,8 @@ from tests.documents.hostile import misbehaving
 from tests.documents.hostile.canary import canary
 from tests.documents.hostile.markup import SECRET
 
-from bindery.documents import sandbox
-from bindery.documents.wire import Limits, Request, unpack_document
+from bindery.documents.sandbox import sandbox
+from bindery.documents.sandbox.wire import Limits, Request, unpack_document
 from bindery.errors import BrokenDocument, FileTooLarge, ParseTimeout
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the layers are Linux's")

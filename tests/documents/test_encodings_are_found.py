@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bindery.documents import read
-from bindery.documents.encoding import clean, decode
+from bindery.documents.formats.encoding import clean, decode
 
 MARKS = {
     "utf-8": codecs.BOM_UTF8,

@@ -11,7 +11,8 @@ from tests.documents.hostile.sheets import (
 )
 from tests.documents.samples import with_member, xls_sample, xlsx_sample
 
-from bindery.documents import parse, read, sheet_area
+from bindery.documents import parse, read
+from bindery.documents.formats import sheet_area
 from bindery.errors import FileTooLarge
 
 Cells = dict[tuple[int, int], str]

@@ -5,8 +5,9 @@ import warnings
 
 import pytest
 
-from bindery.documents import READERS, Reader, read, readers, sandbox
-from bindery.documents.wire import Limits, Request, unpack_document
+from bindery.documents import READERS, Reader, read, readers
+from bindery.documents.sandbox import sandbox
+from bindery.documents.sandbox.wire import Limits, Request, unpack_document
 from bindery.errors import InvalidValue
 
 MODULE = """

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from pypdf import PdfReader, PdfWriter
 from tests.documents.samples import FIRST, archive, docx_sample, pdf_sample, with_member
 
-from bindery.documents import archive as limits
 from bindery.documents import read
+from bindery.documents.formats import archive as limits
 from bindery.errors import BrokenDocument, PasswordProtected
 from bindery.types import Document
 

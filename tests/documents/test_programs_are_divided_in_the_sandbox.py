@@ -18,9 +18,10 @@ from tests.documents.hostile import misbehaving
 from tests.documents.hostile.programs import damaged, hostile_programs
 from tests.documents.hostile.trial import processes
 
-from bindery.documents import divide, parse, sandbox
+from bindery.documents import divide, parse
 from bindery.documents.programs import DEPTHS, GRAMMARS
-from bindery.documents.wire import Limits, Request, Task, unpack_places
+from bindery.documents.sandbox import sandbox
+from bindery.documents.sandbox.wire import Limits, Request, Task, unpack_places
 from bindery.errors import BrokenDocument, InvalidValue, ParseTimeout
 from bindery.types import Document
 

@@ -7,7 +7,7 @@ import pytest
 from tests.documents.samples import pdf_of
 
 from bindery.documents import parse, read
-from bindery.documents.ocr import is_installed
+from bindery.documents.formats.ocr import is_installed
 from bindery.errors import UnsupportedKind
 
 PIXEL = "q 612 0 0 792 0 0 cm BI /W 1 /H 1 /CS /G /BPC 8 ID x EI Q"

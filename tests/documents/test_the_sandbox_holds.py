@@ -13,8 +13,9 @@ import psutil
 import pytest
 from tests.documents.samples import pdf_sample
 
-from bindery.documents import parse, sandbox, wire, worker
-from bindery.documents.wire import Limits, Request, unpack_document
+from bindery.documents import parse
+from bindery.documents.sandbox import sandbox, wire, worker
+from bindery.documents.sandbox.wire import Limits, Request, unpack_document
 from bindery.errors import (
     BinderyError,
     BrokenDocument,

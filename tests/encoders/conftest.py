@@ -7,7 +7,7 @@ import pytest
 
 from bindery.encoders.dense import DenseEncoder
 from bindery.encoders.loading import load_encoder
-from bindery.models.layout import read_layout
+from bindery.models.layouts import read_layout
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 

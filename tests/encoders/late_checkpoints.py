@@ -11,7 +11,7 @@ import numpy as np
 from bindery.encoders.late import LateEncoder
 from bindery.engines import Precision
 from bindery.engines.openvino import OpenVinoEngine
-from bindery.models.layout import LateInteraction, Layout, read_layout
+from bindery.models.layouts import LateInteraction, Layout, read_layout
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 LATE = GOLDEN / "late"

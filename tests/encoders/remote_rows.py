@@ -10,7 +10,7 @@ from bindery.encoders.remote import RemoteEncoder, load_remote
 from bindery.encoders.vendors.client import Pace, Stop
 from bindery.models.card import Family, ModelCard, RemoteEntry
 from bindery.models.endpoint import Endpoint, Vendor
-from bindery.models.secret import Secret
+from bindery.secret import Secret
 
 BASES = {
     Vendor.OPENAI: "/openai/v1",

@@ -13,7 +13,7 @@ from bindery.engines import Precision
 from bindery.errors import InvalidValue
 from bindery.models.card import ModelCard
 from bindery.models.catalog import CATALOG
-from bindery.models.layout import read_layout
+from bindery.models.layouts import read_layout
 
 GEMMA = CATALOG["gemma"].card
 VANILLA = CATALOG["vanilla"].card

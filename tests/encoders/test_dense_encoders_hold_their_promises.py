@@ -15,7 +15,7 @@ from tests.engines.checkpoints import TINY, copied, load, rewrite
 from bindery.encoders.dense import DenseEncoder
 from bindery.engines.openvino import OpenVinoEngine
 from bindery.errors import EngineError, InvalidValue
-from bindery.models.layout import read_layout
+from bindery.models.layouts import read_layout
 
 WORDS = ("loose", "paper", "is", "fragile", "and", "gets", "lost", "on", "the", "shelf", "of", "a")
 

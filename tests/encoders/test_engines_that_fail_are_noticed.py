@@ -11,7 +11,7 @@ from bindery.encoders.dense import DenseEncoder
 from bindery.encoders.tokeniser import Tokeniser
 from bindery.engines import Precision
 from bindery.errors import EngineError
-from bindery.models.layout import Normalize, read_layout
+from bindery.models.layouts import Normalize, read_layout
 
 LAYOUT = read_layout(TINY / "gte")
 [[SPOILT]] = (text.ids[1:-1].tolist() for text in Tokeniser.of(LAYOUT).tokenise(["fragile"]))

@@ -13,7 +13,7 @@ from safetensors.numpy import load_file, save_file
 
 from bindery.encoders.head import ACTIVATIONS, Head, activation_named, layer_normalised, normalised
 from bindery.errors import ModelBroken, UnsupportedModel
-from bindery.models.layout import Dense, LayerNorm, Normalize
+from bindery.models.layouts import Dense, LayerNorm, Normalize
 
 # In float64, from their papers; torch's defaults.
 DEFINED: dict[str, Callable[[float], float]] = {

@@ -17,7 +17,7 @@ from bindery.engines.quantisation import observe_ranges
 from bindery.errors import ModelBroken, ModelMissing, StorageError
 from bindery.library import Library
 from bindery.models.catalog import CATALOG
-from bindery.models.layout import read_layout
+from bindery.models.layouts import read_layout
 from bindery.models.preload import State
 from bindery.models.sources import FolderSource
 

@@ -16,7 +16,7 @@ from bindery.encoders.dense import DenseEncoder
 from bindery.encoders.loading import load_encoder
 from bindery.encoders.request import SpannedText, SpansRequest
 from bindery.errors import InvalidValue
-from bindery.models.layout import read_layout
+from bindery.models.layouts import read_layout
 from bindery.types import Span
 
 RECORD = json.loads((GOLDEN / "late_chunking.json").read_text(encoding="utf-8"))

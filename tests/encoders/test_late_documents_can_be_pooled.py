@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.encoders.late_checkpoints import GOLDEN, LATE, RECORD, TEXTS, late_encoder
 
-from bindery.embeddings import Embeddings
 from bindery.encoders.token_pooling import pool_tokens
 from bindery.errors import InvalidValue
+from bindery.vectors.embeddings import Embeddings
 
 REFERENCE = np.load(GOLDEN / "pooling.npz")
 ROWS = Embeddings(REFERENCE["rows"], REFERENCE["offsets"])

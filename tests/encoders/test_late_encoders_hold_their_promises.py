@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from tests.encoders.late_checkpoints import LATE, ROLES, SPECIAL_TEXTS, TEXTS, copied, late_encoder
 from tests.engines.checkpoints import Tensors, retensor, rewrite
 
-from bindery.embeddings import Embeddings
 from bindery.encoders.late import LateEncoder
 from bindery.errors import EngineError, InvalidValue, ModelBroken, UnsupportedModel
-from bindery.models.layout import read_layout, with_lengths
-from bindery.scoring import maxsim
+from bindery.models.layouts import read_layout, with_lengths
+from bindery.vectors.embeddings import Embeddings
+from bindery.vectors.scoring import maxsim
 
 NAMES = ("stanford", "pylate", "modernbert", "native")
 ALL = [*TEXTS.values(), *SPECIAL_TEXTS.values()]

@@ -21,11 +21,11 @@ from tests.encoders.late_checkpoints import (
     scores,
 )
 
-from bindery.embeddings import Embeddings
 from bindery.encoders.late import LateEncoder
 from bindery.encoders.loading import load_encoder
-from bindery.models.layout import read_layout
-from bindery.scoring import maxsim
+from bindery.models.layouts import read_layout
+from bindery.vectors.embeddings import Embeddings
+from bindery.vectors.scoring import maxsim
 
 ORDINARY = list(TEXTS.values())
 ALL = [*ORDINARY, *SPECIAL_TEXTS.values()]

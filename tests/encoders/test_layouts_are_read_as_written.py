@@ -12,7 +12,7 @@ from tests.engines.checkpoints import TINY, copied, retensor, rewrite
 from bindery.errors import ModelBroken, ModelError, UnsupportedModel
 from bindery.models.card import Family, Pooling
 from bindery.models.catalog import CATALOG
-from bindery.models.layout import read_layout
+from bindery.models.layouts import read_layout
 
 OWN = "config_sentence_transformers.json"
 WINDOW = "sentence_bert_config.json"

@@ -20,7 +20,7 @@ from bindery.encoders.loading import load_encoder
 from bindery.engines.weights import Weights
 from bindery.errors import InvalidValue
 from bindery.models.catalog import CATALOG
-from bindery.models.layout import Layout, read_layout
+from bindery.models.layouts import Layout, read_layout
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 FOLDER = GOLDEN / "matryoshka"

@@ -16,7 +16,7 @@ from bindery.encoders.loading import load_encoder
 from bindery.encoders.selftest import KnownAnswer, check, known_answers
 from bindery.errors import SelfTestFailed
 from bindery.models.catalog import CATALOG
-from bindery.models.layout import read_layout
+from bindery.models.layouts import read_layout
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 VANILLA = CATALOG["vanilla"]

@@ -22,7 +22,7 @@ from tests.encoders.remote_rows import Clock, entry
 from bindery.encoders.remote import load_remote
 from bindery.errors import BinderyError, InvalidValue, KeyMissing
 from bindery.models.endpoint import Endpoint, Vendor
-from bindery.models.secret import Secret
+from bindery.secret import Secret
 
 VALUE = "sk-test-Zq7Kx92mWvB4hT"
 KEY = Secret(VALUE, name="VENDOR_KEY")

@@ -10,7 +10,7 @@ from tests.engines.checkpoints import TINY, copied, rewrite
 
 from bindery.encoders.tokeniser import Tokeniser
 from bindery.errors import ModelBroken
-from bindery.models.layout import read_layout
+from bindery.models.layouts import read_layout
 
 HARD = st.sampled_from(
     ["👍🏽", "👩‍👩‍👧", "日本", "ｶﾞ", "é", "e\u0301", "ß", "İ", "ﷺ", "\u200b", "\x00", "\ufffd",

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bindery.encoders.dense import DenseEncoder
 from bindery.encoders.loading import load_encoder
-from bindery.models.layout import read_layout
+from bindery.models.layouts import read_layout
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 TEXTS: list[str] = list(

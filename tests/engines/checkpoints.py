@@ -10,7 +10,7 @@ from safetensors.numpy import load_file, save_file
 
 from bindery.encoders.dense import DenseEncoder
 from bindery.encoders.loading import load_encoder
-from bindery.models.layout import read_layout
+from bindery.models.layouts import read_layout
 
 TINY = Path(__file__).parent.parent / "golden" / "tiny"
 Tensors = dict[str, np.ndarray]

@@ -9,7 +9,7 @@ from tests.engines.checkpoints import TINY, copied, load, retensor, rewrite
 from bindery.encoders.loading import load_encoder
 from bindery.engines.openvino import OpenVinoEngine
 from bindery.errors import EngineError, InvalidValue, ModelBroken, UnsupportedModel
-from bindery.models.layout import read_layout
+from bindery.models.layouts import read_layout
 
 WORDS = "embeddings.word_embeddings.weight"
 PLACES = "embeddings.position_embeddings.weight"

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from bindery.models.catalog import CATALOG
-from bindery.models.layout import read_layout
+from bindery.models.layouts import read_layout
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 TINY = {"gemma": GOLDEN / "matryoshka", "colbert": GOLDEN / "late" / "stanford"}

@@ -15,10 +15,10 @@ from bindery.encoders import Encoder
 from bindery.encoders.loading import load_encoder
 from bindery.models.cache import locate
 from bindery.models.card import CatalogEntry, Family
-from bindery.models.layout import read_layout
+from bindery.models.layouts import read_layout
 from bindery.models.preload import preload
 from bindery.models.sources import Source
-from bindery.scoring import cosine, maxsim
+from bindery.vectors.scoring import cosine, maxsim
 
 PLANETS = (
     "Which planet is known as the Red Planet?",

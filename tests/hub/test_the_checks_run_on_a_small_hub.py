@@ -17,8 +17,8 @@ from bindery.models.card import CatalogEntry
 from bindery.models.catalog import CATALOG, DEFAULT_MODELS
 from bindery.models.catalog.entry import entry
 from bindery.models.hub import HubSource
-from bindery.models.layout import read_layout
-from bindery.scoring import maxsim
+from bindery.models.layouts import read_layout
+from bindery.vectors.scoring import maxsim
 
 from .checks import (
     PLANETS,

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
-from bindery.codec import load
+from bindery.vectors import load
 
 COMMAND = (sys.executable, "-c", "from bindery.faces.cli import main; main()", "embed")
 # Two batches: some of it is kept before the rest is done.

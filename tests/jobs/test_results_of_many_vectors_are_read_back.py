@@ -8,12 +8,12 @@ import orjson
 import pytest
 from tests.faces.families import TINY, write_catalog
 
-from bindery.codec import Form, code, load
-from bindery.embeddings import Embeddings
 from bindery.jobs import JobRequest, Jobs
 from bindery.library import Library
 from bindery.models.catalog_file import read_catalog
 from bindery.models.sources import FolderSource
+from bindery.vectors import Form, code, load
+from bindery.vectors.embeddings import Embeddings
 
 TEXTS = {
     "long.txt": "\n\n".join(f"Sheet {n} is bound in calf, and {n} more are not." for n in range(9)),

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bindery.embeddings import Embeddings
 from bindery.encoders.base import UNKNOWN, Encoded
 from bindery.encoders.pending import Pending
 from bindery.encoders.request import EncodeRequest
@@ -14,6 +13,7 @@ from bindery.encoders.ticket import Ticket
 from bindery.errors import TextFailed, TextTooLong
 from bindery.models.card import Family, ModelCard, Pooling
 from bindery.types import Truncate
+from bindery.vectors.embeddings import Embeddings
 
 WIDTH = 8
 WINDOW = 12

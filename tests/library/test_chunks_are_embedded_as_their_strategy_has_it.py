@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from bindery.chunking import CHUNKERS
-from bindery.embeddings import Embeddings
 from bindery.encoders.request import SpannedText, SpansRequest
 from bindery.errors import InvalidValue
 from bindery.library import Library
 from bindery.models.sources import FolderSource
-from bindery.rotation import Rotation
 from bindery.types import Document
+from bindery.vectors.embeddings import Embeddings
+from bindery.vectors.rotation import Rotation
 
 TEXT = (
     "# Birds\n\nA heron stands in the water. It waits for fish. The heron flies slowly.\n\n"

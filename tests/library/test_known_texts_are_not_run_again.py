@@ -17,8 +17,8 @@ from bindery.encoders.pending import Pending
 from bindery.encoders.request import EncodeRequest
 from bindery.encoders.ticket import Ticket
 from bindery.errors import Abandoned, BinderyError, InvalidValue, TextFailed, TextTooLong
+from bindery.library.cache import VectorCache
 from bindery.types import Truncate
-from bindery.vector_cache import VectorCache
 
 LARGE = 1 << 20
 

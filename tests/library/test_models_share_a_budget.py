@@ -19,7 +19,7 @@ from bindery.errors import (
     ModelTooLarge,
     Overloaded,
 )
-from bindery.shelf import Loan, Shelf
+from bindery.library.loaded import Loan, Shelf
 
 SIZES = {"small": 1, "also small": 1, "middling": 2, "large": 4, "also large": 4}
 SIZES |= {"too large": 7, "remote": 0}

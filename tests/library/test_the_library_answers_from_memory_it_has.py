@@ -13,7 +13,6 @@ from tests.encoders.fault_server import FaultServer
 from tests.encoders.remote_rows import KEY, entry
 from tests.library.letters import Letters
 
-from bindery.embeddings import Embeddings
 from bindery.encoders.request import EncodeRequest
 from bindery.encoders.ticket import Ticket
 from bindery.engines import Precision
@@ -29,12 +28,13 @@ from bindery.errors import (
 )
 from bindery.faces.http.warmup import Warmup
 from bindery.library import Library, ModelState
-from bindery.model_status import status_of
+from bindery.library.loading import status_of
 from bindery.models.card import CatalogEntry, Release
-from bindery.models.layout import read_layout
+from bindery.models.layouts import read_layout
 from bindery.models.sources import FolderSource
-from bindery.rotation import Rotation
 from bindery.types import Truncate
+from bindery.vectors.embeddings import Embeddings
+from bindery.vectors.rotation import Rotation
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 FOLDERS = {

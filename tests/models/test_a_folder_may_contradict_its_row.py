@@ -11,7 +11,7 @@ from bindery.errors import InvalidValue, ModelBroken
 from bindery.models.card import CatalogEntry, Family, Lengths, Pooling
 from bindery.models.catalog import CATALOG
 from bindery.models.catalog_file import read_catalog
-from bindery.models.layout import read_layout
+from bindery.models.layouts import read_layout
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 BGE = GOLDEN / "tiny" / "bge"

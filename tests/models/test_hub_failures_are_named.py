@@ -12,7 +12,7 @@ from bindery.errors import InvalidValue, ModelBroken, ModelGated, SourceError
 from bindery.models.cache import locate
 from bindery.models.hub import HubSource
 from bindery.models.preload import State, preload
-from bindery.models.secret import Secret
+from bindery.secret import Secret
 
 CANARY = "hf_cAnArYq7xZ9kVb3TmW8sLdPfGj"
 FILES = (

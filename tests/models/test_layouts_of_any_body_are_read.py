@@ -7,7 +7,7 @@ import pytest
 from tests.engines.checkpoints import TINY, copied, rewrite
 
 from bindery.errors import ModelBroken, ModelError, UnsupportedModel
-from bindery.models.layout import Dense, LayerNorm, Normalize, read_layout
+from bindery.models.layouts import Dense, LayerNorm, Normalize, read_layout
 
 SETTINGS = "sentence_bert_config.json"
 OLD = "sentence_transformers.models"

@@ -11,7 +11,7 @@ from tests.encoders.late_checkpoints import LATE, copied, late_encoder, late_of
 from tests.engines.checkpoints import retensor, rewrite
 
 from bindery.errors import ModelBroken, UnsupportedModel
-from bindery.models.layout import LateInteraction, read_layout
+from bindery.models.layouts import LateInteraction, read_layout
 
 OWN = "config_sentence_transformers.json"
 SETTINGS = "sentence_bert_config.json"

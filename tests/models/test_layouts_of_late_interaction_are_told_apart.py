@@ -11,7 +11,7 @@ from tests.engines.checkpoints import TINY, rewrite
 
 from bindery.errors import InvalidValue, ModelBroken, UnsupportedModel
 from bindery.models.card import CatalogEntry, Family, ModelCard, Pooling, Release
-from bindery.models.layout import Dense, Layout, Normalize, read_layout, with_lengths
+from bindery.models.layouts import Dense, Layout, Normalize, read_layout, with_lengths
 
 OWN = "config_sentence_transformers.json"
 SETTINGS = "sentence_bert_config.json"

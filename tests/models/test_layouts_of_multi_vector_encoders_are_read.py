@@ -7,7 +7,7 @@ from tests.encoders.late_checkpoints import copied, late_of, modules, with_modul
 from tests.engines.checkpoints import rewrite
 
 from bindery.errors import ModelBroken, UnsupportedModel
-from bindery.models.layout import read_layout
+from bindery.models.layouts import read_layout
 
 OWN = "config_sentence_transformers.json"
 SETTINGS = "sentence_bert_config.json"

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from bindery.disk import storage_errors
 from bindery.errors import ModelBroken, ModelGated, ModelMissing, SourceError, StorageError
-from bindery.models.cache import locate, model_folder, read_lock, storage_errors
+from bindery.models.cache import locate, model_folder, read_lock
 from bindery.models.card import CatalogEntry
 from bindery.models.hub import HubSource
 from bindery.models.preload import Outcome, State, preload

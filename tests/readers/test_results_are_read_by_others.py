@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from tests.jobs.folders import Folder
 
-from bindery.codec import Form
 from bindery.faces.python import open_library
 from bindery.jobs import Jobs
 from bindery.library import Library
 from bindery.settings import read_settings
+from bindery.vectors import Form
 
 ROOT = Path(__file__).parent.parent.parent
 PYTHON = ROOT / ".venv-readers" / "bin" / "python"

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bindery.embeddings import Embeddings
 from bindery.errors import InvalidValue, StorageError, UnknownRotation
-from bindery.rotation import Rotation
 from bindery.store.rotations import RotationStore, read_rotation, write_rotation
+from bindery.vectors.embeddings import Embeddings
+from bindery.vectors.rotation import Rotation
 
 WRONG_NAMES = [
     "",

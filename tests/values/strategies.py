@@ -5,7 +5,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from bindery.embeddings import Embeddings, Rows
+from bindery.vectors.embeddings import Embeddings, Rows
 
 # No deadline: the machine may be busy with other things.
 patient = settings(max_examples=40, deadline=None)

@@ -6,10 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.values.strategies import ANY_VALUE, TAME_VALUE, embeddings, patient
 
-from bindery.codec import Coded, Form, code
-from bindery.codec.forms import joined
-from bindery.embeddings import BinaryEmbeddings, Embeddings, Float16Embeddings, Int8Embeddings
 from bindery.errors import InvalidValue
+from bindery.vectors import Coded, Form, code
+from bindery.vectors.embeddings import (
+    BinaryEmbeddings,
+    Embeddings,
+    Float16Embeddings,
+    Int8Embeddings,
+)
+from bindery.vectors.forms import joined
 
 FORMS = st.sampled_from(Form)
 DTYPES = {

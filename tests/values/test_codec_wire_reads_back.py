@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from tests.values.strategies import ANY_VALUE, TAME_VALUE, embeddings, matrices, patient
 from tests.values.test_codec_forms_are_exact import FORMS, same
 
-from bindery.codec import Coded, Form, code, from_wire, to_wire
-from bindery.embeddings import Embeddings
 from bindery.errors import InvalidValue
+from bindery.vectors import Coded, Form, code, from_wire, to_wire
+from bindery.vectors.embeddings import Embeddings
 
 
 def sent(fields: dict[str, object]) -> dict[str, list]:

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.values.strategies import ANY_VALUE, embeddings, matrices, patient
 
-from bindery.embeddings import BinaryEmbeddings, Embeddings, Int8Embeddings, Rows
 from bindery.errors import InvalidValue
+from bindery.vectors.embeddings import BinaryEmbeddings, Embeddings, Int8Embeddings, Rows
 
 ROWS = np.arange(6, dtype=np.float32).reshape(3, 2)
 OFFSETS = np.array([0, 1, 3], dtype=np.int64)

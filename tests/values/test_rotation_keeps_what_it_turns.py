@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.values.strategies import patient
 
-from bindery.embeddings import Embeddings
 from bindery.errors import InvalidValue
-from bindery.rotation import Rotation, energy_of
+from bindery.vectors.embeddings import Embeddings
+from bindery.vectors.rotation import Rotation, energy_of
 
 seeds = st.integers(0, 2**32 - 1)
 

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.values.strategies import embeddings, pairs, patient
 
-from bindery.embeddings import Embeddings
 from bindery.errors import InvalidValue
-from bindery.scoring import cosine, hamming, maxsim
+from bindery.vectors.embeddings import Embeddings
+from bindery.vectors.scoring import cosine, hamming, maxsim
 
 
 def slow_maxsim(query: np.ndarray, document: np.ndarray) -> float:

@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.values.strategies import embeddings, pairs, patient
 
-from bindery.embeddings import Embeddings
 from bindery.encoders.base import Encoded, Encoder, TokenVectors
 from bindery.encoders.loading import load_encoder
 from bindery.encoders.pending import Pending
@@ -24,10 +23,11 @@ from bindery.errors import (
     TextTooLong,
     UnsupportedModel,
 )
-from bindery.models.layout import read_layout
-from bindery.reranking import DEFAULT_WEIGHT, Ranked, mix, reorder, rerank, rerank_counted
-from bindery.scoring import cosine, maxsim, mean_maxsim
+from bindery.library.reranking import DEFAULT_WEIGHT, Ranked, mix, reorder, rerank, rerank_counted
+from bindery.models.layouts import read_layout
 from bindery.types import Truncate
+from bindery.vectors.embeddings import Embeddings
+from bindery.vectors.scoring import cosine, maxsim, mean_maxsim
 
 WIDTH = 16
 MOST_WORDS = 6

@@ -6,8 +6,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from tests.values.strategies import ANY_VALUE, LARGEST, TAME_VALUE, embeddings, patient
 
-from bindery.embeddings import Embeddings
 from bindery.errors import InvalidValue
+from bindery.vectors.embeddings import Embeddings
 
 # Rows have at most 20 values, so float32 is off by some units in its last place (1.2e-7).
 CLOSE = 2e-6

@@ -5,8 +5,8 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
-from bindery.documents.archive import open_archive
-from bindery.documents.encoding import decode_head, is_text
+from bindery.documents.formats.archive import open_archive
+from bindery.documents.formats.encoding import decode_head, is_text
 from bindery.documents.readers import OCR_REMEDY, READERS, readers
 from bindery.errors import BinderyError, BrokenDocument, PasswordProtected, UnsupportedKind
 

@@ -8,7 +8,6 @@ from typing import Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from bindery.embeddings import Embeddings
 from bindery.encoders.figures import EncoderFigures
 from bindery.encoders.pending import Pending
 from bindery.encoders.request import EncodeRequest, SpansRequest
@@ -16,6 +15,7 @@ from bindery.encoders.ticket import Ticket
 from bindery.errors import InvalidValue
 from bindery.models.card import ModelCard
 from bindery.types import Role, Truncate
+from bindery.vectors.embeddings import Embeddings
 
 Counts = npt.NDArray[np.int64]
 _T = TypeVar("_T")

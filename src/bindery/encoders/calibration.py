@@ -11,7 +11,7 @@ from bindery.engines.observing import ObservingEngine
 from bindery.engines.quantisation import observe_corrections, observe_ranges
 from bindery.engines.weights import Tensor
 from bindery.errors import BinderyError, ModelBroken, ModelMissing
-from bindery.models.layout import Layout
+from bindery.models.layouts import Layout
 
 
 def calibrate(layout: Layout, *, threads: int | None = None) -> bool:

@@ -8,7 +8,7 @@ from bindery.encoders.tokeniser import Tokens
 from bindery.engines import Precision
 from bindery.errors import InvalidValue, TextTooLong
 from bindery.models.card import ModelCard
-from bindery.models.layout import Layout, read_object
+from bindery.models.layouts import Layout, read_object
 from bindery.types import DOCUMENT, Role
 
 _HALF = frozenset({"f16", "fp16", "float16", "half"})

@@ -6,7 +6,6 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from bindery.embeddings import Embeddings
 from bindery.encoders.base import Encoded, TokenVectors
 from bindery.encoders.checks import (
     check_dimensions,
@@ -27,8 +26,9 @@ from bindery.encoders.ticket import Ticket
 from bindery.encoders.tokeniser import Tokeniser, Tokens
 from bindery.engines import Engine
 from bindery.models.card import BeforeCut, Pooling
-from bindery.models.layout import Dense, Layout
+from bindery.models.layouts import Dense, Layout
 from bindery.types import Role
+from bindery.vectors.embeddings import Embeddings
 
 Rows: TypeAlias = npt.NDArray[np.float32]
 

@@ -15,7 +15,7 @@ from numpy.polynomial import Chebyshev
 
 from bindery.engines.weights import Weights
 from bindery.errors import ModelBroken, UnsupportedModel
-from bindery.models.layout import Dense, LayerNorm, Normalize, Step, read_object
+from bindery.models.layouts import Dense, LayerNorm, Normalize, Step, read_object
 
 Rows: TypeAlias = npt.NDArray[np.float32]
 Activation: TypeAlias = Callable[[Rows], Rows]

@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from bindery.embeddings import Embeddings, Rows
 from bindery.encoders.base import Encoded, TokenVectors
 from bindery.encoders.checks import (
     check_dimensions,
@@ -25,8 +24,9 @@ from bindery.encoders.token_pooling import check_factor, pool_tokens
 from bindery.encoders.tokeniser import Tokeniser, Tokens
 from bindery.engines import Engine
 from bindery.errors import UnsupportedModel
-from bindery.models.layout import Dense, Layout
+from bindery.models.layouts import Dense, Layout
 from bindery.types import DOCUMENT, Role
+from bindery.vectors.embeddings import Embeddings, Rows
 
 
 class LateEncoder(LocalEncoder):

@@ -8,7 +8,7 @@ from bindery.encoders.selftest import self_test
 from bindery.engines import Engine
 from bindery.engines.selection import open_engine
 from bindery.errors import BinderyError, InvalidValue
-from bindery.models.layout import Layout
+from bindery.models.layouts import Layout
 
 
 def load_encoder(

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from bindery.encoders.checks import prompt_of
 from bindery.encoders.tokeniser import Tokeniser, Tokens
 from bindery.errors import ModelBroken
-from bindery.models.layout import LateInteraction, Layout, read_object
+from bindery.models.layouts import LateInteraction, Layout, read_object
 from bindery.types import DOCUMENT, QUERY, Role, Truncate
 
 # Tokenisers that do not say which token is their mask have one of these.

@@ -18,7 +18,6 @@ from typing import Any, NoReturn
 import numpy as np
 import numpy.typing as npt
 
-from bindery.embeddings import Embeddings
 from bindery.encoders.base import UNKNOWN, Blocking, Encoded, TokenVectors
 from bindery.encoders.checks import (
     check_dimensions,
@@ -36,8 +35,9 @@ from bindery.encoders.vendors.client import Pace, Stop, VendorClient
 from bindery.errors import Abandoned, InvalidValue, KeyMissing, UnsupportedModel
 from bindery.models.card import ModelCard, RemoteEntry
 from bindery.models.endpoint import Endpoint
-from bindery.models.secret import Secret
+from bindery.secret import Secret
 from bindery.types import DOCUMENT, QUERY, Role, Truncate
+from bindery.vectors.embeddings import Embeddings
 
 # Special tokens, and the prompt that Voyage puts before each text.
 _TOKENS_BESIDE_TEXT = 16

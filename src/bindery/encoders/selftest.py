@@ -14,12 +14,12 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from bindery.embeddings import Embeddings
 from bindery.encoders.base import Encoder
 from bindery.encoders.tokeniser import Tokens
 from bindery.errors import SelfTestFailed
-from bindery.scoring import maxsim
 from bindery.types import Role
+from bindery.vectors.embeddings import Embeddings
+from bindery.vectors.scoring import maxsim
 
 # bfloat16 keeps 8 bits of mantissa: all-MiniLM's worst text of 60 is at 0.9998. Float32 differs in
 # the last bits alone. Its worst of 5,483 texts in 8 bits is at 0.9906. Any other precision is held

@@ -7,8 +7,8 @@ Impact via Token Pooling (arXiv:2409.14683). Half the vectors keep the quality, 
 import numpy as np
 import numpy.typing as npt
 
-from bindery.embeddings import Embeddings, Rows
 from bindery.errors import InvalidValue
+from bindery.vectors.embeddings import Embeddings, Rows
 
 Squares = npt.NDArray[np.float64]
 

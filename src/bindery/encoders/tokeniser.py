@@ -16,7 +16,7 @@ from tokenizers import AddedToken, Encoding, Tokenizer
 
 from bindery.encoders.tokeniser_classes import build_like_reference, described
 from bindery.errors import InvalidValue, ModelBroken
-from bindery.models.layout import Layout, read_object
+from bindery.models.layouts import Layout, read_object
 from bindery.types import TokenIds, Truncate
 
 _TEXTS_AT_ONCE = 512

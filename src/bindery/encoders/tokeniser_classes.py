@@ -20,7 +20,7 @@ from tokenizers.pre_tokenizers import Sequence as PreTokenizers
 from tokenizers.processors import RobertaProcessing, TemplateProcessing
 
 from bindery.errors import ModelBroken
-from bindery.models.layout import read_object
+from bindery.models.layouts import read_object
 
 Settings: TypeAlias = Mapping[str, Any]
 

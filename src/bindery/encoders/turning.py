@@ -7,7 +7,7 @@ from bindery.encoders.base import Encoded
 from bindery.encoders.checks import check_dimensions
 from bindery.encoders.request import EncodeRequest, SpansRequest
 from bindery.models.card import ModelCard
-from bindery.rotation import Rotation
+from bindery.vectors.rotation import Rotation
 
 
 def turned(

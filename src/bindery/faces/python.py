@@ -12,7 +12,7 @@ from bindery.library import Library
 from bindery.models.card import CatalogEntry, Entry, Lengths, RemoteEntry
 from bindery.models.catalog import CATALOG
 from bindery.models.catalog_file import read_catalog
-from bindery.models.layout import read_layout, with_lengths
+from bindery.models.layouts import read_layout, with_lengths
 from bindery.settings import Settings, read_keys, read_settings
 
 # Of a service: named alike by Settings and Library.

@@ -10,7 +10,6 @@ import orjson
 from sqlalchemy import Connection, Row
 from sqlalchemy.exc import IntegrityError
 
-from bindery.codec import Form
 from bindery.encoders.checks import check_dimensions
 from bindery.errors import (
     IdempotencyConflict,
@@ -38,6 +37,7 @@ from bindery.store import derived
 from bindery.store import jobs as rows
 from bindery.store.database import Database
 from bindery.types import Document
+from bindery.vectors import Form
 
 _LOOK_S = 0.5
 _MOST_EVENTS = 1000

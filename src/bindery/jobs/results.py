@@ -9,8 +9,15 @@ import numpy as np
 import orjson
 from sqlalchemy import Row
 
-from bindery.codec import Form, code
-from bindery.codec.tables import (
+from bindery.disk import whole_file
+from bindery.errors import InvalidValue, UnknownFile
+from bindery.jobs.recipe import Recipe, chunk_ids
+from bindery.store import derived
+from bindery.store.database import Database
+from bindery.types import Chunk
+from bindery.vectors import Form, code
+from bindery.vectors.embeddings import Embeddings
+from bindery.vectors.tables import (
     NUMBER,
     TEXT,
     TEXTS,
@@ -20,13 +27,6 @@ from bindery.codec.tables import (
     write_arrow_file,
     write_parquet,
 )
-from bindery.embeddings import Embeddings
-from bindery.errors import InvalidValue, UnknownFile
-from bindery.jobs.recipe import Recipe, chunk_ids
-from bindery.models.cache import whole_file
-from bindery.store import derived
-from bindery.store.database import Database
-from bindery.types import Chunk
 
 COLUMNS = (
     *(Column(name, TEXT) for name in ("id", "file_id", "file")),

@@ -8,9 +8,9 @@ from typing import Any
 import orjson
 from sqlalchemy import Row
 
-from bindery.codec import Form
 from bindery.errors import InvalidValue
 from bindery.types import DOCUMENT
+from bindery.vectors import Form
 
 
 class JobState(StrEnum):

@@ -11,8 +11,8 @@ import httpx2
 
 from bindery.errors import InvalidValue, ModelGated, SourceError
 from bindery.models.card import CatalogEntry
-from bindery.models.secret import Secret
 from bindery.models.sources import PIECE_BYTES, SourceFile, SourceUnreached
+from bindery.secret import Secret
 
 _CONNECT_TIMEOUT_S = 5.0
 _MAX_REDIRECTS = 5

@@ -14,6 +14,7 @@ from typing import TypeAlias
 
 from filelock import FileLock, Timeout
 
+from bindery.disk import storage_errors, sync_folder
 from bindery.errors import (
     BinderyError,
     ModelBroken,
@@ -22,14 +23,7 @@ from bindery.errors import (
     SourceError,
     StorageError,
 )
-from bindery.models.cache import (
-    locate,
-    model_folder,
-    read_lock,
-    storage_errors,
-    sync_folder,
-    write_lock,
-)
+from bindery.models.cache import locate, model_folder, read_lock, write_lock
 from bindery.models.card import CatalogEntry
 from bindery.models.sources import Source, SourceFile, SourceUnreached
 from bindery.models.verify import FileDigest, inspect

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from importlib import metadata, util
 from pathlib import Path, PurePosixPath
 
+from bindery.disk import storage_errors
 from bindery.errors import SourceError
-from bindery.models.cache import storage_errors
 from bindery.models.card import CatalogEntry, Wheel
 from bindery.models.sources import SourceFile, read_folder, read_pieces
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bindery.models.secret import Secret
+from bindery.secret import Secret
 
 CONFIG_VARIABLE = "BINDERY_CONFIG"
 PREFIX = "BINDERY_"

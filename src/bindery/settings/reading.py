@@ -12,7 +12,7 @@ from typing import Any
 import platformdirs
 
 from bindery.errors import InvalidValue
-from bindery.models.secret import Secret
+from bindery.secret import Secret
 from bindery.settings.fields import CONFIG_VARIABLE, FIELDS, PREFIX, VARIABLES, Field, Settings
 
 CONFIG_NAME = "bindery.toml"

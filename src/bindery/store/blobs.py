@@ -16,8 +16,8 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
+from bindery.disk import storage_errors, sync_folder
 from bindery.errors import InvalidValue, StorageError
-from bindery.models.cache import storage_errors, sync_folder
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer as Buffer

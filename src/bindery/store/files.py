@@ -23,8 +23,8 @@ from typing import BinaryIO
 
 from sqlalchemy import Connection, delete, exists, insert, select, update
 
+from bindery.disk import storage_errors
 from bindery.errors import FileTooLarge, InvalidValue, UnknownFile
-from bindery.models.cache import storage_errors
 from bindery.store.blobs import Blobs
 from bindery.store.database import Database
 from bindery.store.database.tables import contents, files, leftovers

@@ -26,9 +26,9 @@ from typing import Any, cast
 import orjson
 from filelock import FileLock
 
+from bindery.disk import storage_errors, sync_folder
 from bindery.errors import InvalidValue, StorageError, UnknownKey
-from bindery.models.cache import storage_errors, sync_folder
-from bindery.models.secret import Secret
+from bindery.secret import Secret
 
 _log = logging.getLogger(__name__)
 

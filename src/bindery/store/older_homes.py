@@ -12,8 +12,8 @@ from pathlib import Path
 
 import orjson
 
+from bindery.disk import storage_errors
 from bindery.errors import InvalidValue
-from bindery.models.cache import storage_errors
 from bindery.store.files import FileStore, StoredFile
 
 _log = logging.getLogger(__name__)

@@ -16,9 +16,9 @@ from safetensors import SafetensorError
 from safetensors import numpy as safetensors
 from safetensors import safe_open as _safe_open
 
+from bindery.disk import storage_errors, whole_file
 from bindery.errors import InvalidValue, StorageError, UnknownRotation
-from bindery.models.cache import storage_errors, whole_file
-from bindery.rotation import Rotation
+from bindery.vectors.rotation import Rotation
 
 safe_open: Any = _safe_open  # compiled: it has no annotations
 

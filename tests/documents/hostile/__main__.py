@@ -21,7 +21,7 @@ from tests.documents.hostile.names import hostile_names
 from tests.documents.hostile.programs import hostile_programs
 from tests.documents.hostile.trial import Trial, processes
 
-from bindery.documents import sandbox
+from bindery.documents.sandbox import sandbox
 
 
 def main() -> int:

@@ -10,10 +10,10 @@ from pathlib import Path
 import orjson
 from starlette.testclient import TestClient
 
-from bindery.codec import load
 from bindery.faces.http.app import create_app
 from bindery.library import Library
 from bindery.settings import Settings
+from bindery.vectors import load
 
 COMMAND = (sys.executable, "-c", "from bindery.faces.cli import main; main()", "embed")
 ROUTES = {"/files/upload": 201, "/v1/files": 200}

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 from tests.values.test_codec_forms_are_exact import same
 
-from bindery.codec import Form, code, load
-from bindery.embeddings import Embeddings
 from bindery.encoders import Encoded, Encoder
 from bindery.errors import InvalidValue, UnknownFile
 from bindery.faces.cli.inputs import Piece
 from bindery.faces.cli.records import About, Batch
 from bindery.faces.cli.writers import write_file
 from bindery.library import Library
-from bindery.rotation import Rotation
+from bindery.vectors import Form, code, load
+from bindery.vectors.embeddings import Embeddings
+from bindery.vectors.rotation import Rotation
 
 from .conftest import Run
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from tests.faces.families import TINY, write_catalog
 
-from bindery.codec import Form, code, load
 from bindery.library import Library
 from bindery.models.catalog_file import read_catalog
+from bindery.vectors import Form, code, load
 
 from .conftest import Run
 

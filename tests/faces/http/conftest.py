@@ -10,15 +10,15 @@ import uvicorn
 from starlette.testclient import TestClient
 from tests.faces.families import TINY, write_catalog
 
-from bindery.embeddings import Embeddings
 from bindery.faces.http.app import create_app
 from bindery.faces.http.examples import ROTATION
 from bindery.library import Library
 from bindery.models.catalog import DEFAULT_MODELS
 from bindery.models.catalog_file import read_catalog
 from bindery.models.sources import FolderSource
-from bindery.rotation import Rotation
 from bindery.settings import Settings
+from bindery.vectors.embeddings import Embeddings
+from bindery.vectors.rotation import Rotation
 
 ADDRESS = "http://127.0.0.1"
 UPLOAD_LIMIT_BYTES = 2 << 20

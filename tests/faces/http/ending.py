@@ -19,7 +19,7 @@ from pathlib import Path
 given = json.loads(sys.argv[1])
 if given.pop("loop") == "asyncio":
     sys.modules["uvloop"] = None  # as where it is not installed
-from bindery.faces.http.server import serve
+from bindery.faces.http.wire.server import serve
 from bindery.settings import Settings
 def tell(address):
     print(address, type(asyncio.get_running_loop()).__module__.split(".")[0], flush=True)

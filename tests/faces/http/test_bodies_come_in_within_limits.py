@@ -15,7 +15,7 @@ from bindery.encoders.ticket import Ticket
 from bindery.errors import FileTooLarge
 from bindery.faces.http.app import create_app
 from bindery.faces.http.errors import Busy, RequestTimeout, RequestTooLarge
-from bindery.faces.http.intake import Intake, Limits, Load
+from bindery.faces.http.gate.intake import Intake, Limits, Load
 from bindery.library import Library
 from bindery.settings import Settings
 

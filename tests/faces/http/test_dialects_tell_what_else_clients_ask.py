@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from bindery.codec import Form, code
 from bindery.faces.http.dialects.base import _BYTES
-from bindery.scoring import maxsim
+from bindery.vectors import Form, code
+from bindery.vectors.scoring import maxsim
 
 TEXTS = ["Loose paper is lost.", "", "A code on the spine says where a book stands."]
 QUERY = "Where does a book stand?"

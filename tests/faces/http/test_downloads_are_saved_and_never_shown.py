@@ -11,8 +11,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bindery.faces.http.attachments import attachment, marks
 from bindery.faces.http.pools import Pool
+from bindery.faces.http.routes.attachments import attachment, marks
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from bindery.errors import InvalidValue
 from bindery.faces.http.errors import Busy
-from bindery.faces.http.events import Event, Listeners, News, last_event_id, written
 from bindery.faces.http.pools import Pool
+from bindery.faces.http.routes.events import Event, Listeners, News, last_event_id, written
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(),

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from bindery.library.reranking import reorder
 from bindery.models.catalog import DEFAULT_MODELS
-from bindery.reranking import reorder
 
 from .test_vectors_come_in_every_form import openais, ours, read
 

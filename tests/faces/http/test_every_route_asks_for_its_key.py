@@ -17,9 +17,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from starlette.routing import Match
 
-from bindery.faces.http.access import ACCESS, OPEN, Doors, check_access, lines_of
 from bindery.faces.http.app import create_app
-from bindery.faces.http.identity import Scope
+from bindery.faces.http.gate.access import ACCESS, OPEN, Doors, check_access, lines_of
+from bindery.faces.http.gate.identity import Scope
 from bindery.library import Library, ModelState
 from bindery.settings import Settings
 from bindery.store.keys import KeyStore

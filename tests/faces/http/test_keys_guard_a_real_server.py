@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from bindery.errors import InvalidValue, StorageError
-from bindery.faces.http.listening import refuse_strangers
-from bindery.faces.http.server import serve
+from bindery.faces.http.wire.listening import refuse_strangers
+from bindery.faces.http.wire.server import serve
 from bindery.settings import Settings
 from bindery.store.keys import KeyStore, Scope
 

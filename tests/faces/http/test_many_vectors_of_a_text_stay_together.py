@@ -9,14 +9,14 @@ import pytest
 from starlette.testclient import TestClient
 from tests.values.test_codec_forms_are_exact import same
 
-from bindery.codec import Form, code
 from bindery.faces.http.app import create_app
 from bindery.library import Library
 from bindery.models.card import CatalogEntry, Release
-from bindery.models.layout import read_layout
+from bindery.models.layouts import read_layout
 from bindery.models.sources import FolderSource
-from bindery.scoring import maxsim
 from bindery.settings import Settings
+from bindery.vectors import Form, code
+from bindery.vectors.scoring import maxsim
 
 from .conftest import ADDRESS
 from .test_vectors_come_in_every_form import openais, ours, read

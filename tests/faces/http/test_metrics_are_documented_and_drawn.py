@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bindery.faces.http.metrics_table import METRICS, Kind
+from bindery.faces.http.observing.metrics_table import METRICS, Kind
 
 ROOT = Path(__file__).parents[3]
 DASHBOARD = ROOT / "ops" / "grafana" / "bindery.json"

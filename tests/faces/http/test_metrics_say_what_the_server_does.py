@@ -18,11 +18,11 @@ from starlette.testclient import TestClient
 
 from bindery.encoders.figures import EncoderFigures
 from bindery.faces.http.app import create_app
-from bindery.faces.http.meters import BOUNDS_S, Meters, Timer
-from bindery.faces.http.metrics_table import ENCODERS, METRICS, Kind
-from bindery.faces.http.observer import Observer
-from bindery.faces.http.protocol import protocol_for
-from bindery.faces.http.stages import Stage
+from bindery.faces.http.observing.meters import BOUNDS_S, Meters, Timer
+from bindery.faces.http.observing.metrics_table import ENCODERS, METRICS, Kind
+from bindery.faces.http.observing.observer import Observer
+from bindery.faces.http.observing.stages import Stage
+from bindery.faces.http.wire.protocol import protocol_for
 from bindery.library import Library
 
 GENERATE = "/embedding/{model_id}/generate"

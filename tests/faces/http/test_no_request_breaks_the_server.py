@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from bindery.errors import BinderyError
-from bindery.faces.http.access import ACCESS, EMBED
 from bindery.faces.http.app import create_app
 from bindery.faces.http.errors import STATUSES, status_of
+from bindery.faces.http.gate.access import ACCESS, EMBED
 from bindery.library import Library
 from bindery.settings import Settings
 

@@ -7,7 +7,7 @@ from starlette.testclient import TestClient
 
 from bindery.errors import InvalidValue
 from bindery.faces.http.app import create_app
-from bindery.faces.http.origins import Origins
+from bindery.faces.http.gate.origins import Origins
 from bindery.library import Library
 from bindery.settings import Settings
 from bindery.store.keys import KeyStore, Scope

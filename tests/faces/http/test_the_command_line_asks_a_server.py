@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from bindery.codec import load
 from bindery.faces.cli.app import app
 from bindery.library import Library
+from bindery.vectors import load
 
 TEXTS = ["Loose paper is fragile.", "", "製本"]
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from bindery.faces import http
 from bindery.faces.http.app import create_app
-from bindery.faces.http.guard import Guard
-from bindery.faces.http.origins import Origins
-from bindery.faces.http.stages import Stages
+from bindery.faces.http.gate.guard import Guard
+from bindery.faces.http.gate.origins import Origins
+from bindery.faces.http.observing.stages import Stages
 from bindery.library import Library
 from bindery.settings import Settings
 from bindery.store.keys import KeyRing, KeyStore

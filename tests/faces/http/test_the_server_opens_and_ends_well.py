@@ -14,8 +14,8 @@ import pytest
 from tests.faces.http.ending import EMBED, Clients, head, read_answer, running
 
 from bindery.errors import InvalidValue
-from bindery.faces.http.draining import _SO_ATTACH_FILTER, accept_queued
-from bindery.faces.http.server import serve
+from bindery.faces.http.wire.draining import _SO_ATTACH_FILTER, accept_queued
+from bindery.faces.http.wire.server import serve
 from bindery.settings import Settings
 
 posix = pytest.mark.skipif(os.name == "nt", reason="signals are POSIX")

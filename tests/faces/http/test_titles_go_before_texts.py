@@ -12,7 +12,7 @@ from tests.engines.checkpoints import TINY
 from bindery.faces.http.app import create_app
 from bindery.library import Library
 from bindery.models.card import CatalogEntry, Release
-from bindery.models.layout import read_layout
+from bindery.models.layouts import read_layout
 from bindery.models.sources import FolderSource
 from bindery.settings import Settings
 

@@ -17,10 +17,10 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from starlette.testclient import TestClient
 
 from bindery.errors import InvalidValue
-from bindery.faces.http import tracing
 from bindery.faces.http.app import create_app
-from bindery.faces.http.stages import Stage
-from bindery.faces.http.tracing import Tracing, open_tracing
+from bindery.faces.http.observing import tracing
+from bindery.faces.http.observing.stages import Stage
+from bindery.faces.http.observing.tracing import Tracing, open_tracing
 from bindery.library import Library
 
 GENERATE = "/embedding/vanilla/generate"
@@ -186,7 +186,7 @@ import sys
 from pathlib import Path
 from starlette.testclient import TestClient
 from bindery.faces.http.app import create_app
-from bindery.faces.http.tracing import open_tracing
+from bindery.faces.http.observing.tracing import open_tracing
 from bindery.library import Library
 from bindery.settings import Settings
 

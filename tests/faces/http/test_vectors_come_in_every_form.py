@@ -8,12 +8,12 @@ import pytest
 from starlette.testclient import TestClient
 from tests.values.test_codec_forms_are_exact import same
 
-from bindery.codec import Form, code, from_wire
 from bindery.errors import InvalidValue
 from bindery.faces.http.calls import token_headers
 from bindery.faces.http.dialects.vectors import known
 from bindery.faces.http.examples import ROTATION
 from bindery.library import Library
+from bindery.vectors import Form, code, from_wire
 
 TEXTS = ["Loose paper is lost.", "", "装丁 🙂 ـكتاب"]
 

@@ -7,9 +7,9 @@ from typing import Any, TypeAlias, cast
 
 import numpy as np
 
-from bindery.embeddings import Rows
 from bindery.models.endpoint import Endpoint
 from bindery.types import Role
+from bindery.vectors.embeddings import Rows
 
 
 @dataclass(frozen=True, slots=True)

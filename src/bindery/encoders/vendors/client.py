@@ -19,7 +19,7 @@ from bindery.encoders.vendors.base import Ask, BadAnswer, Dialect, Reply
 from bindery.encoders.vendors.refusals import Answer, Refusals, is_page, retry_after_s
 from bindery.errors import EngineError, VendorBroken, VendorUnavailable
 from bindery.models.endpoint import Endpoint
-from bindery.models.secret import Secret
+from bindery.secret import Secret
 
 Stop: TypeAlias = Future[None]
 """Done when the caller no longer wants the answer."""

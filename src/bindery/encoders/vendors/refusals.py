@@ -11,7 +11,7 @@ import orjson
 from bindery.encoders.vendors.base import Ask, BadAnswer, member
 from bindery.errors import BinderyError, TextTooLong, VendorRefused
 from bindery.models.endpoint import Endpoint
-from bindery.models.secret import Secret
+from bindery.secret import Secret
 
 _LONGEST_QUOTE = 300
 # A piece of a key this long is hidden, with the word that holds it. Shorter ones are in many words.

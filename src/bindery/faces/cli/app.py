@@ -227,10 +227,10 @@ def embed(
     Of a folder all files are embedded; when it was stopped, the same command goes on.
     """
     found = _begin(engine=engine, device=device)
-    from bindery.codec import Form
     from bindery.faces.cli.embed import Job, Wish
     from bindery.faces.cli.embed import embed as run
     from bindery.faces.cli.inputs import Cutting
+    from bindery.vectors import Form
 
     cutting = Cutting(model, strategy, size, overlap, context, parent_size)
     wish = Wish(role, dimensions, any_dimensions, rotation, title, Form(form))

@@ -15,9 +15,9 @@ from bindery.encoders import Encoder
 from bindery.faces.cli.printing import first_line, output, print_json
 from bindery.faces.python import open_library
 from bindery.library import DEFAULT_MODEL, Library
-from bindery.scoring import cosine
 from bindery.settings import Settings
 from bindery.types import DOCUMENT, QUERY, Chunk, Document
+from bindery.vectors.scoring import cosine
 
 _NAME = "demo.md"
 

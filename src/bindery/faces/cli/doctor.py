@@ -19,11 +19,11 @@ from rich.table import Table
 from rich.text import Text
 
 from bindery import __version__, documents
-from bindery.documents import sandbox
+from bindery.documents.sandbox import sandbox
 from bindery.encoders.selftest import known_answers
 from bindery.errors import BinderyError, InvalidValue, ModelMissing
 from bindery.faces.cli.printing import count, output, print_json, printable
-from bindery.faces.http.listening import is_loopback, listen
+from bindery.faces.http.wire.listening import is_loopback, listen
 from bindery.faces.python import open_library
 from bindery.library import DEFAULT_MODEL, Library, ModelState, ModelStatus
 from bindery.models.catalog import DEFAULT_MODELS

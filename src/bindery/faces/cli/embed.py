@@ -13,7 +13,6 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn
 
 from bindery import __version__
 from bindery.chunking import LATE, usual_size
-from bindery.codec import Form
 from bindery.encoders import Encoded, Encoder
 from bindery.errors import BinderyError, InvalidValue
 from bindery.faces.cli import inputs
@@ -34,6 +33,7 @@ from bindery.faces.python import open_library
 from bindery.library import Library
 from bindery.models.card import Family
 from bindery.settings import Settings
+from bindery.vectors import Form
 
 # A second or two of work on two cores, so that progress moves; the encoder sorts a batch by length
 # and spreads it over the cores.

@@ -19,6 +19,7 @@ from typing import Any
 import orjson
 from filelock import FileLock, Timeout
 
+from bindery.disk import storage_errors, whole_file
 from bindery.errors import InputError, InvalidValue, JobUnfinished, UnsupportedKind
 from bindery.faces.cli.embed import Job as Asked
 from bindery.faces.cli.folder_progress import Follow, follow_on, print_json_line
@@ -27,7 +28,6 @@ from bindery.faces.cli.printing import count, messages, output, printable
 from bindery.faces.python import open_library
 from bindery.jobs import FileState, Job, JobFile, JobRequest, Jobs, JobState
 from bindery.jobs.sources import FolderFiles, walk
-from bindery.models.cache import storage_errors, whole_file
 from bindery.settings import Settings
 from bindery.store.database import Database
 

@@ -43,7 +43,7 @@ Title = Annotated[
     str | None, typer.Option(help="The documents' title, for models that know titles.")
 ]
 FormName = Annotated[
-    # As bindery.codec has them, which is too heavy to import for a page of help.
+    # As bindery.vectors has them, which is too heavy to import for a page of help.
     Literal["float32", "float16", "int8", "binary", "ubinary"],
     typer.Option(help="What numbers are written as; int8 comes with scales."),
 ]

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from bindery.codec.tables import NUMBER, TEXT, Column, Table, TableRows, write_parquet
 from bindery.faces.cli.records import About, Batch
+from bindery.vectors.tables import NUMBER, TEXT, Column, Table, TableRows, write_parquet
 
 _COLUMNS = (
     Column("file", TEXT),

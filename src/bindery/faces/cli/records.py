@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from bindery.codec import Coded, Form, code
 from bindery.encoders import Encoded
 from bindery.faces.cli.inputs import Piece
+from bindery.vectors import Coded, Form, code
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,6 @@ import orjson
 from rich.progress import track
 from rich.table import Table
 
-from bindery import codec
-from bindery.embeddings import BinaryEmbeddings, Embeddings
 from bindery.errors import InvalidValue, StorageError
 from bindery.faces.cli import inputs
 from bindery.faces.cli.embed import Tally, Wish, embedded
@@ -23,9 +21,11 @@ from bindery.faces.cli.printing import count, messages, output, print_json, prin
 from bindery.faces.python import open_library
 from bindery.library import Library
 from bindery.models.card import ModelCard
-from bindery.rotation import Rotation, energy_of
 from bindery.settings import Settings
 from bindery.types import DOCUMENT
+from bindery.vectors import load
+from bindery.vectors.embeddings import BinaryEmbeddings, Embeddings
+from bindery.vectors.rotation import Rotation, energy_of
 
 # Of 384 dimensions these are 256, 192, 128, 96 and 64.
 _PARTS = (2 / 3, 1 / 2, 1 / 3, 1 / 4, 1 / 6)
@@ -183,7 +183,7 @@ def _of_vectors(job: Fit, library: Library) -> _Sample:
 
 def _full_vectors(path: Path, card: ModelCard) -> Embeddings:
     """The vectors of a file, if they are the model's own: not cut, not turned, not bits."""
-    vectors = codec.load(path)
+    vectors = load(path)
     about = _ABOUT[path.suffix.lower()](path)
     expected = {
         "model": card.id,

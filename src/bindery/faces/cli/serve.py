@@ -7,7 +7,7 @@ from rich.text import Text
 
 from bindery import __version__
 from bindery.faces.cli.printing import output
-from bindery.faces.http.server import serve as serve_http
+from bindery.faces.http.wire.server import serve as serve_http
 from bindery.faces.logs import open_log
 from bindery.library import DEFAULT_MODEL
 from bindery.settings import FIELDS, Found, misspelt

@@ -14,11 +14,11 @@ from typing import IO, Any, TypeAlias
 import numpy as np
 import orjson
 
-from bindery.codec import Form
+from bindery.disk import storage_errors
 from bindery.errors import InvalidValue, StorageError
 from bindery.faces.cli.printing import JSON_OPTIONS
 from bindery.faces.cli.records import About, Batch, records
-from bindery.models.cache import storage_errors
+from bindery.vectors import Form
 
 Write: TypeAlias = Callable[[Iterable[Batch], Path, About], None]
 

@@ -15,27 +15,19 @@ from starlette.responses import Response
 
 import bindery
 from bindery.errors import BinderyError, InvalidValue, NotFound
-from bindery.faces.http import (
-    chunks,
-    examples,
-    files,
-    health,
-    jobs,
-    manual,
-    metrics,
-    models,
-    rotations,
-)
-from bindery.faces.http.access import check_access
+from bindery.faces.http import examples, manual
 from bindery.faces.http.bodies import invalid_field
 from bindery.faces.http.desk import Desk
 from bindery.faces.http.dialects.table import make_router
 from bindery.faces.http.errors import MethodNotAllowed, answer_error, error_answer
-from bindery.faces.http.guard import Guard
-from bindery.faces.http.observer import Observer
-from bindery.faces.http.origins import Origins
-from bindery.faces.http.stages import note_error
-from bindery.faces.http.tracing import Tracing
+from bindery.faces.http.gate.access import check_access
+from bindery.faces.http.gate.guard import Guard
+from bindery.faces.http.gate.origins import Origins
+from bindery.faces.http.observing import metrics
+from bindery.faces.http.observing.observer import Observer
+from bindery.faces.http.observing.stages import note_error
+from bindery.faces.http.observing.tracing import Tracing
+from bindery.faces.http.routes import chunks, files, health, jobs, models, rotations
 from bindery.library import Library
 from bindery.settings import Settings
 from bindery.store.keys import KeyRing, KeyStore

@@ -1,6 +1,6 @@
 """Request bodies: read, then checked. ``null`` is absent, what is unknown ignored.
 
-The guard bounds a body's bytes and time (:mod:`bindery.faces.http.intake`); here is bounded what
+The guard bounds a body's bytes and time (:mod:`.gate.intake`); here is bounded what
 becomes of them. Of a name that an object has twice the last counts, as with most parsers.
 """
 

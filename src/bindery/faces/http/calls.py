@@ -17,8 +17,8 @@ from bindery.errors import InputError, TextTooLong
 from bindery.faces.http.bodies import check_fields, parse_object, read_body
 from bindery.faces.http.desk import Desk, desk_of
 from bindery.faces.http.dialects.base import EmbedAsk, Parameters, Translation
-from bindery.faces.http.identity import identity_of, ticket_of
-from bindery.faces.http.stages import Stage, Stages, stages_of
+from bindery.faces.http.gate.identity import identity_of, ticket_of
+from bindery.faces.http.observing.stages import Stage, Stages, stages_of
 
 TRUNCATED = "x-bindery-truncated-tokens"
 """The header that says how many tokens of the request the model did not see."""

@@ -4,12 +4,12 @@ from typing import cast
 
 from starlette.requests import Request
 
-from bindery.faces.http.events import Listeners
 from bindery.faces.http.long_work import LongWork
-from bindery.faces.http.meters import Meters
 from bindery.faces.http.names import ModelNames
+from bindery.faces.http.observing.meters import Meters
 from bindery.faces.http.pools import Pool
 from bindery.faces.http.readiness import Readiness
+from bindery.faces.http.routes.events import Listeners
 from bindery.faces.http.warmup import Warmup
 from bindery.jobs import Jobs
 from bindery.library import Library

@@ -25,7 +25,7 @@ from bindery.faces.http.calls import (
 from bindery.faces.http.dialects.base import EmbedAnswer, EmbedAsk, Translation
 from bindery.faces.http.dialects.roles import role_of
 from bindery.faces.http.dialects.token_ids import Decoded, TokenInput, decode
-from bindery.faces.http.stages import Stage
+from bindery.faces.http.observing.stages import Stage
 from bindery.models.card import Family
 from bindery.types import Role
 

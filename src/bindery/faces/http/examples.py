@@ -6,7 +6,7 @@ from typing import Annotated, Any, TypeAlias
 from fastapi import Path
 
 from bindery.faces.http.bodies import Body
-from bindery.faces.http.shapes import ErrorAnswer
+from bindery.faces.http.routes.shapes import ErrorAnswer
 
 Responses: TypeAlias = dict[int | str, dict[str, Any]]
 

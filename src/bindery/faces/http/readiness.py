@@ -1,7 +1,7 @@
 """Whether requests shall be sent here: what ``/ready`` tells, and why."""
 
 from bindery.faces.http.pools import Pool
-from bindery.faces.http.shapes import ModelReadiness, ReadyAnswer
+from bindery.faces.http.routes.shapes import ModelReadiness, ReadyAnswer
 from bindery.faces.http.warmup import Warmup
 from bindery.library import Library, ModelState, ModelStatus
 

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from bindery.faces.http.calls import Call, json_answer, take, token_headers, translated, worded_for
 from bindery.faces.http.dialects.base import RerankAnswer, RerankAsk, Translation
-from bindery.faces.http.stages import Stage
+from bindery.faces.http.observing.stages import Stage
 
 Reranks: TypeAlias = Translation[RerankAsk, RerankAnswer]
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from bindery.models.card import Family, ModelCard, Pooling
-from bindery.models.layout import LateInteraction, Layout, Normalize, Step
 from bindery.models.layouts import parts
+from bindery.models.layouts.values import LateInteraction, Layout, Normalize, Step
 from bindery.types import DOCUMENT, QUERY
 
 

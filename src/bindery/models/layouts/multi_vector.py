@@ -12,10 +12,10 @@ from typing import Any, cast
 
 from bindery.errors import ModelBroken, UnsupportedModel
 from bindery.models.card import Family
-from bindery.models.layout import LateInteraction, Layout, Step, read_object
 from bindery.models.layouts import parts
 from bindery.models.layouts.late import late_layout
 from bindery.models.layouts.parts import Module
+from bindery.models.layouts.values import LateInteraction, Layout, Step, read_object
 from bindery.types import DOCUMENT, QUERY, Role
 
 _LATE = Family.LATE_INTERACTION

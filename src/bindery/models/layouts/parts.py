@@ -8,7 +8,14 @@ from typing import Any, cast
 
 from bindery.errors import ModelBroken, UnsupportedModel
 from bindery.models.card import Family
-from bindery.models.layout import Dense, LayerNorm, Normalize, Step, read_modules, read_object
+from bindery.models.layouts.values import (
+    Dense,
+    LayerNorm,
+    Normalize,
+    Step,
+    read_modules,
+    read_object,
+)
 from bindery.types import DOCUMENT, QUERY
 
 OWN = "config_sentence_transformers.json"

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from bindery.errors import UnsupportedModel
 from bindery.models.card import Family
-from bindery.models.layout import LateInteraction, Layout, Normalize, read_object
 from bindery.models.layouts import parts
 from bindery.models.layouts.late import late_layout
+from bindery.models.layouts.values import LateInteraction, Layout, Normalize, read_object
 
 _LATE = Family.LATE_INTERACTION
 _DEFAULT_QUERY_LENGTH = 32

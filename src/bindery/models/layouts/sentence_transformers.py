@@ -6,8 +6,8 @@ from typing import Any
 
 from bindery.errors import UnsupportedModel
 from bindery.models.card import Family, ModelCard, Pooling
-from bindery.models.layout import Layout, Normalize, read_object
 from bindery.models.layouts import parts
+from bindery.models.layouts.values import Layout, Normalize, read_object
 
 _LEGACY_POOLING = {
     "pooling_mode_cls_token": Pooling.CLS,

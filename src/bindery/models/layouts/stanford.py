@@ -9,9 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from bindery.errors import ModelBroken, UnsupportedModel
-from bindery.models.layout import Dense, LateInteraction, Layout, Normalize, Step, read_object
 from bindery.models.layouts import parts
 from bindery.models.layouts.late import late_layout
+from bindery.models.layouts.values import (
+    Dense,
+    LateInteraction,
+    Layout,
+    Normalize,
+    Step,
+    read_object,
+)
 
 METADATA = "artifact.metadata"
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from sqlalchemy import URL, Connection, Engine, inspect, make_url
 from sqlalchemy.exc import ArgumentError
 
+from bindery.disk import storage_errors
 from bindery.errors import InvalidValue, StorageError
-from bindery.models.cache import storage_errors
 from bindery.store.database import postgresql, sqlite
 from bindery.store.database.ballast import Ballast
 from bindery.store.database.faults import is_fsync_failure, storage_faults

@@ -16,8 +16,8 @@ import uvicorn
 from fastapi import FastAPI, Request, Response
 
 from bindery.faces.http.app import create_app
-from bindery.faces.http.identity import ticket_of
-from bindery.faces.http.protocol import protocol_for
+from bindery.faces.http.gate.identity import ticket_of
+from bindery.faces.http.wire.protocol import protocol_for
 from bindery.library import Library
 from bindery.settings import Settings
 

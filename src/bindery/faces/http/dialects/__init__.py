@@ -3,5 +3,5 @@
 **To add one**: a file with its bodies, its translations and its row, and a line in
 :data:`bindery.faces.http.dialects.table.DIALECTS`; how it words errors goes into
 :data:`bindery.faces.http.errors.FORMS`, and what its routes ask of a key into
-:mod:`bindery.faces.http.access`. The conformance tests find it by themselves.
+:mod:`bindery.faces.http.gate.access`. The conformance tests find it by themselves.
 """

@@ -9,13 +9,13 @@ import numpy as np
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from bindery.codec import Form, code, to_wire
 from bindery.encoders.base import Encoded
 from bindery.errors import InvalidValue
 from bindery.faces.http.bodies import Body
+from bindery.library.reranking import Reranked
 from bindery.models.card import ModelCard
-from bindery.reranking import Reranked
 from bindery.types import DOCUMENT, Role, Truncate
+from bindery.vectors import Form, code, to_wire
 
 MAX_ANSWER_BYTES = 64 << 20
 """How large vectors may be as an answer; 2,048 texts of 2,048 values as lists are 50 MB."""

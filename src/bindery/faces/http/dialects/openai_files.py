@@ -14,9 +14,9 @@ from starlette.responses import StreamingResponse
 
 from bindery.errors import InvalidValue
 from bindery.faces.http import examples
-from bindery.faces.http.attachments import attachment
 from bindery.faces.http.desk import Desk, desk_of
-from bindery.faces.http.uploads import receive_upload
+from bindery.faces.http.routes.attachments import attachment
+from bindery.faces.http.routes.uploads import receive_upload
 from bindery.store.files import Incoming, StoredFile
 
 router = APIRouter(prefix="/v1/files", tags=["OpenAI"])

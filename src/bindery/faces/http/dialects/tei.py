@@ -10,7 +10,6 @@ from typing import Any, Literal, TypeAlias, cast
 from pydantic import BaseModel, Field
 from pydantic.config import JsonDict
 
-from bindery.embeddings import Embeddings
 from bindery.errors import InvalidValue
 from bindery.faces.http import examples
 from bindery.faces.http.bodies import Body, check_fields
@@ -34,8 +33,9 @@ from bindery.faces.http.dialects.inputs import (
 )
 from bindery.faces.http.dialects.openai import INPUT, INPUT_KINDS
 from bindery.faces.http.dialects.roles import roles_of
-from bindery.scoring import mean_maxsim
 from bindery.types import DOCUMENT, Truncate
+from bindery.vectors.embeddings import Embeddings
+from bindery.vectors.scoring import mean_maxsim
 
 Embeds: TypeAlias = Translation[EmbedAsk, EmbedAnswer]
 

@@ -7,11 +7,11 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 from pydantic.config import JsonDict
 
-from bindery.codec import Form
 from bindery.encoders.base import UNKNOWN, Counts
 from bindery.faces.http.bodies import Body
 from bindery.faces.http.dialects.base import EmbedAnswer, EmbedAsk, Output
 from bindery.faces.http.dialects.inputs import MAX_TEXTS
+from bindery.vectors import Form
 
 OutputDtype = Literal["float", "float32", "float16", "int8", "uint8", "binary", "ubinary"]
 EncodingFormat = Literal["float", "base64"]

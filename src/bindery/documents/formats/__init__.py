@@ -1,0 +1,1 @@
+"""The formats that are read: one reader a file, and what several of them share."""

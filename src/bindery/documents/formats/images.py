@@ -1,0 +1,78 @@
+"""Images of text (PNG, JPEG, TIFF), by the extra ``ocr``: read as a scanned page is."""
+
+import importlib
+import io
+from collections.abc import Iterator
+from typing import Any
+
+from bindery.documents.formats import ocr
+from bindery.documents.formats.manuscript import Manuscript
+from bindery.documents.formats.pages import paragraphs
+from bindery.errors import FileTooLarge
+from bindery.types import Document
+
+MAX_PIXELS = 100_000_000
+"""A sheet of A3 at 600 dots an inch has 70 million; each takes four bytes."""
+
+MAX_PAGES = 1_000
+
+
+def read_png(data: bytes, name: str) -> Document:
+    """Recognise the text of a PNG."""
+    return _read(data, "png", name)
+
+
+def read_jpeg(data: bytes, name: str) -> Document:
+    """Recognise the text of a JPEG."""
+    return _read(data, "jpeg", name)
+
+
+def read_tiff(data: bytes, name: str) -> Document:
+    """Recognise the text of a TIFF, page by page."""
+    return _read(data, "tiff", name)
+
+
+def _read(data: bytes, kind: str, name: str) -> Document:
+    """Raises FileTooLarge before an image above :data:`MAX_PIXELS` is inflated."""
+    manuscript = Manuscript()
+    recogniser = ocr.Recogniser()
+    done: list[str] = []
+    left: list[str] = []
+    with importlib.import_module("PIL.Image").open(io.BytesIO(data), formats=[kind]) as image:
+        for number in _frames(image, name):
+            if not recogniser.has_time():
+                left.append(str(number))
+                continue
+            manuscript.begin_page(number)
+            for paragraph in paragraphs(recogniser.lines(_pixels(image))):
+                manuscript.add(paragraph.text)
+            done.append(str(number))
+    warnings = ocr.warnings(", ".join(done), ", ".join(left))
+    return manuscript.document(kind, name, warnings)
+
+
+def _frames(image: Any, name: str) -> Iterator[int]:  # noqa: ANN401
+    """Go from one image of the file to the next, counting from 1."""
+    count = int(getattr(image, "n_frames", 1))
+    if count > MAX_PAGES:
+        raise FileTooLarge(
+            f"{name!r} holds {count:,} images; the limit is {MAX_PAGES:,}.",
+            remedy="Split it into several files.",
+        )
+    for place in range(count):
+        image.seek(place)
+        if image.width * image.height > MAX_PIXELS:
+            raise FileTooLarge(
+                f"{name!r} is an image of {image.width:,} by {image.height:,} pixels; "
+                f"the limit is {MAX_PIXELS:,} in all.",
+                remedy="Save it smaller: for text, 200 dots an inch are enough.",
+            )
+        yield place + 1
+
+
+def _pixels(image: Any) -> Any:  # noqa: ANN401
+    """The image as an array of blue, green and red, no larger than is recognised."""
+    numpy = importlib.import_module("numpy")
+    copied = image.convert("RGB")
+    copied.thumbnail((ocr.MOST_PIXELS, ocr.MOST_PIXELS))
+    return numpy.asarray(copied)[:, :, ::-1]

@@ -1,0 +1,300 @@
+"""PDF, through PDFium: the text of each page, in paragraphs."""
+
+# pypdfium2 carries no types of its own.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportMissingTypeStubs=false
+
+import ctypes
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+import pypdfium2
+from pypdfium2 import raw as pdfium
+
+from bindery.documents.formats import ocr
+from bindery.documents.formats.manuscript import Manuscript
+from bindery.documents.formats.pages import (
+    Line,
+    folded,
+    furniture,
+    heading_levels,
+    paragraphs,
+    unhyphenated,
+    vocabulary,
+)
+from bindery.documents.readers import OCR_REMEDY
+from bindery.errors import BrokenDocument, FileTooLarge, PasswordProtected
+from bindery.types import Document
+
+MAX_PAGES = 20_000
+"""Four times the longest books; a page count is a number in the file that anyone can write."""
+
+MAX_OUTLINE = 10_000
+_BOLD_WEIGHT = 600
+_A4_POINTS = 842
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\uffff]")
+_RIGHT_TO_LEFT = r"\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc"
+# PDFium leaves out the blank between words of different directions.
+_TURN = re.compile(rf"(?<=[A-Za-z])(?=[{_RIGHT_TO_LEFT}])|(?<=[{_RIGHT_TO_LEFT}])(?=[A-Za-z])")
+_LAM_ALEF = re.compile(r"([\u0622\u0623\u0625\u0627])\u0644")
+
+
+@dataclass(slots=True)
+class _Scan:
+    """The lines of each page; the numbers of those without text and of those unreadable."""
+
+    pages: list[list[Line]] = field(default_factory=list[list[Line]])
+    empty: list[int] = field(default_factory=list[int])
+    broken: list[int] = field(default_factory=list[int])
+
+
+def read_pdf(data: bytes, name: str) -> Document:
+    """Read the pages: a block for each, and for each heading and paragraph on it.
+
+    What repeats at the head or foot of pages becomes ``header`` and ``footer`` blocks. Pages that
+    hold an image and no text (scans) are recognised where the extra ``ocr`` is installed; where
+    not, a warning names them. Tables become lines of their cells: the format knows no tables.
+
+    Raises PasswordProtected, BrokenDocument, or FileTooLarge above :data:`MAX_PAGES`.
+    """
+    try:
+        file = pypdfium2.PdfDocument(data)
+    except pypdfium2.PdfiumError as error:
+        raise _refusal(error, name) from error
+    try:
+        return _read(file, name)
+    finally:
+        file.close()
+
+
+def _read(file: pypdfium2.PdfDocument, name: str) -> Document:
+    count = len(file)
+    if count > MAX_PAGES:
+        raise FileTooLarge(
+            f"{name!r} says it has {count:,} pages; the limit is {MAX_PAGES:,}.",
+            remedy="Split it into several documents.",
+        )
+    scan = _Scan()
+    for number in range(1, count + 1):
+        try:
+            scan.pages.append(_lines(file, number - 1))
+        except pypdfium2.PdfiumError:
+            scan.pages.append([])
+            scan.broken.append(number)
+            continue
+        if not scan.pages[-1]:
+            scan.empty.append(number)
+    if len(scan.broken) == count:
+        raise BrokenDocument(
+            f"{name!r} is a PDF of which no page can be read.",
+            remedy="It may be cut short: fetch or save it again.",
+        )
+    warnings = _recognise(file, scan)
+    manuscript = Manuscript()
+    _write(manuscript, scan.pages, _outline(file))
+    return manuscript.document("pdf", name, warnings, title=file.get_metadata_value("Title"))
+
+
+def _write(
+    manuscript: Manuscript, pages: Sequence[Sequence[Line]], outline: dict[tuple[int, str], int]
+) -> None:
+    marked = furniture(pages)
+    known = vocabulary(pages)
+    texts = [
+        paragraphs([line for place, line in enumerate(lines) if place not in headers | footers])
+        for lines, (headers, footers) in zip(pages, marked, strict=True)
+    ]
+    levels = heading_levels(texts, outline)
+    for number, (lines, (headers, footers)) in enumerate(zip(pages, marked, strict=True)):
+        manuscript.begin_page(number + 1)
+        manuscript.add("\n".join(_clear(lines[place].text) for place in sorted(headers)), "header")
+        for paragraph, level in zip(texts[number], levels[number], strict=True):
+            text = _clear(unhyphenated(paragraph.text, known))
+            if level:
+                manuscript.heading(text, level)
+            else:
+                manuscript.add(text)
+        manuscript.add("\n".join(_clear(lines[place].text) for place in sorted(footers)), "footer")
+
+
+def _lines(file: pypdfium2.PdfDocument, index: int) -> list[Line]:
+    page = file[index]
+    try:
+        height = page.get_height()
+        text_page = page.get_textpage()
+        try:
+            return list(_lines_of(_Characters(text_page), height))
+        finally:
+            text_page.close()
+    finally:
+        page.close()
+
+
+class _Characters:
+    """The characters of a page by their place in its text, as PDFium knows them."""
+
+    def __init__(self, page: pypdfium2.PdfTextPage) -> None:
+        self.text = str(page.get_text_range())
+        self._page = page.raw
+        self._numbers = [ctypes.c_double() for _ in range(4)]
+        self._matrix = pdfium.FS_MATRIX()
+
+    def height(self, place: int) -> float:
+        """Of the baseline, above the page's foot."""
+        x, y, *_ = self._numbers
+        pdfium.FPDFText_GetCharOrigin(self._page, self._index(place), x, y)
+        return y.value
+
+    def size(self, place: int) -> tuple[float, bool]:
+        """Of the type as it is seen, and whether it stands upright.
+
+        Many programs write size 1 and enlarge the page.
+        """
+        index = self._index(place)
+        size = float(pdfium.FPDFText_GetFontSize(self._page, index))
+        if not pdfium.FPDFText_GetMatrix(self._page, index, self._matrix):
+            return size, True
+        across, up = abs(self._matrix.c), abs(self._matrix.d)
+        return size * (across**2 + up**2) ** 0.5, across <= up
+
+    def is_bold(self, place: int) -> bool:
+        return pdfium.FPDFText_GetFontWeight(self._page, self._index(place)) >= _BOLD_WEIGHT
+
+    def box(self, place: int) -> tuple[float, ...]:
+        pdfium.FPDFText_GetCharBox(self._page, self._index(place), *self._numbers)
+        return tuple(number.value for number in self._numbers)
+
+    def _index(self, place: int) -> int:
+        return int(pdfium.FPDFText_GetCharIndexFromTextIndex(self._page, place))
+
+
+def _lines_of(characters: _Characters, page_height: float) -> Iterator[Line]:
+    position = 0
+    for written in characters.text.split("\r\n"):
+        stripped = written.rstrip()
+        if stripped.strip():
+            first = position + len(written) - len(written.lstrip())
+            last = position + len(stripped) - 1
+            middle = position + _middle(stripped)
+            # The one between: a raised sign is smaller.
+            size, is_upright = sorted(map(characters.size, (first, middle, last)))[1]
+            height = characters.height(first)
+            yield Line(
+                _ordered(stripped, position, characters),
+                height,
+                characters.height(last),
+                height / page_height if page_height > 0 else 0.5,
+                size,
+                characters.is_bold(first) and characters.is_bold(last),
+                is_upright,
+            )
+        position += len(written) + 2
+
+
+def _middle(text: str) -> int:
+    """The place of a sign near the middle: blanks may be PDFium's own, without a size."""
+    place = len(text) // 2
+    return place + len(text[place:]) - len(text[place:].lstrip())
+
+
+def _ordered(text: str, position: int, characters: _Characters) -> str:
+    """The text of a line with Arabic ligatures in the order of reading.
+
+    PDFium takes lam-alef, one sign for two letters, apart from the wrong end; that they come from
+    one sign shows in their having one box.
+    """
+
+    def turned(match: re.Match[str]) -> str:
+        place = position + match.start()
+        is_one = characters.box(place) == characters.box(place + 1)
+        return f"\u0644{match[1]}" if is_one else match[0]
+
+    return _TURN.sub(" ", _LAM_ALEF.sub(turned, text)) if not text.isascii() else text
+
+
+def _clear(text: str) -> str:
+    """The text without PDFium's marks: U+FFFE is a hyphen at the end of a typeset line."""
+    return _CONTROL.sub(" ", text.replace("\ufffe", "-").replace("\r", " "))
+
+
+def _outline(file: pypdfium2.PdfDocument) -> dict[tuple[int, str], int]:
+    """The levels of the headings that the document lists, by page (from 0) and folded title."""
+    levels: dict[tuple[int, str], int] = {}
+    for bookmark in islice(file.get_toc(max_depth=6), MAX_OUTLINE):
+        target = bookmark.get_dest()
+        page = None if target is None else target.get_index()
+        title = folded(bookmark.get_title())
+        if page is not None and title:
+            levels.setdefault((page, title), min(bookmark.level + 1, 6))
+    return levels
+
+
+def _recognise(file: pypdfium2.PdfDocument, scan: _Scan) -> list[str]:
+    """Put the lines of scanned pages in their places; returns what is to be warned of."""
+    scanned = [number for number in scan.empty if _holds_image(file, number - 1)]
+    blank = [number for number in scan.empty if number not in scanned]
+    warnings: list[str] = []
+    if scan.broken:
+        warnings.append(f"These pages cannot be read: {_listed(scan.broken)}.")
+    if blank:
+        warnings.append(f"These pages hold no text: {_listed(blank)}.")
+    if scanned and not ocr.is_installed():
+        warnings.append(
+            f"These pages are scanned and were not read: {_listed(scanned)}. {OCR_REMEDY}"
+        )
+    elif scanned:
+        recogniser = ocr.Recogniser()
+        done: list[int] = []
+        for number in scanned:
+            if not recogniser.has_time():
+                break
+            scan.pages[number - 1] = _recognised_lines(file, number - 1, recogniser)
+            done.append(number)
+        warnings += ocr.warnings(_listed(done), _listed(scanned[len(done) :]))
+    return warnings
+
+
+def _recognised_lines(
+    file: pypdfium2.PdfDocument, index: int, recogniser: ocr.Recogniser
+) -> list[Line]:
+    page = file[index]
+    try:
+        longer = max(page.get_size())
+        scale = min(ocr.MOST_PIXELS / longer, ocr.MOST_PIXELS / _A4_POINTS) if longer > 0 else 1.0
+        bitmap = page.render(scale=scale)  # pyright: ignore[reportArgumentType]
+        try:
+            return recogniser.lines(bitmap.to_numpy(), 1 / scale)
+        finally:
+            bitmap.close()
+    finally:
+        page.close()
+
+
+def _holds_image(file: pypdfium2.PdfDocument, index: int) -> bool:
+    page = file[index]
+    try:
+        images = page.get_objects(filter=[pdfium.FPDF_PAGEOBJ_IMAGE], max_depth=3)
+        return next(images, None) is not None
+    finally:
+        page.close()
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    shown = ", ".join(map(str, numbers[:20]))
+    return shown if len(numbers) <= 20 else f"{shown} and {len(numbers) - 20} more"
+
+
+def _refusal(error: pypdfium2.PdfiumError, name: str) -> BrokenDocument | PasswordProtected:
+    code = getattr(error, "err_code", None)
+    if code in {pdfium.FPDF_ERR_PASSWORD, pdfium.FPDF_ERR_SECURITY}:
+        return PasswordProtected(
+            f"{name!r} is a PDF that opens only with a password.",
+            remedy="Save a copy without a password.",
+        )
+    return BrokenDocument(
+        f"{name!r} begins like a PDF but cannot be opened as one: {error}",
+        remedy="It may be cut short: fetch or save it again.",
+    )

@@ -1,0 +1,101 @@
+"""What a process that reads hostile files gives up: each layer on its own, as far as there is one.
+
+The template calls :func:`enclose` once, and what it gives up its children have never had. Each
+child then calls :func:`confine`, after which only reading and computing is left to it. Both say
+which layers hold: elsewhere than on Linux that is the limits alone, and on Windows none.
+"""
+
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from bindery.documents.readers import readers
+from bindery.documents.sandbox.landlock import allow_reading_only
+from bindery.documents.sandbox.seccomp import filter_system_calls
+from bindery.documents.sandbox.wire import Limits
+
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 1, 4, 38
+_CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
+
+# What the loader and libraries read: shared objects, fonts, character maps, time zones.
+_SYSTEM = (
+    *("/usr/lib", "/usr/lib64", "/usr/local/lib", "/usr/share", "/lib", "/lib64"),
+    *("/etc/ld.so.cache", "/etc/fonts", "/etc/localtime", "/dev/null", "/dev/urandom"),
+)
+_MOST_FILES = 32
+"""Open at once: a reader may still import a codec and look for fonts."""
+
+_INSTALLED = frozenset({"site-packages", "dist-packages"})
+
+
+def enclose() -> dict[str, bool]:
+    """Give up privileges, the network and all files but those of programs, for good."""
+    if sys.platform != "linux":
+        return dict.fromkeys(("privileges", "network", "files"), False)
+    prctl = ctypes.CDLL(None).prctl
+    return {
+        "privileges": prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
+        # Nor may another process of the user look into this one.
+        and prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0) == 0,
+        "network": _leave_network(),
+        "files": allow_reading_only(_readable()),
+    }
+
+
+def confine(limits: Limits) -> dict[str, bool]:
+    """Limit this process, for good: memory, time, files, no core, and only harmless calls."""
+    return {"limits": _limit(limits), "system calls": filter_system_calls()}
+
+
+def end_with_parent(parent: int) -> None:
+    """Have the kernel kill this process when the one that forked it dies."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)  # it died before the call
+
+
+def _leave_network() -> bool:
+    """Go to a network without as much as a loopback, where the kernel lets users make one."""
+    unshare = ctypes.CDLL(None).unshare
+    # The second is what root may do even where users' namespaces are switched off.
+    return any(unshare(flags) == 0 for flags in (_CLONE_NEWUSER | _CLONE_NEWNET, _CLONE_NEWNET))
+
+
+def _readable() -> Iterator[Path]:
+    """Where Python and libraries lie; of other folders on its path, the readers' packages alone.
+
+    Such a folder is often a person's home or a project with all its files.
+    """
+    yield from map(Path, _SYSTEM)
+    for prefix in {sys.prefix, sys.base_prefix}:
+        yield from (Path(prefix, folder) for folder in ("lib", "lib64"))
+    yield from (Path(entry) for entry in sys.path if Path(entry).name in _INSTALLED)
+    for package in {"bindery", *(r.function.partition(".")[0] for r in readers().values())}:
+        yield from map(Path, getattr(sys.modules.get(package), "__path__", ()))
+
+
+def _limit(limits: Limits) -> bool:
+    try:
+        import resource  # Windows has none
+    except ImportError:
+        return False
+    for what, limit in (
+        (resource.RLIMIT_AS, limits.memory_bytes),
+        (resource.RLIMIT_CPU, limits.cpu_s),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_NOFILE, _MOST_FILES),
+        (getattr(resource, "RLIMIT_NPROC", None), 0),
+    ):
+        # macOS refuses some of them; the clock that the asker watches holds everywhere.
+        with contextlib.suppress(ValueError, OSError):
+            if what is not None:
+                # At the soft limit of time comes SIGXCPU, which says why; one second on, SIGKILL.
+                hard = limit + 1 if what == resource.RLIMIT_CPU else limit
+                resource.setrlimit(what, (limit, hard))
+    return resource.getrlimit(resource.RLIMIT_AS)[0] == limits.memory_bytes

@@ -1,0 +1,279 @@
+"""What stands before every route: who may ask for what, and that every request gets an answer.
+
+Plain ASGI: Starlette's BaseHTTPMiddleware hides from the routes that a client has left. Everything
+that can be told from the head of a request is decided before a byte of its body is read.
+"""
+
+import logging
+import re
+import secrets
+from collections.abc import Callable, Generator, Iterable, Mapping, MutableMapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from bindery.encoders.ticket import Ticket
+from bindery.errors import Abandoned, BinderyError, FileTooLarge, Overloaded, StorageError
+from bindery.faces.http.errors import (
+    Busy,
+    Forbidden,
+    KeysBroken,
+    RequestTooLarge,
+    Unauthenticated,
+    error_answer,
+)
+from bindery.faces.http.gate.access import EMBED, FILES, Doors, Needs
+from bindery.faces.http.gate.identity import Identity
+from bindery.faces.http.gate.intake import Intake, Limits, Load
+from bindery.faces.http.gate.origins import HeaderList, Origins
+from bindery.faces.http.observing.stages import note_error
+from bindery.faces.logs import bind_request
+from bindery.settings import Settings
+from bindery.store.keys import KeyRing
+
+_log = logging.getLogger(__name__)
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+_BEARER = re.compile(r"bearer +(\S+) *", re.IGNORECASE)
+# Of bodies of the largest size there may be so many in memory: more text than all queues hold.
+_LARGE_BODIES = 4
+# Boundaries, headers and small fields beside the file.
+_ENVELOPE_BYTES = 64 << 10
+
+Heads = Mapping[bytes, Sequence[bytes]]
+
+
+class Guard:
+    """Marks every answer with a request id, turns strangers away, and answers what went wrong.
+
+    In this order: the names in Host and Origin, the key, the scope that the route needs, the number
+    of requests in hand, the announced size; then the body as it comes (see
+    :mod:`.intake`). The routes find ``identity``, ``ticket`` and ``request_id``
+    in the request's state.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        routes: Iterable[BaseRoute],
+        settings: Settings,
+        keys: KeyRing,
+        origins: Origins,
+        until_room_s: Callable[[], int],
+    ) -> None:
+        self._app = app
+        self._doors = Doors(routes)
+        self._settings = settings
+        self._keys = keys
+        self._origins = origins
+        self._until_room_s = until_room_s
+        self._load = Load()
+        self._json, self._upload = _limits(settings)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+        elif scope["type"] == "http":
+            await self._serve(scope, receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1008})
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = _heads(scope["headers"])
+        request_id = _request_id(headers)
+        ticket = Ticket.within(self._settings.request_timeout_s)
+        state: MutableMapping[str, Any] = scope.setdefault("state", {})
+        state.update(identity=_NOBODY, ticket=ticket, request_id=request_id)
+        bind_request(request_id)
+        answer = _Answer(send, request_id, self._origins.marks(headers))
+        try:
+            self._origins.check(headers)
+            preflight = self._origins.preflight(scope["method"], headers)
+            if preflight is not None:
+                await Response(status_code=204, headers=preflight)(scope, receive, answer.send)
+                return
+            needs = self._doors.needs(scope["method"], scope["path"])
+            state["identity"] = self._admit(needs, headers)
+            if needs == EMBED and scope["method"] == "POST":
+                self._check_room()
+            with self._taken_in(needs, headers, receive, ticket) as intake:
+                answer.intake = intake
+                await self._app(scope, intake.receive, answer.send)
+                intake.check()
+        except (ClientDisconnect, Abandoned):
+            _log.info("Request %s: the client left.", request_id)
+        except BinderyError as error:
+            await answer.fail(error, scope, receive)
+        except Exception:  # a fault of ours: the log gets the traceback, the client an answer
+            _log.exception("Request %s failed.", request_id)
+            if answer.has_started:
+                raise  # too late for an answer; the server cuts the connection
+            await answer.fail(_fault(), scope, receive)
+
+    def _admit(self, needs: Needs, headers: Heads) -> Identity:
+        """Who asks. Raises Unauthenticated, Forbidden, and KeysBroken where nobody can tell."""
+        if needs is None:
+            return _NOBODY
+        self._keys.refresh()
+        if self._keys.is_open:
+            return Identity()
+        try:
+            key = self._keys.find(_presented(headers))
+        except StorageError as error:
+            raise KeysBroken(
+                "The server cannot read its keys, and takes no requests until it can.",
+                remedy="Its log says what is the matter.",
+            ) from error
+        if key is None:
+            raise Unauthenticated(
+                "This server does not know the key.",
+                remedy="`bindery keys list` shows the keys that there are; `bindery keys create` "
+                "makes one.",
+            )
+        if not needs <= key.scopes:
+            raise Forbidden(
+                f"The key {key.name!r} does not open this route.",
+                remedy=f"Make one with: bindery keys create --scope {' --scope '.join(needs)}.",
+            )
+        return Identity(key.id, key.scopes)
+
+    def _check_room(self) -> None:
+        """Raise Overloaded where every model would, but before the body is read and parsed.
+
+        At ten times the capacity, reading what is then refused costs a tenth of it.
+        """
+        if wait_s := self._until_room_s():
+            raise Overloaded(
+                "More waits than the queues of the models hold.",
+                remedy="Try again a little later.",
+                retry_after_s=wait_s,
+            )
+
+    @contextmanager
+    def _taken_in(
+        self, needs: Needs, headers: Heads, receive: Receive, ticket: Ticket
+    ) -> Generator[Intake]:
+        load = self._load
+        # Probes are answered however much there is to do, and cost next to nothing.
+        counts = 0 if needs is None else 1
+        if counts and load.requests >= self._settings.max_requests:
+            raise Busy(
+                f"{load.requests} requests are being worked on.", remedy="Try again in a moment."
+            )
+        limits = self._upload if needs == FILES else self._json
+        intake = Intake(receive, ticket, limits, load, announced_bytes=_announced_bytes(headers))
+        load.requests += counts
+        try:
+            intake.open()
+            yield intake
+        finally:
+            load.requests -= counts
+            intake.close()
+
+
+class _Answer:
+    """The ``send`` that the app gets: it marks the answer, and drops one that is overruled."""
+
+    def __init__(self, send: Send, request_id: str, marks: HeaderList) -> None:
+        self.has_started = False
+        self.intake: Intake | None = None
+        self._send = send
+        self._marks = [
+            (b"x-request-id", request_id.encode()),
+            (b"x-content-type-options", b"nosniff"),
+            *marks,
+        ]
+
+    async def send(self, message: Message) -> None:
+        """See ASGI."""
+        if self.intake is not None and self.intake.failure is not None and not self.has_started:
+            return  # what a framework makes of the failure; the guard tells it itself
+        if message["type"] == "http.response.start":
+            self.has_started = True
+            message["headers"] = [*message.get("headers", ()), *self._marks]
+        await self._send(message)
+
+    async def fail(self, error: BinderyError, scope: Scope, receive: Receive) -> None:
+        """Tell of an error, in the shape that the route's clients expect."""
+        if self.has_started:
+            raise error
+        self.intake = None
+        note_error(scope, error)
+        await error_answer(error, scope["path"])(scope, receive, self.send)
+
+
+_NOBODY = Identity(scopes=frozenset())
+
+
+def _limits(settings: Settings) -> tuple[Limits, Limits]:
+    """For bodies that are read whole, and for uploads, which go to the disk piece by piece."""
+    json = Limits(
+        settings.body_limit_bytes,
+        _LARGE_BODIES * settings.body_limit_bytes,
+        settings.body_timeout_s,
+        lambda: RequestTooLarge(
+            f"The body is larger than {settings.body_limit_bytes / 1024 / 1024:g} MB.",
+            remedy="Send the texts in several requests.",
+            param="body",
+        ),
+    )
+    upload = Limits(
+        settings.upload_limit_bytes + _ENVELOPE_BYTES,
+        None,
+        settings.body_timeout_s,
+        lambda: FileTooLarge(
+            f"The upload is larger than {settings.upload_limit_bytes / 1024 / 1024:g} MB.",
+            remedy="Split it, or raise BINDERY_UPLOAD_LIMIT_MB.",
+            param="file",
+        ),
+    )
+    return json, upload
+
+
+def _heads(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, list[bytes]]:
+    heads: dict[bytes, list[bytes]] = {}
+    for name, value in headers:
+        heads.setdefault(name, []).append(value)
+    return heads
+
+
+def _request_id(headers: Heads) -> str:
+    given = headers.get(b"x-request-id", (b"",))[0].decode("latin-1")
+    return given if _REQUEST_ID.fullmatch(given) else f"req_{secrets.token_hex(12)}"
+
+
+def _announced_bytes(headers: Heads) -> int | None:
+    """The length of the body, None where the client does not tell it beforehand."""
+    if b"transfer-encoding" in headers:
+        return None
+    length = headers.get(b"content-length", (b"0",))[0]
+    # Python refuses to read a number of thousands of digits.
+    return int(length[:20]) if length.isdigit() else None
+
+
+def _presented(headers: Heads) -> str:
+    """The key that a request shows. Raises Unauthenticated where it shows none, or several."""
+    shown = {value.decode("latin-1").strip() for value in headers.get(b"x-api-key", ())}
+    for value in headers.get(b"authorization", ()):
+        found = _BEARER.fullmatch(value.decode("latin-1").strip())
+        shown.add(found[1] if found else "")
+    shown.discard("")
+    if len(shown) != 1:
+        raise Unauthenticated(
+            "The request shows several keys." if shown else "This server asks for a key.",
+            remedy="Send one of them as: Authorization: Bearer bindery_...",
+        )
+    return shown.pop()
+
+
+def _fault() -> BinderyError:
+    return BinderyError(
+        "Something went wrong in the server.",
+        remedy="Its log tells more, under the x-request-id of this answer.",
+    )

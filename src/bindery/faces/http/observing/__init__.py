@@ -1,0 +1,1 @@
+"""What the server reports about itself: metrics, traces, the request log, timings."""

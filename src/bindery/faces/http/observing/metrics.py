@@ -1,0 +1,89 @@
+"""``GET /metrics``: what the server and its models do, for Prometheus."""
+
+from collections.abc import Callable, Iterator
+
+from fastapi import APIRouter, Request, Response
+from prometheus_client import ProcessCollector
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+)
+from prometheus_client.metrics_core import Metric as Family
+from prometheus_client.registry import Collector
+
+from bindery.encoders.figures import Histogram
+from bindery.errors import StorageError
+from bindery.faces.http.desk import Desk, desk_of
+from bindery.faces.http.observing.metrics_table import METRICS, Kind, Metric, Scrape
+
+router = APIRouter(tags=["health"])
+
+_OPENMETRICS = "application/openmetrics-text"
+
+_FAMILIES = {Kind.COUNTER: CounterMetricFamily, Kind.GAUGE: GaugeMetricFamily}
+
+
+@router.get(
+    "/metrics",
+    summary="What is it doing?",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {}}, "description": "Prometheus' text format."}},
+)
+async def show_metrics(request: Request) -> Response:
+    """Counters, gauges and histograms, as OpenMetrics where `Accept` asks for it."""
+    desk = desk_of(request)
+    ready = await desk.readiness.answer()
+    asks_open = _OPENMETRICS in request.headers.get("accept", "")
+    # Its own negotiation fails on an Accept header that it cannot read.
+    write, media_type = choose_encoder(f"{_OPENMETRICS}; version=1.0.0" if asks_open else "")
+    shown = await desk.looking.run(_show, desk, write, is_ready=ready.status == "ready")
+    return Response(shown, headers={"content-type": media_type})
+
+
+def _show(desk: Desk, write: Callable[[Collector], bytes], *, is_ready: bool) -> bytes:
+    try:
+        jobs = desk.jobs.counts()
+    except StorageError:  # whoever looks here may be looking for what is wrong
+        jobs = {}
+    return write(_Snapshot(Scrape(desk.library.figures(), desk.meters, is_ready, jobs)))
+
+
+class _Snapshot(Collector):
+    """One scrape as prometheus_client takes it.
+
+    It is in no registry: two apps in a process share nothing but the process.
+    """
+
+    def __init__(self, scrape: Scrape) -> None:
+        self._scrape = scrape
+
+    def collect(self) -> Iterator[Family]:
+        """Every metric of the table, and those that every process has."""
+        for metric in METRICS:
+            yield _family(metric, self._scrape)
+        yield from ProcessCollector(registry=None).collect()
+
+
+def _family(metric: Metric, scrape: Scrape) -> Family:
+    if metric.kind is Kind.HISTOGRAM:
+        family = HistogramMetricFamily(metric.name, metric.help, labels=metric.labels)
+        for labels, value in metric.read(scrape):
+            assert isinstance(value, Histogram)
+            family.add_metric(labels, _buckets(value), value.total)
+        return family
+    family = _FAMILIES[metric.kind](metric.name, metric.help, labels=metric.labels)
+    for labels, value in metric.read(scrape):
+        assert not isinstance(value, Histogram)
+        family.add_metric(labels, value)
+    return family
+
+
+def _buckets(histogram: Histogram) -> list[tuple[str, float]]:
+    """The counts as Prometheus has them: each of all values up to its bound."""
+    total, buckets = 0, list[tuple[str, float]]()
+    for bound, count in zip((*histogram.bounds, "+Inf"), histogram.counts, strict=True):
+        total += count
+        buckets.append((str(bound), total))
+    return buckets

@@ -1,0 +1,282 @@
+"""Every metric that ``/metrics`` shows: its name, what it means, and where its numbers come from.
+
+Names are Prometheus': base units, ``_total`` for what only grows. A label takes its values from
+the app's routes, the catalog's ids, the errors' codes or a table here, never from a request.
+"""
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from operator import attrgetter
+from pathlib import Path
+
+from bindery import __version__
+from bindery.encoders.figures import EncoderFigures, Histogram
+from bindery.faces.http.observing.meters import Meters, RouteMeter
+from bindery.library import LibraryFigures
+
+
+class Kind(StrEnum):
+    """How a metric's numbers behave: they only grow, or go both ways, or count what lay where."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+@dataclass(frozen=True, slots=True)
+class Scrape:
+    """What there is to show at one moment."""
+
+    library: LibraryFigures
+    meters: Meters
+    is_ready: bool
+    jobs: Mapping[str, int]
+
+
+Labels = tuple[str, ...]
+Sample = tuple[Labels, float | Histogram]
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric; ``read`` gives a number, or a histogram, for each combination of its labels."""
+
+    name: str
+    kind: Kind
+    help: str
+    labels: Labels
+    read: Callable[[Scrape], Iterable[Sample]]
+
+
+def _one(value: Callable[[Scrape], float]) -> Callable[[Scrape], Iterable[Sample]]:
+    return lambda scrape: [((), value(scrape))]
+
+
+def _by_route(value: Callable[[RouteMeter], float | Histogram]) -> Callable[[Scrape], list[Sample]]:
+    def read(scrape: Scrape) -> list[Sample]:
+        return [((k.method, k.route), value(meter)) for k, meter in scrape.meters.by_route()]
+
+    return read
+
+
+def _by_stage(scrape: Scrape) -> Iterable[Sample]:
+    for key, meter in scrape.meters.by_route():
+        for stage, timer in meter.stages.copy().items():
+            yield (key.method, key.route, stage), timer.histogram()
+
+
+def _requests(scrape: Scrape) -> list[Sample]:
+    return list(scrape.meters.requests.copy().items())
+
+
+def _by_code(scrape: Scrape) -> list[Sample]:
+    return [((code,), count) for code, count in scrape.meters.errors.copy().items()]
+
+
+def _cut(name: str) -> Callable[[Scrape], list[Sample]]:
+    counts: Callable[[Meters], dict[str, int]] = attrgetter(name)
+
+    def read(scrape: Scrape) -> list[Sample]:
+        # A counter that begins with its first count has no rate of it.
+        shown = dict.fromkeys(scrape.library.models, 0) | counts(scrape.meters)
+        return [((model,), count) for model, count in shown.items()]
+
+    return read
+
+
+def _by_model(name: str) -> Callable[[Scrape], list[Sample]]:
+    value: Callable[[EncoderFigures], float | Histogram] = attrgetter(name)
+    return lambda scrape: [((model,), value(one)) for model, one in scrape.library.models.items()]
+
+
+_REQUESTS = (
+    Metric(
+        "bindery_http_requests_total",
+        Kind.COUNTER,
+        "Requests by their class of status; `left` where the client left before an answer.",
+        ("method", "route", "dialect", "status"),
+        _requests,
+    ),
+    Metric(
+        "bindery_http_errors_total",
+        Kind.COUNTER,
+        "Requests that were refused or failed, by the error's code.",
+        ("code",),
+        _by_code,
+    ),
+    Metric(
+        "bindery_http_requests_in_flight",
+        Kind.GAUGE,
+        "Requests that came and are not answered.",
+        (),
+        _one(attrgetter("meters.in_flight")),
+    ),
+    Metric(
+        "bindery_http_request_duration_seconds",
+        Kind.HISTOGRAM,
+        "From a request's head to the end of its answer.",
+        ("method", "route"),
+        _by_route(lambda meter: meter.duration.histogram()),
+    ),
+    Metric(
+        "bindery_http_stage_duration_seconds",
+        Kind.HISTOGRAM,
+        "Parts of that: read the body, parse it, wait for the model, write, send.",
+        ("method", "route", "stage"),
+        _by_stage,
+    ),
+    Metric(
+        "bindery_http_received_bytes_total",
+        Kind.COUNTER,
+        "Bytes of requests' bodies.",
+        ("method", "route"),
+        _by_route(attrgetter("received_bytes")),
+    ),
+    Metric(
+        "bindery_http_sent_bytes_total",
+        Kind.COUNTER,
+        "Bytes of answers' bodies.",
+        ("method", "route"),
+        _by_route(attrgetter("sent_bytes")),
+    ),
+    Metric(
+        "bindery_truncated_texts_total",
+        Kind.COUNTER,
+        "Texts longer than the model's window, of which it did not see all.",
+        ("model",),
+        _cut("cut_texts"),
+    ),
+    Metric(
+        "bindery_truncated_tokens_total",
+        Kind.COUNTER,
+        "Tokens beyond the model's window, which it did not see.",
+        ("model",),
+        _cut("cut_tokens"),
+    ),
+)
+
+# By the field of EncoderFigures.
+ENCODERS: Mapping[str, tuple[str, Kind, str]] = {
+    "waiting_texts": ("queue_texts", Kind.GAUGE, "Texts that wait for the model."),
+    "waiting_tokens": ("queue_tokens", Kind.GAUGE, "Tokens that wait for the model."),
+    "running_texts": ("running_texts", Kind.GAUGE, "Texts in the batches that run."),
+    "workers_alive": ("workers_alive", Kind.GAUGE, "Workers that take batches."),
+    "workers_hung": ("workers_hung", Kind.GAUGE, "Workers whose batch runs far too long."),
+    "texts": ("texts_total", Kind.COUNTER, "Texts embedded."),
+    "tokens": ("tokens_total", Kind.COUNTER, "Tokens embedded, padding left out."),
+    "batches": ("batches_total", Kind.COUNTER, "Batches run."),
+    "batch_tokens": ("batch_tokens_total", Kind.COUNTER, "Tokens of texts in batches."),
+    "padded_tokens": ("padded_tokens_total", Kind.COUNTER, "Tokens in batches, padding included."),
+    "budget_tokens": (
+        "budget_tokens_total",
+        Kind.COUNTER,
+        "Tokens that the batches could have held.",
+    ),
+    "failed_texts": ("failed_texts_total", Kind.COUNTER, "Texts that the engine failed on."),
+    "failed_batches": ("failed_batches_total", Kind.COUNTER, "Batches that failed as a whole."),
+    "abandoned_texts": ("abandoned_texts_total", Kind.COUNTER, "Texts dropped: the client left."),
+    "expired_texts": ("expired_texts_total", Kind.COUNTER, "Texts dropped: their time was up."),
+    "refused_requests": (
+        "refused_requests_total",
+        Kind.COUNTER,
+        "Requests the queue had no room for.",
+    ),
+    "workers_replaced": ("workers_replaced_total", Kind.COUNTER, "Workers that died or hung."),
+    "queue_s": ("queue_seconds", Kind.HISTOGRAM, "How long texts waited before they ran."),
+    "model_s": ("batch_seconds", Kind.HISTOGRAM, "How long a batch ran."),
+}
+
+_MODELS = tuple(
+    Metric(f"bindery_model_{name}", kind, help, ("model",), _by_model(field))
+    for field, (name, kind, help) in ENCODERS.items()
+)
+
+_LIBRARY = (
+    Metric(
+        "bindery_ready",
+        Kind.GAUGE,
+        "1 when `/ready` says so: every model on this machine answers.",
+        (),
+        _one(attrgetter("is_ready")),
+    ),
+    Metric(
+        "bindery_models_loaded",
+        Kind.GAUGE,
+        "Models in memory, remote ones left out.",
+        (),
+        _one(lambda scrape: len(scrape.library.models)),
+    ),
+    Metric(
+        "bindery_models_loaded_bytes",
+        Kind.GAUGE,
+        "Memory of the loaded models, as the budget of memory counts it.",
+        (),
+        _one(attrgetter("library.loaded_bytes")),
+    ),
+    Metric(
+        "bindery_models_unloaded_total",
+        Kind.COUNTER,
+        "Models that were unloaded to make room for others.",
+        (),
+        _one(attrgetter("library.unloadings")),
+    ),
+    Metric(
+        "bindery_cache_hits_total",
+        Kind.COUNTER,
+        "Texts answered from the vectors that are kept.",
+        (),
+        _one(attrgetter("library.cache.hits")),
+    ),
+    Metric(
+        "bindery_cache_misses_total",
+        Kind.COUNTER,
+        "Texts whose vectors were not known yet.",
+        (),
+        _one(attrgetter("library.cache.misses")),
+    ),
+    Metric(
+        "bindery_cache_bytes",
+        Kind.GAUGE,
+        "Memory of the vectors that are kept.",
+        (),
+        _one(attrgetter("library.cache.bytes")),
+    ),
+    Metric(
+        "bindery_cache_entries",
+        Kind.GAUGE,
+        "Texts whose vectors are kept.",
+        (),
+        _one(attrgetter("library.cache.entries")),
+    ),
+    Metric(
+        "bindery_jobs",
+        Kind.GAUGE,
+        "Jobs by their state; every server of a database shows all of them.",
+        ("state",),
+        lambda scrape: [((state,), count) for state, count in scrape.jobs.items()],
+    ),
+    Metric(
+        "process_threads",
+        Kind.GAUGE,
+        "Threads of the process; on Linux those of the engine, too.",
+        (),
+        lambda _: [((), _threads())],
+    ),
+    Metric(
+        "bindery_build_info",
+        Kind.GAUGE,
+        "Always 1; its label is the version that runs.",
+        ("version",),
+        lambda _: [((__version__,), 1)],
+    ),
+)
+
+METRICS = (*_REQUESTS, *_MODELS, *_LIBRARY)
+"""In the order in which they are shown."""
+
+
+def _threads() -> int:
+    tasks = Path("/proc/self/task")
+    return len(list(tasks.iterdir())) if tasks.is_dir() else threading.active_count()

@@ -1,0 +1,128 @@
+"""Traces over OTLP, for those who set an endpoint; until then nothing of OpenTelemetry's SDK loads.
+
+A span holds numbers and names out of tables: never a text, a path or a header of the request.
+FastAPI would trace by itself wherever a global provider is set, addresses and queries included;
+ours is nobody else's, and :func:`bindery.faces.http.app.create_app` turns FastAPI's off.
+"""
+
+import threading
+from typing import TYPE_CHECKING
+
+import structlog
+from starlette.types import Scope
+
+from bindery import __version__
+from bindery.errors import InvalidValue
+from bindery.faces.http.observing.meters import OTHER, RouteKey, key_of
+from bindery.faces.http.observing.stages import Stages
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.trace import Span
+
+# What is not out by then is lost: a collector that is down must not hold up the server's end.
+_CLOSE_S = 5.0
+
+_PATH = "/v1/traces"
+
+
+class Tracing:
+    """Spans of requests, given to ``provider``, which is shut down with it."""
+
+    def __init__(self, provider: "TracerProvider") -> None:
+        self._provider = provider
+        self._tracer = provider.get_tracer("bindery", __version__)
+
+    def begin(self, scope: Scope, stages: Stages) -> "Span":
+        """The span of a request, as a child of its client's (W3C ``traceparent``) if that has one.
+
+        Lines of the log bear its ``trace_id`` from here on.
+        """
+        from opentelemetry.propagate import extract
+        from opentelemetry.trace import SpanKind, format_trace_id
+
+        carrier = {
+            name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
+        }
+        span = self._tracer.start_span(
+            "HTTP", extract(carrier), SpanKind.SERVER, start_time=stages.begun_ns
+        )
+        about = span.get_span_context()
+        if about.is_valid:
+            structlog.contextvars.bind_contextvars(trace_id=format_trace_id(about.trace_id))
+        return span
+
+    def end(self, span: "Span", scope: Scope, stages: Stages, *, status: int) -> None:
+        """End the span of an answered request, with a child for each of its stages."""
+        from opentelemetry.trace import StatusCode, set_span_in_context
+
+        key = key_of(scope)
+        if span.is_recording():
+            if key != OTHER:
+                span.update_name(f"{key.method} {key.route}")
+            span.set_attributes(_facts(key, stages, status))
+            span.set_attribute("bindery.request_id", scope["state"].get("request_id", ""))
+            if status >= 500 or not status:
+                span.set_status(StatusCode.ERROR)
+            context = set_span_in_context(span)
+            for stage, begin, end in stages.laps:
+                child = self._tracer.start_span(stage, context, start_time=_ns(stages, begin))
+                child.end(_ns(stages, end))
+        span.end(_ns(stages, stages.ended))
+
+    def close(self) -> None:
+        """Send what waits, for some seconds at most."""
+        closing = threading.Thread(
+            target=self._provider.shutdown, name="bindery-traces", daemon=True
+        )
+        closing.start()
+        closing.join(_CLOSE_S)
+
+
+def open_tracing(endpoint: str | None) -> Tracing | None:
+    """Traces to the collector at ``endpoint``, over HTTP; None where there is none.
+
+    Everything else is as OpenTelemetry's own variables (``OTEL_*``) have it. Raises InvalidValue
+    where the extra ``otel`` is needed and not installed.
+    """
+    if not endpoint:
+        return None
+    try:
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+        from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, Resource
+        from opentelemetry.sdk.trace import TracerProvider
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor
+    except ImportError as error:
+        raise InvalidValue(
+            f"Traces shall go to {endpoint!r}, and OpenTelemetry is not installed.",
+            remedy='Run `pip install "bindery[otel]"`, or set no endpoint.',
+            param="otel_endpoint",
+        ) from error
+    resource = Resource.create({SERVICE_VERSION: __version__})
+    if str(resource.attributes[SERVICE_NAME]).startswith("unknown_service"):
+        resource = resource.merge(Resource({SERVICE_NAME: "bindery"}))
+    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+    address = endpoint.rstrip("/")
+    address = address if address.endswith(_PATH) else address + _PATH
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=address)))
+    return Tracing(provider)
+
+
+def _facts(key: RouteKey, stages: Stages, status: int) -> dict[str, str | int]:
+    """What a span tells, by the names of OpenTelemetry's conventions where there are such."""
+    facts = {
+        "http.request.method": key.method if key != OTHER else "_OTHER",
+        "http.route": key.route if key != OTHER else "",
+        "http.response.status_code": status,
+        "error.type": stages.error,
+        "bindery.model": stages.model,
+        "bindery.texts": stages.texts,
+        "bindery.tokens": stages.tokens,
+        "bindery.truncated_tokens": stages.cut_tokens,
+    }
+    return {name: value for name, value in facts.items() if value}
+
+
+def _ns(stages: Stages, moment: float) -> int:
+    """A time of ``perf_counter`` as a time of day."""
+    return stages.begun_ns + round((moment - stages.begun) * 1e9)

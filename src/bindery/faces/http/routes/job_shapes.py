@@ -1,0 +1,118 @@
+"""What goes in and out of ``/jobs``, as /docs shows it."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from bindery.faces.http.bodies import Body
+from bindery.faces.http.routes.shapes import ErrorFacts
+from bindery.library import DEFAULT_MODEL, DEFAULT_STRATEGY
+from bindery.types import DOCUMENT
+from bindery.vectors import Form
+
+MOST_FILES = 10_000
+"""In one job: as many ids as a body holds in a megabyte, and rows that a page can show."""
+
+_MOST_TOKENS = 1 << 20
+
+
+class JobBody(Body):
+    """What is to be done: these files, cut and embedded like this."""
+
+    files: list[str] = Field(
+        min_length=1, max_length=MOST_FILES, description="Ids, as uploads gave them."
+    )
+    model: str = Field(DEFAULT_MODEL, max_length=200)
+    strategy: str = Field(DEFAULT_STRATEGY, max_length=100, description="How files are cut.")
+    size: int | None = Field(
+        None, ge=1, le=_MOST_TOKENS, description="Tokens in a chunk; 128 if not, or the window."
+    )
+    overlap: int = Field(0, ge=0, le=_MOST_TOKENS, description="Tokens that neighbours share.")
+    context: str = Field(
+        "none", max_length=100, description="What goes before each text: none, title, headings."
+    )
+    role: str = Field(DOCUMENT, max_length=100)
+    dimensions: int | None = Field(None, ge=1, le=_MOST_TOKENS)
+    any_dimensions: bool = False
+    rotation: str | None = Field(None, max_length=200)
+    form: str = Field(
+        Form.FLOAT32.value, max_length=100, description=f"{', '.join(Form)}: how vectors are kept."
+    )
+
+
+class JobSettings(BaseModel):
+    """What was asked for, but for the files: those are at ``/jobs/{job_id}/files``."""
+
+    model: str
+    strategy: str
+    size: int | None
+    overlap: int
+    context: str
+    role: str
+    dimensions: int | None
+    any_dimensions: bool
+    rotation: str | None
+    form: str
+
+
+class ProgressAnswer(BaseModel):
+    """How far it is; ``chunks_total`` counts those of the files that were cut so far.
+
+    ``tokens_per_s`` and ``seconds_left`` are null while there is nothing to go by.
+    """
+
+    stage: str | None
+    files_done: int
+    files_failed: int
+    files_total: int
+    chunks_done: int
+    chunks_total: int
+    tokens: int
+    tokens_per_s: float | None
+    seconds_left: float | None
+
+
+class JobAnswer(BaseModel):
+    """A job; ``error`` says why one failed as a whole. A file that fails does so by itself."""
+
+    job_id: str
+    state: str
+    created_at: datetime
+    updated_at: datetime
+    progress: ProgressAnswer
+    request: JobSettings
+    error: ErrorFacts | None
+
+
+class JobsAnswer(BaseModel):
+    """The jobs of the key that asks, newest first; ``has_more`` than the limit."""
+
+    jobs: list[JobAnswer]
+    has_more: bool
+
+
+class JobFileAnswer(BaseModel):
+    """One file of a job; where it failed, why. ``warnings`` are its reader's."""
+
+    file_id: str
+    filename: str
+    state: str
+    chunks: int
+    warnings: list[str]
+    error: ErrorFacts | None
+
+
+class JobFilesAnswer(BaseModel):
+    """The files of a job, in the order that they were given in."""
+
+    job_id: str
+    total_files: int
+    files: list[JobFileAnswer]
+
+
+class JobDeletedAnswer(BaseModel):
+    """What is gone."""
+
+    job_id: str
+    deleted: Literal[True] = True

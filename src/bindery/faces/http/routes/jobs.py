@@ -1,0 +1,295 @@
+"""``/jobs``: files to vectors, however long it takes; followed, taken and called off."""
+
+import os
+import tempfile
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+from http import HTTPStatus
+from typing import Annotated, Any, BinaryIO
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from starlette.responses import StreamingResponse
+
+from bindery.errors import UnknownJob
+from bindery.faces.http import examples
+from bindery.faces.http.bodies import parse_body, read_body
+from bindery.faces.http.desk import Desk, desk_of
+from bindery.faces.http.gate.identity import Identity, Scope, identity_of
+from bindery.faces.http.routes import events
+from bindery.faces.http.routes.attachments import attachment
+from bindery.faces.http.routes.job_shapes import (
+    JobAnswer,
+    JobBody,
+    JobDeletedAnswer,
+    JobFileAnswer,
+    JobFilesAnswer,
+    JobsAnswer,
+    JobSettings,
+    ProgressAnswer,
+)
+from bindery.faces.http.routes.shapes import ErrorFacts
+from bindery.jobs import FileState, Job, JobEvent, JobFile, JobRequest
+
+router = APIRouter(prefix="/jobs", tags=["jobs"])
+
+_LONGEST_KEY = 255
+_RETRY = {"retry-after": "1"}
+
+
+class ResultFormat(StrEnum):
+    """What results come in."""
+
+    PARQUET = "parquet"
+    ARROW = "arrow"
+    JSONL = "jsonl"
+
+
+_MEDIA_TYPES: Mapping[ResultFormat, str] = {
+    ResultFormat.PARQUET: "application/vnd.apache.parquet",
+    ResultFormat.ARROW: "application/vnd.apache.arrow.file",
+    ResultFormat.JSONL: "application/jsonl",
+}
+
+
+@router.post(
+    "",
+    summary="Embed files",
+    status_code=HTTPStatus.ACCEPTED,
+    response_model=JobAnswer,
+    openapi_extra=examples.body(JobBody, examples.JOBS),
+)
+async def create_job(
+    request: Request,
+    response: Response,
+    idempotency_key: Annotated[
+        str | None,
+        Header(max_length=_LONGEST_KEY, description="The same key again is the same job."),
+    ] = None,
+) -> JobAnswer:
+    """Cut files into chunks and embed them, in the background; `Location` says where to look.
+
+    Whatever is wrong with the request is told now. Once this is answered the job is kept: it goes
+    on after a restart. A file that cannot be read fails by itself.
+    """
+    desk, identity = desk_of(request), identity_of(request)
+    body = parse_body(await read_body(request), JobBody)
+    job = await desk.filing.run(_submit, desk, body, identity, idempotency_key)
+    response.headers.update({"location": f"/jobs/{job.id}", **_RETRY})
+    return _answer(job)
+
+
+@router.get("", summary="List jobs")
+async def list_jobs(
+    request: Request,
+    limit: Annotated[int, Query(ge=1, le=1000, description="How many at most.")] = 100,
+    after: Annotated[
+        str | None, Query(max_length=100, description="The id of the last job that was shown.")
+    ] = None,
+) -> JobsAnswer:
+    """The jobs that the key has started, newest first; every job for one of scope `admin`."""
+    desk, identity = desk_of(request), identity_of(request)
+    return await desk.filing.run(_list, desk, identity, limit, after)
+
+
+@router.get("/{job_id}", summary="Describe a job")
+async def describe_job(request: Request, response: Response, job_id: examples.JobPath) -> JobAnswer:
+    """Its state and how far it is: `queued`, `running`, `done`, `failed` or `cancelled`."""
+    desk = desk_of(request)
+    job = await desk.filing.run(_visible, desk, job_id, identity_of(request))
+    if not job.state.is_over:
+        response.headers.update(_RETRY)
+    return _answer(job)
+
+
+@router.get("/{job_id}/files", summary="List a job's files")
+async def list_job_files(
+    request: Request,
+    job_id: examples.JobPath,
+    state: Annotated[
+        FileState | None, Query(description="Only those: waiting, done or failed.")
+    ] = None,
+) -> JobFilesAnswer:
+    """What became of each file, and why one failed."""
+    desk = desk_of(request)
+    return await desk.filing.run(_files, desk, job_id, identity_of(request), state)
+
+
+@router.post("/{job_id}/cancel", summary="Call a job off")
+async def cancel_job(request: Request, job_id: examples.JobPath) -> JobAnswer:
+    """Stop after the chunks that are being embedded. One that has ended stays as it is."""
+    desk = desk_of(request)
+    return _answer(await desk.filing.run(_cancel, desk, job_id, identity_of(request)))
+
+
+@router.delete("/{job_id}", summary="Delete a job")
+async def delete_job(request: Request, job_id: examples.JobPath) -> JobDeletedAnswer:
+    """Remove a job that is over, and its results. The files stay. 409 while it is not."""
+    desk = desk_of(request)
+    await desk.filing.run(_delete, desk, job_id, identity_of(request))
+    return JobDeletedAnswer(job_id=job_id)
+
+
+@router.get(
+    "/{job_id}/events",
+    summary="Follow a job",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/event-stream": {}}, "description": "Server-Sent Events."}},
+)
+async def follow_job(
+    request: Request,
+    job_id: examples.JobPath,
+    last_event_id: Annotated[
+        str | None, Header(description="The last that you saw, to be told what came after it.")
+    ] = None,
+) -> Response:
+    """What happens to a job, as it happens, until it has ended: `curl -N` shows it."""
+    desk = desk_of(request)
+    after = events.last_event_id(last_event_id)
+    await desk.filing.run(_visible, desk, job_id, identity_of(request))
+    desk.listeners.check_room()
+
+    def look(number: int) -> events.News:
+        return _news(desk, job_id, number)
+
+    return StreamingResponse(
+        desk.listeners.follow(look, after),
+        media_type="text/event-stream",
+        headers=events.HEADERS,
+    )
+
+
+@router.get(
+    "/{job_id}/results",
+    summary="Download a job's vectors",
+    response_class=StreamingResponse,
+    responses={
+        200: {
+            "content": {media_type: {} for media_type in _MEDIA_TYPES.values()},
+            "description": "A table of chunks: ids, spans, pages, headings, texts and vectors.",
+        }
+    },
+)
+async def download_results(
+    request: Request,
+    job_id: examples.JobPath,
+    format: Annotated[ResultFormat, Query()] = ResultFormat.PARQUET,
+) -> Response:
+    """The chunks of every file that did not fail, in order, with their vectors.
+
+    409 until the job is done.
+    """
+    desk = desk_of(request)
+    await desk.filing.run(_visible, desk, job_id, identity_of(request))
+    file, size_bytes = await desk.results.run(_written, desk, job_id, format)
+    return attachment(
+        file,
+        size_bytes,
+        f"{job_id}.{format}",
+        desk.sending,
+        media_type=_MEDIA_TYPES[format],
+    )
+
+
+def _submit(desk: Desk, body: JobBody, identity: Identity, key: str | None) -> Job:
+    given: dict[str, Any] = {**body.model_dump(), "files": tuple(body.files)}
+    given["model"] = desk.names.model_id(body.model)
+    wanted = JobRequest(**given)
+    return desk.jobs.submit(wanted, owner=identity.key_id, idempotency_key=key)
+
+
+def _visible(desk: Desk, job_id: str, identity: Identity) -> Job:
+    """The job, for who may see it. Raises UnknownJob for others', too: nobody learns of them."""
+    job = desk.jobs.get(job_id)
+    if job.owner != identity.key_id and Scope.ADMIN not in identity.scopes:
+        raise UnknownJob(
+            f"There is no job {job_id[:80]!r}.", remedy="GET /jobs lists those there are."
+        )
+    return job
+
+
+def _list(desk: Desk, identity: Identity, limit: int, after: str | None) -> JobsAnswer:
+    owner = None if Scope.ADMIN in identity.scopes else identity.key_id
+    if after is not None:
+        _visible(desk, after, identity)
+    found = desk.jobs.list(owner, after=after, most=limit + 1)
+    return JobsAnswer(jobs=[_answer(job) for job in found[:limit]], has_more=len(found) > limit)
+
+
+def _files(desk: Desk, job_id: str, identity: Identity, state: FileState | None) -> JobFilesAnswer:
+    _visible(desk, job_id, identity)
+    found = desk.jobs.files(job_id)
+    shown = [_file_answer(file) for file in found if state in (None, file.state)]
+    return JobFilesAnswer(job_id=job_id, total_files=len(found), files=shown)
+
+
+def _cancel(desk: Desk, job_id: str, identity: Identity) -> Job:
+    _visible(desk, job_id, identity)
+    return desk.jobs.cancel(job_id)
+
+
+def _delete(desk: Desk, job_id: str, identity: Identity) -> None:
+    _visible(desk, job_id, identity)
+    desk.jobs.delete(job_id)
+
+
+def _news(desk: Desk, job_id: str, after: int) -> events.News:
+    try:
+        # The state first: once it is over, everything that happened is there to be told.
+        is_over = desk.jobs.get(job_id).state.is_over
+        found = desk.jobs.changes(job_id, after)
+        while is_over and found and (more := desk.jobs.changes(job_id, found[-1].number)):
+            found += more
+    except UnknownJob:  # deleted while somebody listens
+        return events.News((), is_last=True)
+    told = [events.Event(one.number, one.kind, _told(job_id, one)) for one in found]
+    return events.News(told, is_last=is_over)
+
+
+def _told(job_id: str, event: JobEvent) -> Mapping[str, object]:
+    """What an event says, in the words of the other routes."""
+    if event.kind == "file":
+        return _file_answer(JobFile(**event.data)).model_dump()
+    return {"job_id": job_id, **event.data}
+
+
+def _written(desk: Desk, job_id: str, format_: ResultFormat) -> tuple[BinaryIO, int]:
+    """The results in a file without a name: it is gone with the process, whatever ends that."""
+    file = tempfile.TemporaryFile(dir=desk.settings.home)  # noqa: SIM115 - whoever sends it closes it
+    try:
+        desk.jobs.write_results(job_id, file, format_.value)
+        size_bytes = file.seek(0, os.SEEK_END)
+        file.seek(0)
+    except BaseException:  # whatever it is goes on; nobody else would close the file
+        file.close()
+        raise
+    return file, size_bytes
+
+
+def _answer(job: Job) -> JobAnswer:
+    progress, wanted = job.progress, job.request
+    return JobAnswer(
+        job_id=job.id,
+        state=job.state.value,
+        created_at=datetime.fromtimestamp(job.created_at, UTC),
+        updated_at=datetime.fromtimestamp(job.updated_at, UTC),
+        progress=ProgressAnswer.model_validate(progress, from_attributes=True),
+        request=JobSettings.model_validate(wanted, from_attributes=True),
+        error=_facts(job.error.code, job.error.message, job.error.remedy) if job.error else None,
+    )
+
+
+def _file_answer(file: JobFile) -> JobFileAnswer:
+    code = file.error_code
+    return JobFileAnswer(
+        file_id=file.id,
+        filename=file.name,
+        state=file.state.value,
+        chunks=file.chunks,
+        warnings=list(file.warnings),
+        error=_facts(code, file.error_message, file.remedy) if code else None,
+    )
+
+
+def _facts(code: str, message: str | None, remedy: str | None) -> ErrorFacts:
+    return ErrorFacts(code=code, message=message or "", remedy=remedy or "")

@@ -1,0 +1,102 @@
+"""The catalog: every row of it, all alike, with what to do about those not here."""
+
+from fastapi import APIRouter, Request
+
+from bindery.faces.http import examples
+from bindery.faces.http.desk import desk_of
+from bindery.faces.http.routes.shapes import (
+    ErrorFacts,
+    ModelAnswer,
+    ModelRow,
+    ModelsAnswer,
+    RowsAnswer,
+)
+from bindery.library import Library, ModelStatus
+from bindery.models.card import CatalogEntry
+from bindery.types import DOCUMENT, QUERY
+
+router = APIRouter()
+
+
+@router.get("/models", summary="List models", tags=["models"])
+async def list_catalog(request: Request) -> RowsAnswer:
+    """Every model of the catalog with its state; those not `loaded` load when first asked for.
+
+    `data` has them again as OpenAI lists them, for its clients that were told no `/v1`.
+    """
+    desk = desk_of(request)
+    return await desk.looking.run(_rows, desk.library)
+
+
+@router.get("/v1/models", summary="List models", tags=["OpenAI"])
+async def list_models(request: Request) -> ModelsAnswer:
+    """Every model of the catalog with its state; those not `loaded` load when first asked for."""
+    desk = desk_of(request)
+    statuses = await desk.looking.run(desk.library.statuses)
+    return ModelsAnswer(data=[model_answer(status) for status in statuses])
+
+
+@router.get("/v1/models/{model_id:path}", summary="Describe a model", tags=["OpenAI"])
+@router.get("/models/{model_id:path}", include_in_schema=False)
+async def retrieve_model(request: Request, model_id: examples.ModelPath) -> ModelAnswer:
+    """One model of the catalog, by its id or by its repository's name.
+
+    Cohere's client asks here, too: `name`, `endpoints` and `context_length` are for it.
+    """
+    desk = desk_of(request)
+    found = desk.names.model_id(model_id)
+    return model_answer(await desk.looking.run(desk.library.status, found))
+
+
+def model_answer(status: ModelStatus) -> ModelAnswer:
+    """A model as OpenAI's clients read it, and Cohere's."""
+    card = status.card
+    return ModelAnswer(
+        id=card.id,
+        owned_by=card.repository.partition("/")[0] or "local",
+        state=status.state.value,
+        family=card.family.value,
+        dimensions=card.dimensions,
+        nested_dimensions=list(card.nested_dimensions),
+        max_tokens=card.max_tokens,
+        revision=card.revision,
+        licence=card.licence,
+        name=card.id,
+        endpoints=["embed", "rerank"],
+        context_length=card.max_tokens,
+    )
+
+
+def _rows(library: Library) -> RowsAnswer:
+    statuses = library.statuses()
+    return RowsAnswer(
+        total_models=len(statuses),
+        models=[_row(library, status) for status in statuses],
+        data=[model_answer(status) for status in statuses],
+    )
+
+
+def _row(library: Library, status: ModelStatus) -> ModelRow:
+    card, error = status.card, status.error
+    entry = library.catalog[card.id]
+    local = entry if isinstance(entry, CatalogEntry) else None
+    return ModelRow(
+        id=card.id,
+        state=status.state.value,
+        family=card.family.value,
+        dimensions=card.dimensions,
+        nested_dimensions=list(card.nested_dimensions),
+        max_tokens=card.max_tokens,
+        query_max_tokens=card.query_max_tokens,
+        roles=list(dict.fromkeys((QUERY, DOCUMENT, *card.prompts))),
+        prompts=dict(card.prompts),
+        takes_titles=bool(card.title_prompt),
+        repository=card.repository,
+        revision=card.revision,
+        licence=card.licence,
+        gated=local is not None and local.release.gated,
+        verified=None if local is None else local.verified,
+        error=ErrorFacts(code=error.code, message=error.message, remedy=error.remedy)
+        if error
+        else None,
+    )

@@ -1,0 +1,1 @@
+"""The server's sockets: listening, the protocol, and draining before it ends."""

@@ -1,0 +1,216 @@
+"""HTTP/1.1 as uvicorn speaks it, with the limits that it lacks: on the head, and on waiting.
+
+uvicorn waits without end for the head of a request (encode/uvicorn#157) and for a client to read
+its answer. This hooks into its parser's callbacks, which are no public interface: the tests hold
+them against the version that is installed.
+"""
+
+import asyncio
+import logging
+from collections import Counter
+from http import HTTPStatus
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from bindery.errors import BinderyError, InvalidValue
+from bindery.faces.http.errors import HeadersTooLarge, RequestTimeout, error_answer
+from bindery.faces.http.observing.meters import Meters
+from bindery.settings import Settings
+
+_log = logging.getLogger(__name__)
+
+# nginx and Apache allow 8 kB a line; a key, a request id and cookies of other servers fit well.
+_MOST_HEAD_BYTES = 32 << 10
+_MOST_HEADERS = 100
+# What a client still sends after its answer is thrown away, so that it comes to read the answer.
+_MOST_LEFT_OVER_BYTES = 16 << 20
+# A client must read its answer at this speed.
+_SLOWEST_BYTES_PER_S = 16_000
+
+
+def protocol_for(settings: Settings, meters: Meters | None = None) -> type[HttpToolsProtocol]:
+    """What uvicorn takes as ``http=``; what it refuses is counted by ``meters``."""
+
+    class Protocol(BoundedProtocol):
+        head_timeout_s = settings.header_timeout_s
+        stall_timeout_s = settings.body_timeout_s
+        errors = (meters or Meters()).errors
+
+    return Protocol
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """One connection. Its head deadline is absolute: a byte now and then does not put it off."""
+
+    head_timeout_s: float
+    stall_timeout_s: float
+    errors: Counter[str]
+
+    _deadline: asyncio.TimerHandle | None = None
+    _stall: asyncio.TimerHandle | None = None
+    _is_in_head = False
+    _is_whole = False
+    _head_bytes = 0
+    _fed_bytes = 0
+    _left_over_bytes = 0
+    _complaint: BinderyError | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """See asyncio.Protocol."""
+        super().connection_made(transport)
+        self._arm()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See asyncio.Protocol."""
+        self._disarm()
+        self._end_stall()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """See asyncio.Protocol."""
+        if self._is_answered():
+            # The rest of a body, blank lines, or the next head: whatever it is, it is to end soon.
+            self._arm()
+            self._left_over_bytes += len(data)
+            if self._left_over_bytes > _MOST_LEFT_OVER_BYTES:
+                self.transport.abort()
+                return
+        if self._is_in_head:
+            # A line that has not ended yet lies in the parser, which tells nothing of it.
+            self._fed_bytes += len(data)
+        super().data_received(data)
+        if self._is_in_head and self._fed_bytes > _MOST_HEAD_BYTES:
+            self._refuse(_too_large())
+
+    def on_message_begin(self) -> None:
+        """A request begins, after the answer to the last or in a pipeline behind it."""
+        super().on_message_begin()
+        self._is_in_head = True
+        self._is_whole = False
+        self._head_bytes = self._fed_bytes = self._left_over_bytes = 0
+        self._arm()
+
+    def on_url(self, url: bytes) -> None:
+        """A part of the address."""
+        self._count(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A whole header, or a trailer, which uvicorn would take for one."""
+        if not self._is_in_head:
+            return
+        self._count(len(name) + len(value))
+        super().on_header(name, value)
+        if len(self.headers) > _MOST_HEADERS:
+            raise self._complain(_too_large())
+
+    def on_headers_complete(self) -> None:
+        """The head is there."""
+        self._is_in_head = False
+        self._disarm()
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The body is there, too."""
+        self._is_whole = True
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """The answer is written; a connection that is kept waits for the next request."""
+        super().on_response_complete()
+        self._left_over_bytes = 0
+        if not self._is_whole:
+            self._arm()
+
+    def send_400_response(self, msg: str) -> None:
+        """Tell why the parser gave up, in the shape of all our errors."""
+        self._refuse(self._complaint or InvalidValue("This is no HTTP/1.1 request."))
+
+    def pause_writing(self) -> None:
+        """More waits to be read by the client than the connection holds."""
+        super().pause_writing()
+        self._expect_reading()
+
+    def resume_writing(self) -> None:
+        """It has been read."""
+        super().resume_writing()
+        self._end_stall()
+
+    def _unsupported_upgrade_warning(self) -> None:
+        _log.debug("A request to upgrade the connection is answered without that.")
+
+    def _is_answered(self) -> bool:
+        return bool(self.cycle) and self.cycle.response_complete and not self._is_in_head
+
+    def _count(self, size_bytes: int) -> None:
+        self._head_bytes += size_bytes
+        if self._head_bytes > _MOST_HEAD_BYTES:
+            raise self._complain(_too_large())
+
+    def _complain(self, error: BinderyError) -> BinderyError:
+        """Have the parser stop; uvicorn then calls ``send_400_response``."""
+        self._complaint = error
+        return error
+
+    def _arm(self) -> None:
+        if self._deadline is None:
+            self._deadline = self.loop.call_later(self.head_timeout_s, self._run_out)
+
+    def _disarm(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _run_out(self) -> None:
+        self._deadline = None
+        if self._is_in_head:
+            complaint = f"The head of the request did not come within {self.head_timeout_s:g} s."
+            self._refuse(RequestTimeout(complaint, remedy="Send it at once."))
+        else:
+            self.transport.close()
+
+    def _refuse(self, error: BinderyError) -> None:
+        """Answer what never becomes a request of the app, and hang up."""
+        if self.transport.is_closing():
+            return
+        _log.info("A connection is closed: %s", error.message)
+        self.errors[error.code] += 1
+        cycle = self.cycle
+        is_in_hand = bool(cycle) and not cycle.response_complete
+        if is_in_hand:
+            # For the app, the client has left.
+            cycle.disconnected = True
+            cycle.message_event.set()
+        # Within an answer that has begun, ours would be read as a part of it.
+        if not (is_in_hand and (cycle.response_started or self.pipeline)):
+            answer = error_answer(error, "", headers={"connection": "close"})
+            status = HTTPStatus(answer.status_code)
+            lines = [f"HTTP/1.1 {status} {status.phrase}".encode()]
+            lines += [name + b": " + value for name, value in answer.raw_headers]
+            self.transport.write(b"\r\n".join([*lines, b"", bytes(answer.body)]))
+        self.transport.close()
+
+    def _expect_reading(self) -> None:
+        waiting_bytes = self.transport.get_write_buffer_size()
+        self._end_stall()
+        self._stall = self.loop.call_later(self.stall_timeout_s, self._check_reading, waiting_bytes)
+
+    def _check_reading(self, before_bytes: int) -> None:
+        read_bytes = before_bytes - self.transport.get_write_buffer_size()
+        if read_bytes < _SLOWEST_BYTES_PER_S * self.stall_timeout_s:
+            _log.info("A connection is closed: its answer is not being read.")
+            self.transport.abort()
+        else:
+            self._expect_reading()
+
+    def _end_stall(self) -> None:
+        if self._stall is not None:
+            self._stall.cancel()
+            self._stall = None
+
+
+def _too_large() -> HeadersTooLarge:
+    return HeadersTooLarge(
+        f"The head is over {_MOST_HEAD_BYTES >> 10} kB, or holds over {_MOST_HEADERS} headers.",
+        remedy="Send fewer of them; texts go in the body.",
+    )

@@ -1,0 +1,108 @@
+"""Files of vectors, as ``bindery embed`` writes them, read back."""
+
+# arro3's stubs leave the item type of buffers open.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+
+import zlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+import orjson
+from arro3.core import DataType, RecordBatch, list_flatten, list_offsets
+from arro3.io import read_parquet
+
+from bindery.errors import InvalidValue, UnknownFile
+from bindery.vectors.forms import Coded, Form, Values, Vectors, joined
+
+# What a Parquet file begins and ends with.
+_PARQUET = b"PAR1"
+
+
+def load(path: str | Path) -> Vectors:
+    """The vectors in a file that ``bindery embed`` wrote, ``.npz`` or ``.parquet``, in its form.
+
+    Raises UnknownFile where there is none, and InvalidValue for one that does not hold vectors.
+    """
+    path = Path(path)
+    read = _READERS.get(path.suffix.lower())
+    if read is None:
+        raise InvalidValue(
+            f"{str(path)!r} is no file of vectors by its name.",
+            remedy=f"Files end in {' or '.join(_READERS)}.",
+        )
+    if not path.is_file():
+        raise UnknownFile(f"There is no file {str(path)!r}.", remedy="Check the path.")
+    return read(path).decoded()
+
+
+def _read_npz(path: Path) -> Coded:
+    try:
+        # Opened here: NumPy leaves a broken file open.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            form, dimensions = _described(str(arrays["metadata"]))
+            scales = arrays.get("scales")
+            return Coded(form, dimensions, arrays["vectors"], arrays["offsets"], scales)
+    except (OSError, EOFError, KeyError, ValueError, zlib.error, BadZipFile, InvalidValue) as error:
+        raise _no_vectors(path, error) from error
+
+
+def _read_parquet(path: Path) -> Coded:
+    try:
+        _check_ends(path)
+        table = read_parquet(path)
+        form, dimensions = _described(table.schema.metadata_str["bindery"])
+        parts = [_columns(batch, form, dimensions) for batch in table]
+    except (KeyboardInterrupt, SystemExit, MemoryError):
+        raise
+    except BaseException as error:  # the reader panics on some broken files: no Exception
+        raise _no_vectors(path, error) from error
+    return joined(parts, form, dimensions)
+
+
+def _check_ends(path: Path) -> None:
+    """Raise InvalidValue for a file that was cut short; the reader would panic on it."""
+    with path.open("rb") as file:
+        first = file.read(len(_PARQUET))
+        file.seek(max(0, path.stat().st_size - len(_PARQUET)))
+        if not first == file.read() == _PARQUET:
+            raise InvalidValue("it is no Parquet file, or a part of one")
+
+
+def _columns(batch: RecordBatch, form: Form, dimensions: int) -> Coded:
+    """The vectors of one batch of rows; batches are small enough for their 32-bit offsets."""
+    vectors = batch["embedding"]
+    scales = batch["scales"] if form is Form.INT8 else None
+    offsets = np.arange(len(vectors) + 1, dtype=np.int64)
+    item = vectors.type.value_type
+    if item is not None and DataType.is_list(item):  # a list of vectors for each text
+        offsets = _numbers(list_offsets(vectors)).astype(np.int64)
+        vectors = list_flatten(vectors)
+        scales = None if scales is None else list_flatten(scales)
+    columns = form.columns(dimensions)
+    if (np.diff(_numbers(list_offsets(vectors))) != columns).any():
+        raise InvalidValue(f"A vector does not have {columns} numbers.")
+    values = _numbers(list_flatten(vectors)).reshape(-1, columns)
+    return Coded(form, dimensions, values, offsets, None if scales is None else _numbers(scales))
+
+
+def _numbers(array: Any) -> Values:  # noqa: ANN401 - arro3's functions are typed too widely
+    return np.asarray(array)
+
+
+def _described(metadata: str) -> tuple[Form, int]:
+    """The form and the dimensions; files of version 0.1.0 name no form."""
+    about: Mapping[str, Any] = orjson.loads(metadata)
+    return Form(about.get("form", Form.FLOAT32)), int(about["dimensions"])
+
+
+def _no_vectors(path: Path, error: BaseException) -> InvalidValue:
+    return InvalidValue(
+        f"{str(path)!r} holds no vectors that Bindery wrote: {error}.",
+        remedy="Write it anew with bindery embed.",
+    )
+
+
+_READERS: Mapping[str, Callable[[Path], Coded]] = {".npz": _read_npz, ".parquet": _read_parquet}
