@@ -14,8 +14,8 @@ from types import FrameType
 
 import numpy as np
 
-from bindery.encoders.scheduling import Body, Scheduler, Vectors
-from bindery.encoders.ticket import Ticket
+from bindery.encoders.pending import Cancellation
+from bindery.encoders.scheduling import BatchRunner, Scheduler, Vectors
 from bindery.encoders.tokeniser import Tokens
 from bindery.engines import Precision
 from bindery.errors import Abandoned, EngineError, TextFailed
@@ -192,7 +192,7 @@ class Storm:
 
     def __post_init__(self) -> None:
         self.engine = FaultyEngine(share=0.05, seed=self.seed, longest_s=3 * self.hang_s)
-        self.scheduler = Scheduler(Body(self.engine, WIDTH), hang_s=self.hang_s)
+        self.scheduler = Scheduler(BatchRunner(self.engine, WIDTH), hang_s=self.hang_s)
         self._numbers = iter(range(FIRST_NUMBER, 10**9, 200))
         self._lock = threading.Lock()
         self._hangs_left = self.hangs
@@ -212,13 +212,13 @@ class Storm:
         while self.engine.runs < self.batches and not self.wrong:
             count = chance.choice((1, 1, 2, 3, 8, 40))
             texts = [self._text(chance) for _ in range(count)]
-            ticket = Ticket()
-            future = self.scheduler.submit(texts, ends, ticket)
+            cancellation = Cancellation()
+            future = self.scheduler.submit(texts, ends, cancellation)
             if chance.random() < 0.02:
-                ticket.cancel()
+                cancellation.cancel()
             error = future.exception(60)
             answer = None if error else future.result()
-            if problem := self._problem(texts, answer, error, left=ticket.is_cancelled):
+            if problem := self._problem(texts, answer, error, left=cancellation.is_cancelled):
                 self.wrong.append(problem)
 
     def _text(self, chance: random.Random) -> Tokens:

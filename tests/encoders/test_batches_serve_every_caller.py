@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bindery.encoders.scheduling import Body, Scheduler, Vectors, padded_length
+from bindery.encoders.scheduling import BatchRunner, Scheduler, Vectors, padded_length
 from bindery.encoders.scheduling.padding import _SHORTEST, batch_size
 from bindery.encoders.tokeniser import Tokens
 from bindery.engines import Precision
@@ -78,7 +78,7 @@ class Machine:
 
 
 def scheduler(machine: Machine, **options: object) -> Scheduler:
-    return Scheduler(Body(machine, 1), **options)  # type: ignore[arg-type]
+    return Scheduler(BatchRunner(machine, 1), **options)  # type: ignore[arg-type]
 
 
 def numbers(answer: list[Vectors]) -> list[int]:

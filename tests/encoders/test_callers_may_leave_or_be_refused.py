@@ -1,4 +1,4 @@
-"""Tickets that are cancelled or run out, and a queue that is full."""
+"""Requests that are cancelled or run out, and a queue that is full."""
 
 import threading
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from tests.encoders.test_batches_serve_every_caller import (
 )
 
 from bindery.encoders.figures import EncoderFigures
-from bindery.encoders.ticket import Ticket
+from bindery.encoders.pending import Cancellation
 from bindery.errors import Abandoned, DeadlineExceeded, Overloaded
 
 
@@ -28,11 +28,11 @@ def machine() -> Iterator[Machine]:
 
 def test_who_leaves_is_told_at_once_and_its_texts_never_run(machine: Machine) -> None:
     line = Line(machine)
-    ticket = Ticket()
-    gone = line.scheduler.submit([text(10 + n, 100) for n in range(9)], vectors, ticket)
+    cancellation = Cancellation()
+    gone = line.scheduler.submit([text(10 + n, 100) for n in range(9)], vectors, cancellation)
     stays = line.call(text(31, 100), text(32, 100))
 
-    ticket.cancel()
+    cancellation.cancel()
 
     with pytest.raises(Abandoned):  # although the worker is still at its first text
         gone.result(30)
@@ -43,11 +43,11 @@ def test_who_leaves_is_told_at_once_and_its_texts_never_run(machine: Machine) ->
 
 def test_who_leaves_during_its_batch_is_told_at_once(machine: Machine) -> None:
     queue = scheduler(machine)
-    ticket = Ticket()
-    gone = queue.submit([text(1, 300)], vectors, ticket)
+    cancellation = Cancellation()
+    gone = queue.submit([text(1, 300)], vectors, cancellation)
     assert machine.busy.wait(30)
 
-    ticket.cancel()
+    cancellation.cancel()
 
     with pytest.raises(Abandoned):
         gone.result(30)
@@ -58,13 +58,13 @@ def test_who_leaves_during_its_batch_is_told_at_once(machine: Machine) -> None:
 
 def test_who_has_left_is_not_even_let_in(machine: Machine) -> None:
     queue = scheduler(machine)
-    left = Ticket()
+    left = Cancellation()
     left.cancel()
 
     with pytest.raises(Abandoned):
         queue.submit([text(1, 3)], vectors, left)
     with pytest.raises(DeadlineExceeded):
-        queue.submit([text(1, 3)], vectors, Ticket.within(0))
+        queue.submit([text(1, 3)], vectors, Cancellation.within(0))
     queue.close()
     assert not machine.batches
 
@@ -72,9 +72,9 @@ def test_who_has_left_is_not_even_let_in(machine: Machine) -> None:
 def test_a_deadline_passes_although_every_worker_is_busy(machine: Machine) -> None:
     line = Line(machine)
     late = line.scheduler.submit(
-        [text(10 + n, 100) for n in range(9)], vectors, Ticket.within(0.05)
+        [text(10 + n, 100) for n in range(9)], vectors, Cancellation.within(0.05)
     )
-    in_time = line.scheduler.submit([text(21, 100)], vectors, Ticket.within(60))
+    in_time = line.scheduler.submit([text(21, 100)], vectors, Cancellation.within(60))
 
     with pytest.raises(DeadlineExceeded):
         late.result(30)
@@ -86,9 +86,9 @@ def test_a_deadline_passes_although_every_worker_is_busy(machine: Machine) -> No
 
 def test_what_has_begun_by_its_deadline_is_finished(machine: Machine) -> None:
     queue = scheduler(machine)
-    asked = queue.submit([text(1, 300)], vectors, Ticket.within(0.05))
+    asked = queue.submit([text(1, 300)], vectors, Cancellation.within(0.05))
     assert machine.busy.wait(30)
-    other = queue.submit([text(2, 300)], vectors, Ticket.within(0.05))
+    other = queue.submit([text(2, 300)], vectors, Cancellation.within(0.05))
 
     with pytest.raises(DeadlineExceeded):
         other.result(30)
@@ -175,9 +175,9 @@ def test_many_come_and_go_at_once(machine: Machine) -> None:
 
     def come_and_go() -> None:
         for number in range(60):
-            ticket = Ticket()
-            asked = queue.submit([text(5, 100)] * (number % 5 + 1), vectors, ticket)
-            ticket.cancel()
+            cancellation = Cancellation()
+            asked = queue.submit([text(5, 100)] * (number % 5 + 1), vectors, cancellation)
+            cancellation.cancel()
             error = asked.exception(30)
             outcomes.append("answered" if error is None else type(error).__name__)
 

@@ -21,7 +21,7 @@ from tests.encoders.faults import (
     too_wide,
 )
 
-from bindery.encoders.scheduling import Body, Scheduler
+from bindery.encoders.scheduling import BatchRunner, Scheduler
 from bindery.errors import EngineError, TextFailed
 
 GOOD = [text(FIRST_NUMBER, 90), text(FIRST_NUMBER, 20), text(FIRST_NUMBER, 9)]
@@ -46,7 +46,7 @@ def engine() -> Iterator[FaultyEngine]:
 @pytest.fixture
 def scheduler(engine: FaultyEngine) -> Iterator[Scheduler]:
     before = set(threading.enumerate())
-    scheduler = Scheduler(Body(engine, WIDTH), hang_s=HANG_S)
+    scheduler = Scheduler(BatchRunner(engine, WIDTH), hang_s=HANG_S)
     yield scheduler
     engine.released.set()
     scheduler.close()
@@ -84,7 +84,7 @@ def test_hidden_states_of_another_shape_are_an_error(
     """Even where all that is looked at would be there."""
     right = engine.hidden_states
     engine.hidden_states = lambda ids, mask: fault(right(ids, mask))  # type: ignore[method-assign]
-    scheduler = Scheduler(Body(engine, WIDTH))
+    scheduler = Scheduler(BatchRunner(engine, WIDTH))
 
     with pytest.raises(EngineError, match=r"states of shape \(.*\) came, not \(.*, 3\)"):
         scheduler.submit(GOOD, lambda hidden, mask, texts: [(np.zeros(1),)] * len(texts)).result(30)
@@ -201,7 +201,7 @@ def test_threads_are_not_lost_without_end(scheduler: Scheduler, engine: FaultyEn
 
 
 def test_closing_waits_for_no_worker_that_hangs(engine: FaultyEngine) -> None:
-    scheduler = Scheduler(Body(engine, WIDTH), hang_s=HANG_S)
+    scheduler = Scheduler(BatchRunner(engine, WIDTH), hang_s=HANG_S)
     engine.hanging = True
     asked = scheduler.submit(GOOD, ends)
     until(lambda: engine.faults["hung"])

@@ -8,9 +8,9 @@ from tests.encoders.fault_server import FaultServer, silent, vectors_of
 from tests.encoders.remote_rows import KEY, bounded, entry
 from tests.encoders.test_batches_serve_every_caller import until
 
+from bindery.encoders.pending import Cancellation
 from bindery.encoders.remote import load_remote
 from bindery.encoders.request import EncodeRequest
-from bindery.encoders.ticket import Ticket
 from bindery.errors import Abandoned, DeadlineExceeded, InvalidValue
 from bindery.models.endpoint import Vendor
 from bindery.types import Truncate
@@ -41,10 +41,10 @@ def test_nothing_is_waited_for_until_the_result_is(server: FaultServer) -> None:
 def test_who_leaves_is_told_at_once(server: FaultServer) -> None:
     encoder = bounded(entry(server), texts_per_request=1, requests_at_once=1)
     server.script.append(silent)
-    ticket = Ticket()
-    pending = encoder.submit(ASKED, ticket)
+    cancellation = Cancellation()
+    pending = encoder.submit(ASKED, cancellation)
 
-    ticket.cancel()
+    cancellation.cancel()
 
     with pytest.raises(Abandoned):  # although the vendor has not answered
         pending.result()
@@ -54,13 +54,13 @@ def test_who_leaves_is_told_at_once(server: FaultServer) -> None:
 
 def test_a_request_that_is_over_is_not_sent(server: FaultServer) -> None:
     encoder = load_remote(entry(server), KEY)
-    left = Ticket()
+    left = Cancellation()
     left.cancel()
 
     with pytest.raises(Abandoned):
         encoder.submit(ASKED, left)
     with pytest.raises(DeadlineExceeded):
-        encoder.submit(ASKED, Ticket.within(0))
+        encoder.submit(ASKED, Cancellation.within(0))
     encoder.close()
     assert not server.seen
 

@@ -35,9 +35,9 @@ def other(*_: object) -> list[Vectors]:
     return []
 
 
-def call(*lengths: int, finish: object = one, deadline: float | None = None) -> Call:
+def call(*lengths: int, readout: object = one, deadline: float | None = None) -> Call:
     texts = [Tokens(np.zeros(length, np.int32), 0, 0, (0, length)) for length in lengths]
-    return Call(texts, finish, deadline=deadline)  # type: ignore[arg-type]
+    return Call(texts, readout, deadline=deadline)  # type: ignore[arg-type]
 
 
 def made_of(text: Text) -> Vectors:
@@ -71,14 +71,14 @@ class Callers(RuleBasedStateMachine):
     @rule(
         lengths=st.lists(st.integers(1, 70), min_size=1, max_size=24),
         poison=st.sets(st.integers(0, 23), max_size=3),
-        finish=st.sampled_from([one, other]),
+        readout=st.sampled_from([one, other]),
         timeout=st.none() | st.integers(1, 9),
     )
     def come(
-        self, lengths: list[int], poison: set[int], finish: object, timeout: int | None
+        self, lengths: list[int], poison: set[int], readout: object, timeout: int | None
     ) -> None:
         deadline = None if timeout is None else self.now + timeout
-        new = call(*lengths, finish=finish, deadline=deadline)
+        new = call(*lengths, readout=readout, deadline=deadline)
         was_full = self.queue.waiting_tokens >= MOST
         assert self.queue.is_full == was_full
         if was_full:
@@ -190,7 +190,7 @@ class Callers(RuleBasedStateMachine):
     def check(self, batch: Batch) -> None:
         assert batch.texts
         assert not any(text.call.is_over for text in batch.texts), "nobody waits for it"
-        assert {text.call.finish for text in batch.texts} == {batch.finish}
+        assert {text.call.readout for text in batch.texts} == {batch.readout}
         assert {padded_length(len(text.tokens)) for text in batch.texts} == {batch.length}
         assert len(batch.texts) <= batch_size(batch.length, 10_000, BATCH)
 
@@ -282,7 +282,7 @@ TestCallers = Callers.TestCase
 def test_nobody_waits_for_ever_behind_those_who_come_later(
     lengths: list[int], arriving: int, there: int
 ) -> None:
-    """Each batch one more call of the same lane joins, and would be served first for ever."""
+    """Each batch one more call of the same queue joins, and would be served first for ever."""
     queue = Queue(batch_tokens=BATCH)
     for _ in range(there):
         queue.admit(call(arriving))

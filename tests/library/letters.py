@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from bindery.encoders.base import UNKNOWN, Encoded
-from bindery.encoders.pending import Pending
+from bindery.encoders.pending import Cancellation, Pending
 from bindery.encoders.request import EncodeRequest
-from bindery.encoders.ticket import Ticket
 from bindery.errors import TextFailed, TextTooLong
 from bindery.models.card import Family, ModelCard, Pooling
 from bindery.types import Truncate
@@ -48,8 +47,10 @@ class Letters:
     bad: set[str] = field(default_factory=set)
     ran: Counter = field(default_factory=Counter)
 
-    def submit(self, request: EncodeRequest, ticket: Ticket | None = None) -> Pending[Encoded]:
-        (ticket or Ticket()).check()
+    def submit(
+        self, request: EncodeRequest, cancellation: Cancellation | None = None
+    ) -> Pending[Encoded]:
+        (cancellation or Cancellation()).check()
         texts = request.texts
         too_long = [place for place, text in enumerate(texts) if len(text) > WINDOW]
         if too_long and request.truncate is Truncate.ERROR:

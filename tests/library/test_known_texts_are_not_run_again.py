@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 from tests.library.letters import KINDS, WINDOW, Letters, card
 
 from bindery.encoders.base import Encoded
-from bindery.encoders.pending import Pending
+from bindery.encoders.pending import Cancellation, Pending
 from bindery.encoders.request import EncodeRequest
-from bindery.encoders.ticket import Ticket
 from bindery.errors import Abandoned, BinderyError, InvalidValue, TextFailed, TextTooLong
 from bindery.library.cache import VectorCache
 from bindery.types import Truncate
@@ -215,14 +214,16 @@ def test_what_is_no_text_is_refused_as_without_a_cache(wrong: dict) -> None:
 
 
 class Slow(Letters):
-    """Answers when it is told to, or as the ticket is cancelled."""
+    """Answers when it is told to, or as the cancellation is cancelled."""
 
-    def submit(self, request: EncodeRequest, ticket: Ticket | None = None) -> Pending[Encoded]:
-        given = super().submit(request, ticket)
+    def submit(
+        self, request: EncodeRequest, cancellation: Cancellation | None = None
+    ) -> Pending[Encoded]:
+        given = super().submit(request, cancellation)
         release: Future[None] = Future()
         self.release = release
-        if ticket is not None:
-            ticket.when_cancelled(lambda: release.set_exception(Abandoned("It has left.")))
+        if cancellation is not None:
+            cancellation.when_cancelled(lambda: release.set_exception(Abandoned("It has left.")))
         return Pending(release, lambda _: given.result())
 
 
@@ -246,13 +247,15 @@ def test_who_asks_the_same_at_the_same_time_waits_for_the_first() -> None:
 
 
 def test_who_waited_for_one_that_left_runs_once_more() -> None:
-    model, cache, ticket = Slow(), VectorCache(capacity_bytes=LARGE), Ticket()
-    request, gone = EncodeRequest(["same"], "query"), Ticket()
-    first = cache.submit(model, request, ticket)
-    left, *others = [cache.submit(model, request, one) for one in (gone, None, Ticket(), None)]
+    model, cache, cancellation = Slow(), VectorCache(capacity_bytes=LARGE), Cancellation()
+    request, gone = EncodeRequest(["same"], "query"), Cancellation()
+    first = cache.submit(model, request, cancellation)
+    left, *others = [
+        cache.submit(model, request, one) for one in (gone, None, Cancellation(), None)
+    ]
     gone.cancel()
 
-    ticket.cancel()
+    cancellation.cancel()
 
     for one in (first, left):
         with pytest.raises(Abandoned):
@@ -281,7 +284,7 @@ def test_a_text_that_fails_fails_for_all_who_asked_for_it() -> None:
 
 def test_a_refusal_is_the_first_callers_own() -> None:
     cache, request = VectorCache(capacity_bytes=LARGE), EncodeRequest(["same"], "query")
-    over = Ticket()
+    over = Cancellation()
     over.cancel()
     for _ in range(2):
         with pytest.raises(Abandoned):

@@ -13,8 +13,8 @@ from tests.encoders.fault_server import FaultServer
 from tests.encoders.remote_rows import KEY, entry
 from tests.library.letters import Letters
 
+from bindery.encoders.pending import Cancellation
 from bindery.encoders.request import EncodeRequest
-from bindery.encoders.ticket import Ticket
 from bindery.engines import Precision
 from bindery.engines.footprint import footprint
 from bindery.errors import (
@@ -163,7 +163,7 @@ def test_what_was_handed_out_stays_loaded(home, opened) -> None:
     kept = library.encoder("first")
     with library.lend("second") as second:
         with pytest.raises(DeadlineExceeded):
-            library.embed("late", TEXTS, "document", ticket=Ticket.within(0.05))
+            library.embed("late", TEXTS, "document", cancellation=Cancellation.within(0.05))
         assert len(second.encode(TEXTS, "document")) == len(TEXTS)
 
     library.load("late")
@@ -186,18 +186,21 @@ def test_a_model_beyond_the_budget_is_refused_and_says_so(home, opened) -> None:
 
 def test_an_error_gives_the_model_back(home, opened) -> None:
     library = open_library(home, opened, memory_budget_bytes=BYTES)
-    cancelled = Ticket()
+    cancelled = Cancellation()
     cancelled.cancel()
     wrong = [
         ({"role": "nonsense"}, InvalidValue),
         ({"rotation": "nowhere"}, BinderyError),
         ({"truncate": Truncate.ERROR, "texts": ["word " * 999]}, TextTooLong),
-        ({"ticket": cancelled}, Abandoned),
+        ({"cancellation": cancelled}, Abandoned),
     ]
     for arguments, error in wrong:
         with pytest.raises(error):
             library.embed("first", **({"texts": TEXTS, "role": "document"} | arguments))
-    for arguments, error in (({"top_n": 0}, InvalidValue), ({"ticket": cancelled}, Abandoned)):
+    for arguments, error in (
+        ({"top_n": 0}, InvalidValue),
+        ({"cancellation": cancelled}, Abandoned),
+    ):
         with pytest.raises(error):
             library.rerank("first", "paper", TEXTS, **arguments)
 

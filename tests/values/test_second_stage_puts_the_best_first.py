@@ -13,9 +13,8 @@ from tests.values.strategies import embeddings, pairs, patient
 
 from bindery.encoders.base import Encoded, Encoder, TokenVectors
 from bindery.encoders.loading import load_encoder
-from bindery.encoders.pending import Pending
+from bindery.encoders.pending import Cancellation, Pending
 from bindery.encoders.request import EncodeRequest
-from bindery.encoders.ticket import Ticket
 from bindery.errors import (
     Abandoned,
     DeadlineExceeded,
@@ -47,8 +46,10 @@ class Words:
         rows = [self._rows(text).sum(axis=0) + 1e-3 for text in texts]
         return Embeddings.dense(np.array(rows, dtype=np.float32).reshape(-1, WIDTH)).normalised()
 
-    def submit(self, request: EncodeRequest, ticket: Ticket | None = None) -> Pending[Encoded]:
-        (ticket or Ticket()).check()
+    def submit(
+        self, request: EncodeRequest, cancellation: Cancellation | None = None
+    ) -> Pending[Encoded]:
+        (cancellation or Cancellation()).check()
         used = self._used(request)
         encoded = Encoded(
             self.encode(request.texts, request.role), used, used * 0, tokens_billed=int(used.sum())
@@ -56,11 +57,11 @@ class Words:
         return Pending.done(encoded)
 
     def submit_tokens(
-        self, request: EncodeRequest, ticket: Ticket | None = None
+        self, request: EncodeRequest, cancellation: Cancellation | None = None
     ) -> Pending[TokenVectors]:
         if self.kind == "remote":
             raise UnsupportedModel("A remote model shows no tokens.")
-        (ticket or Ticket()).check()
+        (cancellation or Cancellation()).check()
         self.most_at_once = max(self.most_at_once, len(request.texts))
         tokens = Embeddings.ragged([self._rows(text) for text in request.texts], WIDTH)
         pooled = self.encode(request.texts, request.role) if self.kind == "dense" else None
@@ -226,25 +227,25 @@ def test_many_documents_are_scored_some_at_a_time() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_nothing_more_runs_for_a_caller_that_has_left(kind: str) -> None:
     documents = ["paper"] * 350
-    words, ticket = Words(kind), Ticket()
-    rerank_counted(words, "ink", documents, ticket=ticket)
+    words, cancellation = Words(kind), Cancellation()
+    rerank_counted(words, "ink", documents, cancellation=cancellation)
     ran: list[int] = []
 
     def leaving(text: str, rows: Callable[[str], np.ndarray] = words._rows) -> np.ndarray:
         ran.append(1)
         if len(ran) > 20:
-            ticket.cancel()
+            cancellation.cancel()
         return rows(text)
 
     words._rows = leaving
     if kind == "remote":  # the vendor has both by then
-        ticket.cancel()
+        cancellation.cancel()
     with pytest.raises(Abandoned):
-        rerank_counted(words, "ink", documents, ticket=ticket)
+        rerank_counted(words, "ink", documents, cancellation=cancellation)
 
     assert len(ran) < len(documents)
     with pytest.raises(DeadlineExceeded):
-        rerank_counted(Words(kind), "ink", documents, ticket=Ticket.within(0))
+        rerank_counted(Words(kind), "ink", documents, cancellation=Cancellation.within(0))
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -9,9 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from bindery.encoders.figures import EncoderFigures
-from bindery.encoders.pending import Pending
+from bindery.encoders.pending import Cancellation, Pending
 from bindery.encoders.request import EncodeRequest, SpansRequest
-from bindery.encoders.ticket import Ticket
 from bindery.errors import InvalidValue
 from bindery.models.card import ModelCard
 from bindery.types import Role, Truncate
@@ -104,20 +103,23 @@ class Encoder(Protocol):
         """Why it does not answer just now; None when it does."""
         ...
 
-    def submit(self, request: EncodeRequest, ticket: Ticket | None = None) -> Pending[Encoded]:
+    def submit(
+        self, request: EncodeRequest, cancellation: Cancellation | None = None
+    ) -> Pending[Encoded]:
         """Line the texts up, and return without waiting for their vectors.
 
         Raises InvalidValue for a role, dimensions, titles or a ``truncate`` that the model does not
         take and for what is not text; TextTooLong, before anything runs, where a text is longer
         than the window and the request forbids cutting; Overloaded where no more may wait;
-        Abandoned and DeadlineExceeded where the ticket is over; EngineError while the engine fails
-        on everything. The value raises TextFailed for texts that the engine fails on, Abandoned
-        once the ticket is cancelled, and DeadlineExceeded once it has run out before they began.
+        Abandoned and DeadlineExceeded if it is already cancelled or too late; EngineError while
+        the engine fails on everything. The value raises TextFailed for texts that the engine
+        fails on, Abandoned once it is cancelled, and DeadlineExceeded if the deadline passed
+        before they began.
         """
         ...
 
     def submit_tokens(
-        self, request: EncodeRequest, ticket: Ticket | None = None
+        self, request: EncodeRequest, cancellation: Cancellation | None = None
     ) -> Pending[TokenVectors]:
         """The same for a vector for each token. Raises InvalidValue where dimensions are asked for.
 
@@ -125,7 +127,9 @@ class Encoder(Protocol):
         """
         ...
 
-    def submit_spans(self, request: SpansRequest, ticket: Ticket | None = None) -> Pending[Encoded]:
+    def submit_spans(
+        self, request: SpansRequest, cancellation: Cancellation | None = None
+    ) -> Pending[Encoded]:
         """The same for spans of longer texts, in order, each read with what stands around it.
 
         See :mod:`bindery.encoders.spans`; ``tokens_used`` counts the tokens that a span is pooled
@@ -210,12 +214,14 @@ class Blocking(ABC):
     """The calls that wait, for an encoder that has those that do not."""
 
     @abstractmethod
-    def submit(self, request: EncodeRequest, ticket: Ticket | None = None) -> Pending[Encoded]:
+    def submit(
+        self, request: EncodeRequest, cancellation: Cancellation | None = None
+    ) -> Pending[Encoded]:
         """See Encoder."""
 
     @abstractmethod
     def submit_tokens(
-        self, request: EncodeRequest, ticket: Ticket | None = None
+        self, request: EncodeRequest, cancellation: Cancellation | None = None
     ) -> Pending[TokenVectors]:
         """See Encoder."""
 
@@ -261,12 +267,12 @@ class Blocking(ABC):
 
 
 def _result(
-    submit: Callable[[EncodeRequest, Ticket | None], Pending[_T]], request: EncodeRequest
+    submit: Callable[[EncodeRequest, Cancellation | None], Pending[_T]], request: EncodeRequest
 ) -> _T:
-    ticket = Ticket()
+    cancellation = Cancellation()
     try:
-        return submit(request, ticket).result()
+        return submit(request, cancellation).result()
     except BaseException:
         # Somebody at a keyboard interrupts: what has not run yet shall not.
-        ticket.cancel()
+        cancellation.cancel()
         raise

@@ -17,12 +17,11 @@ from bindery.encoders.checks import (
 )
 from bindery.encoders.head import Head, layer_normalised, normalised
 from bindery.encoders.local import LocalEncoder, counts
-from bindery.encoders.pending import Pending
+from bindery.encoders.pending import Cancellation, Pending
 from bindery.encoders.pooling import pool
 from bindery.encoders.request import EncodeRequest, SpansRequest
 from bindery.encoders.scheduling import Ids, Vectors
 from bindery.encoders.spans import means, sums, windows_of
-from bindery.encoders.ticket import Ticket
 from bindery.encoders.tokeniser import Tokeniser, Tokens
 from bindery.engines import Engine
 from bindery.models.card import BeforeCut, Pooling
@@ -56,24 +55,26 @@ class DenseEncoder(LocalEncoder):
             quick_length=_quick_length,
         )
 
-    def submit(self, request: EncodeRequest, ticket: Ticket | None = None) -> Pending[Encoded]:
+    def submit(
+        self, request: EncodeRequest, cancellation: Cancellation | None = None
+    ) -> Pending[Encoded]:
         """See Encoder. The full length is no cut: it gives what None gives."""
         dimensions = request.dimensions
         check_dimensions(self._card, dimensions, any_dimensions=request.any_dimensions)
-        tokens = self._tokens(request, ticket)
+        tokens = self._tokens(request, cancellation)
 
         def finished(found: list[Vectors]) -> Encoded:
             embeddings = self._dense([vector for (vector,) in found])
             return Encoded(self._cut(embeddings, dimensions), *counts(tokens))
 
-        return self._run(tokens, self._finish.vectors, ticket).then(finished)
+        return self._run(tokens, self._finish.vectors, cancellation).then(finished)
 
     def submit_tokens(
-        self, request: EncodeRequest, ticket: Ticket | None = None
+        self, request: EncodeRequest, cancellation: Cancellation | None = None
     ) -> Pending[TokenVectors]:
         """See Encoder. The tokens are the body's last hidden states, before pooling and head."""
         check_no_dimensions(request)
-        tokens = self._tokens(request, ticket)
+        tokens = self._tokens(request, cancellation)
 
         def finished(found: list[Vectors]) -> TokenVectors:
             return TokenVectors(
@@ -82,16 +83,18 @@ class DenseEncoder(LocalEncoder):
                 *counts(tokens),
             )
 
-        return self._run(tokens, self._finish.token_vectors, ticket).then(finished)
+        return self._run(tokens, self._finish.token_vectors, cancellation).then(finished)
 
-    def submit_spans(self, request: SpansRequest, ticket: Ticket | None = None) -> Pending[Encoded]:
+    def submit_spans(
+        self, request: SpansRequest, cancellation: Cancellation | None = None
+    ) -> Pending[Encoded]:
         """See Encoder."""
         if self._card.pooling != (Pooling.MEAN,):
             kinds = " and ".join(self._card.pooling)
             refuse_spans(self._card, f"pools a text by {kinds}, not by mean")
         check_dimensions(self._card, request.dimensions, any_dimensions=request.any_dimensions)
         check_texts([spanned.text for spanned in request.texts])
-        self._scheduler.check(ticket)
+        self._scheduler.check(cancellation)
         windows = windows_of(
             self._only_tokeniser,
             request.texts,
@@ -110,7 +113,7 @@ class DenseEncoder(LocalEncoder):
                 tokens_billed=sum(map(len, windows)),
             )
 
-        return self._run(windows, sums, ticket).then(finished)
+        return self._run(windows, sums, cancellation).then(finished)
 
     def _tokeniser(self, role: Role) -> Tokeniser:
         del role

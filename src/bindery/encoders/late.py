@@ -16,10 +16,9 @@ from bindery.encoders.checks import (
 from bindery.encoders.head import Head
 from bindery.encoders.local import LocalEncoder, counts
 from bindery.encoders.marking import Marking
-from bindery.encoders.pending import Pending
+from bindery.encoders.pending import Cancellation, Pending
 from bindery.encoders.request import EncodeRequest, SpansRequest
 from bindery.encoders.scheduling import Ids, Vectors
-from bindery.encoders.ticket import Ticket
 from bindery.encoders.token_pooling import check_factor, pool_tokens
 from bindery.encoders.tokeniser import Tokeniser, Tokens
 from bindery.engines import Engine
@@ -62,7 +61,9 @@ class LateEncoder(LocalEncoder):
             attends_to_expansion=late.attends_to_expansion,
         )
 
-    def submit(self, request: EncodeRequest, ticket: Ticket | None = None) -> Pending[Encoded]:
+    def submit(
+        self, request: EncodeRequest, cancellation: Cancellation | None = None
+    ) -> Pending[Encoded]:
         """See Encoder: one row for each token that the role keeps.
 
         What queries are filled up with does not count as used.
@@ -76,24 +77,26 @@ class LateEncoder(LocalEncoder):
                 embeddings = embeddings.cut(dimensions)
             return Encoded(embeddings, tokens_used=found.tokens_used, tokens_cut=found.tokens_cut)
 
-        return self.submit_tokens(replace(request, dimensions=None), ticket).then(finished)
+        return self.submit_tokens(replace(request, dimensions=None), cancellation).then(finished)
 
     def submit_tokens(
-        self, request: EncodeRequest, ticket: Ticket | None = None
+        self, request: EncodeRequest, cancellation: Cancellation | None = None
     ) -> Pending[TokenVectors]:
         """See Encoder: the rows that :meth:`encode` gives, of full width."""
         check_no_dimensions(request)
-        tokens = self._tokens(request, ticket)
+        tokens = self._tokens(request, cancellation)
 
         def finished(found: list[Vectors]) -> TokenVectors:
             embeddings = self._kept([rows for (rows,) in found], tokens, request.role)
             return TokenVectors(embeddings, None, *counts(tokens))
 
-        return self._run(tokens, self._project, ticket).then(finished)
+        return self._run(tokens, self._project, cancellation).then(finished)
 
-    def submit_spans(self, request: SpansRequest, ticket: Ticket | None = None) -> Pending[Encoded]:
+    def submit_spans(
+        self, request: SpansRequest, cancellation: Cancellation | None = None
+    ) -> Pending[Encoded]:
         """See Encoder: several vectors for a span are nothing to pool."""
-        del request, ticket
+        del request, cancellation
         refuse_spans(self._card, "gives a vector for each token and never one for a text")
 
     def kept(self, tokens: Tokens, role: Role) -> npt.NDArray[np.bool_]:

@@ -10,10 +10,9 @@ import numpy.typing as npt
 from bindery.encoders.base import Blocking, Counts
 from bindery.encoders.checks import check_fits, check_texts, prompt_of
 from bindery.encoders.figures import EncoderFigures
-from bindery.encoders.pending import Pending
+from bindery.encoders.pending import Cancellation, Pending
 from bindery.encoders.request import EncodeRequest
-from bindery.encoders.scheduling import Body, Finish, Scheduler, Vectors, padded_length
-from bindery.encoders.ticket import Ticket
+from bindery.encoders.scheduling import BatchRunner, Readout, Scheduler, Vectors, padded_length
 from bindery.encoders.tokeniser import Tokeniser, Tokens
 from bindery.engines import Engine
 from bindery.models.card import ModelCard
@@ -24,7 +23,7 @@ class LocalEncoder(Blocking):
     """An encoder over an engine on this machine.
 
     ``width`` is that of the engine's hidden states; ``attends_to_expansion`` and ``quick_length``
-    are as :class:`Body` and :class:`Scheduler` have them.
+    are as :class:`BatchRunner` and :class:`Scheduler` have them.
     """
 
     def __init__(
@@ -39,7 +38,7 @@ class LocalEncoder(Blocking):
     ) -> None:
         self._card = card
         self._precision = engine.precision.value
-        body = Body(engine, width, attends_to_expansion=attends_to_expansion)
+        body = BatchRunner(engine, width, attends_to_expansion=attends_to_expansion)
         self._scheduler = Scheduler(body, queue_tokens=queue_tokens, quick_length=quick_length)
         # Nothing that runs holds a reference to the encoder, so dropping the last one ends it all.
         self._finaliser = weakref.finalize(self, self._scheduler.close)
@@ -102,9 +101,9 @@ class LocalEncoder(Blocking):
         """See Encoder."""
         self._finaliser()
 
-    def _tokens(self, request: EncodeRequest, ticket: Ticket | None) -> list[Tokens]:
+    def _tokens(self, request: EncodeRequest, cancellation: Cancellation | None) -> list[Tokens]:
         """The request's texts, unless it would be refused anyway."""
-        self._scheduler.check(ticket)
+        self._scheduler.check(cancellation)
         found = self._seen(request)
         if request.truncate is Truncate.ERROR:
             check_fits(self._card, found)
@@ -115,9 +114,9 @@ class LocalEncoder(Blocking):
         return self._tokenise(request)
 
     def _run(
-        self, tokens: Sequence[Tokens], finish: Finish, ticket: Ticket | None
+        self, tokens: Sequence[Tokens], finish: Readout, cancellation: Cancellation | None
     ) -> Pending[list[Vectors]]:
-        return Pending(self._scheduler.submit(tokens, finish, ticket), lambda found: found)
+        return Pending(self._scheduler.submit(tokens, finish, cancellation), lambda found: found)
 
     @abstractmethod
     def _tokeniser(self, role: Role) -> Tokeniser: ...

@@ -1,8 +1,12 @@
-"""What was asked for and is not there yet."""
+"""A result that is still being computed, and the means to give it up."""
 
+import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, Generic, TypeVar
+
+from bindery.errors import Abandoned, DeadlineExceeded
 
 _T = TypeVar("_T")
 _U = TypeVar("_U")
@@ -46,3 +50,52 @@ class Pending(Generic[_T]):
         The callback may run in a thread that others wait for, so it must be short.
         """
         self._future.add_done_callback(lambda _: callback())
+
+
+class Cancellation:
+    """Lets a caller cancel a request, or limit how long it may wait. Thread-safe.
+
+    ``deadline`` is a time of :func:`time.monotonic` in seconds; None means no limit. Work that has
+    not begun when the deadline passes, or when :meth:`cancel` is called, never runs.
+    """
+
+    def __init__(self, *, deadline: float | None = None) -> None:
+        self.deadline = deadline
+        self._lock = threading.Lock()
+        self._is_cancelled = False
+        self._callbacks: list[Callable[[], None]] = []
+
+    @classmethod
+    def within(cls, timeout_s: float) -> "Cancellation":
+        """With a deadline ``timeout_s`` seconds from now."""
+        return cls(deadline=time.monotonic() + timeout_s)
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether :meth:`cancel` was called."""
+        return self._is_cancelled
+
+    def cancel(self) -> None:
+        """Cancel the request. Calling it again changes nothing."""
+        with self._lock:
+            self._is_cancelled = True
+            callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            callback()
+
+    def when_cancelled(self, callback: Callable[[], None]) -> None:
+        """Call back in the thread that cancels; at once if the request is already cancelled."""
+        with self._lock:
+            if not self._is_cancelled:
+                self._callbacks.append(callback)
+                return
+        callback()
+
+    def check(self) -> None:
+        """Raise Abandoned if the request is cancelled, DeadlineExceeded if its time is up."""
+        if self._is_cancelled:
+            raise Abandoned("Nobody waits for this any more.")
+        if self.deadline is not None and time.monotonic() >= self.deadline:
+            raise DeadlineExceeded(
+                "The time for this request is up.", remedy="Try again later, or with fewer texts."
+            )

@@ -26,9 +26,8 @@ from bindery.encoders.checks import (
     refuse_spans,
 )
 from bindery.encoders.figures import EncoderFigures
-from bindery.encoders.pending import Pending
+from bindery.encoders.pending import Cancellation, Pending
 from bindery.encoders.request import EncodeRequest, SpansRequest
-from bindery.encoders.ticket import Ticket
 from bindery.encoders.vendors import DIALECTS
 from bindery.encoders.vendors.base import Ask, Dialect, Reply
 from bindery.encoders.vendors.client import Pace, Stop, VendorClient
@@ -97,7 +96,9 @@ class RemoteEncoder(Blocking):
         """See Encoder: whether the vendor answers is known when it is asked."""
         return None
 
-    def submit(self, request: EncodeRequest, ticket: Ticket | None = None) -> Pending[Encoded]:
+    def submit(
+        self, request: EncodeRequest, cancellation: Cancellation | None = None
+    ) -> Pending[Encoded]:
         """See Encoder; the value raises VendorError besides.
 
         Nothing is cut here, where the tokeniser is not. Of texts that are too long most vendors
@@ -111,8 +112,8 @@ class RemoteEncoder(Blocking):
         self._check_truncate(request.truncate)
         prompted = [prompt + text for prompt, text in zip(prompts, texts, strict=True)]
         self._check_empty(prompted)
-        ticket = ticket or Ticket()
-        ticket.check()
+        cancellation = cancellation or Cancellation()
+        cancellation.check()
 
         width = request.dimensions or self._card.dimensions
         # A model that knows several lengths is always told which: its own default may be another.
@@ -121,19 +122,21 @@ class RemoteEncoder(Blocking):
             Ask(prompted[batch], self._roles[request.role], told, batch.start)
             for batch in self._batches(prompted)
         ]
-        replies = _in_background(partial(self._ask_all, asks, width), ticket)
+        replies = _in_background(partial(self._ask_all, asks, width), cancellation)
         return Pending(replies, lambda found: self._encoded(found, width, len(texts)))
 
     def submit_tokens(
-        self, request: EncodeRequest, ticket: Ticket | None = None
+        self, request: EncodeRequest, cancellation: Cancellation | None = None
     ) -> Pending[TokenVectors]:
         """See Encoder: no vendor shows a token's vector."""
-        del request, ticket
+        del request, cancellation
         self._refuse_tokens("shows no vectors of single tokens")
 
-    def submit_spans(self, request: SpansRequest, ticket: Ticket | None = None) -> Pending[Encoded]:
+    def submit_spans(
+        self, request: SpansRequest, cancellation: Cancellation | None = None
+    ) -> Pending[Encoded]:
         """See Encoder: no vendor shows a token's vector."""
-        del request, ticket
+        del request, cancellation
         refuse_spans(self._card, "is remote and shows no vectors of single tokens")
 
     def figures(self) -> EncoderFigures | None:
@@ -216,9 +219,11 @@ class RemoteEncoder(Blocking):
         if texts:
             yield slice(first, len(texts))
 
-    def _ask_all(self, asks: Sequence[Ask], width: int, stop: Stop, ticket: Ticket) -> list[Reply]:
+    def _ask_all(
+        self, asks: Sequence[Ask], width: int, stop: Stop, cancellation: Cancellation
+    ) -> list[Reply]:
         def ask(one: Ask) -> Reply:
-            ticket.check()
+            cancellation.check()
             return self._client.embed(one, width, stop)
 
         if len(asks) <= 1:
@@ -237,14 +242,16 @@ class RemoteEncoder(Blocking):
         return [reply.result() for reply in replies]
 
 
-def _in_background(ask: Callable[[Stop, Ticket], list[Reply]], ticket: Ticket) -> "Future[Any]":
+def _in_background(
+    ask: Callable[[Stop, Cancellation], list[Reply]], cancellation: Cancellation
+) -> "Future[Any]":
     """Ask in a thread of its own, until the caller leaves."""
     answer: Future[Any] = Future()
     stop: Stop = Future()
 
     def run() -> None:
         try:
-            _finish(answer, ask(stop, ticket))
+            _finish(answer, ask(stop, cancellation))
         except BaseException as error:  # noqa: BLE001 (passed on to who waits, as executors do)
             _fail(answer, error)
 
@@ -253,7 +260,7 @@ def _in_background(ask: Callable[[Stop, Ticket], list[Reply]], ticket: Ticket) -
         _fail(answer, Abandoned("Nobody waits for this any more."))
 
     threading.Thread(target=run, name="bindery-remote", daemon=True).start()
-    ticket.when_cancelled(leave)
+    cancellation.when_cancelled(leave)
     return answer
 
 

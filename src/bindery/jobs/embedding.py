@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from bindery.encoders import Encoded, Encoder
-from bindery.encoders.pending import Pending
+from bindery.encoders.pending import Cancellation, Pending
 from bindery.encoders.request import EncodeRequest, SpannedText, SpansRequest
-from bindery.encoders.ticket import Ticket
 from bindery.errors import Overloaded, TextFailed
 from bindery.jobs.reading import Failed, Piece, Unchanged
 from bindery.jobs.recipe import Recipe
@@ -75,10 +74,10 @@ class Flight:
 class Model:
     """A library's model as a recipe uses it."""
 
-    def __init__(self, library: Library, recipe: Recipe, ticket: Ticket) -> None:
+    def __init__(self, library: Library, recipe: Recipe, cancellation: Cancellation) -> None:
         self._library = library
         self._recipe = recipe
-        self._ticket = ticket
+        self._cancellation = cancellation
 
     def start(
         self, batch: Batch, new: Sequence[bytes], *, when_full: Callable[[Overloaded], None]
@@ -93,7 +92,7 @@ class Model:
                     self._recipe.model,
                     request,
                     rotation=self._recipe.rotation,
-                    ticket=self._ticket,
+                    cancellation=self._cancellation,
                     # What a job makes is kept on disk; in the cache it would push queries out.
                     owner=None,
                 )

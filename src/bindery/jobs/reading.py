@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import Row
 
-from bindery.encoders.ticket import Ticket
+from bindery.encoders.pending import Cancellation
 from bindery.errors import (
     Abandoned,
     BinderyError,
@@ -134,7 +134,7 @@ class Reading:
         library: Library,
         database: Database,
         source: Source,
-        ticket: Ticket,
+        cancellation: Cancellation,
         threads: int,
     ) -> None:
         self.inbox: Inbox[Item] = Inbox(capacity=_WAITING_TOKENS, writers=threads)
@@ -148,7 +148,7 @@ class Reading:
         self._library = library
         self._database = database
         self._source = source
-        self._ticket = ticket
+        self._cancellation = cancellation
         self._threads = [
             threading.Thread(target=self._work, name=f"bindery-reading-{n}", daemon=True)
             for n in range(threads)
@@ -278,18 +278,18 @@ class Reading:
                     context=recipe.context,
                     parent_size=recipe.parent_size,
                     parse_timeout_s=timeout_s,
-                    ticket=self._ticket,
+                    cancellation=self._cancellation,
                     owner=recipe.owner,
                 )
             except Overloaded as error:  # only the strategy that embeds can meet it
-                if _waits(self._ticket, error.retry_after_s):
+                if _waits(self._cancellation, error.retry_after_s):
                     raise Abandoned("Nobody waits for this any more.") from error
 
 
-def _waits(ticket: Ticket, seconds: float) -> bool:
+def _waits(cancellation: Cancellation, seconds: float) -> bool:
     """Wait a while; whether the caller has left meanwhile."""
     left = threading.Event()
-    ticket.when_cancelled(left.set)
+    cancellation.when_cancelled(left.set)
     return left.wait(seconds)
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from bindery import documents
-from bindery.encoders.ticket import Ticket
+from bindery.encoders.pending import Cancellation
 from bindery.errors import (
     BinderyError,
     Overloaded,
@@ -70,15 +70,15 @@ class Run:
         self._source = source
         self._holder = holder
         self._when_changed = when_changed
-        self._ticket = Ticket()
-        self._model = Model(library, recipe, self._ticket)
+        self._cancellation = Cancellation()
+        self._model = Model(library, recipe, self._cancellation)
         self._failed: dict[int, BinderyError] = {}
         self._bad_texts: dict[bytes, TextFailed] = {}
         self.tally = Tally.resume([], {})
 
     def stop(self) -> None:
         """End the run soon, in order; the job goes on another time."""
-        self._ticket.cancel()
+        self._cancellation.cancel()
 
     def go(self) -> None:
         """Do what is left. Raises Abandoned where it was stopped, cancelled or taken away."""
@@ -134,15 +134,15 @@ class Run:
             library=self._library,
             database=self._database,
             source=self._source,
-            ticket=self._ticket,
+            cancellation=self._cancellation,
             threads=min(READING_THREADS, len(files)),
         )
         try:
             reading.start()
-            self._ticket.when_cancelled(reading.inbox.wake)
+            self._cancellation.when_cancelled(reading.inbox.wake)
             self._work(reading)
         except BaseException:  # also Ctrl-C; it goes on once the attempts are taken back
-            self._ticket.cancel()
+            self._cancellation.cancel()
             reading.stop()
             self._take_back(reading)
             raise
@@ -153,7 +153,7 @@ class Run:
         flight: Flight | None = None
         batch = Batch()
         while True:
-            self._ticket.check()
+            self._cancellation.check()
             stage = reading.stage if flight is None else Stage.EMBEDDING
             self.tally = replace(self.tally, stage=stage)
             self._fill(batch, reading)
@@ -248,7 +248,7 @@ class Run:
         """Let the model's queue empty itself; a run that is stopped ends here."""
         until = time.monotonic() + min(full.retry_after_s, _LONGEST_WAIT_S)
         while time.monotonic() < until:
-            self._ticket.check()
+            self._cancellation.check()
             time.sleep(_WAIT_S)
 
     def _take_back(self, reading: Reading) -> None:

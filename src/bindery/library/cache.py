@@ -14,9 +14,8 @@ import numpy as np
 from bindery.encoders import Encoded, Encoder
 from bindery.encoders.base import UNKNOWN
 from bindery.encoders.checks import check_dimensions, check_texts, check_titles
-from bindery.encoders.pending import Pending
+from bindery.encoders.pending import Cancellation, Pending
 from bindery.encoders.request import EncodeRequest
-from bindery.encoders.ticket import Ticket
 from bindery.errors import BinderyError, InputError, InvalidValue, TextFailed
 from bindery.vectors.embeddings import Embeddings
 
@@ -99,7 +98,7 @@ class VectorCache:
         self,
         encoder: Encoder,
         request: EncodeRequest,
-        ticket: Ticket | None = None,
+        cancellation: Cancellation | None = None,
         *,
         owner: str = "",
     ) -> Pending[Encoded]:
@@ -109,7 +108,7 @@ class VectorCache:
         what the encoder does.
         """
         if not self._capacity_bytes or not len(request.texts):
-            return encoder.submit(request, ticket)
+            return encoder.submit(request, cancellation)
         card = encoder.card
         check_dimensions(card, request.dimensions, any_dimensions=request.any_dimensions)
         check_texts(request.texts)
@@ -120,16 +119,18 @@ class VectorCache:
             self._count(hits=len(texts.keys))
             return Pending[Encoded].done(_joined([texts.known[key] for key in texts.keys], width))
         if len(texts.keys) == 1:
-            return self._submit_one(lambda: encoder.submit(request, ticket), texts.keys[0], width)
+            return self._submit_one(
+                lambda: encoder.submit(request, cancellation), texts.keys[0], width
+            )
         self._count(hits=len(texts.keys) - len(texts.new), misses=len(texts.new))
         if len(texts.new) < len(texts.keys):
-            return self._submit_new(encoder, request, ticket, texts)
+            return self._submit_new(encoder, request, cancellation, texts)
 
         def keep(encoded: Encoded) -> Encoded:
             self._keep(texts.keys, _split(encoded))
             return encoded
 
-        return encoder.submit(request, ticket).then(keep)
+        return encoder.submit(request, cancellation).then(keep)
 
     def _submit_one(self, submit: _Submit, key: bytes, width: int) -> Pending[Encoded]:
         """Run a single text, or wait for the caller that runs it just now.
@@ -192,14 +193,18 @@ class VectorCache:
             take(found)
 
     def _submit_new(
-        self, encoder: Encoder, request: EncodeRequest, ticket: Ticket | None, texts: _Texts
+        self,
+        encoder: Encoder,
+        request: EncodeRequest,
+        cancellation: Cancellation | None,
+        texts: _Texts,
     ) -> Pending[Encoded]:
         """Run what is new, and put it among what is known."""
         try:
-            running = encoder.submit(_only(request, texts.new.values()), ticket)
+            running = encoder.submit(_only(request, texts.new.values()), cancellation)
         except InputError:
             # It names a text by its place among the new ones; this names it as the caller does.
-            return encoder.submit(request, ticket)
+            return encoder.submit(request, cancellation)
 
         def finish(ran: Pending[Encoded]) -> Encoded:
             try:

@@ -11,16 +11,15 @@ from bindery.chunk_requests import chunks_request
 from bindery.encoders import Encoder
 from bindery.encoders.base import Encoded
 from bindery.encoders.figures import EncoderFigures
-from bindery.encoders.pending import Pending
+from bindery.encoders.pending import Cancellation, Pending
 from bindery.encoders.request import EncodeRequest, SpansRequest
-from bindery.encoders.ticket import Ticket
-from bindery.encoders.turning import turned
 from bindery.errors import ModelTooLarge
 from bindery.library.cache import CacheFigures, VectorCache
 from bindery.library.folders import DEFAULT_MODEL, Measure, ModelFolders
-from bindery.library.loaded import Loan, Shelf
+from bindery.library.loaded import LoadedModels, ModelLease
 from bindery.library.loading import ModelLoader, ModelStatus, status_of
 from bindery.library.reranking import DEFAULT_WEIGHT, Reranked, rerank_counted
+from bindery.library.rotation import apply_rotation
 from bindery.models.card import Entry
 from bindery.models.preload import Outcome, Progress
 from bindery.models.sources import Source
@@ -96,7 +95,9 @@ class Library:
             keys=keys or {},
             queue_tokens=queue_tokens,
         )
-        self._shelf = Shelf(weigh=loader.weigh, load=loader.load, budget_bytes=memory_budget_bytes)
+        self._models = LoadedModels(
+            weigh=loader.weigh, load=loader.load, budget_bytes=memory_budget_bytes
+        )
         self._cache = VectorCache(capacity_bytes=cache_bytes, shares=shares_cache)
 
     # Models
@@ -112,9 +113,9 @@ class Library:
 
     def status(self, model_id: str) -> ModelStatus:
         """The state of one model. Raises UnknownModel."""
-        if (encoder := self._shelf.loaded().get(model_id)) is not None:
+        if (encoder := self._models.loaded().get(model_id)) is not None:
             return status_of(encoder)
-        return self._loader.status(model_id, was_loaded=self._shelf.has_unloaded(model_id))
+        return self._loader.status(model_id, was_loaded=self._models.has_unloaded(model_id))
 
     def preload(
         self,
@@ -139,25 +140,25 @@ class Library:
         """
         self.lend(model_id).give_back()
 
-    def lend(self, model_id: str, ticket: Ticket | None = None) -> Loan:
+    def lend(self, model_id: str, cancellation: Cancellation | None = None) -> ModelLease:
         """The model, loaded; within ``with library.lend(...) as encoder`` it stays so.
 
         Raises what :meth:`load` does.
         """
         try:
-            return self._shelf.lend(model_id, ticket)
+            return self._models.lend(model_id, cancellation)
         except ModelTooLarge as error:
             self._folders.refuse(model_id, error)
             raise
 
     def is_loaded(self, model_id: str) -> bool:
         """Whether the model is loaded, so that nobody who lends it waits for that."""
-        return model_id in self._shelf.loaded()
+        return model_id in self._models.loaded()
 
     @property
     def until_room_s(self) -> int:
         """In how many seconds some loaded model would take a request: 0 where one does just now."""
-        return min((e.until_room_s for e in self._shelf.loaded().values()), default=0)
+        return min((e.until_room_s for e in self._models.loaded().values()), default=0)
 
     def encoder(self, model_id: str) -> Encoder:
         """The model, loaded, and kept loaded until the library is closed, whatever the budget.
@@ -172,7 +173,7 @@ class Library:
         request: EncodeRequest | SpansRequest,
         *,
         rotation: str | None = None,
-        ticket: Ticket | None = None,
+        cancellation: Cancellation | None = None,
         owner: str | None = "",
     ) -> Pending[tuple[Encoder, Encoded]]:
         """Line texts, or spans of them, up for their vectors; return without waiting for those.
@@ -186,21 +187,21 @@ class Library:
         kept. Raises what :meth:`load`, :meth:`Encoder.submit`, :meth:`Encoder.submit_spans` and
         :meth:`bindery.store.RotationStore.get` do.
         """
-        loan = self.lend(model_id, ticket)
+        lease = self.lend(model_id, cancellation)
 
         def submit(encoder: Encoder) -> Pending[tuple[Encoder, Encoded]]:
             full, turn = request, None
             if rotation is not None:
-                full, turn = turned(request, self.rotations.get(rotation), encoder.card)
+                full, turn = apply_rotation(request, self.rotations.get(rotation), encoder.card)
             if isinstance(full, SpansRequest):
-                pending = encoder.submit_spans(full, ticket)
+                pending = encoder.submit_spans(full, cancellation)
             elif owner is None:
-                pending = encoder.submit(full, ticket)
+                pending = encoder.submit(full, cancellation)
             else:
-                pending = self._cache.submit(encoder, full, ticket, owner=owner)
+                pending = self._cache.submit(encoder, full, cancellation, owner=owner)
             return pending.then(lambda encoded: (encoder, turn(encoded) if turn else encoded))
 
-        return loan.held_for(submit)
+        return lease.held_for(submit)
 
     def embed(
         self,
@@ -213,7 +214,7 @@ class Library:
         rotation: str | None = None,
         titles: Sequence[str | None] | None = None,
         truncate: Truncate = Truncate.END,
-        ticket: Ticket | None = None,
+        cancellation: Cancellation | None = None,
         owner: str = "",
     ) -> tuple[Encoder, Encoded]:
         """The vectors of the texts, in order, and the encoder that gave them.
@@ -221,7 +222,9 @@ class Library:
         The same as the result of :meth:`submit`. Raises what that and waiting for it do.
         """
         request = EncodeRequest(texts, role, dimensions, any_dimensions, titles, truncate)
-        pending = self.submit(model_id, request, rotation=rotation, ticket=ticket, owner=owner)
+        pending = self.submit(
+            model_id, request, rotation=rotation, cancellation=cancellation, owner=owner
+        )
         return pending.result()
 
     def embed_chunks(
@@ -235,7 +238,7 @@ class Library:
         dimensions: int | None = None,
         any_dimensions: bool = False,
         rotation: str | None = None,
-        ticket: Ticket | None = None,
+        cancellation: Cancellation | None = None,
         owner: str = "",
     ) -> tuple[Encoder, Encoded]:
         """The vectors of a document's chunks, in order, as the ``strategy`` that made them has it.
@@ -252,7 +255,7 @@ class Library:
             any_dimensions=any_dimensions,
         )
         return self.submit(
-            model_id, request, rotation=rotation, ticket=ticket, owner=owner
+            model_id, request, rotation=rotation, cancellation=cancellation, owner=owner
         ).result()
 
     def rerank(
@@ -264,14 +267,14 @@ class Library:
         top_n: int | None = None,
         weight: float | None = None,
         truncate: Truncate = Truncate.END,
-        ticket: Ticket | None = None,
+        cancellation: Cancellation | None = None,
     ) -> tuple[Encoder, Reranked]:
         """The documents by how well they answer the query, best first.
 
         Raises what :meth:`load` and :func:`bindery.library.reranking.rerank_counted` do.
         """
         share = DEFAULT_WEIGHT if weight is None else weight
-        with self.lend(model_id, ticket) as encoder:
+        with self.lend(model_id, cancellation) as encoder:
             return encoder, rerank_counted(
                 encoder,
                 query,
@@ -279,22 +282,22 @@ class Library:
                 top_n=top_n,
                 weight=share,
                 truncate=truncate,
-                ticket=ticket,
+                cancellation=cancellation,
             )
 
     def figures(self) -> LibraryFigures:
         """What the models and the cache have done, and what they hold."""
-        figures = {name: encoder.figures() for name, encoder in self._shelf.loaded().items()}
+        figures = {name: encoder.figures() for name, encoder in self._models.loaded().items()}
         return LibraryFigures(
             models={name: one for name, one in figures.items() if one is not None},
             cache=self._cache.figures(),
-            loaded_bytes=self._shelf.held_bytes,
-            unloadings=self._shelf.unloadings,
+            loaded_bytes=self._models.held_bytes,
+            unloadings=self._models.unloadings,
         )
 
     def close(self) -> None:
         """Give the memory of the models and of the cache back, and let the database go."""
-        self._shelf.close()
+        self._models.close()
         self._cache.clear()
         if "database" in vars(self):
             self.database.close()
@@ -361,21 +364,23 @@ class Library:
         parent_size: int | None = None,
         parse_timeout_s: float = 30.0,
         when_embedded: Callable[[int], object] | None = None,
-        ticket: Ticket | None = None,
+        cancellation: Cancellation | None = None,
         owner: str = "",
     ) -> list[Chunk]:
         """Cut a document into chunks for a model, in order.
 
         ``size`` None is :func:`bindery.chunking.usual_size`, within the model's window. The
         strategy ``semantic`` has the model embed every sentence: ``when_embedded`` is told the
-        tokens of each pass, and ``ticket`` and ``owner`` are as :meth:`submit` has them. ``code``
-        parses the program in a process of its own, within ``parse_timeout_s``. Raises what
+        tokens of each pass, and ``cancellation`` and ``owner`` are those of :meth:`submit`.
+        ``code`` parses the program in another process, within ``parse_timeout_s``. Raises what
         :func:`bindery.chunking.chunk` does, for ``semantic`` what :meth:`embed` does, and for
         ``code`` what :func:`bindery.documents.divide` does.
         """
 
         def embed(texts: Sequence[str]) -> Rows:
-            _, encoded = self.embed(model_id, texts, DOCUMENT, ticket=ticket, owner=owner)
+            _, encoded = self.embed(
+                model_id, texts, DOCUMENT, cancellation=cancellation, owner=owner
+            )
             if when_embedded is not None:
                 when_embedded(encoded.total_tokens)
             return encoded.embeddings.rows

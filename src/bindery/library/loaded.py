@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from bindery.encoders import Encoder
-from bindery.encoders.pending import Pending
-from bindery.encoders.ticket import Ticket
+from bindery.encoders.pending import Cancellation, Pending
 from bindery.errors import InvalidValue, ModelTooLarge, Overloaded
 
 _T = TypeVar("_T")
@@ -19,33 +18,33 @@ _PATIENCE_S = 10.0
 
 
 @dataclass(slots=True, eq=False)
-class _Place:
-    """A model's place; ``encoder`` is None while the model is being loaded or unloaded."""
+class _Slot:
+    """A model's slot; ``encoder`` is None while the model is being loaded or unloaded."""
 
-    loans: int = 0
+    leases: int = 0
     held_bytes: int = 0
     encoder: Encoder | None = None
 
 
-class Loan:
+class ModelLease:
     """A model that is not unloaded before it is given back.
 
     In a ``with`` statement it stands for the model, and is given back at the end.
     """
 
-    def __init__(self, encoder: Encoder, place: _Place, changed: threading.Condition) -> None:
+    def __init__(self, encoder: Encoder, slot: _Slot, changed: threading.Condition) -> None:
         self.encoder = encoder
-        self._place = place
+        self._slot = slot
         self._changed = changed
         self._is_back = False
-        place.loans += 1
+        slot.leases += 1
 
     def give_back(self) -> None:
         """Say that the model is not needed any more; a second time changes nothing."""
         with self._changed:
             if not self._is_back:
                 self._is_back = True
-                self._place.loans -= 1
+                self._slot.leases -= 1
                 self._changed.notify_all()
 
     def held_for(self, submit: Callable[[Encoder], Pending[_T]]) -> Pending[_T]:
@@ -65,7 +64,7 @@ class Loan:
         self.give_back()
 
 
-class Shelf:
+class LoadedModels:
     """Loads models when they are asked for, and unloads those that nobody uses to make room.
 
     ``weigh`` tells how many bytes a model will hold, ``load`` loads it; both run in the thread of
@@ -91,7 +90,7 @@ class Shelf:
         self._budget_bytes = budget_bytes
         self._patience_s = patience_s
         self._changed = threading.Condition()
-        self._places: OrderedDict[str, _Place] = OrderedDict()  # the last used at the end
+        self._slots: OrderedDict[str, _Slot] = OrderedDict()  # the last used at the end
         self._unloaded: set[str] = set()
         self._unloadings = 0
 
@@ -113,49 +112,49 @@ class Shelf:
     def loaded(self) -> Mapping[str, Encoder]:
         """The models that are loaded, by id; to look at them is not to use them."""
         with self._changed:
-            places = self._places.items()
-            return {name: place.encoder for name, place in places if place.encoder is not None}
+            slots = self._slots.items()
+            return {name: slot.encoder for name, slot in slots if slot.encoder is not None}
 
-    def lend(self, model_id: str, ticket: Ticket | None = None) -> Loan:
-        """A model, loaded first where it is not.
+    def lend(self, model_id: str, cancellation: Cancellation | None = None) -> ModelLease:
+        """A model; it is loaded first if necessary.
 
-        Raises what loading raises; ModelTooLarge where it is beyond the whole budget; Overloaded
-        where those in use leave no room; DeadlineExceeded where the ticket runs out over waiting.
+        Raises what loading raises; ModelTooLarge if the model exceeds the whole budget; Overloaded
+        if the models in use leave no room; DeadlineExceeded if the deadline passes while waiting.
         """
         with self._changed:
-            while (place := self._places.get(model_id)) is not None:
-                if place.encoder is not None:
-                    self._places.move_to_end(model_id)
-                    return Loan(place.encoder, place, self._changed)
-                self._wait(ticket)
-            place = self._places[model_id] = _Place()
+            while (slot := self._slots.get(model_id)) is not None:
+                if slot.encoder is not None:
+                    self._slots.move_to_end(model_id)
+                    return ModelLease(slot.encoder, slot, self._changed)
+                self._wait(cancellation)
+            slot = self._slots[model_id] = _Slot()
         try:
-            self._make_room(model_id, place, ticket)
+            self._make_room(model_id, slot, cancellation)
             encoder = self._load(model_id)
         except BaseException:
             # Who waited for it tries by itself, and is told the reason too.
             self._remove([model_id])
             raise
         with self._changed:
-            place.encoder = encoder
+            slot.encoder = encoder
             self._unloaded.discard(model_id)
             self._changed.notify_all()
-            return Loan(encoder, place, self._changed)
+            return ModelLease(encoder, slot, self._changed)
 
     def close(self) -> None:
         """Unload all models, whoever uses them. One that is asked for afterwards is loaded anew."""
         with self._changed:
             self._changed.wait_for(
-                lambda: all(place.encoder is not None for place in self._places.values())
+                lambda: all(slot.encoder is not None for slot in self._slots.values())
             )
-            encoders = [place.encoder for place in self._places.values()]
-            self._places.clear()
+            encoders = [slot.encoder for slot in self._slots.values()]
+            self._slots.clear()
             self._unloaded.clear()
         for encoder in encoders:
             if encoder is not None:
                 encoder.close()
 
-    def _make_room(self, model_id: str, place: _Place, ticket: Ticket | None) -> None:
+    def _make_room(self, model_id: str, slot: _Slot, cancellation: Cancellation | None) -> None:
         """Reserve what the model will hold, and unload what is in its way."""
         size, budget = self._weigh(model_id), self._budget_bytes
         if budget is not None and size > budget:
@@ -166,11 +165,11 @@ class Shelf:
                 param="model",
             )
         with self._changed:
-            leaving = self._wait_for_room(model_id, size, ticket)
-            place.held_bytes = size
+            leaving = self._wait_for_room(model_id, size, cancellation)
+            slot.held_bytes = size
             encoders: list[Encoder] = []
             for name in leaving:
-                leaver = self._places[name]
+                leaver = self._slots[name]
                 if leaver.encoder is not None:
                     encoders.append(leaver.encoder)
                 leaver.encoder, leaver.held_bytes = None, 0
@@ -182,7 +181,9 @@ class Shelf:
         finally:
             self._remove(leaving)
 
-    def _wait_for_room(self, model_id: str, size: int, ticket: Ticket | None) -> list[str]:
+    def _wait_for_room(
+        self, model_id: str, size: int, cancellation: Cancellation | None
+    ) -> list[str]:
         """Wait until enough is not in use, and tell what must go; the lock is held."""
         ends = time.monotonic() + self._patience_s
         while (leaving := self._in_the_way(size)) is None:
@@ -194,15 +195,17 @@ class Shelf:
                     remedy="Try again later, or raise the memory budget.",
                     param="model",
                 )
-            self._wait(ticket, left_s)
+            self._wait(cancellation, left_s)
         return leaving
 
-    def _wait(self, ticket: Ticket | None, most_s: float = threading.TIMEOUT_MAX) -> None:
-        """Wait for any change, no longer than the ticket lasts; the lock is held."""
-        if ticket is not None:
-            ticket.check()
-            if ticket.deadline is not None:
-                most_s = min(most_s, ticket.deadline - time.monotonic())
+    def _wait(
+        self, cancellation: Cancellation | None, most_s: float = threading.TIMEOUT_MAX
+    ) -> None:
+        """Wait for any change, at most until the deadline; the lock is held."""
+        if cancellation is not None:
+            cancellation.check()
+            if cancellation.deadline is not None:
+                most_s = min(most_s, cancellation.deadline - time.monotonic())
         self._changed.wait(max(most_s, 0))
 
     def _in_the_way(self, size: int) -> list[str] | None:
@@ -211,21 +214,21 @@ class Shelf:
             return []
         room = self._budget_bytes - self._held_bytes()
         leaving: list[str] = []
-        for name, place in self._places.items():
+        for name, slot in self._slots.items():
             if room >= size:
                 break
-            if place.encoder is not None and place.held_bytes and not place.loans:
+            if slot.encoder is not None and slot.held_bytes and not slot.leases:
                 leaving.append(name)
-                room += place.held_bytes
+                room += slot.held_bytes
         return leaving if room >= size else None
 
     def _held_bytes(self) -> int:
-        return sum(place.held_bytes for place in self._places.values())
+        return sum(slot.held_bytes for slot in self._slots.values())
 
     def _remove(self, model_ids: Iterable[str]) -> None:
         with self._changed:
             for model_id in model_ids:
-                del self._places[model_id]
+                del self._slots[model_id]
             self._changed.notify_all()
 
 

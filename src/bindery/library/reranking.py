@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bindery.encoders.base import Counts, Encoder, TokenVectors, total_tokens
+from bindery.encoders.pending import Cancellation
 from bindery.encoders.request import EncodeRequest
-from bindery.encoders.ticket import Ticket
 from bindery.errors import InvalidValue, TextFailed, TextTooLong, UnsupportedModel
 from bindery.types import DOCUMENT, QUERY, Truncate
 from bindery.vectors.scoring import Scores, cosine, mean_maxsim
@@ -84,11 +84,11 @@ def rerank_counted(
     top_n: int | None = None,
     weight: float = DEFAULT_WEIGHT,
     truncate: Truncate = Truncate.END,
-    ticket: Ticket | None = None,
+    cancellation: Cancellation | None = None,
 ) -> Reranked:
     """The same, with the tokens used and cut of each text.
 
-    Some documents run at a time, and the next only while the ``ticket`` holds. Raises what
+    Some documents run at a time, and the next only while the ``cancellation`` holds. Raises what
     :meth:`Encoder.submit_tokens` and its value do besides.
     """
     _check(top_n, weight)
@@ -96,16 +96,18 @@ def rerank_counted(
         raise InvalidValue("Documents come as a list, not as one string.", param="documents")
     wish = EncodeRequest([query], QUERY, truncate=truncate)
     try:
-        asked = encoder.submit_tokens(wish, ticket).result()
+        asked = encoder.submit_tokens(wish, cancellation).result()
     except UnsupportedModel:  # a remote model
-        return _rerank_by_cosine(encoder, wish, documents, top_n, ticket)
+        return _rerank_by_cosine(encoder, wish, documents, top_n, cancellation)
 
     scores = [np.zeros(0, dtype=np.float32)]
     used, cut = [asked.tokens_used], [asked.tokens_cut]
     for first in range(0, len(documents), _DOCUMENTS_AT_ONCE):
         texts = documents[first : first + _DOCUMENTS_AT_ONCE]
         try:
-            some = encoder.submit_tokens(replace(wish, texts=texts, role=DOCUMENT), ticket).result()
+            some = encoder.submit_tokens(
+                replace(wish, texts=texts, role=DOCUMENT), cancellation
+            ).result()
         except (TextTooLong, TextFailed) as error:
             raise _renamed(error, first) from error
         scores.append(_scores(asked, some, weight))
@@ -120,10 +122,10 @@ def _rerank_by_cosine(
     query: EncodeRequest,
     documents: Sequence[str],
     top_n: int | None,
-    ticket: Ticket | None,
+    cancellation: Cancellation | None,
 ) -> Reranked:
     both = [query, replace(query, texts=documents, role=DOCUMENT)]
-    asked, found = [one.result() for one in [encoder.submit(wish, ticket) for wish in both]]
+    asked, found = [one.result() for one in [encoder.submit(wish, cancellation) for wish in both]]
     cosines = cosine(asked.embeddings, found.embeddings)[0]
     billed = (asked.tokens_billed, found.tokens_billed)
     return Reranked(

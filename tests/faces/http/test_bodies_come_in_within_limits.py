@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from bindery.encoders.ticket import Ticket
+from bindery.encoders.pending import Cancellation
 from bindery.errors import FileTooLarge
 from bindery.faces.http.app import create_app
 from bindery.faces.http.errors import Busy, RequestTimeout, RequestTooLarge
@@ -68,14 +68,14 @@ async def body_of(intake: Intake) -> AsyncIterator[bytes]:
 def run(
     receive: Receive, allowed: Limits, load: Load | None = None, *, announced: int | None = None
 ):
-    """What the app gets, and the ticket."""
+    """What the app gets, and the cancellation."""
 
-    async def take() -> tuple[bytes, Ticket]:
-        ticket = Ticket()
-        intake = Intake(receive, ticket, allowed, load or Load(), announced_bytes=announced)
+    async def take() -> tuple[bytes, Cancellation]:
+        cancellation = Cancellation()
+        intake = Intake(receive, cancellation, allowed, load or Load(), announced_bytes=announced)
         try:
             intake.open()
-            return b"".join([piece async for piece in body_of(intake)]), ticket
+            return b"".join([piece async for piece in body_of(intake)]), cancellation
         finally:
             intake.close()
 
@@ -86,9 +86,9 @@ def run(
 @given(pieces=st.lists(st.binary(max_size=20), min_size=1, max_size=20))
 def test_the_app_gets_the_body_as_it_came(pieces):
     load = Load()
-    body, ticket = run(client_of(*pieces), limits(), load)
+    body, cancellation = run(client_of(*pieces), limits(), load)
     assert body == b"".join(pieces)
-    assert not ticket.is_cancelled
+    assert not cancellation.is_cancelled
     assert load == Load(), "what was held is given back"
 
 
@@ -97,16 +97,16 @@ def test_of_a_request_without_a_body_the_app_gets_an_empty_one():
 
 
 @pytest.mark.parametrize("announced", [None, 2, 0])
-def test_the_watcher_cancels_the_ticket_of_a_client_that_leaves(announced):
+def test_the_watcher_cancels_the_request_of_a_client_that_leaves(announced):
     async def leave() -> None:
-        ticket, left = Ticket(), asyncio.Event()
-        ticket.when_cancelled(left.set)
+        cancellation, left = Cancellation(), asyncio.Event()
+        cancellation.when_cancelled(left.set)
         pieces = [b""] if announced == 0 else [b"a", b"b"]
         client = client_of(*pieces, 0.05, None)
-        intake = Intake(client, ticket, limits(), Load(), announced_bytes=announced)
+        intake = Intake(client, cancellation, limits(), Load(), announced_bytes=announced)
         intake.open()
         assert b"".join([piece async for piece in body_of(intake)]) == b"".join(pieces)
-        assert not ticket.is_cancelled
+        assert not cancellation.is_cancelled
         await asyncio.wait_for(left.wait(), PATIENCE_S)
         for _ in range(2):
             message = await asyncio.wait_for(intake.receive(), PATIENCE_S)
@@ -118,10 +118,10 @@ def test_the_watcher_cancels_the_ticket_of_a_client_that_leaves(announced):
 
 def test_asking_whether_the_client_is_there_takes_nothing_from_the_watcher():
     async def wonder() -> None:
-        ticket, left = Ticket(), asyncio.Event()
-        ticket.when_cancelled(left.set)
+        cancellation, left = Cancellation(), asyncio.Event()
+        cancellation.when_cancelled(left.set)
         client = client_of(b"a", 0.1, None)
-        intake = Intake(client, ticket, limits(), Load(), announced_bytes=1)
+        intake = Intake(client, cancellation, limits(), Load(), announced_bytes=1)
         intake.open()
         assert [piece async for piece in body_of(intake)] == [b"a"]
         request = Request({"type": "http"}, intake.receive)
@@ -135,9 +135,9 @@ def test_asking_whether_the_client_is_there_takes_nothing_from_the_watcher():
     asyncio.run(wonder())
 
 
-def test_a_client_that_leaves_in_the_middle_cancels_the_ticket():
-    _, ticket = run(client_of(b"a", None, b"b"), limits())
-    assert ticket.is_cancelled
+def test_a_client_that_leaves_in_the_middle_cancels_its_request():
+    _, cancellation = run(client_of(b"a", None, b"b"), limits())
+    assert cancellation.is_cancelled
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_of_large_bodies_that_begin_together_some_come_in_whole():
         load, allowed = Load(), limits(held_bytes=300_000)
         came_in = []
         for _ in range(10):
-            intake = Intake(unreachable, Ticket(), allowed, load, announced_bytes=100_000)
+            intake = Intake(unreachable, Cancellation(), allowed, load, announced_bytes=100_000)
             with suppress(Busy):
                 intake.open()
                 came_in.append(intake)
@@ -217,7 +217,7 @@ def test_the_time_that_the_app_takes_is_not_the_clients():
     async def dawdle() -> None:
         pieces = [b"x"] * 5
         allowed = limits(timeout_s=0.05)
-        intake = Intake(client_of(*pieces), Ticket(), allowed, Load(), announced_bytes=None)
+        intake = Intake(client_of(*pieces), Cancellation(), allowed, Load(), announced_bytes=None)
         got = 0
         async for _ in body_of(intake):
             got += 1

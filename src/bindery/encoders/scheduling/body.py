@@ -13,7 +13,7 @@ Outcome: TypeAlias = list[Vectors | BaseException] | BaseException
 """Of each text what was made of it, or why it failed; or why the whole batch did."""
 
 
-class Body:
+class BatchRunner:
     """An engine, and what a batch for it looks like.
 
     ``width`` is how many values its hidden states have; ``attends_to_expansion`` is as
@@ -57,7 +57,7 @@ class Body:
             )
         # What overflows is found below, where it has a place.
         with np.errstate(over="ignore", invalid="ignore"):
-            found = batch.finish(hidden, mask, tokens)
+            found = batch.readout(hidden, mask, tokens)
         if len(found) != len(tokens):
             raise EngineError(f"{len(found)} results came of {len(tokens)} texts.")
         return [one if _is_finite(one) else _not_finite() for one in found]

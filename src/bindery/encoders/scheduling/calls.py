@@ -16,26 +16,26 @@ from bindery.errors import BinderyError, TextFailed
 Vectors: TypeAlias = tuple[npt.NDArray[np.float32], ...]
 """What an encoder makes of one text: a vector, vectors of its tokens, or both."""
 
-Finish: TypeAlias = Callable[[npt.NDArray[np.float32], Ids, list[Tokens]], Sequence[Vectors]]
+Readout: TypeAlias = Callable[[npt.NDArray[np.float32], Ids, list[Tokens]], Sequence[Vectors]]
 """Hidden states (b, s, h), mask (b, s) and texts of a batch in; what is made of each text, out."""
 
 
 class Call:
     """One caller's texts: what is still to run, by padded length, and the results by place.
 
-    ``turn`` is what :class:`Lane` goes by. A call is over once it has an error or all its results;
-    ``queued`` counts its texts that wait, ``missing`` those and the ones that run.
+    ``turn`` is what :class:`FairQueue` sorts by. A call is over once it has an error or all its
+    results; ``queued`` counts its texts that wait, ``missing`` those and the ones that run.
     """
 
     def __init__(
         self,
         texts: Sequence[Tokens],
-        finish: Finish,
+        readout: Readout,
         *,
         entered: float = 0.0,
         deadline: float | None = None,
     ) -> None:
-        self.finish = finish
+        self.readout = readout
         self.entered = entered
         self.deadline = deadline
         self.turn = 0.0
@@ -83,7 +83,7 @@ class Batch:
 
     texts: tuple[Text, ...]
     length: int
-    finish: Finish = field(repr=False)
+    readout: Readout = field(repr=False)
 
     @property
     def tokens(self) -> int:

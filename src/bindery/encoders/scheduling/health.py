@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bindery.encoders.scheduling.calls import Batch, Call, Finish, Text
+from bindery.encoders.scheduling.calls import Batch, Call, Readout, Text
 from bindery.encoders.tokeniser import Tokens
 
 # Every table has an id 0.
@@ -33,7 +33,7 @@ class Health:
         self._batch_tokens = batch_tokens
         self._token_s: float | None = None
         self._failures = 0
-        self._example: tuple[Tokens, Finish] | None = None
+        self._example: tuple[Tokens, Readout] | None = None
 
     @property
     def fault(self) -> str | None:
@@ -59,7 +59,7 @@ class Health:
         self._token_s = known + _LATEST * (token_s - known)
         self._failures = 0
         self.stalled = self.failing = None
-        self._example = good.tokens, batch.finish
+        self._example = good.tokens, batch.readout
 
     def went_wrong(self, batch: Batch) -> None:
         """A batch gave nothing, though it came to an end."""
@@ -69,7 +69,7 @@ class Health:
 
     def went_missing(self, batch: Batch) -> None:
         """A batch came to no end."""
-        self._example = self._example or (_SHORTEST, batch.finish)
+        self._example = self._example or (_SHORTEST, batch.readout)
 
     @property
     def is_suspicious(self) -> bool:
@@ -80,5 +80,5 @@ class Health:
         """A call to prove it by: the last text that went well, or the shortest there can be."""
         assert self._example is not None
         self._failures = 0
-        tokens, finish = self._example
-        return Call([tokens], finish, entered=now)
+        tokens, readout = self._example
+        return Call([tokens], readout, entered=now)

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 
 from bindery.encoders.scheduling.calls import Batch, Call, Text, Vectors
-from bindery.encoders.scheduling.lane import Lane
+from bindery.encoders.scheduling.fair_queue import FairQueue
 from bindery.encoders.scheduling.tally import Tally
 from bindery.errors import Abandoned, BinderyError, DeadlineExceeded, Overloaded
 
@@ -34,8 +34,8 @@ class Queue:
         self._batch_tokens = batch_tokens
         self._streams = streams
         self._most_tokens = math.inf if most_tokens is None else most_tokens
-        self._small = Lane(batch_tokens)
-        self._bulk = Lane(batch_tokens)
+        self._small = FairQueue(batch_tokens)
+        self._bulk = FairQueue(batch_tokens)
         self._again: deque[Batch] = deque()
         self._has_run_again = False
         self._ahead = 0  # tokens of small calls run since bulk, which waits, had its turn
@@ -75,16 +75,16 @@ class Queue:
 
     def take(self, now: float) -> Batch | None:
         """The next batch to run, None when nothing waits."""
-        lane = self._next_lane()
-        if self._again and (lane is None or not self._has_run_again):
+        queue = self._next_queue()
+        if self._again and (queue is None or not self._has_run_again):
             # By turns with what is new, so that texts that fail do not hold all others up.
             self._has_run_again = True
             return self._begin(self._again.popleft())
-        if lane is None:
+        if queue is None:
             return None
         self._has_run_again = False
-        batch = lane.take()
-        is_ahead = lane is self._small and bool(self._bulk.calls)
+        batch = queue.take()
+        is_ahead = queue is self._small and bool(self._bulk.calls)
         cost = max(batch.padded_tokens, self._batch_tokens // _LEAST)
         self._ahead = self._ahead + cost if is_ahead else 0
         return self._begin_first(batch, now)
@@ -159,7 +159,7 @@ class Queue:
         a_token_s = self.tally.model_s.total / max(self.tally.batch_tokens, 1) / self._streams
         return max(1, math.ceil(too_much * a_token_s))
 
-    def _next_lane(self) -> Lane | None:
+    def _next_queue(self) -> FairQueue | None:
         is_owed = self._ahead >= _SMALL_BATCHES * self._batch_tokens
         if self._small.calls and not (self._bulk.calls and is_owed):
             return self._small
@@ -168,7 +168,7 @@ class Queue:
     def _alone(self, call: Call, length: int | None = None) -> Batch:
         [(usual, texts)] = call.waiting.items()
         call.waiting = {}
-        return Batch(tuple(texts), length or usual, call.finish)
+        return Batch(tuple(texts), length or usual, call.readout)
 
     def _enter(self, call: Call) -> None:
         self._calls[call] = None
@@ -217,7 +217,7 @@ class Queue:
             text.call.queued += 1
         self.waiting_texts += len(texts)
         self.waiting_tokens += _tokens(texts)
-        self._again.append(Batch(tuple(texts), batch.length, batch.finish))
+        self._again.append(Batch(tuple(texts), batch.length, batch.readout))
 
     def _spoil(self, text: Text, error: BaseException) -> list[Call]:
         self.tally.failed_texts += 1
@@ -256,7 +256,7 @@ class Queue:
         for batch in self._again:
             gone += [text for text in batch.texts if text.call is call]
             if kept := tuple(text for text in batch.texts if text.call is not call):
-                again.append(Batch(kept, batch.length, batch.finish))
+                again.append(Batch(kept, batch.length, batch.readout))
         self._again = again
         call.queued = 0
         self.waiting_texts -= len(gone)

@@ -10,13 +10,13 @@ from functools import partial
 from typing import cast
 
 from bindery.encoders.figures import EncoderFigures
-from bindery.encoders.scheduling.body import Body, Outcome
-from bindery.encoders.scheduling.calls import Batch, Call, Finish, Vectors, described
+from bindery.encoders.pending import Cancellation
+from bindery.encoders.scheduling.body import BatchRunner, Outcome
+from bindery.encoders.scheduling.calls import Batch, Call, Readout, Vectors, described
 from bindery.encoders.scheduling.health import Health
 from bindery.encoders.scheduling.padding import padded_length
 from bindery.encoders.scheduling.queue import Queue
 from bindery.encoders.scheduling.worker import Worker
-from bindery.encoders.ticket import Ticket
 from bindery.encoders.tokeniser import Tokens
 from bindery.errors import EngineError
 
@@ -45,7 +45,7 @@ class Scheduler:
 
     def __init__(
         self,
-        body: Body,
+        body: BatchRunner,
         *,
         queue_tokens: int | None = None,
         quick_length: Callable[[int], int] = padded_length,
@@ -80,10 +80,10 @@ class Scheduler:
         """Why nothing is answered just now; None when it is."""
         return self._health.fault
 
-    def check(self, ticket: Ticket | None = None) -> None:
+    def check(self, cancellation: Cancellation | None = None) -> None:
         """Raise what :meth:`submit` would, before any work is done for it."""
-        if ticket is not None:
-            ticket.check()
+        if cancellation is not None:
+            cancellation.check()
         with self._lock:
             if self._is_closed:
                 raise _closed()
@@ -92,24 +92,27 @@ class Scheduler:
             self._queue.check_room()
 
     def submit(
-        self, texts: Sequence[Tokens], finish: Finish, ticket: Ticket | None = None
+        self, texts: Sequence[Tokens], readout: Readout, cancellation: Cancellation | None = None
     ) -> "Future[list[Vectors]]":
         """What ``finish`` makes of each text, in order, once it is there.
 
-        Raises Overloaded, EngineError when closed or while the engine fails on everything, and what
-        the ticket does. The future raises TextFailed, Abandoned, DeadlineExceeded and EngineError.
+        Raises Overloaded, EngineError when closed or while the engine fails on everything, and
+        what :meth:`check` does. The future raises TextFailed, Abandoned, DeadlineExceeded and
+        EngineError.
         """
         now = time.monotonic()
-        call = Call(texts, finish, entered=now, deadline=ticket.deadline if ticket else None)
+        call = Call(
+            texts, readout, entered=now, deadline=cancellation.deadline if cancellation else None
+        )
         with self._lock:
-            self.check(ticket)
+            self.check(cancellation)
             if not texts:
                 call.future.set_result([])
                 return call.future
             self._start()
             self._admit(call, now)
-        if ticket is not None:
-            ticket.when_cancelled(partial(self._cancel, call))
+        if cancellation is not None:
+            cancellation.when_cancelled(partial(self._cancel, call))
         return call.future
 
     def figures(self) -> EncoderFigures:

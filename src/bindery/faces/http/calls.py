@@ -11,13 +11,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from bindery.encoders.base import UNKNOWN, Counts
-from bindery.encoders.pending import Pending
-from bindery.encoders.ticket import Ticket
+from bindery.encoders.pending import Cancellation, Pending
 from bindery.errors import InputError, TextTooLong
 from bindery.faces.http.bodies import check_fields, parse_object, read_body
 from bindery.faces.http.desk import Desk, desk_of
 from bindery.faces.http.dialects.base import EmbedAsk, Parameters, Translation
-from bindery.faces.http.gate.identity import identity_of, ticket_of
+from bindery.faces.http.gate.identity import cancellation_of, identity_of
 from bindery.faces.http.observing.stages import Stage, Stages, stages_of
 
 TRUNCATED = "x-bindery-truncated-tokens"
@@ -37,7 +36,7 @@ class Call:
     desk: Desk
     raw: bytes
     parameters: Parameters
-    ticket: Ticket
+    cancellation: Cancellation
     owner: str
     stages: Stages
 
@@ -51,7 +50,7 @@ async def take(request: Request) -> Call:
         desk_of(request),
         raw,
         {**request.query_params, **request.path_params},
-        ticket_of(request),
+        cancellation_of(request),
         identity_of(request).key_id,
         stages,
     )

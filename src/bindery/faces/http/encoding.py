@@ -147,18 +147,18 @@ def _submit(call: Call, job: _Job) -> Pending[tuple[Encoder, Encoded]]:
         job.ask.model,
         job.request,
         rotation=job.ask.rotation,
-        ticket=call.ticket,
+        cancellation=call.cancellation,
         owner=call.owner,
     )
 
 
 def _submit_tokens(call: Call, job: _Job) -> Pending[tuple[Encoder, Encoded]]:
     """The same for a vector of each token, which is not kept for others."""
-    request, ticket = job.request, call.ticket
+    request, cancellation = job.request, call.cancellation
     assert isinstance(request, EncodeRequest)
-    loan = call.desk.library.lend(job.ask.model, ticket)
-    encoder = loan.encoder
-    pending = loan.held_for(lambda model: model.submit_tokens(request, ticket))
+    lease = call.desk.library.lend(job.ask.model, cancellation)
+    encoder = lease.encoder
+    pending = lease.held_for(lambda model: model.submit_tokens(request, cancellation))
     return pending.then(
         lambda found: (encoder, Encoded(found.tokens, found.tokens_used, found.tokens_cut))
     )

@@ -35,7 +35,7 @@ def _rerank(call: Call, translations: Sequence[Reranks]) -> Response:
             top_n=ask.top_n,
             weight=ask.weight,
             truncate=ask.truncate,
-            ticket=call.ticket,
+            cancellation=call.cancellation,
         )
         call.stages.mark(Stage.WRITE)
         call.stages.count(encoder.card.id, found.tokens_cut, tokens=found.total_tokens)

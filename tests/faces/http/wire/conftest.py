@@ -16,7 +16,7 @@ import uvicorn
 from fastapi import FastAPI, Request, Response
 
 from bindery.faces.http.app import create_app
-from bindery.faces.http.gate.identity import ticket_of
+from bindery.faces.http.gate.identity import cancellation_of
 from bindery.faces.http.wire.protocol import protocol_for
 from bindery.library import Library
 from bindery.settings import Settings
@@ -145,8 +145,8 @@ def _add_routes(app: FastAPI) -> None:
     @app.post("/wait")
     async def wait(request: Request) -> None:
         await request.body()
-        ticket_of(request).when_cancelled(app.state.left.set)
-        while not ticket_of(request).is_cancelled and not app.state.is_over:
+        cancellation_of(request).when_cancelled(app.state.left.set)
+        while not cancellation_of(request).is_cancelled and not app.state.is_over:
             await request.is_disconnected()
 
     @app.get("/large")

@@ -98,7 +98,7 @@ def test_what_is_left_of_a_refused_body_is_not_waited_for_either(server):
     server.wait_until_free()
 
 
-def test_a_client_that_leaves_cancels_its_ticket(server):
+def test_a_client_that_leaves_cancels_its_request(server):
     for body in (b"", b"{}"):
         server.app.state.left.clear()
         with server.connect() as line:

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bindery.encoders.ticket import Ticket
+from bindery.encoders.pending import Cancellation
 from bindery.errors import Abandoned, BinderyError, FileTooLarge, Overloaded, StorageError
 from bindery.faces.http.errors import (
     Busy,
@@ -52,7 +52,7 @@ class Guard:
 
     In this order: the names in Host and Origin, the key, the scope that the route needs, the number
     of requests in hand, the announced size; then the body as it comes (see
-    :mod:`.intake`). The routes find ``identity``, ``ticket`` and ``request_id``
+    :mod:`.intake`). The routes find ``identity``, ``cancellation`` and ``request_id``
     in the request's state.
     """
 
@@ -87,9 +87,9 @@ class Guard:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = _heads(scope["headers"])
         request_id = _request_id(headers)
-        ticket = Ticket.within(self._settings.request_timeout_s)
+        cancellation = Cancellation.within(self._settings.request_timeout_s)
         state: MutableMapping[str, Any] = scope.setdefault("state", {})
-        state.update(identity=_NOBODY, ticket=ticket, request_id=request_id)
+        state.update(identity=_NOBODY, cancellation=cancellation, request_id=request_id)
         bind_request(request_id)
         answer = _Answer(send, request_id, self._origins.marks(headers))
         try:
@@ -102,7 +102,7 @@ class Guard:
             state["identity"] = self._admit(needs, headers)
             if needs == EMBED and scope["method"] == "POST":
                 self._check_room()
-            with self._taken_in(needs, headers, receive, ticket) as intake:
+            with self._taken_in(needs, headers, receive, cancellation) as intake:
                 answer.intake = intake
                 await self._app(scope, intake.receive, answer.send)
                 intake.check()
@@ -157,7 +157,7 @@ class Guard:
 
     @contextmanager
     def _taken_in(
-        self, needs: Needs, headers: Heads, receive: Receive, ticket: Ticket
+        self, needs: Needs, headers: Heads, receive: Receive, cancellation: Cancellation
     ) -> Generator[Intake]:
         load = self._load
         # Probes are answered however much there is to do, and cost next to nothing.
@@ -167,7 +167,9 @@ class Guard:
                 f"{load.requests} requests are being worked on.", remedy="Try again in a moment."
             )
         limits = self._upload if needs == FILES else self._json
-        intake = Intake(receive, ticket, limits, load, announced_bytes=_announced_bytes(headers))
+        intake = Intake(
+            receive, cancellation, limits, load, announced_bytes=_announced_bytes(headers)
+        )
         load.requests += counts
         try:
             intake.open()

@@ -5,7 +5,7 @@ from typing import cast
 
 from starlette.requests import Request
 
-from bindery.encoders.ticket import Ticket
+from bindery.encoders.pending import Cancellation
 from bindery.store.keys import Scope as Scope
 
 
@@ -22,6 +22,6 @@ def identity_of(request: Request) -> Identity:
     return cast(Identity, request.scope["state"]["identity"])
 
 
-def ticket_of(request: Request) -> Ticket:
-    """The request's ticket: the guard cancels it when the client leaves."""
-    return cast(Ticket, request.scope["state"]["ticket"])
+def cancellation_of(request: Request) -> Cancellation:
+    """The request's cancellation: the guard cancels it when the client leaves."""
+    return cast(Cancellation, request.scope["state"]["cancellation"])

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from starlette.types import Message, Receive
 
-from bindery.encoders.ticket import Ticket
+from bindery.encoders.pending import Cancellation
 from bindery.errors import BinderyError
 from bindery.faces.http.errors import Busy, RequestTimeout
 
@@ -44,13 +44,13 @@ class Intake:
 
     What is wrong with the body is raised there and kept as ``failure``, since a framework may make
     another error of it. Once the body is there a watcher waits for the client to leave, and cancels
-    the ticket if it does.
+    the request if it does.
     """
 
     def __init__(
         self,
         receive: Receive,
-        ticket: Ticket,
+        cancellation: Cancellation,
         limits: Limits,
         load: Load,
         *,
@@ -58,7 +58,7 @@ class Intake:
     ) -> None:
         self.failure: BinderyError | None = None
         self._receive = receive
-        self._ticket = ticket
+        self._cancellation = cancellation
         self._limits = limits
         self._load = load
         self._received_bytes = 0
@@ -92,7 +92,7 @@ class Intake:
             return {"type": "http.disconnect"}
         message = await self._next()
         if message["type"] == "http.disconnect":
-            self._ticket.cancel()
+            self._cancellation.cancel()
             return message
         self._count(len(message.get("body", b"")))
         if not message.get("more_body", False):
@@ -116,7 +116,7 @@ class Intake:
     async def _wait_for_the_end(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
-        self._ticket.cancel()
+        self._cancellation.cancel()
 
     async def _next(self) -> Message:
         # Waiting for the client alone counts: while we are busy, its bytes wait for us.

@@ -7,12 +7,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from bindery.chunking import SEMANTIC, Context, Tokeniser, truncated, usual_size
-from bindery.encoders.ticket import Ticket
+from bindery.encoders.pending import Cancellation
 from bindery.faces.http import examples
 from bindery.faces.http.calls import json_answer
 from bindery.faces.http.desk import Desk, desk_of
 from bindery.faces.http.errors import Forbidden
-from bindery.faces.http.gate.identity import Identity, Scope, identity_of, ticket_of
+from bindery.faces.http.gate.identity import Identity, Scope, cancellation_of, identity_of
 from bindery.faces.http.routes.shapes import ChunksAnswer
 from bindery.library import DEFAULT_MODEL, DEFAULT_STRATEGY
 from bindery.types import Chunk, Document
@@ -32,7 +32,7 @@ class _Cut:
     overlap: int
     context: Context
     parent_size: int | None
-    ticket: Ticket
+    cancellation: Cancellation
     owner: str
 
 
@@ -74,7 +74,7 @@ async def chunk_file(
     """
     desk, identity = desk_of(request), identity_of(request)
     _check_scope(identity, strategy)
-    who = ticket_of(request), identity.key_id
+    who = cancellation_of(request), identity.key_id
     cut = _Cut(strategy, model, size, overlap, context, parent_size, *who)
     return await desk.parsing.run(_chunk, desk, file_id, cut, preview)
 
@@ -150,6 +150,6 @@ def _chunks_of(
         parent_size=cut.parent_size,
         parse_timeout_s=desk.settings.parse_timeout_s,
         when_embedded=when_embedded,
-        ticket=cut.ticket,
+        cancellation=cut.cancellation,
         owner=cut.owner,
     )

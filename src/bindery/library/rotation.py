@@ -10,7 +10,7 @@ from bindery.models.card import ModelCard
 from bindery.vectors.rotation import Rotation
 
 
-def turned(
+def apply_rotation(
     request: EncodeRequest | SpansRequest, rotation: Rotation, card: ModelCard
 ) -> tuple[EncodeRequest | SpansRequest, Callable[[Encoded], Encoded]]:
     """What to ask the model for instead, its full vectors, and what is to be done to them.

@@ -4,7 +4,7 @@ from bindery.encoders.scheduling.calls import Batch, Call, Text
 from bindery.encoders.scheduling.padding import batch_size
 
 
-class Lane:
+class FairQueue:
     """Calls in the order in which they would be done if all ran at once, each at an equal share.
 
     So a short one does not wait for ten thousand chunks, and of equal ones the first is done first:
@@ -41,7 +41,7 @@ class Lane:
         alike = [
             call
             for call in self.calls
-            if length in call.waiting and call is not first and call.finish == first.finish
+            if length in call.waiting and call is not first and call.readout == first.readout
         ]
         alike.sort(key=_turn)
         waiting = sum(len(call.waiting[length]) for call in (first, *alike))
@@ -50,7 +50,7 @@ class Lane:
         texts: list[Text] = []
         for call in (first, *alike):
             texts += self._texts(call, length, size - len(texts))
-        return Batch(tuple(texts), length, first.finish)
+        return Batch(tuple(texts), length, first.readout)
 
     def _texts(self, call: Call, length: int, most: int) -> list[Text]:
         waiting = call.waiting[length]
