@@ -38,7 +38,7 @@ def docx_sample() -> bytes:
     document.add_paragraph(SECOND)
     file = io.BytesIO()
     document.save(file)
-    return file.getvalue()
+    return archive(unpacked(file.getvalue()))
 
 
 def pdf_sample(pages: Sequence[Sequence[str]] = ((HEADING, FIRST), (SECOND,))) -> bytes:
@@ -108,19 +108,24 @@ def pdf_of(
     )
 
 
-def archive(members: Mapping[str, bytes]) -> bytes:
+def unpacked(container: bytes) -> dict[str, bytes]:
+    """What a ZIP file holds, by name."""
+    with zipfile.ZipFile(io.BytesIO(container)) as read:
+        return {name: read.read(name) for name in read.namelist()}
+
+
+def archive(contents: Mapping[str, bytes]) -> bytes:
+    """A ZIP file without times, so that its bytes are always the same."""
     file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as made:
-        for name, content in members.items():
-            made.writestr(name, content)
+    with zipfile.ZipFile(file, "w") as made:
+        for name, content in contents.items():
+            made.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
     return file.getvalue()
 
 
 def with_member(container: bytes, name: str, content: bytes) -> bytes:
     """The container with one member added or replaced."""
-    with zipfile.ZipFile(io.BytesIO(container)) as read:
-        members = {member: read.read(member) for member in read.namelist()}
-    return archive(members | {name: content})
+    return archive(unpacked(container) | {name: content})
 
 
 def pptx_sample() -> bytes:

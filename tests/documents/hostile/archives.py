@@ -1,13 +1,19 @@
 """Containers that inflate beyond measure, lie, share bytes or point elsewhere."""
 
-import io
 import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from tests.documents.samples import archive, docx_sample, odt_sample, with_member, xlsx_sample
+from tests.documents.samples import (
+    archive,
+    docx_sample,
+    odt_sample,
+    unpacked,
+    with_member,
+    xlsx_sample,
+)
 
 ZEROS = 60 << 20
 
@@ -157,8 +163,7 @@ def pointing_to(name: str) -> bytes:
 
 
 def _parts(container: bytes) -> list[Member]:
-    with zipfile.ZipFile(io.BytesIO(container)) as read:
-        return [deflated(name, read.read(name)) for name in read.namelist()]
+    return [deflated(name, content) for name, content in unpacked(container).items()]
 
 
 def _deflate(content: bytes) -> bytes:

@@ -1,12 +1,11 @@
 """Damage to good documents, the same for the same seed."""
 
-import io
 import random
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 
-from tests.documents.samples import SAMPLES
+from tests.documents.samples import SAMPLES, archive, unpacked
 
 from bindery.documents import READERS
 
@@ -14,7 +13,7 @@ from bindery.documents import READERS
 def mutated(count: int, seed: int = 1) -> Iterator[tuple[str, bytes]]:
     """Name and bytes of damaged samples, kind by kind in turn."""
     chance = random.Random(seed)
-    samples = {kind: _timeless(make()) for kind, make in SAMPLES.items()}
+    samples = {kind: make() for kind, make in SAMPLES.items()}
     kinds = list(samples)
     for number in range(count):
         kind = kinds[number % len(kinds)]
@@ -22,19 +21,6 @@ def mutated(count: int, seed: int = 1) -> Iterator[tuple[str, bytes]]:
         for _ in range(chance.choice((1, 1, 1, 2, 4))):
             data = chance.choice(_WAYS)(data, chance, samples)
         yield f"{number}-mutated{READERS[kind].extensions[0]}", data
-
-
-def _timeless(data: bytes) -> bytes:
-    """The same, of an archive without the times at which its entries were made."""
-    if not zipfile.is_zipfile(io.BytesIO(data)):
-        return data
-    copy = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(copy, "w") as new:
-        for entry in old.infolist():
-            plain = zipfile.ZipInfo(entry.filename)
-            plain.compress_type = entry.compress_type
-            new.writestr(plain, old.read(entry))
-    return copy.getvalue()
 
 
 Samples = Mapping[str, bytes]
@@ -81,27 +67,22 @@ def _numbers(data: bytes, chance: random.Random, _: Samples) -> bytes:
 def _members(data: bytes, chance: random.Random, samples: Samples) -> bytes:
     """Of a container, its members damaged, removed or doubled, with records that are right."""
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as read:
-            members = [(name, read.read(name)) for name in read.namelist()]
+        parts = list(unpacked(data).items())
     except (zipfile.BadZipFile, zlib.error, OSError, ValueError, NotImplementedError, EOFError):
         return _flip(data, chance, samples)
-    if not members:
+    if not parts:
         return data
-    place = chance.randrange(len(members))
-    name, content = members[place]
+    index = chance.randrange(len(parts))
+    name, content = parts[index]
     changed: list[tuple[str, bytes]] = chance.choice(
         (
             [],
             [(name, content), (f"{name}.again", content)],
             [(name, chance.choice(_PLAIN)(content, chance, samples))],
-            [(name, chance.choice(members)[1])],
+            [(name, chance.choice(parts)[1])],
         )
     )
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as written:
-        for one, inside in [*members[:place], *changed, *members[place + 1 :]]:
-            written.writestr(one, inside)
-    return made.getvalue()
+    return archive(dict([*parts[:index], *changed, *parts[index + 1 :]]))
 
 
 def _piece(data: bytes, chance: random.Random) -> tuple[int, int]:
