@@ -1,4 +1,4 @@
-"""The small values that travel between the parts: where a text is, what it is, whom it serves."""
+"""The small values that all packages share: spans, blocks, documents, chunks and roles."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 Role: TypeAlias = str
-"""What a text is to the search: ``"query"``, ``"document"`` or the name of a task of the model.
+"""What a text is for: ``"query"``, ``"document"`` or the name of one of the model's tasks.
 
-Models trained with prompts put another one before each role, so it is never guessed.
+Models trained with prompts put a different prompt before each role, so it is never guessed.
 """
 
 QUERY: Role = "query"
@@ -21,7 +21,7 @@ DOCUMENT: Role = "document"
 
 
 class Truncate(StrEnum):
-    """What becomes of a text longer than the window: its end or its start is cut, or an error."""
+    """What to do with a text longer than the model's window: cut its end, its start, or fail."""
 
     END = "end"
     START = "start"
@@ -30,14 +30,14 @@ class Truncate(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A half-open range of code points of a document's text: never empty, never backwards."""
+    """A half-open, non-empty range of code points in a document's text."""
 
     start: int
     end: int
 
     def __post_init__(self) -> None:
         if not 0 <= self.start < self.end:
-            raise InvalidValue(f"A span runs forwards from 0 up; {self.start}:{self.end} does not.")
+            raise InvalidValue(f"A span needs 0 <= start < end, got {self.start}:{self.end}.")
 
     def __len__(self) -> int:
         return self.end - self.start
@@ -45,11 +45,11 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A part of a document that its author set apart: a heading, a paragraph, a table, a page.
+    """A structural part of a document: a heading, a paragraph, a table, a page.
 
-    ``kind`` is one of :data:`BLOCK_KINDS`; ``level`` is the depth of a heading (1 to 6) and 0 for
-    all else; ``page`` counts from 1 and is None where the format has no pages. A ``header`` or a
-    ``footer`` is what repeats on page after page: part of the text, but of no chapter.
+    ``kind`` is one of :data:`BLOCK_KINDS`. ``level`` is 1 to 6 for a heading and 0 otherwise.
+    ``page`` counts from 1 and is None if the format has no pages. A ``header`` or ``footer``
+    repeats on several pages: it belongs to the text, but not to a section.
     """
 
     kind: str
@@ -60,13 +60,13 @@ class Block:
     def __post_init__(self) -> None:
         if self.kind not in BLOCK_KINDS:
             raise InvalidValue(
-                f"{self.kind!r} is no kind of block; known: {', '.join(BLOCK_KINDS)}."
+                f"Unknown block kind {self.kind!r}. Known: {', '.join(BLOCK_KINDS)}."
             )
         levels = range(1, 7) if self.kind == "heading" else range(1)
         if self.level not in levels:
-            raise InvalidValue(f"A {self.kind} cannot have level {self.level}.")
+            raise InvalidValue(f"A {self.kind} block cannot have level {self.level}.")
         if self.page is not None and self.page < 1:
-            raise InvalidValue(f"Pages count from 1; {self.page} is none.")
+            raise InvalidValue(f"page must be at least 1, got {self.page}.")
 
 
 BLOCK_KINDS = (
@@ -77,13 +77,13 @@ BLOCK_KINDS = (
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A parsed document: its canonical text, and where its parts lie in it.
+    """A parsed document: its text and the blocks in it.
 
-    ``text`` holds no surrogates, so it can always be written as UTF-8. ``kind`` is a key of the
-    readers' table (``"pdf"``). ``name`` is what the user called it: shown, never used as a path.
-    ``blocks`` rise by start and may nest (a page holds paragraphs). ``warnings`` are sentences on
-    what the reader had to guess or leave out. ``title`` is what the document calls itself, on one
-    line; empty where it does not.
+    ``text`` contains no surrogates, so it can always be written as UTF-8. ``kind`` is a key of the
+    readers' table (``"pdf"``). ``name`` is the user's name for it: displayed, never used as a path.
+    ``blocks`` are sorted by start and may nest (a page contains paragraphs). ``warnings`` are
+    sentences that say what the reader guessed or left out. ``title`` is one line, and empty if
+    the document has none.
     """
 
     text: str
@@ -99,26 +99,26 @@ class Document:
                 text.encode("utf-8")
             except UnicodeEncodeError as error:
                 raise InvalidValue(
-                    f"The {what} of {self.name!r} holds a lone surrogate at {error.start}."
+                    f"The {what} of {self.name!r} contains a lone surrogate at {error.start}."
                 ) from error
         if "\n" in self.title:
-            raise InvalidValue(f"The title of {self.name!r} is longer than a line.")
+            raise InvalidValue(f"The title of {self.name!r} must be a single line.")
         starts = [block.span.start for block in self.blocks]
         if starts != sorted(starts):
-            raise InvalidValue(f"The blocks of {self.name!r} are out of order.")
+            raise InvalidValue(f"The blocks of {self.name!r} are not sorted by start.")
         if any(block.span.end > len(self.text) for block in self.blocks):
             raise InvalidValue(f"A block of {self.name!r} ends beyond its text.")
 
     def quote(self, span: Span) -> str:
-        """The text of ``span``: ``text[start:end]``, always."""
+        """The text of ``span``: ``text[start:end]``."""
         return self.text[span.start : span.end]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TokenIds:
-    """The token ids (n,) of a text alone, and whose they are.
+    """The token ids of a text, shape (n,), without special tokens.
 
-    ``digest`` names the tokeniser that made them: another one's mean something else.
+    ``digest`` identifies the tokeniser: ids of different tokenisers cannot be mixed.
     """
 
     values: "npt.NDArray[np.int32]"
@@ -127,13 +127,12 @@ class TokenIds:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """One piece of a document, and where it stands.
+    """One chunk of a document.
 
-    ``context`` is put before ``text`` to embed the chunk: ``context + text`` is what a model
-    sees, and ``tokens`` counts its tokens without special ones and the model's prompt.
-    ``page`` and ``headings`` are those of the place where the chunk begins: ``headings`` are the
-    titles it stands under, outermost first. ``parent`` is the larger span to show in its place.
-    ``ids`` are those of the tokens of ``text``, where they came with cutting the document.
+    The model embeds ``context + text``; ``tokens`` counts its tokens, without special tokens and
+    the model's prompt. ``page`` and ``headings`` apply to the start of the chunk; ``headings`` go
+    from the outermost to the innermost. ``parent`` is a larger span to show in place of the chunk.
+    ``ids`` are the tokens of ``text``, if the chunker already computed them.
     """
 
     span: Span
@@ -149,6 +148,6 @@ class Chunk:
         parent = self.parent
         if parent and not parent.start <= self.span.start < self.span.end <= parent.end:
             raise InvalidValue(
-                f"A chunk at {self.span.start}:{self.span.end} reaches over its parent at "
+                f"The chunk at {self.span.start}:{self.span.end} is not inside its parent at "
                 f"{parent.start}:{parent.end}."
             )

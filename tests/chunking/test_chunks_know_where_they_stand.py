@@ -172,7 +172,7 @@ def test_only_parents_that_can_be_are_made(wordpiece: WordPiece) -> None:
     with pytest.raises(InvalidValue, match="parent of 5 tokens") as caught:
         chunk(document, wordpiece, strategy="parent-child", size=6, parent_size=5)
     assert caught.value.param == "parent_size"
-    with pytest.raises(InvalidValue, match="reaches over its parent"):
+    with pytest.raises(InvalidValue, match="is not inside its parent"):
         Chunk(Span(0, 5), "abcde", 1, parent=Span(1, 9))
 
 
