@@ -3,17 +3,17 @@
 ::
 
     BinderyError
-    ├── InputError                 the caller can mend it
-    │   ├── InvalidValue           a value out of range or of the wrong shape
-    │   ├── TextTooLong            a text longer than the model's window, where cutting was refused
-    │   ├── FileTooLarge           an upload over the size limit
-    │   ├── UnsupportedKind        a document of a kind that no reader takes
-    │   ├── BrokenDocument         a document that its reader cannot read
-    │   ├── PasswordProtected      a document that opens only with a password
-    │   ├── ParseTimeout           a document that took longer to parse than the limit allows
-    │   ├── Quarantined            a file during whose work the process ended again and again
-    │   ├── JobUnfinished          what can be done only to a job that is over
-    │   └── IdempotencyConflict    a key that was given to another request
+    ├── InputError                 the caller can fix it
+    │   ├── InvalidValue           a value is out of range or has the wrong shape
+    │   ├── TextTooLong            a text is longer than the model's window and must not be cut
+    │   ├── FileTooLarge           an upload exceeds the size limit
+    │   ├── UnsupportedKind        no reader supports this kind of document
+    │   ├── BrokenDocument         the reader cannot read the document
+    │   ├── PasswordProtected      the document needs a password
+    │   ├── ParseTimeout           parsing took longer than the limit
+    │   ├── Quarantined            the process ended repeatedly while working on the file
+    │   ├── JobUnfinished          the job must finish first
+    │   └── IdempotencyConflict    the idempotency key was used for a different request
     ├── NotFound
     │   ├── UnknownModel
     │   ├── UnknownStrategy
@@ -21,40 +21,40 @@
     │   ├── UnknownKey
     │   ├── UnknownRotation
     │   └── UnknownJob
-    ├── ModelError                 a model that cannot be used
+    ├── ModelError                 the model cannot be used
     │   ├── ModelMissing           its files are not on this machine yet
-    │   ├── ModelGated             its publisher wants terms accepted first
-    │   ├── ModelBroken            a file is truncated, altered or not what its digest says
-    │   ├── UnsupportedModel       an architecture, module or family that Bindery does not run
-    │   ├── SelfTestFailed         it loads, but its numbers are not the reference's
-    │   └── ModelTooLarge          it needs more memory than all models together may hold
-    ├── VendorError                a remote vendor that computes the vectors
-    │   ├── KeyMissing             no key is set for it
-    │   ├── VendorRefused          it refuses the request, and would again
-    │   ├── VendorUnavailable      it is overloaded, failing or not reached, after every try
-    │   └── VendorBroken           its answer is not what was asked for
-    ├── SourceError                a hub or package index that cannot be reached or refuses
-    ├── StorageError               a disk that is read-only, failing or holds what it should not
-    │   └── StorageFull            a disk or a database without room: deleting still works
-    ├── EngineError                the inference runtime failed, or gave numbers that are not finite
-    │   └── TextFailed             on some texts alone, by themselves
-    └── QueueError                 the request was not run
-        ├── Overloaded             more waits than the queue holds
-        ├── DeadlineExceeded       its time was up before its turn came
-        └── Abandoned              its caller has left
+    │   ├── ModelGated             its terms must be accepted first
+    │   ├── ModelBroken            a file is truncated, altered or does not match its digest
+    │   ├── UnsupportedModel       Bindery does not support its architecture, module or family
+    │   ├── SelfTestFailed         it loads, but its vectors differ from the reference
+    │   └── ModelTooLarge          it needs more memory than the budget of all models
+    ├── VendorError                a remote vendor did not return vectors
+    │   ├── KeyMissing             no API key is set for the vendor
+    │   ├── VendorRefused          it refused the request; retrying does not help
+    │   ├── VendorUnavailable      it is overloaded, failing or unreachable, after all retries
+    │   └── VendorBroken           its response is not valid
+    ├── SourceError                a hub or package index is unreachable or refuses
+    ├── StorageError               a disk is read-only, failing or has unexpected content
+    │   └── StorageFull            no space on the disk or in the database
+    ├── EngineError                the inference runtime failed or returned non-finite numbers
+    │   └── TextFailed             for some of the texts only
+    └── QueueError                 the request did not run
+        ├── Overloaded             the queue is full
+        ├── DeadlineExceeded       the deadline passed before the request ran
+        └── Abandoned              the caller has disconnected
 
-Each class has a stable ``code`` for programs; the message names the value, ``remedy`` the way out.
-A face translates the tree once: by class to a status (HTTP) or an exit code (command line).
+Each class has a stable ``code`` for programs. The message names the value, ``remedy`` the way out.
+Each face maps the classes once: HTTP to a status, the command line to an exit code.
 """
 
 from typing import Any, ClassVar
 
 
 class BinderyError(Exception):
-    """The root: whatever Bindery raises on purpose.
+    """The base class of every error that Bindery raises on purpose.
 
-    ``message`` says what is wrong and names the value, ``remedy`` says what to do about it (or is
-    empty), ``param`` names the field or argument at fault where there is one.
+    ``message`` says what is wrong and names the value. ``remedy`` says what to do about it, and may
+    be empty. ``param`` names the field or argument that caused the error, if there is one.
     """
 
     code: ClassVar[str] = "internal_error"
@@ -70,7 +70,7 @@ class BinderyError(Exception):
 
     def __reduce__(self) -> tuple[object, ...]:
         # Keyword-only arguments do not survive the default pickling, and errors cross processes.
-        # What begins with underscores is Python's, such as __notes__.
+        # Names that begin with two underscores, such as __notes__, belong to Python.
         facts = {name: value for name, value in vars(self).items() if not name.startswith("__")}
         return (_rebuild, (type(self), facts))
 
@@ -80,115 +80,115 @@ def _rebuild(kind: type[BinderyError], facts: dict[str, Any]) -> BinderyError:
 
 
 class InputError(BinderyError):
-    """The caller can mend it."""
+    """The caller can fix it."""
 
     code = "invalid_input"
 
 
 class InvalidValue(InputError):
-    """A value out of range or of the wrong shape."""
+    """A value is out of range or has the wrong shape."""
 
     code = "invalid_value"
 
 
 class TextTooLong(InputError):
-    """A text longer than the model's window, where cutting it was refused."""
+    """A text is longer than the model's window and must not be cut."""
 
     code = "text_too_long"
 
 
 class FileTooLarge(InputError):
-    """An upload over the size limit."""
+    """An upload exceeds the size limit."""
 
     code = "file_too_large"
 
 
 class UnsupportedKind(InputError):
-    """A document of a kind that no reader takes."""
+    """No reader supports this kind of document."""
 
     code = "unsupported_kind"
 
 
 class BrokenDocument(InputError):
-    """A document that its reader cannot read."""
+    """The reader cannot read the document."""
 
     code = "broken_document"
 
 
 class PasswordProtected(InputError):
-    """A document that opens only with a password."""
+    """The document needs a password."""
 
     code = "password_protected"
 
 
 class ParseTimeout(InputError):
-    """A document that took longer to parse than the limit allows."""
+    """Parsing took longer than the limit."""
 
     code = "parse_timeout"
 
 
 class Quarantined(InputError):
-    """A file during whose work the process ended again and again."""
+    """The process ended repeatedly while working on the file."""
 
     code = "quarantined"
 
 
 class JobUnfinished(InputError):
-    """What was asked for can be done only to a job that is over."""
+    """This is only possible after the job has finished."""
 
     code = "job_unfinished"
 
 
 class IdempotencyConflict(InputError):
-    """The idempotency key was given to another request."""
+    """The idempotency key was used for a different request."""
 
     code = "idempotency_conflict"
 
 
 class NotFound(BinderyError):
-    """Nothing goes by that name."""
+    """Nothing has this name."""
 
     code = "not_found"
 
 
 class UnknownModel(NotFound):
-    """No model goes by that id."""
+    """No model has this id."""
 
     code = "unknown_model"
 
 
 class UnknownStrategy(NotFound):
-    """No chunking strategy goes by that name."""
+    """No chunking strategy has this name."""
 
     code = "unknown_strategy"
 
 
 class UnknownFile(NotFound):
-    """No file goes by that id."""
+    """No file has this id."""
 
     code = "unknown_file"
 
 
 class UnknownKey(NotFound):
-    """No API key goes by that id."""
+    """No API key has this id."""
 
     code = "unknown_key"
 
 
 class UnknownRotation(NotFound):
-    """No rotation goes by that name."""
+    """No rotation has this name."""
 
     code = "unknown_rotation"
 
 
 class UnknownJob(NotFound):
-    """No job goes by that id."""
+    """No job has this id."""
 
     code = "unknown_job"
 
 
 class ModelError(BinderyError):
-    """A model that cannot be used."""
+    """The model cannot be used."""
 
     code = "model_error"
 
@@ -200,93 +200,93 @@ class ModelMissing(ModelError):
 
 
 class ModelGated(ModelError):
-    """The model's publisher wants its terms accepted first."""
+    """The publisher's terms must be accepted first."""
 
     code = "model_gated"
 
 
 class ModelBroken(ModelError):
-    """A file of the model is truncated, altered or not what its digest says."""
+    """A model file is truncated, altered or does not match its digest."""
 
     code = "model_broken"
 
 
 class UnsupportedModel(ModelError):
-    """An architecture, module or family that Bindery does not run."""
+    """Bindery does not support the model's architecture, module or family."""
 
     code = "unsupported_model"
 
 
 class SelfTestFailed(ModelError):
-    """The model loads, but its numbers are not the reference's."""
+    """The model loads, but its vectors differ from the reference."""
 
     code = "self_test_failed"
 
 
 class ModelTooLarge(ModelError):
-    """The model needs more memory than all models together may hold."""
+    """The model needs more memory than the budget of all models."""
 
     code = "model_too_large"
 
 
 class VendorError(BinderyError):
-    """A remote vendor that gives no vectors."""
+    """A remote vendor did not return vectors."""
 
     code = "vendor_error"
 
 
 class KeyMissing(VendorError):
-    """No key is set for the vendor."""
+    """No API key is set for the vendor."""
 
     code = "key_missing"
 
 
 class VendorRefused(VendorError):
-    """The vendor refuses the request, and would refuse it again."""
+    """The vendor refused the request; retrying does not help."""
 
     code = "vendor_refused"
 
 
 class VendorUnavailable(VendorError):
-    """The vendor is overloaded, failing or not reached, after every try."""
+    """The vendor is overloaded, failing or unreachable, after all retries."""
 
     code = "vendor_unavailable"
 
 
 class VendorBroken(VendorError):
-    """The vendor's answer is not what was asked for."""
+    """The vendor's response is not valid."""
 
     code = "vendor_broken"
 
 
 class SourceError(BinderyError):
-    """A hub or package index that cannot be reached or refuses."""
+    """A hub or package index is unreachable or refuses the request."""
 
     code = "source_error"
 
 
 class StorageError(BinderyError):
-    """A disk that is read-only, failing or holds what it should not."""
+    """A disk is read-only, failing or has unexpected content."""
 
     code = "storage_error"
 
 
 class StorageFull(StorageError):
-    """A disk or a database without room; reading and deleting still work."""
+    """No space is left on the disk or in the database; reading and deleting still work."""
 
     code = "storage_full"
 
 
 class EngineError(BinderyError):
-    """The inference runtime failed, or gave numbers that are not finite."""
+    """The inference runtime failed or returned non-finite numbers."""
 
     code = "engine_error"
 
 
 class TextFailed(EngineError):
-    """The engine fails on some texts, each by itself; others are not touched by it.
+    """The engine failed for some of the texts; the others are not affected.
 
-    ``places`` are their places in the request, rising; the message names the first.
+    ``places`` are their positions in the request, sorted; the message names the first.
     """
 
     code = "text_failed"
@@ -304,13 +304,13 @@ class TextFailed(EngineError):
 
 
 class QueueError(BinderyError):
-    """The request was not run."""
+    """The request did not run."""
 
     code = "not_run"
 
 
 class Overloaded(QueueError):
-    """More waits than the queue holds; there should be room again in ``retry_after_s`` seconds."""
+    """The queue is full; retry after ``retry_after_s`` seconds."""
 
     code = "overloaded"
 
@@ -327,12 +327,12 @@ class Overloaded(QueueError):
 
 
 class DeadlineExceeded(QueueError):
-    """The time of a request was up before its turn came."""
+    """The deadline passed before the request ran."""
 
     code = "deadline_exceeded"
 
 
 class Abandoned(QueueError):
-    """The caller of a request has left."""
+    """The caller has disconnected."""
 
     code = "abandoned"
