@@ -1,11 +1,11 @@
-# The service. `docs/operations.md` has the commands to build and run it.
+# The Bindery server. `docs/operations.md` has the commands to build and run it.
 
 FROM python:3.11-slim AS build
 WORKDIR /src
 RUN python -m venv /build && python -m venv --without-pip /opt/bindery
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 
-# Pip takes exactly what the locks name, by hash, and resolves nothing.
+# pip installs exactly what the locks list, by hash, and resolves nothing.
 COPY locks/base.txt locks/build.txt locks/
 RUN /build/bin/pip --python /opt/bindery/bin/python install --no-deps --require-hashes --only-binary :all: -r locks/base.txt \
  && /build/bin/pip install --no-deps --require-hashes -r locks/build.txt
@@ -18,8 +18,8 @@ RUN /build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /dist . \
 FROM python:3.11-slim
 COPY --from=build /opt/bindery /opt/bindery
 RUN useradd --uid 10001 --home-dir /data --create-home --shell /usr/sbin/nologin bindery
-# Others reach a container from outside only, so the server asks for a key: without one it does not
-# start. It ends within the 10 seconds that `docker stop` allows.
+# The server listens on all addresses, so it refuses to start before an API key exists. It shuts down
+# within the 10 seconds that `docker stop` allows.
 ENV PATH=/opt/bindery/bin:$PATH \
     BINDERY_HOME=/data \
     BINDERY_HOST=0.0.0.0 \

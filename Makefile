@@ -1,4 +1,4 @@
-# What a person types. Each target sets up what it needs; the second time that takes a second.
+# Each target sets up what it needs; after the first time, that takes a second.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
@@ -8,17 +8,18 @@ DATA ?= ../shared/data
 .PHONY: dev demo test test-slow test-torch test-clients test-readers test-s3 lint bench lock preload clean help
 
 help:
-	@echo "make dev    set up, fetch the model, serve on 127.0.0.1:8000"
-	@echo "make demo   parse, chunk and embed a document, without a server"
-	@echo "make test   set up and run the tests"
-	@echo "make test-slow  those that take long: whole servers ended under load, jobs killed, the manual's commands"
-	@echo "make test-torch  the same of the engine torch, in an environment of its own (1 GB)"
-	@echo "make test-clients  other services' clients against a server, each in an environment of its own (2 GB)"
-	@echo "make test-readers  pandas, Polars and DuckDB on what a job wrote (500 MB)"
-	@echo "make test-s3  the store on an S3 server, moto's, in an environment of its own (320 MB)"
-	@echo "make lint   ruff, pyright (strict), import-linter"
-	@echo "make bench  speed and quality against other libraries (half an hour)"
-	@echo "make lock   write the lock files anew"
+	@echo "make dev           set up, download the small model, serve on 127.0.0.1:8000"
+	@echo "make demo          parse, chunk and embed a sample document, without a server"
+	@echo "make test          set up and run the tests"
+	@echo "make test-slow     run the slow tests: servers stopped under load, jobs killed, commands in the docs"
+	@echo "make test-torch    run the encoder tests on PyTorch, in a separate environment (1 GB)"
+	@echo "make test-clients  run clients of other services against a server, each in a separate environment (2 GB)"
+	@echo "make test-readers  read the output of a job with pandas, Polars and DuckDB (500 MB)"
+	@echo "make test-s3       run the store tests against an S3 server (moto), in a separate environment (320 MB)"
+	@echo "make lint          run ruff, pyright (strict) and import-linter"
+	@echo "make bench         compare speed and quality with other libraries (half an hour)"
+	@echo "make lock          update the lock files"
+	@echo "make clean         remove all environments"
 
 dev: preload
 	@$(BIN)/bindery serve
@@ -33,12 +34,12 @@ test: $(VENV)/dev
 	@$(BIN)/bindery preload vanilla
 	@$(BIN)/python -m pytest -n auto $(ARGS)
 
-# What takes long; continuous integration runs it after the tests.
+# Continuous integration runs these after the tests.
 test-slow: $(VENV)/dev
 	@$(BIN)/bindery preload vanilla
 	@$(BIN)/python -m pytest -n auto -m slow $(ARGS)
 
-# Opt-in: what any engine must do, with torch on the processor. The build of torch is the index's.
+# Opt-in: the tests that every engine must pass, with torch on the CPU.
 TORCH := torch==2.13.0
 TORCH_VENV := .venv-torch
 
@@ -47,12 +48,12 @@ test-torch: $(TORCH_VENV)/ready
 	@$(TORCH_VENV)/bin/python -m pytest --engine torch tests/encoders \
 		tests/engines/test_torch_*.py tests/engines/test_engines_are_chosen_by_name.py $(ARGS)
 
-# Opt-in: clients of other services, unmodified. ARGS names some of them; all of them write the manual.
+# Opt-in: unmodified clients of other services. ARGS selects some; a run of all updates the tables in the docs.
 test-clients: $(VENV)/dev
 	@$(BIN)/bindery preload vanilla
 	@$(BIN)/python -m tests.clients.run $(ARGS)
 
-# Opt-in: libraries that read what jobs write, in an environment of their own.
+# Opt-in: libraries that read the output of jobs, in a separate environment.
 READERS := pandas==3.1.1 pyarrow==26.0.1 polars==2.1.0 duckdb==2.0.0
 READERS_VENV := .venv-readers
 
@@ -65,7 +66,7 @@ $(READERS_VENV)/ready: Makefile
 	@$(READERS_VENV)/bin/pip install --quiet --disable-pip-version-check $(READERS)
 	@touch $@
 
-# Opt-in: an S3 server for the tests that skip without one; `make test` finds it where it is on the path.
+# Opt-in: an S3 server for the tests that skip without one; `make test` uses it too if it is on the path.
 S3 := moto[server]==5.2.5
 S3_VENV := .venv-s3
 
@@ -88,7 +89,7 @@ bench: $(VENV)/dev
 	@$(BIN)/bindery preload vanilla
 	$(BIN)/python benchmarks/run.py --data $(DATA) $(ARGS)
 
-# Pip takes exactly what the lock names, by hash, and resolves nothing.
+# pip installs exactly what the lock lists, by hash, and resolves nothing.
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps
 INSTALL_SELF = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 
@@ -100,12 +101,12 @@ $(VENV)/base: locks/base.txt locks/build.txt pyproject.toml
 	@touch $@
 
 $(VENV)/dev: locks/dev.txt pyproject.toml | $(VENV)/base
-	@echo "Setting up the tools for tests (once) ..."
+	@echo "Installing the development tools (once) ..."
 	@$(INSTALL) -r locks/dev.txt
 	@$(INSTALL_SELF)
 	@touch $@
 
-# torch first and held: what needs it would fetch another build of it.
+# Install torch first and pin it: packages that need it would otherwise download another build.
 $(TORCH_VENV)/ready: locks/dev.txt pyproject.toml
 	@echo "Setting up $(TORCH_VENV) (once) ..."
 	@test -x $(TORCH_VENV)/bin/python || $(PYTHON) -m venv $(TORCH_VENV)
@@ -117,8 +118,8 @@ $(TORCH_VENV)/ready: locks/dev.txt pyproject.toml
 	@$(INSTALL_SELF:$(BIN)%=$(TORCH_VENV)/bin%)
 	@touch $@
 
-# uv resolves for every platform at once and leaves registry addresses out; openvino-telemetry is left
-# out because it reports to others (see engines/runtime.py).
+# uv resolves for all platforms at once and omits registry addresses. openvino-telemetry is excluded
+# because it sends telemetry (see engines/runtime.py).
 UV_COMPILE = uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-header --no-annotate --no-emit-package bindery --no-emit-package openvino-telemetry --quiet
 

@@ -1,4 +1,4 @@
-"""Writes bindery.json, the dashboard beside this file: ``python ops/grafana/make_dashboard.py``."""
+"""Generate bindery.json, the Grafana dashboard: ``python ops/grafana/make_dashboard.py``."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ _SELECTED = 'job=~"$job", instance=~"$instance"'
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """A panel: what it draws, each query with the legend of its lines."""
+    """A panel; ``queries`` are pairs of a PromQL query and its legend."""
 
     title: str
     unit: str
@@ -27,27 +27,27 @@ class Panel:
 
 
 def gauge(name: str, by: str = "") -> str:
-    """The sum of a gauge over all that is selected."""
+    """The sum of a gauge over the selected jobs and instances."""
     return f"sum{_by(by)}({name}{{{_SELECTED}}})"
 
 
 def rate(name: str, by: str = "", where: str = "") -> str:
-    """What a counter gains in a second."""
+    """The increase of a counter per second."""
     return f"sum{_by(by)}(rate({name}{{{_SELECTED}{where}}}[$__rate_interval]))"
 
 
 def share(part: str, whole: str, by: str = "") -> str:
-    """One counter's gain as a share of another's."""
+    """The rate of one counter divided by that of another."""
     return f"{rate(part, by)} / {rate(whole, by)}"
 
 
 def quantile(q: float, name: str, by: str = "", where: str = "") -> str:
-    """A quantile of a histogram, from what it gained."""
+    """A quantile of a histogram over the rate interval."""
     return f"histogram_quantile({q}, {rate(f'{name}_bucket', f'le, {by}'.rstrip(', '), where)})"
 
 
 def quantiles(name: str, by: str = "", where: str = "") -> list[tuple[str, str]]:
-    """p50, p95 and p99."""
+    """Queries for p50, p95 and p99."""
     label = f"{{{{{by}}}}} " if by else ""
     return [(quantile(q, name, by, where), f"{label}p{round(q * 100)}") for q in (0.5, 0.95, 0.99)]
 
@@ -61,12 +61,12 @@ _DURATION = "bindery_http_request_duration_seconds"
 _STAGES = "bindery_http_stage_duration_seconds"
 
 ROWS: dict[str, Sequence[Panel]] = {
-    "At a glance": (
+    "Overview": (
         Panel("Ready", "bool_yes_no", [(f"min(bindery_ready{{{_SELECTED}}})", "")], "stat", 3),
         Panel("Requests", "reqps", [(rate("bindery_http_requests_total"), "")], "stat", 3),
-        Panel("p95 of all", "s", [(quantile(0.95, _DURATION), "")], "stat", 3),
+        Panel("p95 latency", "s", [(quantile(0.95, _DURATION), "")], "stat", 3),
         Panel(
-            "Failed (5xx)",
+            "Server errors (5xx)",
             "percentunit",
             [
                 (
@@ -78,46 +78,60 @@ ROWS: dict[str, Sequence[Panel]] = {
             "stat",
             3,
         ),
-        Panel("Tokens embedded", "short", [(rate("bindery_model_tokens_total"), "")], "stat", 3),
-        Panel("Tokens waiting", "short", [(gauge("bindery_model_queue_tokens"), "")], "stat", 3),
-        Panel("In flight", "short", [(gauge("bindery_http_requests_in_flight"), "")], "stat", 3),
+        Panel(
+            "Tokens embedded per second",
+            "short",
+            [(rate("bindery_model_tokens_total"), "")],
+            "stat",
+            3,
+        ),
+        Panel("Tokens in queue", "short", [(gauge("bindery_model_queue_tokens"), "")], "stat", 3),
+        Panel(
+            "Requests in flight",
+            "short",
+            [(gauge("bindery_http_requests_in_flight"), "")],
+            "stat",
+            3,
+        ),
         Panel("Models loaded", "short", [(gauge("bindery_models_loaded"), "")], "stat", 3),
     ),
     "Requests": (
         Panel(
-            "By route",
+            "Requests by route",
             "reqps",
             [(rate("bindery_http_requests_total", "method, route"), "{{method}} {{route}}")],
         ),
         Panel(
-            "By dialect", "reqps", [(rate("bindery_http_requests_total", "dialect"), "{{dialect}}")]
+            "Requests by dialect",
+            "reqps",
+            [(rate("bindery_http_requests_total", "dialect"), "{{dialect}}")],
         ),
         Panel(
-            "By status",
+            "Requests by status",
             "reqps",
             [(rate("bindery_http_requests_total", "status"), "{{status}}")],
-            description="left: the client left before it had an answer.",
+            description="left: the client disconnected before the response was complete.",
         ),
-        Panel("How long they take", "s", quantiles(_DURATION)),
+        Panel("Latency", "s", quantiles(_DURATION)),
         Panel(
-            "p95 by route",
+            "p95 latency by route",
             "s",
             [(quantile(0.95, _DURATION, "method, route"), "{{method}} {{route}}")],
         ),
         Panel(
-            "Refused and failed",
+            "Errors by code",
             "reqps",
             [(f"{rate('bindery_http_errors_total', 'code')} > 0", "{{code}}")],
-            description="By the error's code; overloaded, busy and request_timeout are load.",
+            description="overloaded, busy and request_timeout are signs of load.",
         ),
         Panel(
-            "p95 by stage",
+            "p95 latency by stage",
             "s",
             [(quantile(0.95, _STAGES, "stage"), "{{stage}}")],
-            description="read the body, parse it, wait for the model, write, send.",
+            description="read, parse, wait for the model, write the response, send it.",
         ),
         Panel(
-            "Where the time goes",
+            "Share of time by stage",
             "percentunit",
             [
                 (
@@ -127,7 +141,7 @@ ROWS: dict[str, Sequence[Panel]] = {
             ],
         ),
         Panel(
-            "Bodies",
+            "Body bytes",
             "Bps",
             [
                 (rate("bindery_http_received_bytes_total"), "received"),
@@ -136,21 +150,27 @@ ROWS: dict[str, Sequence[Panel]] = {
         ),
     ),
     "Models": (
-        Panel("Tokens", "short", [(rate("bindery_model_tokens_total", "model"), "{{model}}")]),
-        Panel("Texts", "short", [(rate("bindery_model_texts_total", "model"), "{{model}}")]),
         Panel(
-            "Queue, in tokens",
+            "Tokens per second",
+            "short",
+            [(rate("bindery_model_tokens_total", "model"), "{{model}}")],
+        ),
+        Panel(
+            "Texts per second", "short", [(rate("bindery_model_texts_total", "model"), "{{model}}")]
+        ),
+        Panel(
+            "Queue in tokens",
             "short",
             [(gauge("bindery_model_queue_tokens", "model"), "{{model}}")],
         ),
-        Panel("Wait before the model", "s", quantiles("bindery_model_queue_seconds", "model")),
-        Panel("Batches take", "s", quantiles("bindery_model_batch_seconds", "model")),
+        Panel("Time in queue", "s", quantiles("bindery_model_queue_seconds", "model")),
+        Panel("Batch duration", "s", quantiles("bindery_model_batch_seconds", "model")),
         Panel(
-            "Queue, in texts",
+            "Queue in texts",
             "short",
             [
-                (gauge("bindery_model_queue_texts", "model"), "{{model}} wait"),
-                (gauge("bindery_model_running_texts", "model"), "{{model}} run"),
+                (gauge("bindery_model_queue_texts", "model"), "{{model}} waiting"),
+                (gauge("bindery_model_running_texts", "model"), "{{model}} running"),
             ],
         ),
         Panel(
@@ -163,14 +183,21 @@ ROWS: dict[str, Sequence[Panel]] = {
                     ),
                     f"{{{{model}}}} of {label}",
                 )
-                for whole, label in (("budget_tokens", "the budget"), ("padded_tokens", "what ran"))
+                for whole, label in (
+                    ("budget_tokens", "the budget"),
+                    ("padded_tokens", "padded tokens"),
+                )
             ],
-            description="Tokens of texts, as a share of what batches could hold and of what ran "
-            "with padding.",
+            description="Tokens of texts as a share of the batch budget, and of all tokens "
+            "including padding.",
         ),
-        Panel("Batches", "ops", [(rate("bindery_model_batches_total", "model"), "{{model}}")]),
         Panel(
-            "Truncated",
+            "Batches per second",
+            "ops",
+            [(rate("bindery_model_batches_total", "model"), "{{model}}")],
+        ),
+        Panel(
+            "Truncated per second",
             "short",
             [
                 (rate("bindery_truncated_texts_total", "model"), "{{model}} texts"),
@@ -178,15 +205,15 @@ ROWS: dict[str, Sequence[Panel]] = {
             ],
         ),
         Panel(
-            "Not embedded",
+            "Not embedded, per second",
             "short",
             [
                 (rate(f"bindery_model_{what}_total", "model"), f"{{{{model}}}} {label}")
                 for what, label in (
                     ("failed_texts", "texts failed"),
                     ("failed_batches", "batches failed"),
-                    ("abandoned_texts", "texts, client left"),
-                    ("expired_texts", "texts, time was up"),
+                    ("abandoned_texts", "texts, client disconnected"),
+                    ("expired_texts", "texts, deadline passed"),
                     ("refused_requests", "requests, queue full"),
                 )
             ],
@@ -213,22 +240,22 @@ ROWS: dict[str, Sequence[Panel]] = {
             ],
         ),
         Panel(
-            "Cache hits",
+            "Cache hit rate",
             "percentunit",
             [
                 (
                     f"{rate('bindery_cache_hits_total')} / ({rate('bindery_cache_hits_total')} + "
                     f"{rate('bindery_cache_misses_total')})",
-                    "of texts",
+                    "texts",
                 )
             ],
         ),
         Panel(
-            "Coming and going",
+            "Cache entries and unloaded models",
             "short",
             [
                 (gauge("bindery_cache_entries"), "texts in the cache"),
-                (rate("bindery_models_unloaded_total"), "models unloaded"),
+                (rate("bindery_models_unloaded_total"), "models unloaded per second"),
             ],
         ),
     ),
@@ -238,7 +265,7 @@ ROWS: dict[str, Sequence[Panel]] = {
             "short",
             [(f"min by (state) (bindery_jobs{{{_SELECTED}}})", "{{state}}")],
             width=24,
-            description="Every server of a database shows all of them.",
+            description="Servers that share a database report the same numbers.",
         ),
     ),
     "Process": (
@@ -255,11 +282,11 @@ ROWS: dict[str, Sequence[Panel]] = {
             width=6,
         ),
         Panel(
-            "Open files",
+            "Open file descriptors",
             "short",
             [
                 (gauge("process_open_fds", "instance"), "{{instance}}"),
-                (gauge("process_max_fds", "instance"), "{{instance}} most"),
+                (gauge("process_max_fds", "instance"), "{{instance}} limit"),
             ],
             width=6,
         ),
@@ -271,11 +298,11 @@ ROWS: dict[str, Sequence[Panel]] = {
 
 
 def dashboard() -> dict[str, Any]:
-    """The dashboard as Grafana imports it."""
+    """The dashboard in Grafana's import format."""
     return {
         "title": "Bindery",
         "uid": "bindery",
-        "description": "What a Bindery server and its models do.",
+        "description": "Requests, models, jobs and processes of Bindery servers.",
         "tags": ["bindery", "embeddings"],
         "schemaVersion": 41,
         "version": 1,
@@ -335,13 +362,13 @@ def _panels() -> Iterator[dict[str, Any]]:
             if left + panel.width > _WIDTH:
                 top, left = top + height, 0
             number += 1
-            place = {"x": left, "y": top, "w": panel.width, "h": height}
-            yield _panel(panel, number, place)
+            grid = {"x": left, "y": top, "w": panel.width, "h": height}
+            yield _panel(panel, number, grid)
             left += panel.width
         top += height
 
 
-def _panel(panel: Panel, number: int, place: dict[str, int]) -> dict[str, Any]:
+def _panel(panel: Panel, number: int, grid: dict[str, int]) -> dict[str, Any]:
     legend = {"displayMode": "list", "placement": "bottom", "showLegend": True}
     options = {
         "stat": {"reduceOptions": {"calcs": ["lastNotNull"]}, "colorMode": "value"},
@@ -353,25 +380,25 @@ def _panel(panel: Panel, number: int, place: dict[str, int]) -> dict[str, Any]:
         "title": panel.title,
         "description": panel.description,
         "datasource": _SOURCE,
-        "gridPos": place,
+        "gridPos": grid,
         "fieldConfig": {"defaults": {"unit": panel.unit, "min": 0}, "overrides": []},
         "options": options[panel.kind],
         "targets": [
             {
-                "refId": chr(ord("A") + place),
+                "refId": chr(ord("A") + index),
                 "datasource": _SOURCE,
                 "editorMode": "code",
                 "expr": query,
                 "legendFormat": label or "__auto",
                 "range": True,
             }
-            for place, (query, label) in enumerate(panel.queries)
+            for index, (query, label) in enumerate(panel.queries)
         ],
     }
 
 
 def page() -> str:
-    """The file's text."""
+    """The content of bindery.json."""
     return json.dumps(dashboard(), indent=2) + "\n"
 
 
