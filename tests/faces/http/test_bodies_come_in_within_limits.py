@@ -15,7 +15,7 @@ from bindery.encoders.pending import Cancellation
 from bindery.errors import FileTooLarge
 from bindery.faces.http.app import create_app
 from bindery.faces.http.errors import Busy, RequestTimeout, RequestTooLarge
-from bindery.faces.http.gate.intake import Intake, Limits, Load
+from bindery.faces.http.gate.intake import BodyLimits, Intake, Load
 from bindery.library import Library
 from bindery.settings import Settings
 
@@ -26,7 +26,7 @@ Receive = Callable[[], Awaitable[dict]]
 
 
 def limits(body_bytes: int = 1 << 20, held_bytes: int | None = 1 << 20, timeout_s: float = 5):
-    return Limits(body_bytes, held_bytes, timeout_s, lambda: RequestTooLarge("Too large."))
+    return BodyLimits(body_bytes, held_bytes, timeout_s, lambda: RequestTooLarge("Too large."))
 
 
 def client_of(*pieces: bytes | float | None) -> Receive:
@@ -66,7 +66,7 @@ async def body_of(intake: Intake) -> AsyncIterator[bytes]:
 
 
 def run(
-    receive: Receive, allowed: Limits, load: Load | None = None, *, announced: int | None = None
+    receive: Receive, allowed: BodyLimits, load: Load | None = None, *, announced: int | None = None
 ):
     """What the app gets, and the cancellation."""
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bindery.errors import InvalidValue
 from bindery.faces.http.errors import Busy
 from bindery.faces.http.pools import Pool
-from bindery.faces.http.routes.events import Event, Listeners, News, last_event_id, written
+from bindery.faces.http.routes.events import Event, EventBatch, Listeners, last_event_id, written
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(),
@@ -47,11 +47,13 @@ def pool() -> Iterator[Pool]:
     pool.close()
 
 
-def hear(listeners: Listeners, looks: list[News | Exception], after: int = 0) -> tuple[bytes, list]:
+def hear(
+    listeners: Listeners, looks: list[EventBatch | Exception], after: int = 0
+) -> tuple[bytes, list]:
     """What is sent while looking finds these, one after the other; and what was asked for."""
     asked = []
 
-    def look(number: int) -> News:
+    def look(number: int) -> EventBatch:
         asked.append(number)
         found = looks[len(asked) - 1]
         if isinstance(found, Exception):
@@ -81,7 +83,7 @@ def test_of_what_happened_together_the_last_has_the_id():
 
 def test_events_come_once_each_in_order_and_the_last_ends_it(pool):
     events = [Event(number, "progress", {"n": number}) for number in range(1, 5)]
-    looks = [News(events[:2], False), News((), False), News(events[2:], True)]
+    looks = [EventBatch(events[:2], False), EventBatch((), False), EventBatch(events[2:], True)]
     sent, asked = hear(Listeners(pool, lambda: False, look_s=0), looks, after=0)
     assert [one["id"] for one in read(sent)] == ["1", "2", "3", "4"]
     assert asked == [0, 2, 2]
@@ -89,12 +91,12 @@ def test_events_come_once_each_in_order_and_the_last_ends_it(pool):
 
 
 def test_who_comes_back_is_told_what_came_after(pool):
-    sent, asked = hear(Listeners(pool, lambda: False), [News((), True)], after=7)
+    sent, asked = hear(Listeners(pool, lambda: False), [EventBatch((), True)], after=7)
     assert (read(sent), asked) == ([], [7])
 
 
 def test_silence_is_broken_by_comments_that_no_reader_takes_for_events(pool):
-    looks = [News((), False)] * 3 + [News((Event(1, "state", {}),), True)]
+    looks = [EventBatch((), False)] * 3 + [EventBatch((Event(1, "state", {}),), True)]
     listeners = Listeners(pool, lambda: False, look_s=0.002, heartbeat_s=0.001)
     sent, _ = hear(listeners, looks)
     assert sent.count(b"\n\n: still here\n\n") >= 1
@@ -106,10 +108,10 @@ def test_silence_is_broken_by_comments_that_no_reader_takes_for_events(pool):
 def test_a_server_that_ends_lets_its_listeners_go_and_takes_no_new_ones(pool):
     is_ending = False
 
-    def look(_: int) -> News:
+    def look(_: int) -> EventBatch:
         nonlocal is_ending
         is_ending = True
-        return News((Event(1, "progress", {}),), False)
+        return EventBatch((Event(1, "progress", {}),), False)
 
     listeners = Listeners(pool, lambda: is_ending, look_s=0)
     listeners.check_room()
@@ -125,7 +127,7 @@ def test_a_server_that_ends_lets_its_listeners_go_and_takes_no_new_ones(pool):
 def test_listeners_are_bounded_and_leaving_makes_room(pool):
     async def many() -> None:
         listeners = Listeners(pool, lambda: False, look_s=1000)
-        streams = [listeners.follow(lambda _: News((), False), 0) for _ in range(100)]
+        streams = [listeners.follow(lambda _: EventBatch((), False), 0) for _ in range(100)]
         for stream in streams:
             await anext(stream)
         with pytest.raises(Busy):

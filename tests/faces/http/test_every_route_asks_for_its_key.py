@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from starlette.routing import Match
 
 from bindery.faces.http.app import create_app
-from bindery.faces.http.gate.access import ACCESS, OPEN, Doors, check_access, lines_of
+from bindery.faces.http.gate.access import ACCESS, OPEN, RouteScopes, check_access, lines_of
 from bindery.faces.http.gate.identity import Scope
 from bindery.library import Library, ModelState
 from bindery.settings import Settings
@@ -102,7 +102,7 @@ def open_app(tmp_path_factory) -> Iterator[FastAPI]:
     """An app without keys, over an empty home."""
     app = apps(tmp_path_factory.mktemp("open"))
     yield app
-    app.state.desk.close()
+    app.state.services.close()
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +138,7 @@ def closed_app(keys, tmp_path_factory) -> Iterator[FastAPI]:
     (closed / "keys.json").write_bytes((keys[0] / "keys.json").read_bytes())
     app = apps(closed)
     yield app
-    app.state.desk.close()
+    app.state.services.close()
 
 
 def paths(app: FastAPI) -> list[str]:
@@ -192,9 +192,9 @@ def test_every_route_turns_away_who_has_no_key_for_it(home, keys):
         assert (answer.status, answer.asked) == (status, 0), what
         challenge = b"Bearer" if status == HTTPStatus.UNAUTHORIZED else None
         assert answer.headers.get(b"www-authenticate") == challenge, what
-    states = {status.card.id: status.state for status in app.state.desk.library.statuses()}
+    states = {status.card.id: status.state for status in app.state.services.library.statuses()}
     assert states["vanilla"] is ModelState.PRESENT
-    app.state.desk.close()
+    app.state.services.close()
 
 
 def test_every_route_treats_who_has_the_key_as_a_server_without_keys_does(
@@ -282,7 +282,7 @@ def test_a_revoked_key_opens_nothing_on_any_route_a_moment_later(home, tmp_path)
             line = line_of(app, method, path)
             if line is None or ACCESS[line] is not OPEN:
                 assert ask(app, method, path, headers).status == 401
-    app.state.desk.close()
+    app.state.services.close()
 
 
 def test_a_server_without_keys_closes_with_the_first(tmp_path):
@@ -295,7 +295,7 @@ def test_a_server_without_keys_closes_with_the_first(tmp_path):
     store.revoke(key.id)
     assert ask(app, "GET", "/files", {}).status == 401
     assert ask(app, "GET", "/health", {}).status == 200
-    app.state.desk.close()
+    app.state.services.close()
 
 
 def test_a_damaged_file_of_keys_lets_nobody_in(tmp_path):
@@ -310,7 +310,7 @@ def test_a_damaged_file_of_keys_lets_nobody_in(tmp_path):
     assert orjson.loads(answer.body)["error"]["code"] == "keys_broken"
     assert str(tmp_path).encode() not in answer.body
     assert ask(app, "GET", "/health", {}).status == 200
-    app.state.desk.close()
+    app.state.services.close()
 
 
 def test_a_route_without_a_line_keeps_the_app_from_starting(tmp_path, monkeypatch):
@@ -336,7 +336,7 @@ def test_a_route_that_came_later_is_the_operators(keys):
     assert ask(app, "GET", "/late", everybody["nobody"]).status == 401
     assert ask(app, "GET", "/late", everybody[Scope.EMBED]).status == 403
     assert ask(app, "GET", "/late", everybody[Scope.ADMIN]).status == 200
-    app.state.desk.close()
+    app.state.services.close()
 
 
 PIECES = st.sampled_from(
@@ -363,7 +363,9 @@ PIECES = st.sampled_from(
 def test_the_guard_and_the_router_find_the_same_route(open_app, pieces, method):
     path = "/" + "/".join(pieces)
     line = line_of(open_app, method, path)
-    assert Doors(open_app.routes).needs(method, path) == (ACCESS[line] if line else frozenset())
+    assert RouteScopes(open_app.routes).required(method, path) == (
+        ACCESS[line] if line else frozenset()
+    )
 
 
 def test_an_answer_that_is_refused_bears_the_marks_of_every_other(closed_app):

@@ -42,7 +42,7 @@ def waiting(home, tmp_path_factory) -> Iterator[TestClient]:
     """An app that takes jobs on and works on none."""
     client = resting(lend_models(home, tmp_path_factory.mktemp("waiting") / "home"))
     yield client
-    client.app.state.desk.close()
+    client.app.state.services.close()
 
 
 def test_a_job_is_taken_on_and_says_where_to_look(waiting):
@@ -271,4 +271,4 @@ def test_jobs_are_their_keys_own(home, tmp_path):
     assert with_key.get(f"/jobs/{mine}", headers=operator).status_code == 200
     refused = with_key.post("/jobs", json={"files": [file_id]}, headers=reader)
     assert (refused.status_code, refused.json()["error"]["code"]) == (403, "missing_scope")
-    with_key.app.state.desk.close()
+    with_key.app.state.services.close()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bindery.faces.http.observing.metrics_table import METRICS, Kind
+from bindery.faces.http.observing.metrics_table import METRICS, MetricKind
 
 ROOT = Path(__file__).parents[3]
 DASHBOARD = ROOT / "ops" / "grafana" / "bindery.json"
@@ -33,7 +33,7 @@ def series() -> dict[str, set[str]]:
     shown = dict.fromkeys(PROCESS, TARGET)
     for metric in METRICS:
         labels = {*metric.labels} | TARGET
-        if metric.kind is Kind.HISTOGRAM:
+        if metric.kind is MetricKind.HISTOGRAM:
             shown |= {f"{metric.name}_{part}": labels for part in ("sum", "count")}
             shown[f"{metric.name}_bucket"] = labels | {"le"}
         else:

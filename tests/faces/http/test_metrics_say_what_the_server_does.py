@@ -19,14 +19,18 @@ from starlette.testclient import TestClient
 from bindery.encoders.figures import EncoderFigures
 from bindery.faces.http.app import create_app
 from bindery.faces.http.observing.meters import BOUNDS_S, Meters, Timer
-from bindery.faces.http.observing.metrics_table import ENCODERS, METRICS, Kind
+from bindery.faces.http.observing.metrics_table import ENCODERS, METRICS, MetricKind
 from bindery.faces.http.observing.observer import Observer
-from bindery.faces.http.observing.stages import Stage
+from bindery.faces.http.observing.timings import RequestStage
 from bindery.faces.http.wire.protocol import protocol_for
 from bindery.library import Library
 
 GENERATE = "/embedding/{model_id}/generate"
-SUFFIXES = {Kind.COUNTER: {""}, Kind.GAUGE: {""}, Kind.HISTOGRAM: {"_bucket", "_sum", "_count"}}
+SUFFIXES = {
+    MetricKind.COUNTER: {""},
+    MetricKind.GAUGE: {""},
+    MetricKind.HISTOGRAM: {"_bucket", "_sum", "_count"},
+}
 
 
 @pytest.fixture(scope="module")
@@ -91,8 +95,8 @@ def test_the_page_shows_the_table_and_what_every_process_has(client):
 def test_names_follow_the_conventions_of_prometheus():
     for metric in METRICS:
         assert metric.help.endswith(".")
-        assert metric.name.endswith("_total") == (metric.kind is Kind.COUNTER)
-        assert (metric.kind is Kind.HISTOGRAM) <= metric.name.endswith("_seconds")
+        assert metric.name.endswith("_total") == (metric.kind is MetricKind.COUNTER)
+        assert (metric.kind is MetricKind.HISTOGRAM) <= metric.name.endswith("_seconds")
         assert not any(word in metric.name for word in ("_ms", "_mb", "_megabytes", "_minutes"))
     assert len({metric.name for metric in METRICS}) == len(METRICS)
 
@@ -198,7 +202,7 @@ def test_errors_are_counted_by_their_code_wherever_they_are_told(client):
 
 def test_what_never_becomes_a_request_is_counted_too(tmp_path, settings):
     app = create_app(Library(tmp_path), settings)
-    meters = app.state.desk.meters
+    meters = app.state.services.meters
     config = uvicorn.Config(
         app, port=0, log_config=None, ws="none", http=protocol_for(settings, meters)
     )
@@ -245,9 +249,9 @@ def test_each_stage_is_timed_once_and_all_are_within_the_whole(client):
     labels = ("method=POST", f"route={GENERATE}")
     stage = "bindery_http_stage_duration_seconds"
     assert {
-        s: gained.get((f"{stage}_count", *labels, f"stage={s}")) for s in Stage
-    } == dict.fromkeys(Stage, 1)
-    parts = sum(gained[f"{stage}_sum", *labels, f"stage={s}"] for s in Stage)
+        s: gained.get((f"{stage}_count", *labels, f"stage={s}")) for s in RequestStage
+    } == dict.fromkeys(RequestStage, 1)
+    parts = sum(gained[f"{stage}_sum", *labels, f"stage={s}"] for s in RequestStage)
     whole = gained["bindery_http_request_duration_seconds_sum", *labels]
     assert 0 < parts <= whole + 1e-9
 

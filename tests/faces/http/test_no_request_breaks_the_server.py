@@ -229,9 +229,9 @@ def test_health_and_readiness_answer_while_every_worker_is_busy(tmp_path):
     app = create_app(Library(tmp_path), settings)
     release = threading.Event()
     with TestClient(app, base_url="http://127.0.0.1") as client:
-        desk = app.state.desk
+        services = app.state.services
         try:
-            for pool in (desk.encoding, desk.parsing, desk.filing):
+            for pool in (services.encoding, services.parsing, services.filing):
                 for _ in range(64):
                     pool._threads.submit(release.wait)
             assert client.get("/health").status_code == 200

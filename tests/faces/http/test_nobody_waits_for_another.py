@@ -41,9 +41,9 @@ def client(vendor, home, settings) -> Iterator[TestClient]:
 
 def test_a_vendor_that_keeps_silent_holds_up_nobody_else(client, vendor):
     vendor.by_text = {"slow": silent}
-    desk = client.app.state.desk
+    services = client.app.state.services
     # More than there are threads for requests of any size, and all of them held.
-    many = desk.encoding.threads + desk.bulk.threads + 1
+    many = services.encoding.threads + services.bulk.threads + 1
     with ThreadPoolExecutor(many) as threads:
         far = [threads.submit(client.post, "/v1/embeddings", json=FAR) for _ in range(many)]
         while len(vendor.seen) < many:
@@ -59,10 +59,10 @@ def test_a_vendor_that_keeps_silent_holds_up_nobody_else(client, vendor):
 
 def test_a_model_that_is_being_loaded_holds_up_nobody_else(client):
     """The far model was never asked for, and nothing is loaded while those threads are taken."""
-    desk, release = client.app.state.desk, threading.Event()
-    many = desk.encoding.threads + desk.bulk.threads + 1
-    for _ in range(desk.loading.threads):
-        desk.loading._threads.submit(release.wait)
+    services, release = client.app.state.services, threading.Event()
+    many = services.encoding.threads + services.bulk.threads + 1
+    for _ in range(services.loading.threads):
+        services.loading._threads.submit(release.wait)
     with ThreadPoolExecutor(many) as threads:
         far = [threads.submit(client.post, "/v1/embeddings", json=FAR) for _ in range(many)]
         try:

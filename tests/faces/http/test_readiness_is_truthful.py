@@ -153,7 +153,7 @@ def test_an_engine_that_fails_is_told_within_a_second_and_so_is_its_recovery(
         for name in ("hidden_states", "hidden_states_quickly"):
             broken.setattr(OpenVinoEngine, name, fail)
         number = 0
-        while (fault := own_client.app.state.desk.library.status("vanilla")).error is None:
+        while (fault := own_client.app.state.services.library.status("vanilla")).error is None:
             number += 1
             assert embed(own_client, f"text {number}") >= 400
         answer = until_ready_is(own_client, 503)
@@ -163,7 +163,7 @@ def test_an_engine_that_fails_is_told_within_a_second_and_so_is_its_recovery(
     assert "no memory on the device" in vanilla["message"]
     assert vanilla["remedy"]
 
-    while own_client.app.state.desk.library.status("vanilla").error is not None:
+    while own_client.app.state.services.library.status("vanilla").error is not None:
         time.sleep(0.05)  # it proves itself, whether or not anybody asks
     until_ready_is(own_client, 200)
     assert embed(own_client, "a text") == 200
@@ -184,7 +184,7 @@ def test_an_engine_that_hangs_is_told_within_a_second(own_client, monkeypatch):
         for thread in asking:
             thread.start()
         try:
-            while own_client.app.state.desk.library.status("vanilla").error is None:
+            while own_client.app.state.services.library.status("vanilla").error is None:
                 time.sleep(0.01)
             answer = until_ready_is(own_client, 503)
         finally:
@@ -195,9 +195,9 @@ def test_an_engine_that_hangs_is_told_within_a_second(own_client, monkeypatch):
 
 
 def test_it_is_told_while_every_pool_is_busy(own_client):
-    desk = own_client.app.state.desk
+    services = own_client.app.state.services
     goes_on = threading.Event()
-    pools = [pool for pool in vars(desk).values() if isinstance(pool, Pool)]
+    pools = [pool for pool in vars(services).values() if isinstance(pool, Pool)]
     assert pools
 
     async def fill() -> list[asyncio.Task]:
@@ -217,7 +217,7 @@ def test_it_is_told_while_every_pool_is_busy(own_client):
 
 
 def test_a_server_that_is_told_to_end_is_not_ready_at_once(own_client):
-    own_client.app.state.desk.readiness.is_ending = True
+    own_client.app.state.services.readiness.is_ending = True
 
     answer = own_client.get("/ready")
 

@@ -8,7 +8,7 @@ from bindery.faces import http
 from bindery.faces.http.app import create_app
 from bindery.faces.http.gate.guard import Guard
 from bindery.faces.http.gate.origins import Origins
-from bindery.faces.http.observing.stages import Stages
+from bindery.faces.http.observing.timings import RequestTimings
 from bindery.library import Library
 from bindery.settings import Settings
 from bindery.store.keys import KeyRing, KeyStore
@@ -46,7 +46,7 @@ def test_a_websocket_is_refused_and_the_lifespan_passes(tmp_path):
     scope = {"type": "websocket", "path": "/files", "headers": []}
     asyncio.run(app(scope, receive, send))
     assert sent == [{"type": "websocket.close", "code": 1008}]
-    app.state.desk.close()
+    app.state.services.close()
 
 
 def test_more_requests_than_the_limit_are_refused_at_once(tmp_path):
@@ -88,7 +88,7 @@ def test_more_requests_than_the_limit_are_refused_at_once(tmp_path):
 
     asyncio.run(run())
     assert statuses == ["held", "held", 503, 503, 200, 200, 200, 200]
-    app.state.desk.close()
+    app.state.services.close()
 
 
 def test_a_full_queue_refuses_before_a_body_is_read_and_says_when_to_come_back(tmp_path):
@@ -116,7 +116,7 @@ def test_a_full_queue_refuses_before_a_body_is_read_and_says_when_to_come_back(t
         )
         headers = [(b"host", b"localhost")]
         scope = {"type": "http", "method": method, "path": path, "headers": headers}
-        scope["state"] = {"stages": Stages()}
+        scope["state"] = {"timings": RequestTimings()}
         asyncio.run(guard(scope, receive, send))
 
     ask("POST", "/v1/embeddings", 7)

@@ -19,7 +19,7 @@ from starlette.testclient import TestClient
 from bindery.errors import InvalidValue
 from bindery.faces.http.app import create_app
 from bindery.faces.http.observing import tracing
-from bindery.faces.http.observing.stages import Stage
+from bindery.faces.http.observing.timings import RequestStage
 from bindery.faces.http.observing.tracing import Tracing, open_tracing
 from bindery.library import Library
 
@@ -70,7 +70,7 @@ def test_a_request_is_a_span_and_its_stages_are_within_it(client, spans):
         "bindery.tokens": sum(answer["tokens_used"]),
         "bindery.truncated_tokens": sum(answer["tokens_cut"]),
     }
-    assert [child.name for child in children] == list(Stage)
+    assert [child.name for child in children] == list(RequestStage)
     assert {child.parent.span_id for child in children} == {parent.context.span_id}
     times = [time for child in children for time in (child.start_time, child.end_time)]
     times = [parent.start_time, *times, parent.end_time]

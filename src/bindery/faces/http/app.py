@@ -17,7 +17,6 @@ import bindery
 from bindery.errors import BinderyError, InvalidValue, NotFound
 from bindery.faces.http import examples, manual
 from bindery.faces.http.bodies import invalid_field
-from bindery.faces.http.desk import Desk
 from bindery.faces.http.dialects.table import make_router
 from bindery.faces.http.errors import MethodNotAllowed, answer_error, error_answer
 from bindery.faces.http.gate.access import check_access
@@ -25,9 +24,10 @@ from bindery.faces.http.gate.guard import Guard
 from bindery.faces.http.gate.origins import Origins
 from bindery.faces.http.observing import metrics
 from bindery.faces.http.observing.observer import Observer
-from bindery.faces.http.observing.stages import note_error
+from bindery.faces.http.observing.timings import note_error
 from bindery.faces.http.observing.tracing import Tracing
 from bindery.faces.http.routes import chunks, files, health, jobs, models, rotations
+from bindery.faces.http.services import Services
 from bindery.library import Library
 from bindery.settings import Settings
 from bindery.store.keys import KeyRing, KeyStore
@@ -66,7 +66,7 @@ def create_app(library: Library, settings: Settings, *, tracing: Tracing | None 
         redirect_slashes=False,
         telemetry=_NO_TELEMETRY,
     )
-    desk = app.state.desk = Desk(library, settings)
+    services = app.state.services = Services(library, settings)
     app.state.tracing = tracing
     app.include_router(make_router())
     for part in (files, chunks, jobs, rotations, models, health, metrics, manual):
@@ -81,7 +81,7 @@ def create_app(library: Library, settings: Settings, *, tracing: Tracing | None 
         until_room_s=lambda: library.until_room_s,
     )
     # Outermost, so that it sees what the guard refuses.
-    app.add_middleware(Observer, meters=desk.meters, tracing=tracing)
+    app.add_middleware(Observer, meters=services.meters, tracing=tracing)
 
     app.add_exception_handler(BinderyError, answer_error)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
@@ -91,10 +91,10 @@ def create_app(library: Library, settings: Settings, *, tracing: Tracing | None 
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
-    desk: Desk = app.state.desk
-    desk.start()
+    services: Services = app.state.services
+    services.start()
     yield
-    await asyncio.to_thread(desk.close)
+    await asyncio.to_thread(services.close)
     if app.state.tracing:
         await asyncio.to_thread(app.state.tracing.close)
 

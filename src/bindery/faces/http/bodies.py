@@ -19,13 +19,13 @@ from bindery.faces.http.errors import RequestTooLarge
 _MOST_VALUES = 1_000_000
 
 
-class Body(BaseModel):
+class RequestBody(BaseModel):
     """A JSON object that a client sends."""
 
     model_config = ConfigDict(strict=True, frozen=True, hide_input_in_errors=True)
 
 
-_Body = TypeVar("_Body", bound=Body)
+_Body = TypeVar("_Body", bound=RequestBody)
 
 
 async def read_body(request: Request) -> bytes:

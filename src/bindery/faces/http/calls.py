@@ -14,10 +14,10 @@ from bindery.encoders.base import UNKNOWN, Counts
 from bindery.encoders.pending import Cancellation, Pending
 from bindery.errors import InputError, TextTooLong
 from bindery.faces.http.bodies import check_fields, parse_object, read_body
-from bindery.faces.http.desk import Desk, desk_of
 from bindery.faces.http.dialects.base import EmbedAsk, Parameters, Translation
 from bindery.faces.http.gate.identity import cancellation_of, identity_of
-from bindery.faces.http.observing.stages import Stage, Stages, stages_of
+from bindery.faces.http.observing.timings import RequestStage, RequestTimings, timings_of
+from bindery.faces.http.services import Services, services_of
 
 TRUNCATED = "x-bindery-truncated-tokens"
 """The header that says how many tokens of the request the model did not see."""
@@ -30,34 +30,34 @@ _Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ApiCall:
     """What was sent, by whom, and what it is noted in."""
 
-    desk: Desk
+    services: Services
     raw: bytes
     parameters: Parameters
     cancellation: Cancellation
     owner: str
-    stages: Stages
+    timings: RequestTimings
 
 
-async def take(request: Request) -> Call:
+async def take(request: Request) -> ApiCall:
     """Read a request to its end."""
     raw = await read_body(request)
-    stages = stages_of(request)
-    stages.mark(Stage.PARSE)
-    return Call(
-        desk_of(request),
+    timings = timings_of(request)
+    timings.mark(RequestStage.PARSE)
+    return ApiCall(
+        services_of(request),
         raw,
         {**request.query_params, **request.path_params},
         cancellation_of(request),
         identity_of(request).key_id,
-        stages,
+        timings,
     )
 
 
 def translated(
-    call: Call, translations: Sequence[Translation[_Ask, _Answer]]
+    call: ApiCall, translations: Sequence[Translation[_Ask, _Answer]]
 ) -> tuple[Translation[_Ask, _Answer], _Ask]:
     """What the request asks for, by the first of the dialects that share its path to know it.
 
@@ -65,7 +65,7 @@ def translated(
     """
     fields = parse_object(call.raw)
     found = next(one for one in translations if not one.marks or not one.marks.isdisjoint(fields))
-    call.stages.dialect = found.dialect
+    call.timings.dialect = found.dialect
     return found, found.read(check_fields(fields, found.body), call.parameters)
 
 

@@ -14,7 +14,7 @@ from bindery.encoders.pending import Pending
 from bindery.encoders.request import EncodeRequest, SpannedText, SpansRequest
 from bindery.errors import InvalidValue
 from bindery.faces.http.calls import (
-    Call,
+    ApiCall,
     arrival,
     json_answer,
     take,
@@ -25,7 +25,7 @@ from bindery.faces.http.calls import (
 from bindery.faces.http.dialects.base import EmbedAnswer, EmbedAsk, Translation
 from bindery.faces.http.dialects.roles import role_of
 from bindery.faces.http.dialects.token_ids import Decoded, TokenInput, decode
-from bindery.faces.http.observing.stages import Stage
+from bindery.faces.http.observing.timings import RequestStage
 from bindery.models.card import Family
 from bindery.types import Role
 
@@ -72,11 +72,11 @@ async def embed(request: Request, translations: Sequence[Embeds]) -> Response:
     loaded first.
     """
     call = await take(request)
-    desk = call.desk
-    pool = desk.encoding if len(call.raw) <= _SMALL_BYTES else desk.bulk
+    services = call.services
+    pool = services.encoding if len(call.raw) <= _SMALL_BYTES else services.bulk
     step = await pool.run(_begin, call, translations)
     if isinstance(step, _Job):
-        step = await desk.loading.run(_hand_in, call, step)
+        step = await services.loading.run(_hand_in, call, step)
     if isinstance(step, _Waiting):
         await arrival(step.pending)
         is_light = step.job.is_light
@@ -84,16 +84,16 @@ async def embed(request: Request, translations: Sequence[Embeds]) -> Response:
     return step
 
 
-def _begin(call: Call, translations: Sequence[Embeds]) -> _Job | _Waiting | Response:
+def _begin(call: ApiCall, translations: Sequence[Embeds]) -> _Job | _Waiting | Response:
     """Check the request, and hand it in where its model is there."""
     translation, ask = translated(call, translations)
     with worded_for(translation, ask):
         job = _job(call, translation, ask)
-    return _hand_in(call, job) if call.desk.library.is_loaded(job.ask.model) else job
+    return _hand_in(call, job) if call.services.library.is_loaded(job.ask.model) else job
 
 
-def _job(call: Call, translation: Embeds, ask: EmbedAsk) -> _Job:
-    library, names = call.desk.library, call.desk.names
+def _job(call: ApiCall, translation: Embeds, ask: EmbedAsk) -> _Job:
+    library, names = call.services.library, call.services.names
     ask = replace(ask, model=names.model_id(ask.model))
     entry = library.catalog.get(ask.model)
     is_late = entry is not None and entry.card.family is Family.LATE_INTERACTION
@@ -124,17 +124,17 @@ def _request(ask: EmbedAsk, texts: Sequence[str], role: Role) -> EncodeRequest |
     return SpansRequest(documents, role, ask.dimensions, ask.any_dimensions)
 
 
-def _texts(call: Call, ask: EmbedAsk) -> Decoded:
-    library = call.desk.library
+def _texts(call: ApiCall, ask: EmbedAsk) -> Decoded:
+    library = call.services.library
     arrays = [ids for ids in ask.inputs if isinstance(ids, list)]
     if not arrays:
         return Decoded([text for text in ask.inputs if isinstance(text, str)])
-    whose = TokenInput.MODEL if ask.is_of_model else TokenInput(call.desk.settings.token_input)
+    whose = TokenInput.MODEL if ask.is_of_model else TokenInput(call.services.settings.token_input)
     return decode(arrays, whose, lambda: library.measure(ask.model).tokeniser)
 
 
-def _hand_in(call: Call, job: _Job) -> _Waiting | Response:
-    call.stages.mark(Stage.WAIT)
+def _hand_in(call: ApiCall, job: _Job) -> _Waiting | Response:
+    call.timings.mark(RequestStage.WAIT)
     with worded_for(job.translation, job.ask):
         submit = _submit_tokens if job.ask.each_token else _submit
         waiting = _Waiting(job, submit(call, job))
@@ -142,8 +142,8 @@ def _hand_in(call: Call, job: _Job) -> _Waiting | Response:
     return _finish(call, waiting) if waiting.pending.is_done else waiting
 
 
-def _submit(call: Call, job: _Job) -> Pending[tuple[Encoder, Encoded]]:
-    return call.desk.library.submit(
+def _submit(call: ApiCall, job: _Job) -> Pending[tuple[Encoder, Encoded]]:
+    return call.services.library.submit(
         job.ask.model,
         job.request,
         rotation=job.ask.rotation,
@@ -152,11 +152,11 @@ def _submit(call: Call, job: _Job) -> Pending[tuple[Encoder, Encoded]]:
     )
 
 
-def _submit_tokens(call: Call, job: _Job) -> Pending[tuple[Encoder, Encoded]]:
+def _submit_tokens(call: ApiCall, job: _Job) -> Pending[tuple[Encoder, Encoded]]:
     """The same for a vector of each token, which is not kept for others."""
     request, cancellation = job.request, call.cancellation
     assert isinstance(request, EncodeRequest)
-    lease = call.desk.library.lend(job.ask.model, cancellation)
+    lease = call.services.library.lend(job.ask.model, cancellation)
     encoder = lease.encoder
     pending = lease.held_for(lambda model: model.submit_tokens(request, cancellation))
     return pending.then(
@@ -164,15 +164,15 @@ def _submit_tokens(call: Call, job: _Job) -> Pending[tuple[Encoder, Encoded]]:
     )
 
 
-def _finish(call: Call, waiting: _Waiting) -> Response:
+def _finish(call: ApiCall, waiting: _Waiting) -> Response:
     job = waiting.job
-    call.stages.mark(Stage.WRITE)
+    call.timings.mark(RequestStage.WRITE)
     with worded_for(job.translation, job.ask):
         encoder, encoded = waiting.pending.result()
         card, texts = encoder.card, job.decoded.texts
         answer = EmbedAnswer(card, encoder.precision, texts, encoded, job.is_nested)
         total, cut = encoded.total_tokens, encoded.tokens_cut
-        call.stages.count(card.id, cut, tokens=total)
+        call.timings.count(card.id, cut, tokens=total)
         headers = token_headers(total, cut)
         if job.decoded.cut_characters:
             headers[CUT_CHARACTERS] = str(job.decoded.cut_characters)

@@ -46,7 +46,7 @@ from bindery.errors import (
     VendorError,
     VendorRefused,
 )
-from bindery.faces.http.observing.stages import note_error
+from bindery.faces.http.observing.timings import note_error
 
 # A message names the value at fault, which may be as long as an address can be.
 _LONGEST_MESSAGE = 500

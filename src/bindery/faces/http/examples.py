@@ -5,7 +5,7 @@ from typing import Annotated, Any, TypeAlias
 
 from fastapi import Path
 
-from bindery.faces.http.bodies import Body
+from bindery.faces.http.bodies import RequestBody
 from bindery.faces.http.routes.shapes import ErrorAnswer
 
 Responses: TypeAlias = dict[int | str, dict[str, Any]]
@@ -356,7 +356,7 @@ def answer(kind: Any, example: object, description: str) -> Responses:  # noqa: 
     return {200: {"model": kind, "description": description, "content": content}}
 
 
-def body(kind: type[Body], examples: object) -> dict[str, Any]:
+def body(kind: type[RequestBody], examples: object) -> dict[str, Any]:
     """How /docs shows the body of a route that reads it itself."""
     content = {"schema": kind.model_json_schema(), "examples": examples}
     return {"requestBody": {"required": True, "content": {"application/json": content}}}

@@ -7,9 +7,16 @@ from typing import TypeAlias
 from starlette.requests import Request
 from starlette.responses import Response
 
-from bindery.faces.http.calls import Call, json_answer, take, token_headers, translated, worded_for
+from bindery.faces.http.calls import (
+    ApiCall,
+    json_answer,
+    take,
+    token_headers,
+    translated,
+    worded_for,
+)
 from bindery.faces.http.dialects.base import RerankAnswer, RerankAsk, Translation
-from bindery.faces.http.observing.stages import Stage
+from bindery.faces.http.observing.timings import RequestStage
 
 Reranks: TypeAlias = Translation[RerankAsk, RerankAnswer]
 
@@ -20,15 +27,15 @@ async def rerank(request: Request, translations: Sequence[Reranks]) -> Response:
     Scores are computed where the vectors are waited for, in threads that do nothing else.
     """
     call = await take(request)
-    return await call.desk.ranking.run(_rerank, call, translations)
+    return await call.services.ranking.run(_rerank, call, translations)
 
 
-def _rerank(call: Call, translations: Sequence[Reranks]) -> Response:
+def _rerank(call: ApiCall, translations: Sequence[Reranks]) -> Response:
     translation, asked = translated(call, translations)
-    ask = replace(asked, model=call.desk.names.model_id(asked.model))
-    call.stages.mark(Stage.WAIT)
+    ask = replace(asked, model=call.services.names.model_id(asked.model))
+    call.timings.mark(RequestStage.WAIT)
     with worded_for(translation, ask):
-        encoder, found = call.desk.library.rerank(
+        encoder, found = call.services.library.rerank(
             ask.model,
             ask.query,
             ask.documents,
@@ -37,8 +44,8 @@ def _rerank(call: Call, translations: Sequence[Reranks]) -> Response:
             truncate=ask.truncate,
             cancellation=call.cancellation,
         )
-        call.stages.mark(Stage.WRITE)
-        call.stages.count(encoder.card.id, found.tokens_cut, tokens=found.total_tokens)
+        call.timings.mark(RequestStage.WRITE)
+        call.timings.count(encoder.card.id, found.tokens_cut, tokens=found.total_tokens)
         answer = RerankAnswer(encoder.card, encoder.precision, found)
         headers = token_headers(found.total_tokens, found.tokens_cut)
         return json_answer(translation.write(ask, answer), headers)

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from bindery.encoders.base import Encoded
 from bindery.errors import InvalidValue
-from bindery.faces.http.bodies import Body
+from bindery.faces.http.bodies import RequestBody
 from bindery.library.reranking import Reranked
 from bindery.models.card import ModelCard
 from bindery.types import DOCUMENT, Role, Truncate
@@ -174,7 +174,7 @@ class Translation(Generic[_Ask, _Answer]):
     name: str
     summary: str
     about: str
-    body: type[Body]
+    body: type[RequestBody]
     answer: type[BaseModel] | Any
     read: Callable[[Any, Parameters], _Ask]
     write: Callable[[_Ask, _Answer], object]

@@ -10,8 +10,7 @@ from pydantic.config import JsonDict
 import bindery
 from bindery.encoders.base import UNKNOWN
 from bindery.faces.http import examples
-from bindery.faces.http.bodies import Body, parse_body, read_body
-from bindery.faces.http.desk import desk_of
+from bindery.faces.http.bodies import RequestBody, parse_body, read_body
 from bindery.faces.http.dialects.base import (
     Dialect,
     EmbedAnswer,
@@ -21,6 +20,7 @@ from bindery.faces.http.dialects.base import (
 )
 from bindery.faces.http.dialects.inputs import MAX_TEXTS, texts_of
 from bindery.faces.http.dialects.vectors import ExtendedBody
+from bindery.faces.http.services import services_of
 from bindery.library import Library, ModelState
 from bindery.models.card import ModelCard
 from bindery.types import Truncate
@@ -94,7 +94,7 @@ class OllamaModels(BaseModel):
     models: list[OllamaModel]
 
 
-class ShowBody(Body):
+class ShowBody(RequestBody):
     """The model to describe."""
 
     model: str = Field("", max_length=200)
@@ -164,8 +164,8 @@ def _write_prompt(ask: EmbedAsk, answer: EmbedAnswer) -> dict[str, Any]:
 @router.get("/tags", summary="List models", name="ollama_tags")
 async def tags(request: Request) -> OllamaModels:
     """The models that are on this machine, or that a vendor runs."""
-    desk = desk_of(request)
-    return await desk.looking.run(_tags, desk.library)
+    services = services_of(request)
+    return await services.looking.run(_tags, services.library)
 
 
 @router.post(
@@ -176,10 +176,10 @@ async def tags(request: Request) -> OllamaModels:
 )
 async def show(request: Request) -> ShowAnswer:
     """One model of the catalog."""
-    desk = desk_of(request)
+    services = services_of(request)
     body = parse_body(await read_body(request), ShowBody)
-    status = await desk.looking.run(
-        desk.library.status, desk.names.model_id(body.model or body.name)
+    status = await services.looking.run(
+        services.library.status, services.names.model_id(body.model or body.name)
     )
     card = status.card
     return ShowAnswer(

@@ -14,9 +14,9 @@ from starlette.responses import StreamingResponse
 
 from bindery.errors import InvalidValue
 from bindery.faces.http import examples
-from bindery.faces.http.desk import Desk, desk_of
 from bindery.faces.http.routes.attachments import attachment
 from bindery.faces.http.routes.uploads import receive_upload
+from bindery.faces.http.services import Services, services_of
 from bindery.store.files import Incoming, StoredFile
 
 router = APIRouter(prefix="/v1/files", tags=["OpenAI"])
@@ -72,13 +72,13 @@ async def create_openai_file(request: Request) -> FileObject:
 
     Nothing expires here: `expires_after` is passed over, and `expires_at` is null.
     """
-    desk = desk_of(request)
-    store = await desk.filing.run(lambda: desk.library.files)
+    services = services_of(request)
+    store = await services.filing.run(lambda: services.library.files)
     stored = await receive_upload(
         request,
         store,
-        desk.filing,
-        limit_bytes=desk.settings.upload_limit_bytes,
+        services.filing,
+        limit_bytes=services.settings.upload_limit_bytes,
         keep=_keep,
         fields=("purpose",),
     )
@@ -96,17 +96,17 @@ async def list_openai_files(
     purpose: Annotated[str | None, Query(max_length=100)] = None,
 ) -> FileList:
     """Every kept file, newest first, those of `POST /files/upload` among them."""
-    desk = desk_of(request)
-    return await desk.filing.run(
-        _list, desk, after=after, limit=limit, newest_first=order == "desc", purpose=purpose
+    services = services_of(request)
+    return await services.filing.run(
+        _list, services, after=after, limit=limit, newest_first=order == "desc", purpose=purpose
     )
 
 
 @router.get("/{file_id}", summary="Describe a file")
 async def retrieve_openai_file(request: Request, file_id: FilePath) -> FileObject:
     """What a file is called, how large it is and when it came."""
-    desk = desk_of(request)
-    return _object(await desk.filing.run(lambda: desk.library.files.get(file_id)))
+    services = services_of(request)
+    return _object(await services.filing.run(lambda: services.library.files.get(file_id)))
 
 
 @router.get(
@@ -117,16 +117,16 @@ async def retrieve_openai_file(request: Request, file_id: FilePath) -> FileObjec
 )
 async def download_openai_file(request: Request, file_id: FilePath) -> Response:
     """The bytes that were uploaded, to be saved: never shown, whatever they are."""
-    desk = desk_of(request)
-    stored, file = await desk.filing.run(_open, desk, file_id)
-    return attachment(file, stored.size_bytes, stored.name, desk.sending)
+    services = services_of(request)
+    stored, file = await services.filing.run(_open, services, file_id)
+    return attachment(file, stored.size_bytes, stored.name, services.sending)
 
 
 @router.delete("/{file_id}", summary="Delete a file")
 async def delete_openai_file(request: Request, file_id: FilePath) -> FileDeleted:
     """Remove a file and all that was made from it."""
-    desk = desk_of(request)
-    await desk.filing.run(lambda: desk.library.files.delete(file_id))
+    services = services_of(request)
+    await services.filing.run(lambda: services.library.files.delete(file_id))
     return FileDeleted(id=file_id)
 
 
@@ -143,15 +143,15 @@ def _keep(incoming: Incoming, name: str, fields: Mapping[str, str]) -> StoredFil
     return incoming.keep(name, purpose=purpose)
 
 
-def _open(desk: Desk, file_id: str) -> tuple[StoredFile, BinaryIO]:
-    files = desk.library.files
+def _open(services: Services, file_id: str) -> tuple[StoredFile, BinaryIO]:
+    files = services.library.files
     return files.get(file_id), files.open(file_id)
 
 
 def _list(
-    desk: Desk, *, after: str | None, limit: int, newest_first: bool, purpose: str | None
+    services: Services, *, after: str | None, limit: int, newest_first: bool, purpose: str | None
 ) -> FileList:
-    files = [_object(file) for file in desk.library.files]
+    files = [_object(file) for file in services.library.files]
     files = [file for file in files if purpose in (None, file.purpose)]
     if newest_first:
         files.reverse()

@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field
 from pydantic.config import JsonDict
 
 from bindery.faces.http import examples
-from bindery.faces.http.bodies import Body
+from bindery.faces.http.bodies import RequestBody
 from bindery.faces.http.dialects.base import (
     Dialect,
     Parameters,
@@ -29,7 +29,7 @@ _DOCUMENTS: JsonDict = {
 }
 
 
-class RerankBody(Body):
+class RerankBody(RequestBody):
     """Documents to put in the order in which they answer a query."""
 
     model: str = Field(max_length=200)

@@ -12,7 +12,7 @@ from pydantic.config import JsonDict
 
 from bindery.errors import InvalidValue
 from bindery.faces.http import examples
-from bindery.faces.http.bodies import Body, check_fields
+from bindery.faces.http.bodies import RequestBody, check_fields
 from bindery.faces.http.dialects import tokens
 from bindery.faces.http.dialects.base import (
     Dialect,
@@ -49,7 +49,7 @@ MODEL_PARAMETER: Mapping[str, object] = {
 _TEXTS: JsonDict = {"items": {"type": "string"}, "maxItems": MAX_DOCUMENTS}
 
 
-class TeiBody(Body):
+class TeiBody(RequestBody):
     """What all its requests have."""
 
     model: str = Field("", max_length=200, description="The server's default, if none is named.")

@@ -10,10 +10,10 @@ import bindery
 from bindery.encoders.tokeniser import Piece, Tokeniser
 from bindery.errors import InvalidValue
 from bindery.faces.http import examples
-from bindery.faces.http.bodies import Body, check_fields, parse_object
-from bindery.faces.http.calls import Call, json_answer, take
-from bindery.faces.http.desk import Desk, desk_of
+from bindery.faces.http.bodies import RequestBody, check_fields, parse_object
+from bindery.faces.http.calls import ApiCall, json_answer, take
 from bindery.faces.http.dialects.inputs import MAX_TEXTS, inputs_of, texts_of
+from bindery.faces.http.services import Services, services_of
 
 tei = APIRouter(tags=["Text Embeddings Inference"])
 cohere = APIRouter(tags=["Cohere"])
@@ -38,7 +38,7 @@ class InfoAnswer(BaseModel):
     version: str
 
 
-class TokenizeBody(Body):
+class TokenizeBody(RequestBody):
     """Texts to cut into the model's tokens."""
 
     inputs: Any = Field(
@@ -60,7 +60,7 @@ class TeiToken(BaseModel):
     stop: int | None
 
 
-class DecodeBody(Body):
+class DecodeBody(RequestBody):
     """Token ids of the model to turn into texts."""
 
     ids: list[Any] = Field(json_schema_extra={"items": {"anyOf": [_ID, _IDS]}})
@@ -68,7 +68,7 @@ class DecodeBody(Body):
     model: str = Field("", max_length=200, description="The server's default, if none is named.")
 
 
-class CohereTokenizeBody(Body):
+class CohereTokenizeBody(RequestBody):
     """A text to cut into the model's tokens."""
 
     text: str
@@ -82,7 +82,7 @@ class CohereTokens(BaseModel):
     token_strings: list[str]
 
 
-class CohereDetokenizeBody(Body):
+class CohereDetokenizeBody(RequestBody):
     """Token ids of the model to turn into a text."""
 
     tokens: list[Any] = Field(json_schema_extra={"items": _ID})
@@ -98,8 +98,8 @@ class CohereText(BaseModel):
 @tei.get("/info", summary="Describe the model", name="tei_info")
 async def info(request: Request, model: str = "") -> InfoAnswer:
     """The server's default model, or the one that `model` names."""
-    desk = desk_of(request)
-    return await desk.looking.run(_info, desk, desk.names.model_id(model))
+    services = services_of(request)
+    return await services.looking.run(_info, services, services.names.model_id(model))
 
 
 @tei.post(
@@ -112,7 +112,7 @@ async def info(request: Request, model: str = "") -> InfoAnswer:
 async def tokenize(request: Request) -> Response:
     """The model's own tokens of each text, none of them cut."""
     call = await take(request)
-    return await call.desk.bulk.run(_tokenize, call)
+    return await call.services.bulk.run(_tokenize, call)
 
 
 @tei.post(
@@ -125,7 +125,7 @@ async def tokenize(request: Request) -> Response:
 async def decode(request: Request) -> Response:
     """The texts of the model's own token ids, as far as its vocabulary keeps them."""
     call = await take(request)
-    return await call.desk.bulk.run(_decode, call)
+    return await call.services.bulk.run(_decode, call)
 
 
 @cohere.post(
@@ -138,7 +138,7 @@ async def decode(request: Request) -> Response:
 async def cohere_tokenize(request: Request) -> Response:
     """The model's own tokens of a text."""
     call = await take(request)
-    return await call.desk.bulk.run(_cohere_tokenize, call)
+    return await call.services.bulk.run(_cohere_tokenize, call)
 
 
 @cohere.post(
@@ -151,10 +151,10 @@ async def cohere_tokenize(request: Request) -> Response:
 async def cohere_detokenize(request: Request) -> Response:
     """The text of the model's own token ids, as far as its vocabulary keeps it."""
     call = await take(request)
-    return await call.desk.bulk.run(_cohere_detokenize, call)
+    return await call.services.bulk.run(_cohere_detokenize, call)
 
 
-def _cohere_tokenize(call: Call) -> Response:
+def _cohere_tokenize(call: ApiCall) -> Response:
     body = check_fields(parse_object(call.raw), CohereTokenizeBody)
     pieces = [piece for piece in _tokeniser(call, body.model).pieces(body.text) if piece.span]
     return json_answer(
@@ -165,15 +165,15 @@ def _cohere_tokenize(call: Call) -> Response:
     )
 
 
-def _cohere_detokenize(call: Call) -> Response:
+def _cohere_detokenize(call: ApiCall) -> Response:
     body = check_fields(parse_object(call.raw), CohereDetokenizeBody)
     text = _decoded(body.tokens, "tokens", _tokeniser(call, body.model), keeps_special=False)[0]
     return json_answer({"text": text})
 
 
-def _info(desk: Desk, model_id: str) -> InfoAnswer:
-    status = desk.library.status(model_id)
-    card, settings = status.card, desk.settings
+def _info(services: Services, model_id: str) -> InfoAnswer:
+    status = services.library.status(model_id)
+    card, settings = status.card, services.settings
     pooling = "+".join(pooling.value for pooling in card.pooling)
     return InfoAnswer(
         model_id=card.repository or card.id,
@@ -189,7 +189,7 @@ def _info(desk: Desk, model_id: str) -> InfoAnswer:
     )
 
 
-def _tokenize(call: Call) -> Response:
+def _tokenize(call: ApiCall) -> Response:
     body = check_fields(parse_object(call.raw), TokenizeBody)
     given = [body.inputs] if isinstance(body.inputs, str) else body.inputs
     if not isinstance(given, list):
@@ -202,7 +202,7 @@ def _tokenize(call: Call) -> Response:
     return json_answer(found)
 
 
-def _decode(call: Call) -> Response:
+def _decode(call: ApiCall) -> Response:
     body = check_fields(parse_object(call.raw), DecodeBody)
     tokeniser = _tokeniser(call, body.model)
     keeps = not body.skip_special_tokens
@@ -218,9 +218,9 @@ def _decoded(
     return [tokeniser.decode(ids, keeps_special=keeps_special) for ids in arrays]
 
 
-def _tokeniser(call: Call, model: str) -> Tokeniser:
+def _tokeniser(call: ApiCall, model: str) -> Tokeniser:
     name = model or call.parameters.get("model", "")
-    return call.desk.library.measure(call.desk.names.model_id(name)).tokeniser
+    return call.services.library.measure(call.services.names.model_id(name)).tokeniser
 
 
 def _token(piece: Piece) -> dict[str, object]:

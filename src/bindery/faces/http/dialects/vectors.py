@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from pydantic.config import JsonDict
 
 from bindery.encoders.base import UNKNOWN, Counts
-from bindery.faces.http.bodies import Body
+from bindery.faces.http.bodies import RequestBody
 from bindery.faces.http.dialects.base import EmbedAnswer, EmbedAsk, Output
 from bindery.faces.http.dialects.inputs import MAX_TEXTS
 from bindery.vectors import Form
@@ -32,7 +32,7 @@ TRUNCATE: JsonDict = {"enum": ["end", "start", "error", True, False]}
 _TITLES: JsonDict = {"items": {"anyOf": [{"type": "string"}, {"type": "null"}]}}
 
 
-class CutBody(Body):
+class CutBody(RequestBody):
     """How vectors may be cut, where a dialect has no field for it."""
 
     any_dimensions: bool = Field(

@@ -15,17 +15,17 @@ from starlette.routing import BaseRoute
 
 from bindery.faces.http.gate.identity import Scope
 
-Needs = frozenset[Scope] | None
+RequiredScopes = frozenset[Scope] | None
 """The scopes that a key must have, all of them; None where no key is asked for."""
 
-OPEN: Needs = None
-ANY_KEY: Needs = frozenset()
-EMBED: Needs = frozenset({Scope.EMBED})
-FILES: Needs = frozenset({Scope.FILES})
-EMBED_FILES: Needs = FILES | EMBED
-ADMIN: Needs = frozenset({Scope.ADMIN})
+OPEN: RequiredScopes = None
+ANY_KEY: RequiredScopes = frozenset()
+EMBED: RequiredScopes = frozenset({Scope.EMBED})
+FILES: RequiredScopes = frozenset({Scope.FILES})
+EMBED_FILES: RequiredScopes = FILES | EMBED
+ADMIN: RequiredScopes = frozenset({Scope.ADMIN})
 
-ACCESS: Mapping[str, Needs] = {
+ACCESS: Mapping[str, RequiredScopes] = {
     # Probes have no keys, and these tell nothing of what is kept or asked here.
     "GET /health": OPEN,
     "GET /ready": OPEN,
@@ -102,42 +102,42 @@ def check_access(routes: Iterable[BaseRoute]) -> None:
         raise LookupError(f"No line in {__name__}.ACCESS for: {', '.join(missing)}.")
 
 
-class Doors:
+class RouteScopes:
     """Finds what the route of a request asks of a key."""
 
     def __init__(self, routes: Iterable[BaseRoute]) -> None:
-        self._doors = [_door(context) for context in iter_route_contexts(list(routes))]
+        self._routes = [_entry(context) for context in iter_route_contexts(list(routes))]
         # Most requests go to a path without parameters. Worked out by the patterns all the same, so
         # that a pattern that stands before it counts here as it does in the router.
-        plain = {door.path for door in self._doors if "{" not in door.path}
-        methods = {method for door in self._doors for method in door.needs}
+        plain = {entry.path for entry in self._routes if "{" not in entry.path}
+        methods = {method for entry in self._routes for method in entry.needs}
         self._known = {
             (method, path): self._find(method, path) for path in plain for method in methods
         }
 
-    def needs(self, method: str, path: str) -> Needs:
+    def required(self, method: str, path: str) -> RequiredScopes:
         """What a request needs. Any key where no route takes it: strangers learn nothing."""
         known = self._known.get((method, path), ...)
         return self._find(method, path) if known is ... else known
 
-    def _find(self, method: str, path: str) -> Needs:
-        for door in self._doors:
-            if method in door.needs and door.pattern.match(path):
-                return door.needs[method]
+    def _find(self, method: str, path: str) -> RequiredScopes:
+        for entry in self._routes:
+            if method in entry.needs and entry.pattern.match(path):
+                return entry.needs[method]
         return ANY_KEY
 
 
 @dataclass(frozen=True, slots=True)
-class _Door:
+class _RouteEntry:
     path: str
     pattern: re.Pattern[str]
-    needs: Mapping[str, Needs]
+    needs: Mapping[str, RequiredScopes]
 
 
-def _door(context: RouteContext) -> _Door:
+def _entry(context: RouteContext) -> _RouteEntry:
     path, methods = str(context.path), context.methods or ()
     needs = {method: ACCESS.get(_line(method, path), ADMIN) for method in methods}
-    return _Door(path, context.path_regex, needs)
+    return _RouteEntry(path, context.path_regex, needs)
 
 
 def _lines(context: RouteContext) -> Sequence[str]:

@@ -26,11 +26,11 @@ from bindery.faces.http.errors import (
     Unauthenticated,
     error_answer,
 )
-from bindery.faces.http.gate.access import EMBED, FILES, Doors, Needs
+from bindery.faces.http.gate.access import EMBED, FILES, RequiredScopes, RouteScopes
 from bindery.faces.http.gate.identity import Identity
-from bindery.faces.http.gate.intake import Intake, Limits, Load
+from bindery.faces.http.gate.intake import BodyLimits, Intake, Load
 from bindery.faces.http.gate.origins import HeaderList, Origins
-from bindery.faces.http.observing.stages import note_error
+from bindery.faces.http.observing.timings import note_error
 from bindery.faces.logs import bind_request
 from bindery.settings import Settings
 from bindery.store.keys import KeyRing
@@ -67,7 +67,7 @@ class Guard:
         until_room_s: Callable[[], int],
     ) -> None:
         self._app = app
-        self._doors = Doors(routes)
+        self._route_scopes = RouteScopes(routes)
         self._settings = settings
         self._keys = keys
         self._origins = origins
@@ -98,7 +98,7 @@ class Guard:
             if preflight is not None:
                 await Response(status_code=204, headers=preflight)(scope, receive, answer.send)
                 return
-            needs = self._doors.needs(scope["method"], scope["path"])
+            needs = self._route_scopes.required(scope["method"], scope["path"])
             state["identity"] = self._admit(needs, headers)
             if needs == EMBED and scope["method"] == "POST":
                 self._check_room()
@@ -116,7 +116,7 @@ class Guard:
                 raise  # too late for an answer; the server cuts the connection
             await answer.fail(_fault(), scope, receive)
 
-    def _admit(self, needs: Needs, headers: Heads) -> Identity:
+    def _admit(self, needs: RequiredScopes, headers: Heads) -> Identity:
         """Who asks. Raises Unauthenticated, Forbidden, and KeysBroken where nobody can tell."""
         if needs is None:
             return _NOBODY
@@ -157,7 +157,7 @@ class Guard:
 
     @contextmanager
     def _taken_in(
-        self, needs: Needs, headers: Heads, receive: Receive, cancellation: Cancellation
+        self, needs: RequiredScopes, headers: Heads, receive: Receive, cancellation: Cancellation
     ) -> Generator[Intake]:
         load = self._load
         # Probes are answered however much there is to do, and cost next to nothing.
@@ -213,9 +213,9 @@ class _Answer:
 _NOBODY = Identity(scopes=frozenset())
 
 
-def _limits(settings: Settings) -> tuple[Limits, Limits]:
+def _limits(settings: Settings) -> tuple[BodyLimits, BodyLimits]:
     """For bodies that are read whole, and for uploads, which go to the disk piece by piece."""
-    json = Limits(
+    json = BodyLimits(
         settings.body_limit_bytes,
         _LARGE_BODIES * settings.body_limit_bytes,
         settings.body_timeout_s,
@@ -225,7 +225,7 @@ def _limits(settings: Settings) -> tuple[Limits, Limits]:
             param="body",
         ),
     )
-    upload = Limits(
+    upload = BodyLimits(
         settings.upload_limit_bytes + _ENVELOPE_BYTES,
         None,
         settings.body_timeout_s,

@@ -26,7 +26,7 @@ class Load:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class BodyLimits:
     """What a body may be: ``too_large`` makes the error for one that is longer.
 
     ``held_bytes`` is the most that all bodies in memory may be together, None for one that does not
@@ -51,7 +51,7 @@ class Intake:
         self,
         receive: Receive,
         cancellation: Cancellation,
-        limits: Limits,
+        limits: BodyLimits,
         load: Load,
         *,
         announced_bytes: int | None,
@@ -81,7 +81,7 @@ class Intake:
             self._watch()
 
     async def receive(self) -> Message:
-        """See ASGI. Raises RequestTimeout, Busy and what ``Limits.too_large`` makes."""
+        """See ASGI. Raises RequestTimeout, Busy and what ``BodyLimits.too_large`` makes."""
         self.check()
         if self._owes_empty_body:
             self._owes_empty_body = False

@@ -14,7 +14,7 @@ from starlette.types import Scope
 
 from bindery.encoders.figures import Histogram
 from bindery.errors import BinderyError
-from bindery.faces.http.observing.stages import Stage, Stages
+from bindery.faces.http.observing.timings import RequestStage, RequestTimings
 
 # From what a look-up takes to the longest that a client waits.
 BOUNDS_S = (
@@ -72,7 +72,7 @@ class RouteMeter:
 
     def __init__(self) -> None:
         self.duration = Timer()
-        self.stages: dict[Stage, Timer] = {}
+        self.stages: dict[RequestStage, Timer] = {}
         self.received_bytes = 0
         self.sent_bytes = 0
 
@@ -94,26 +94,32 @@ class Meters:
         return list(self.routes.copy().items())
 
     def count(
-        self, scope: Scope, stages: Stages, *, status: int, received_bytes: int, sent_bytes: int
+        self,
+        scope: Scope,
+        timings: RequestTimings,
+        *,
+        status: int,
+        received_bytes: int,
+        sent_bytes: int,
     ) -> None:
         """Count an answered request; ``status`` is 0 where its client left before."""
-        key, dialect = key_of(scope), stages.dialect or _section(scope)
+        key, dialect = key_of(scope), timings.dialect or _section(scope)
         # Of 0, the last.
         self.requests[key.method, key.route, dialect, _STATUSES[status // 100 - 1]] += 1
         meter = self.routes[key]
-        meter.duration.observe(stages.ended - stages.begun)
+        meter.duration.observe(timings.ended - timings.begun)
         meter.received_bytes += received_bytes
         meter.sent_bytes += sent_bytes
-        for stage, begin, end in stages.laps:
+        for stage, begin, end in timings.laps:
             timer = meter.stages.get(stage)
             if timer is None:
                 timer = meter.stages[stage] = Timer()
             timer.observe(end - begin)
-        if stages.error:
-            self.errors[stages.error] += 1
-        if stages.model:
-            self.cut_tokens[stages.model] += stages.cut_tokens
-            self.cut_texts[stages.model] += stages.cut_texts
+        if timings.error:
+            self.errors[timings.error] += 1
+        if timings.model:
+            self.cut_tokens[timings.model] += timings.cut_tokens
+            self.cut_texts[timings.model] += timings.cut_texts
 
 
 OTHER = RouteKey()

@@ -15,14 +15,14 @@ from prometheus_client.registry import Collector
 
 from bindery.encoders.figures import Histogram
 from bindery.errors import StorageError
-from bindery.faces.http.desk import Desk, desk_of
-from bindery.faces.http.observing.metrics_table import METRICS, Kind, Metric, Scrape
+from bindery.faces.http.observing.metrics_table import METRICS, Metric, MetricKind, Scrape
+from bindery.faces.http.services import Services, services_of
 
 router = APIRouter(tags=["health"])
 
 _OPENMETRICS = "application/openmetrics-text"
 
-_FAMILIES = {Kind.COUNTER: CounterMetricFamily, Kind.GAUGE: GaugeMetricFamily}
+_FAMILIES = {MetricKind.COUNTER: CounterMetricFamily, MetricKind.GAUGE: GaugeMetricFamily}
 
 
 @router.get(
@@ -33,21 +33,21 @@ _FAMILIES = {Kind.COUNTER: CounterMetricFamily, Kind.GAUGE: GaugeMetricFamily}
 )
 async def show_metrics(request: Request) -> Response:
     """Counters, gauges and histograms, as OpenMetrics where `Accept` asks for it."""
-    desk = desk_of(request)
-    ready = await desk.readiness.answer()
+    services = services_of(request)
+    ready = await services.readiness.answer()
     asks_open = _OPENMETRICS in request.headers.get("accept", "")
     # Its own negotiation fails on an Accept header that it cannot read.
     write, media_type = choose_encoder(f"{_OPENMETRICS}; version=1.0.0" if asks_open else "")
-    shown = await desk.looking.run(_show, desk, write, is_ready=ready.status == "ready")
+    shown = await services.looking.run(_show, services, write, is_ready=ready.status == "ready")
     return Response(shown, headers={"content-type": media_type})
 
 
-def _show(desk: Desk, write: Callable[[Collector], bytes], *, is_ready: bool) -> bytes:
+def _show(services: Services, write: Callable[[Collector], bytes], *, is_ready: bool) -> bytes:
     try:
-        jobs = desk.jobs.counts()
+        jobs = services.jobs.counts()
     except StorageError:  # whoever looks here may be looking for what is wrong
         jobs = {}
-    return write(_Snapshot(Scrape(desk.library.figures(), desk.meters, is_ready, jobs)))
+    return write(_Snapshot(Scrape(services.library.figures(), services.meters, is_ready, jobs)))
 
 
 class _Snapshot(Collector):
@@ -67,7 +67,7 @@ class _Snapshot(Collector):
 
 
 def _family(metric: Metric, scrape: Scrape) -> Family:
-    if metric.kind is Kind.HISTOGRAM:
+    if metric.kind is MetricKind.HISTOGRAM:
         family = HistogramMetricFamily(metric.name, metric.help, labels=metric.labels)
         for labels, value in metric.read(scrape):
             assert isinstance(value, Histogram)

@@ -17,7 +17,7 @@ from bindery.faces.http.observing.meters import Meters, RouteMeter
 from bindery.library import LibraryFigures
 
 
-class Kind(StrEnum):
+class MetricKind(StrEnum):
     """How a metric's numbers behave: they only grow, or go both ways, or count what lay where."""
 
     COUNTER = "counter"
@@ -44,7 +44,7 @@ class Metric:
     """One metric; ``read`` gives a number, or a histogram, for each combination of its labels."""
 
     name: str
-    kind: Kind
+    kind: MetricKind
     help: str
     labels: Labels
     read: Callable[[Scrape], Iterable[Sample]]
@@ -94,63 +94,63 @@ def _by_model(name: str) -> Callable[[Scrape], list[Sample]]:
 _REQUESTS = (
     Metric(
         "bindery_http_requests_total",
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Requests by their class of status; `left` where the client left before an answer.",
         ("method", "route", "dialect", "status"),
         _requests,
     ),
     Metric(
         "bindery_http_errors_total",
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Requests that were refused or failed, by the error's code.",
         ("code",),
         _by_code,
     ),
     Metric(
         "bindery_http_requests_in_flight",
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "Requests that came and are not answered.",
         (),
         _one(attrgetter("meters.in_flight")),
     ),
     Metric(
         "bindery_http_request_duration_seconds",
-        Kind.HISTOGRAM,
+        MetricKind.HISTOGRAM,
         "From a request's head to the end of its answer.",
         ("method", "route"),
         _by_route(lambda meter: meter.duration.histogram()),
     ),
     Metric(
         "bindery_http_stage_duration_seconds",
-        Kind.HISTOGRAM,
+        MetricKind.HISTOGRAM,
         "Parts of that: read the body, parse it, wait for the model, write, send.",
         ("method", "route", "stage"),
         _by_stage,
     ),
     Metric(
         "bindery_http_received_bytes_total",
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Bytes of requests' bodies.",
         ("method", "route"),
         _by_route(attrgetter("received_bytes")),
     ),
     Metric(
         "bindery_http_sent_bytes_total",
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Bytes of answers' bodies.",
         ("method", "route"),
         _by_route(attrgetter("sent_bytes")),
     ),
     Metric(
         "bindery_truncated_texts_total",
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Texts longer than the model's window, of which it did not see all.",
         ("model",),
         _cut("cut_texts"),
     ),
     Metric(
         "bindery_truncated_tokens_total",
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Tokens beyond the model's window, which it did not see.",
         ("model",),
         _cut("cut_tokens"),
@@ -158,34 +158,54 @@ _REQUESTS = (
 )
 
 # By the field of EncoderFigures.
-ENCODERS: Mapping[str, tuple[str, Kind, str]] = {
-    "waiting_texts": ("queue_texts", Kind.GAUGE, "Texts that wait for the model."),
-    "waiting_tokens": ("queue_tokens", Kind.GAUGE, "Tokens that wait for the model."),
-    "running_texts": ("running_texts", Kind.GAUGE, "Texts in the batches that run."),
-    "workers_alive": ("workers_alive", Kind.GAUGE, "Workers that take batches."),
-    "workers_hung": ("workers_hung", Kind.GAUGE, "Workers whose batch runs far too long."),
-    "texts": ("texts_total", Kind.COUNTER, "Texts embedded."),
-    "tokens": ("tokens_total", Kind.COUNTER, "Tokens embedded, padding left out."),
-    "batches": ("batches_total", Kind.COUNTER, "Batches run."),
-    "batch_tokens": ("batch_tokens_total", Kind.COUNTER, "Tokens of texts in batches."),
-    "padded_tokens": ("padded_tokens_total", Kind.COUNTER, "Tokens in batches, padding included."),
+ENCODERS: Mapping[str, tuple[str, MetricKind, str]] = {
+    "waiting_texts": ("queue_texts", MetricKind.GAUGE, "Texts that wait for the model."),
+    "waiting_tokens": ("queue_tokens", MetricKind.GAUGE, "Tokens that wait for the model."),
+    "running_texts": ("running_texts", MetricKind.GAUGE, "Texts in the batches that run."),
+    "workers_alive": ("workers_alive", MetricKind.GAUGE, "Workers that take batches."),
+    "workers_hung": ("workers_hung", MetricKind.GAUGE, "Workers whose batch runs far too long."),
+    "texts": ("texts_total", MetricKind.COUNTER, "Texts embedded."),
+    "tokens": ("tokens_total", MetricKind.COUNTER, "Tokens embedded, padding left out."),
+    "batches": ("batches_total", MetricKind.COUNTER, "Batches run."),
+    "batch_tokens": ("batch_tokens_total", MetricKind.COUNTER, "Tokens of texts in batches."),
+    "padded_tokens": (
+        "padded_tokens_total",
+        MetricKind.COUNTER,
+        "Tokens in batches, padding included.",
+    ),
     "budget_tokens": (
         "budget_tokens_total",
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Tokens that the batches could have held.",
     ),
-    "failed_texts": ("failed_texts_total", Kind.COUNTER, "Texts that the engine failed on."),
-    "failed_batches": ("failed_batches_total", Kind.COUNTER, "Batches that failed as a whole."),
-    "abandoned_texts": ("abandoned_texts_total", Kind.COUNTER, "Texts dropped: the client left."),
-    "expired_texts": ("expired_texts_total", Kind.COUNTER, "Texts dropped: their time was up."),
+    "failed_texts": ("failed_texts_total", MetricKind.COUNTER, "Texts that the engine failed on."),
+    "failed_batches": (
+        "failed_batches_total",
+        MetricKind.COUNTER,
+        "Batches that failed as a whole.",
+    ),
+    "abandoned_texts": (
+        "abandoned_texts_total",
+        MetricKind.COUNTER,
+        "Texts dropped: the client left.",
+    ),
+    "expired_texts": (
+        "expired_texts_total",
+        MetricKind.COUNTER,
+        "Texts dropped: their time was up.",
+    ),
     "refused_requests": (
         "refused_requests_total",
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Requests the queue had no room for.",
     ),
-    "workers_replaced": ("workers_replaced_total", Kind.COUNTER, "Workers that died or hung."),
-    "queue_s": ("queue_seconds", Kind.HISTOGRAM, "How long texts waited before they ran."),
-    "model_s": ("batch_seconds", Kind.HISTOGRAM, "How long a batch ran."),
+    "workers_replaced": (
+        "workers_replaced_total",
+        MetricKind.COUNTER,
+        "Workers that died or hung.",
+    ),
+    "queue_s": ("queue_seconds", MetricKind.HISTOGRAM, "How long texts waited before they ran."),
+    "model_s": ("batch_seconds", MetricKind.HISTOGRAM, "How long a batch ran."),
 }
 
 _MODELS = tuple(
@@ -196,77 +216,77 @@ _MODELS = tuple(
 _LIBRARY = (
     Metric(
         "bindery_ready",
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "1 when `/ready` says so: every model on this machine answers.",
         (),
         _one(attrgetter("is_ready")),
     ),
     Metric(
         "bindery_models_loaded",
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "Models in memory, remote ones left out.",
         (),
         _one(lambda scrape: len(scrape.library.models)),
     ),
     Metric(
         "bindery_models_loaded_bytes",
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "Memory of the loaded models, as the budget of memory counts it.",
         (),
         _one(attrgetter("library.loaded_bytes")),
     ),
     Metric(
         "bindery_models_unloaded_total",
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Models that were unloaded to make room for others.",
         (),
         _one(attrgetter("library.unloadings")),
     ),
     Metric(
         "bindery_cache_hits_total",
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Texts answered from the vectors that are kept.",
         (),
         _one(attrgetter("library.cache.hits")),
     ),
     Metric(
         "bindery_cache_misses_total",
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Texts whose vectors were not known yet.",
         (),
         _one(attrgetter("library.cache.misses")),
     ),
     Metric(
         "bindery_cache_bytes",
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "Memory of the vectors that are kept.",
         (),
         _one(attrgetter("library.cache.bytes")),
     ),
     Metric(
         "bindery_cache_entries",
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "Texts whose vectors are kept.",
         (),
         _one(attrgetter("library.cache.entries")),
     ),
     Metric(
         "bindery_jobs",
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "Jobs by their state; every server of a database shows all of them.",
         ("state",),
         lambda scrape: [((state,), count) for state, count in scrape.jobs.items()],
     ),
     Metric(
         "process_threads",
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "Threads of the process; on Linux those of the engine, too.",
         (),
         lambda _: [((), _threads())],
     ),
     Metric(
         "bindery_build_info",
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "Always 1; its label is the version that runs.",
         ("version",),
         lambda _: [((__version__,), 1)],

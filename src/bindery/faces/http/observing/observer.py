@@ -8,12 +8,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bindery.faces.http.observing.meters import Meters
 from bindery.faces.http.observing.request_log import log_request
-from bindery.faces.http.observing.stages import Stage, Stages
+from bindery.faces.http.observing.timings import RequestStage, RequestTimings
 from bindery.faces.http.observing.tracing import Tracing
 
 
 class Observer:
-    """Puts :class:`Stages` into each request's state, and reads them."""
+    """Puts :class:`RequestTimings` into each request's state, and reads them."""
 
     def __init__(self, app: ASGIApp, *, meters: Meters, tracing: Tracing | None = None) -> None:
         self._app = app
@@ -26,8 +26,8 @@ class Observer:
             await self._app(scope, receive, send)
             return
 
-        stages = Stages()
-        scope.setdefault("state", {})["stages"] = stages
+        timings = RequestTimings()
+        scope.setdefault("state", {})["timings"] = timings
         status = received_bytes = sent_bytes = 0
 
         async def receive_counted() -> Message:
@@ -36,30 +36,30 @@ class Observer:
             if message["type"] == "http.request":
                 received_bytes += len(message.get("body", b""))
                 if not message.get("more_body", False):
-                    stages.mark_read()
+                    timings.mark_read()
             return message
 
         async def send_counted(message: Message) -> None:
             nonlocal status, sent_bytes
             if message["type"] == "http.response.start":
                 status = message["status"]
-                stages.mark(Stage.SEND)
+                timings.mark(RequestStage.SEND)
             else:
                 sent_bytes += len(message.get("body", b""))
             await send(message)
 
-        span = self._tracing.begin(scope, stages) if self._tracing else None
+        span = self._tracing.begin(scope, timings) if self._tracing else None
         self._meters.in_flight += 1
         try:
             await self._app(scope, receive_counted, send_counted)
         finally:
             self._meters.in_flight -= 1
-            stages.end()
+            timings.end()
             self._meters.count(
-                scope, stages, status=status, received_bytes=received_bytes, sent_bytes=sent_bytes
+                scope, timings, status=status, received_bytes=received_bytes, sent_bytes=sent_bytes
             )
             log_request(
-                scope, stages, status=status, received_bytes=received_bytes, sent_bytes=sent_bytes
+                scope, timings, status=status, received_bytes=received_bytes, sent_bytes=sent_bytes
             )
             if self._tracing and span:
-                self._tracing.end(span, scope, stages, status=status)
+                self._tracing.end(span, scope, timings, status=status)

@@ -6,7 +6,7 @@ from starlette.types import Scope
 
 from bindery.faces.http.gate.identity import Identity
 from bindery.faces.http.observing.meters import key_of
-from bindery.faces.http.observing.stages import Stages
+from bindery.faces.http.observing.timings import RequestTimings
 
 _log = logging.getLogger("bindery.requests")
 
@@ -15,7 +15,7 @@ _PROBES = {"/health", "/ready", "/metrics"}
 
 
 def log_request(
-    scope: Scope, stages: Stages, *, status: int, received_bytes: int, sent_bytes: int
+    scope: Scope, timings: RequestTimings, *, status: int, received_bytes: int, sent_bytes: int
 ) -> None:
     """Log an answered request; ``status`` is 0 where its client left before.
 
@@ -30,13 +30,13 @@ def log_request(
         "method": key.method,
         "route": key.route,
         "status": status,
-        "ms": round((stages.ended - stages.begun) * 1000, 2),
+        "ms": round((timings.ended - timings.begun) * 1000, 2),
         "received_bytes": received_bytes,
         "sent_bytes": sent_bytes,
-        "model": stages.model,
-        "texts": stages.texts,
-        "tokens": stages.tokens,
-        "code": stages.error,
+        "model": timings.model,
+        "texts": timings.texts,
+        "tokens": timings.tokens,
+        "code": timings.error,
         "key_id": identity.key_id,
     }
     _log.log(level, "request", extra={name: value for name, value in facts.items() if value})

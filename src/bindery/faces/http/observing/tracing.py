@@ -14,7 +14,7 @@ from starlette.types import Scope
 from bindery import __version__
 from bindery.errors import InvalidValue
 from bindery.faces.http.observing.meters import OTHER, RouteKey, key_of
-from bindery.faces.http.observing.stages import Stages
+from bindery.faces.http.observing.timings import RequestTimings
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
@@ -33,7 +33,7 @@ class Tracing:
         self._provider = provider
         self._tracer = provider.get_tracer("bindery", __version__)
 
-    def begin(self, scope: Scope, stages: Stages) -> "Span":
+    def begin(self, scope: Scope, timings: RequestTimings) -> "Span":
         """The span of a request, as a child of its client's (W3C ``traceparent``) if that has one.
 
         Lines of the log bear its ``trace_id`` from here on.
@@ -45,14 +45,14 @@ class Tracing:
             name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
         }
         span = self._tracer.start_span(
-            "HTTP", extract(carrier), SpanKind.SERVER, start_time=stages.begun_ns
+            "HTTP", extract(carrier), SpanKind.SERVER, start_time=timings.begun_ns
         )
         about = span.get_span_context()
         if about.is_valid:
             structlog.contextvars.bind_contextvars(trace_id=format_trace_id(about.trace_id))
         return span
 
-    def end(self, span: "Span", scope: Scope, stages: Stages, *, status: int) -> None:
+    def end(self, span: "Span", scope: Scope, timings: RequestTimings, *, status: int) -> None:
         """End the span of an answered request, with a child for each of its stages."""
         from opentelemetry.trace import StatusCode, set_span_in_context
 
@@ -60,15 +60,15 @@ class Tracing:
         if span.is_recording():
             if key != OTHER:
                 span.update_name(f"{key.method} {key.route}")
-            span.set_attributes(_facts(key, stages, status))
+            span.set_attributes(_facts(key, timings, status))
             span.set_attribute("bindery.request_id", scope["state"].get("request_id", ""))
             if status >= 500 or not status:
                 span.set_status(StatusCode.ERROR)
             context = set_span_in_context(span)
-            for stage, begin, end in stages.laps:
-                child = self._tracer.start_span(stage, context, start_time=_ns(stages, begin))
-                child.end(_ns(stages, end))
-        span.end(_ns(stages, stages.ended))
+            for stage, begin, end in timings.laps:
+                child = self._tracer.start_span(stage, context, start_time=_ns(timings, begin))
+                child.end(_ns(timings, end))
+        span.end(_ns(timings, timings.ended))
 
     def close(self) -> None:
         """Send what waits, for some seconds at most."""
@@ -108,21 +108,21 @@ def open_tracing(endpoint: str | None) -> Tracing | None:
     return Tracing(provider)
 
 
-def _facts(key: RouteKey, stages: Stages, status: int) -> dict[str, str | int]:
+def _facts(key: RouteKey, timings: RequestTimings, status: int) -> dict[str, str | int]:
     """What a span tells, by the names of OpenTelemetry's conventions where there are such."""
     facts = {
         "http.request.method": key.method if key != OTHER else "_OTHER",
         "http.route": key.route if key != OTHER else "",
         "http.response.status_code": status,
-        "error.type": stages.error,
-        "bindery.model": stages.model,
-        "bindery.texts": stages.texts,
-        "bindery.tokens": stages.tokens,
-        "bindery.truncated_tokens": stages.cut_tokens,
+        "error.type": timings.error,
+        "bindery.model": timings.model,
+        "bindery.texts": timings.texts,
+        "bindery.tokens": timings.tokens,
+        "bindery.truncated_tokens": timings.cut_tokens,
     }
     return {name: value for name, value in facts.items() if value}
 
 
-def _ns(stages: Stages, moment: float) -> int:
+def _ns(timings: RequestTimings, moment: float) -> int:
     """A time of ``perf_counter`` as a time of day."""
-    return stages.begun_ns + round((moment - stages.begun) * 1e9)
+    return timings.begun_ns + round((moment - timings.begun) * 1e9)

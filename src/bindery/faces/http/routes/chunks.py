@@ -10,10 +10,10 @@ from bindery.chunking import SEMANTIC, Context, Tokeniser, truncated, usual_size
 from bindery.encoders.pending import Cancellation
 from bindery.faces.http import examples
 from bindery.faces.http.calls import json_answer
-from bindery.faces.http.desk import Desk, desk_of
 from bindery.faces.http.errors import Forbidden
 from bindery.faces.http.gate.identity import Identity, Scope, cancellation_of, identity_of
 from bindery.faces.http.routes.shapes import ChunksAnswer
+from bindery.faces.http.services import Services, services_of
 from bindery.library import DEFAULT_MODEL, DEFAULT_STRATEGY
 from bindery.types import Chunk, Document
 
@@ -72,11 +72,11 @@ async def chunk_file(
     What `/embedding/{model_id}/generate` embeds is `context` and `text` together. Of a chunk with
     `truncated_tokens` the model would not see what begins at `truncated_start`.
     """
-    desk, identity = desk_of(request), identity_of(request)
+    services, identity = services_of(request), identity_of(request)
     _check_scope(identity, strategy)
     who = cancellation_of(request), identity.key_id
     cut = _Cut(strategy, model, size, overlap, context, parent_size, *who)
-    return await desk.parsing.run(_chunk, desk, file_id, cut, preview)
+    return await services.parsing.run(_chunk, services, file_id, cut, preview)
 
 
 def _check_scope(identity: Identity, strategy: str) -> None:
@@ -88,14 +88,14 @@ def _check_scope(identity: Identity, strategy: str) -> None:
         )
 
 
-def _chunk(desk: Desk, file_id: str, cut: _Cut, preview: int | None) -> Response:
-    desk.library.files.get(file_id)
+def _chunk(services: Services, file_id: str, cut: _Cut, preview: int | None) -> Response:
+    services.library.files.get(file_id)
     spent: list[int] = []
     # A wrong strategy, model or size is told on nothing, before the document is parsed.
-    _chunks_of(desk, Document("", "text", ""), cut, spent.append)
-    document = desk.library.read_file(file_id, timeout_s=desk.settings.parse_timeout_s)
-    chunks = _chunks_of(desk, document, cut, spent.append)
-    measure = desk.library.measure(cut.model_id)
+    _chunks_of(services, Document("", "text", ""), cut, spent.append)
+    document = services.library.read_file(file_id, timeout_s=services.settings.parse_timeout_s)
+    chunks = _chunks_of(services, document, cut, spent.append)
+    measure = services.library.measure(cut.model_id)
     tokeniser, room = measure.tokeniser, measure.room
     return json_answer(
         {
@@ -138,9 +138,9 @@ def _facts(chunk: Chunk, tokeniser: Tokeniser, room: int) -> dict[str, Any]:
 
 
 def _chunks_of(
-    desk: Desk, document: Document, cut: _Cut, when_embedded: Callable[[int], object]
+    services: Services, document: Document, cut: _Cut, when_embedded: Callable[[int], object]
 ) -> list[Chunk]:
-    return desk.library.chunk(
+    return services.library.chunk(
         document,
         strategy=cut.strategy,
         model_id=cut.model_id,
@@ -148,7 +148,7 @@ def _chunks_of(
         overlap=cut.overlap,
         context=cut.context,
         parent_size=cut.parent_size,
-        parse_timeout_s=desk.settings.parse_timeout_s,
+        parse_timeout_s=services.settings.parse_timeout_s,
         when_embedded=when_embedded,
         cancellation=cut.cancellation,
         owner=cut.owner,

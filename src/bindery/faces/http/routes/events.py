@@ -45,7 +45,7 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class News:
+class EventBatch:
     """What is new since the last look; ``is_last`` says that nothing will follow."""
 
     events: Sequence[Event]
@@ -93,7 +93,7 @@ class Listeners:
                 f"{self._count} listeners follow jobs.", remedy="Ask for the job's state instead."
             )
 
-    async def follow(self, look: Callable[[int], News], after: int) -> AsyncGenerator[bytes]:
+    async def follow(self, look: Callable[[int], EventBatch], after: int) -> AsyncGenerator[bytes]:
         """The events after a number as they come, and comments in the silence between them.
 
         Ends with the last one, or with the server: who comes back then is told the rest.

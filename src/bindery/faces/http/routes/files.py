@@ -6,9 +6,9 @@ from http import HTTPStatus
 from fastapi import APIRouter, Request, Response
 
 from bindery.faces.http import examples
-from bindery.faces.http.desk import desk_of
 from bindery.faces.http.routes.shapes import DeletedAnswer, FileAnswer, FilesAnswer
 from bindery.faces.http.routes.uploads import receive_upload
+from bindery.faces.http.services import services_of
 from bindery.store.files import StoredFile
 
 router = APIRouter(prefix="/files", tags=["files"])
@@ -26,10 +26,10 @@ async def upload_file(request: Request, response: Response) -> FileAnswer:
     It is kept under the hash of its content: the same content again is the same file, under the
     name it came with last.
     """
-    desk = desk_of(request)
-    store = await desk.filing.run(lambda: desk.library.files)
-    limit_bytes = desk.settings.upload_limit_bytes
-    stored = await receive_upload(request, store, desk.filing, limit_bytes=limit_bytes)
+    services = services_of(request)
+    store = await services.filing.run(lambda: services.library.files)
+    limit_bytes = services.settings.upload_limit_bytes
+    stored = await receive_upload(request, store, services.filing, limit_bytes=limit_bytes)
     response.headers["location"] = f"/files/{stored.id}"
     return _answer(stored)
 
@@ -37,23 +37,23 @@ async def upload_file(request: Request, response: Response) -> FileAnswer:
 @router.get("", summary="List files")
 async def list_files(request: Request) -> FilesAnswer:
     """Every kept file, oldest first."""
-    desk = desk_of(request)
-    files = await desk.filing.run(lambda: list(desk.library.files))
+    services = services_of(request)
+    files = await services.filing.run(lambda: list(services.library.files))
     return FilesAnswer(total_files=len(files), files=[_answer(stored) for stored in files])
 
 
 @router.get("/{file_id}", summary="Describe a file")
 async def describe_file(request: Request, file_id: examples.FilePath) -> FileAnswer:
     """What a file is called, how large it is and when it came."""
-    desk = desk_of(request)
-    return _answer(await desk.filing.run(lambda: desk.library.files.get(file_id)))
+    services = services_of(request)
+    return _answer(await services.filing.run(lambda: services.library.files.get(file_id)))
 
 
 @router.delete("/{file_id}", summary="Delete a file")
 async def delete_file(request: Request, file_id: examples.FilePath) -> DeletedAnswer:
     """Remove a file and what is known of it."""
-    desk = desk_of(request)
-    await desk.filing.run(lambda: desk.library.files.delete(file_id))
+    services = services_of(request)
+    await services.filing.run(lambda: services.library.files.delete(file_id))
     return DeletedAnswer(file_id=file_id)
 
 

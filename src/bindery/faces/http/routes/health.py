@@ -5,8 +5,8 @@ from http import HTTPStatus
 from fastapi import APIRouter, Request, Response
 
 import bindery
-from bindery.faces.http.desk import Desk, desk_of
 from bindery.faces.http.routes.shapes import HealthAnswer, ReadyAnswer
+from bindery.faces.http.services import Services, services_of
 
 router = APIRouter(tags=["health"])
 
@@ -30,13 +30,13 @@ async def ready(request: Request, response: Response) -> ReadyAnswer:
     503 otherwise, with the reason for each; also while models are being loaded, when there is none,
     and from the moment that the server is told to end.
     """
-    answer = await readiness(desk_of(request))
+    answer = await readiness(services_of(request))
     if answer.status != "ready":
         response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
         response.headers["retry-after"] = "1"
     return answer
 
 
-async def readiness(desk: Desk) -> ReadyAnswer:
+async def readiness(services: Services) -> ReadyAnswer:
     """Whether requests shall be sent here."""
-    return await desk.readiness.answer()
+    return await services.readiness.answer()

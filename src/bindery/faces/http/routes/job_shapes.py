@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from bindery.faces.http.bodies import Body
+from bindery.faces.http.bodies import RequestBody
 from bindery.faces.http.routes.shapes import ErrorFacts
 from bindery.library import DEFAULT_MODEL, DEFAULT_STRATEGY
 from bindery.types import DOCUMENT
@@ -17,7 +17,7 @@ MOST_FILES = 10_000
 _MOST_TOKENS = 1 << 20
 
 
-class JobBody(Body):
+class JobBody(RequestBody):
     """What is to be done: these files, cut and embedded like this."""
 
     files: list[str] = Field(

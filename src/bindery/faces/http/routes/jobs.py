@@ -14,7 +14,6 @@ from starlette.responses import StreamingResponse
 from bindery.errors import UnknownJob
 from bindery.faces.http import examples
 from bindery.faces.http.bodies import parse_body, read_body
-from bindery.faces.http.desk import Desk, desk_of
 from bindery.faces.http.gate.identity import Identity, Scope, identity_of
 from bindery.faces.http.routes import events
 from bindery.faces.http.routes.attachments import attachment
@@ -29,6 +28,7 @@ from bindery.faces.http.routes.job_shapes import (
     ProgressAnswer,
 )
 from bindery.faces.http.routes.shapes import ErrorFacts
+from bindery.faces.http.services import Services, services_of
 from bindery.jobs import FileState, Job, JobEvent, JobFile, JobRequest
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
@@ -72,9 +72,9 @@ async def create_job(
     Whatever is wrong with the request is told now. Once this is answered the job is kept: it goes
     on after a restart. A file that cannot be read fails by itself.
     """
-    desk, identity = desk_of(request), identity_of(request)
+    services, identity = services_of(request), identity_of(request)
     body = parse_body(await read_body(request), JobBody)
-    job = await desk.filing.run(_submit, desk, body, identity, idempotency_key)
+    job = await services.filing.run(_submit, services, body, identity, idempotency_key)
     response.headers.update({"location": f"/jobs/{job.id}", **_RETRY})
     return _answer(job)
 
@@ -88,15 +88,15 @@ async def list_jobs(
     ] = None,
 ) -> JobsAnswer:
     """The jobs that the key has started, newest first; every job for one of scope `admin`."""
-    desk, identity = desk_of(request), identity_of(request)
-    return await desk.filing.run(_list, desk, identity, limit, after)
+    services, identity = services_of(request), identity_of(request)
+    return await services.filing.run(_list, services, identity, limit, after)
 
 
 @router.get("/{job_id}", summary="Describe a job")
 async def describe_job(request: Request, response: Response, job_id: examples.JobPath) -> JobAnswer:
     """Its state and how far it is: `queued`, `running`, `done`, `failed` or `cancelled`."""
-    desk = desk_of(request)
-    job = await desk.filing.run(_visible, desk, job_id, identity_of(request))
+    services = services_of(request)
+    job = await services.filing.run(_visible, services, job_id, identity_of(request))
     if not job.state.is_over:
         response.headers.update(_RETRY)
     return _answer(job)
@@ -111,22 +111,22 @@ async def list_job_files(
     ] = None,
 ) -> JobFilesAnswer:
     """What became of each file, and why one failed."""
-    desk = desk_of(request)
-    return await desk.filing.run(_files, desk, job_id, identity_of(request), state)
+    services = services_of(request)
+    return await services.filing.run(_files, services, job_id, identity_of(request), state)
 
 
-@router.post("/{job_id}/cancel", summary="Call a job off")
+@router.post("/{job_id}/cancel", summary="Cancel a job")
 async def cancel_job(request: Request, job_id: examples.JobPath) -> JobAnswer:
     """Stop after the chunks that are being embedded. One that has ended stays as it is."""
-    desk = desk_of(request)
-    return _answer(await desk.filing.run(_cancel, desk, job_id, identity_of(request)))
+    services = services_of(request)
+    return _answer(await services.filing.run(_cancel, services, job_id, identity_of(request)))
 
 
 @router.delete("/{job_id}", summary="Delete a job")
 async def delete_job(request: Request, job_id: examples.JobPath) -> JobDeletedAnswer:
     """Remove a job that is over, and its results. The files stay. 409 while it is not."""
-    desk = desk_of(request)
-    await desk.filing.run(_delete, desk, job_id, identity_of(request))
+    services = services_of(request)
+    await services.filing.run(_delete, services, job_id, identity_of(request))
     return JobDeletedAnswer(job_id=job_id)
 
 
@@ -144,16 +144,16 @@ async def follow_job(
     ] = None,
 ) -> Response:
     """What happens to a job, as it happens, until it has ended: `curl -N` shows it."""
-    desk = desk_of(request)
+    services = services_of(request)
     after = events.last_event_id(last_event_id)
-    await desk.filing.run(_visible, desk, job_id, identity_of(request))
-    desk.listeners.check_room()
+    await services.filing.run(_visible, services, job_id, identity_of(request))
+    services.listeners.check_room()
 
-    def look(number: int) -> events.News:
-        return _news(desk, job_id, number)
+    def look(number: int) -> events.EventBatch:
+        return _news(services, job_id, number)
 
     return StreamingResponse(
-        desk.listeners.follow(look, after),
+        services.listeners.follow(look, after),
         media_type="text/event-stream",
         headers=events.HEADERS,
     )
@@ -179,28 +179,28 @@ async def download_results(
 
     409 until the job is done.
     """
-    desk = desk_of(request)
-    await desk.filing.run(_visible, desk, job_id, identity_of(request))
-    file, size_bytes = await desk.results.run(_written, desk, job_id, format)
+    services = services_of(request)
+    await services.filing.run(_visible, services, job_id, identity_of(request))
+    file, size_bytes = await services.results.run(_written, services, job_id, format)
     return attachment(
         file,
         size_bytes,
         f"{job_id}.{format}",
-        desk.sending,
+        services.sending,
         media_type=_MEDIA_TYPES[format],
     )
 
 
-def _submit(desk: Desk, body: JobBody, identity: Identity, key: str | None) -> Job:
+def _submit(services: Services, body: JobBody, identity: Identity, key: str | None) -> Job:
     given: dict[str, Any] = {**body.model_dump(), "files": tuple(body.files)}
-    given["model"] = desk.names.model_id(body.model)
+    given["model"] = services.names.model_id(body.model)
     wanted = JobRequest(**given)
-    return desk.jobs.submit(wanted, owner=identity.key_id, idempotency_key=key)
+    return services.jobs.submit(wanted, owner=identity.key_id, idempotency_key=key)
 
 
-def _visible(desk: Desk, job_id: str, identity: Identity) -> Job:
+def _visible(services: Services, job_id: str, identity: Identity) -> Job:
     """The job, for who may see it. Raises UnknownJob for others', too: nobody learns of them."""
-    job = desk.jobs.get(job_id)
+    job = services.jobs.get(job_id)
     if job.owner != identity.key_id and Scope.ADMIN not in identity.scopes:
         raise UnknownJob(
             f"There is no job {job_id[:80]!r}.", remedy="GET /jobs lists those there are."
@@ -208,42 +208,44 @@ def _visible(desk: Desk, job_id: str, identity: Identity) -> Job:
     return job
 
 
-def _list(desk: Desk, identity: Identity, limit: int, after: str | None) -> JobsAnswer:
+def _list(services: Services, identity: Identity, limit: int, after: str | None) -> JobsAnswer:
     owner = None if Scope.ADMIN in identity.scopes else identity.key_id
     if after is not None:
-        _visible(desk, after, identity)
-    found = desk.jobs.list(owner, after=after, most=limit + 1)
+        _visible(services, after, identity)
+    found = services.jobs.list(owner, after=after, most=limit + 1)
     return JobsAnswer(jobs=[_answer(job) for job in found[:limit]], has_more=len(found) > limit)
 
 
-def _files(desk: Desk, job_id: str, identity: Identity, state: FileState | None) -> JobFilesAnswer:
-    _visible(desk, job_id, identity)
-    found = desk.jobs.files(job_id)
+def _files(
+    services: Services, job_id: str, identity: Identity, state: FileState | None
+) -> JobFilesAnswer:
+    _visible(services, job_id, identity)
+    found = services.jobs.files(job_id)
     shown = [_file_answer(file) for file in found if state in (None, file.state)]
     return JobFilesAnswer(job_id=job_id, total_files=len(found), files=shown)
 
 
-def _cancel(desk: Desk, job_id: str, identity: Identity) -> Job:
-    _visible(desk, job_id, identity)
-    return desk.jobs.cancel(job_id)
+def _cancel(services: Services, job_id: str, identity: Identity) -> Job:
+    _visible(services, job_id, identity)
+    return services.jobs.cancel(job_id)
 
 
-def _delete(desk: Desk, job_id: str, identity: Identity) -> None:
-    _visible(desk, job_id, identity)
-    desk.jobs.delete(job_id)
+def _delete(services: Services, job_id: str, identity: Identity) -> None:
+    _visible(services, job_id, identity)
+    services.jobs.delete(job_id)
 
 
-def _news(desk: Desk, job_id: str, after: int) -> events.News:
+def _news(services: Services, job_id: str, after: int) -> events.EventBatch:
     try:
         # The state first: once it is over, everything that happened is there to be told.
-        is_over = desk.jobs.get(job_id).state.is_over
-        found = desk.jobs.changes(job_id, after)
-        while is_over and found and (more := desk.jobs.changes(job_id, found[-1].number)):
+        is_over = services.jobs.get(job_id).state.is_over
+        found = services.jobs.changes(job_id, after)
+        while is_over and found and (more := services.jobs.changes(job_id, found[-1].number)):
             found += more
     except UnknownJob:  # deleted while somebody listens
-        return events.News((), is_last=True)
+        return events.EventBatch((), is_last=True)
     told = [events.Event(one.number, one.kind, _told(job_id, one)) for one in found]
-    return events.News(told, is_last=is_over)
+    return events.EventBatch(told, is_last=is_over)
 
 
 def _told(job_id: str, event: JobEvent) -> Mapping[str, object]:
@@ -253,11 +255,11 @@ def _told(job_id: str, event: JobEvent) -> Mapping[str, object]:
     return {"job_id": job_id, **event.data}
 
 
-def _written(desk: Desk, job_id: str, format_: ResultFormat) -> tuple[BinaryIO, int]:
+def _written(services: Services, job_id: str, format_: ResultFormat) -> tuple[BinaryIO, int]:
     """The results in a file without a name: it is gone with the process, whatever ends that."""
-    file = tempfile.TemporaryFile(dir=desk.settings.home)  # noqa: SIM115 - whoever sends it closes it
+    file = tempfile.TemporaryFile(dir=services.settings.home)  # noqa: SIM115 - whoever sends it closes it
     try:
-        desk.jobs.write_results(job_id, file, format_.value)
+        services.jobs.write_results(job_id, file, format_.value)
         size_bytes = file.seek(0, os.SEEK_END)
         file.seek(0)
     except BaseException:  # whatever it is goes on; nobody else would close the file

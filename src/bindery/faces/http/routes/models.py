@@ -3,7 +3,6 @@
 from fastapi import APIRouter, Request
 
 from bindery.faces.http import examples
-from bindery.faces.http.desk import desk_of
 from bindery.faces.http.routes.shapes import (
     ErrorFacts,
     ModelAnswer,
@@ -11,6 +10,7 @@ from bindery.faces.http.routes.shapes import (
     ModelsAnswer,
     RowsAnswer,
 )
+from bindery.faces.http.services import services_of
 from bindery.library import Library, ModelStatus
 from bindery.models.card import CatalogEntry
 from bindery.types import DOCUMENT, QUERY
@@ -24,15 +24,15 @@ async def list_catalog(request: Request) -> RowsAnswer:
 
     `data` has them again as OpenAI lists them, for its clients that were told no `/v1`.
     """
-    desk = desk_of(request)
-    return await desk.looking.run(_rows, desk.library)
+    services = services_of(request)
+    return await services.looking.run(_rows, services.library)
 
 
 @router.get("/v1/models", summary="List models", tags=["OpenAI"])
 async def list_models(request: Request) -> ModelsAnswer:
     """Every model of the catalog with its state; those not `loaded` load when first asked for."""
-    desk = desk_of(request)
-    statuses = await desk.looking.run(desk.library.statuses)
+    services = services_of(request)
+    statuses = await services.looking.run(services.library.statuses)
     return ModelsAnswer(data=[model_answer(status) for status in statuses])
 
 
@@ -43,9 +43,9 @@ async def retrieve_model(request: Request, model_id: examples.ModelPath) -> Mode
 
     Cohere's client asks here, too: `name`, `endpoints` and `context_length` are for it.
     """
-    desk = desk_of(request)
-    found = desk.names.model_id(model_id)
-    return model_answer(await desk.looking.run(desk.library.status, found))
+    services = services_of(request)
+    found = services.names.model_id(model_id)
+    return model_answer(await services.looking.run(services.library.status, found))
 
 
 def model_answer(status: ModelStatus) -> ModelAnswer:

@@ -4,8 +4,8 @@ import numpy as np
 from fastapi import APIRouter, Request
 
 from bindery.faces.http import examples
-from bindery.faces.http.desk import desk_of
 from bindery.faces.http.routes.shapes import RotationAnswer, RotationsAnswer
+from bindery.faces.http.services import services_of
 from bindery.library import Library
 
 router = APIRouter(prefix="/rotations", tags=["rotations"])
@@ -17,16 +17,16 @@ _LENGTHS = (1024, 768, 512, 384, 256, 192, 128, 96, 64, 32)
 @router.get("", summary="List rotations")
 async def list_rotations(request: Request) -> RotationsAnswer:
     """Every rotation that was fitted on this machine, by name."""
-    desk = desk_of(request)
-    found = await desk.looking.run(_all, desk.library)
+    services = services_of(request)
+    found = await services.looking.run(_all, services.library)
     return RotationsAnswer(total_rotations=len(found), rotations=found)
 
 
 @router.get("/{name}", summary="Describe a rotation")
 async def describe_rotation(request: Request, name: examples.RotationPath) -> RotationAnswer:
     """Which model's vectors it turns, and how much of them the first dimensions then keep."""
-    desk = desk_of(request)
-    return await desk.looking.run(_facts, desk.library, name)
+    services = services_of(request)
+    return await services.looking.run(_facts, services.library, name)
 
 
 def _all(library: Library) -> list[RotationAnswer]:

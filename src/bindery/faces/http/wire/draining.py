@@ -34,7 +34,7 @@ _CLOSE = (b"connection", b"close")
 _OF_BODIES = {b"content-length", b"transfer-encoding"}
 
 
-class Answered:
+class DrainMiddleware:
     """Sees to it, around the app, that a server that ends answers.
 
     Once ``is_ending()``, each answer tells its client to connect anew for the next request; and a
@@ -116,7 +116,7 @@ _DROP_SYN = (
 )
 
 
-class Leave:
+class Drain:
     """Takes leave of connections as they fall quiet."""
 
     def __init__(self, connections: set[Any]) -> None:

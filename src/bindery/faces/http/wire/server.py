@@ -14,9 +14,9 @@ from typing import Any
 import uvicorn
 
 from bindery.faces.http.app import create_app
-from bindery.faces.http.desk import Desk
 from bindery.faces.http.observing.tracing import open_tracing
-from bindery.faces.http.wire.draining import Answered, Leave, accept_queued
+from bindery.faces.http.services import Services
+from bindery.faces.http.wire.draining import Drain, DrainMiddleware, accept_queued
 from bindery.faces.http.wire.listening import BACKLOG, address_of, listen, refuse_strangers
 from bindery.faces.http.wire.protocol import protocol_for
 from bindery.faces.logs import log_fault
@@ -47,11 +47,11 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None] | None = None) 
     refuse_strangers(settings)
     library = open_library(settings, serves=True)
     app = create_app(library, settings, tracing=open_tracing(settings.otel_endpoint))
-    desk: Desk = app.state.desk
+    services: Services = app.state.services
     with listen(settings.host, settings.port) as listener:
         config = uvicorn.Config(
-            Answered(app, lambda: desk.readiness.is_ending),
-            http=protocol_for(settings, desk.meters),
+            DrainMiddleware(app, lambda: services.readiness.is_ending),
+            http=protocol_for(settings, services.meters),
             ws="none",
             lifespan="on",
             log_config=None,  # who runs us decides where logs go
@@ -61,17 +61,17 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None] | None = None) 
             backlog=BACKLOG,
             timeout_keep_alive=_KEEP_ALIVE_S,
         )
-        server = _Server(config, settings, desk)
+        server = _Server(config, settings, services)
         server.serve_on(listener, on_ready)
 
 
 class _Server(uvicorn.Server):
     """Tells its address as soon as it listens, and leaves nobody without an answer at the end."""
 
-    def __init__(self, config: uvicorn.Config, settings: Settings, desk: Desk) -> None:
+    def __init__(self, config: uvicorn.Config, settings: Settings, services: Services) -> None:
         super().__init__(config)
         self._settings = settings
-        self._desk = desk
+        self._desk = services
         self._on_ready: Callable[[], None] = lambda: None
         self._delay_s = settings.drain_delay_s
         self._last_resort: threading.Timer | None = None
@@ -113,7 +113,7 @@ class _Server(uvicorn.Server):
 
         # Jobs end their batch while requests are answered; they go on when a server starts again.
         jobs_end = asyncio.create_task(asyncio.to_thread(self._desk.long_work.stop))
-        leave = Leave(self.server_state.connections)
+        leave = Drain(self.server_state.connections)
         _log.info("Ending: not ready any more, and still serving for %g s.", self._delay_s)
         await leave.watch(begin + self._delay_s)
         for listener in sockets or ():

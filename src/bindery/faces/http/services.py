@@ -16,7 +16,7 @@ from bindery.library import Library
 from bindery.settings import Settings
 
 
-class Desk:
+class Services:
     """One for each app, opened and closed with it.
 
     Threads that check, tokenise and write, ``encoding`` for small requests and ``bulk`` for the
@@ -68,6 +68,6 @@ class Desk:
         self.library.close()
 
 
-def desk_of(request: Request) -> Desk:
-    """The desk of the app that the request came to."""
-    return cast(Desk, request.app.state.desk)
+def services_of(request: Request) -> Services:
+    """The services of the app that the request came to."""
+    return cast(Services, request.app.state.services)

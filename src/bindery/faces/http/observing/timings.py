@@ -12,7 +12,7 @@ from bindery.encoders.base import UNKNOWN, Counts
 from bindery.errors import BinderyError
 
 
-class Stage(StrEnum):
+class RequestStage(StrEnum):
     """The parts of a request's way, in order; ``READ`` and ``SEND`` are marked for every route."""
 
     READ = "read"
@@ -27,7 +27,7 @@ class Stage(StrEnum):
     """The answer goes out."""
 
 
-class Stages:
+class RequestTimings:
     """One request: how long each stage took, what it asked for, and how it was refused.
 
     A route notes what only it knows, from one thread at a time; all is read once the answer is out.
@@ -54,14 +54,14 @@ class Stages:
     def __init__(self) -> None:
         self.begun = self.ended = self._since = time.perf_counter()
         self.begun_ns = time.time_ns()
-        self.laps: list[tuple[Stage, float, float]] = []
-        self._stage: Stage | None = None
+        self.laps: list[tuple[RequestStage, float, float]] = []
+        self._stage: RequestStage | None = None
         self.dialect = ""
         self.error = ""
         self.model = ""
         self.texts = self.tokens = self.cut_texts = self.cut_tokens = 0
 
-    def mark(self, stage: Stage | None) -> None:
+    def mark(self, stage: RequestStage | None) -> None:
         """Say that ``stage`` begins, or something that is none, and that the one before ends."""
         now = time.perf_counter()
         if self._stage is not None:
@@ -71,7 +71,7 @@ class Stages:
     def mark_read(self) -> None:
         """Say that the body is there; what follows is no stage until the route names it."""
         if self._stage is None and not self.laps:
-            self._stage = Stage.READ
+            self._stage = RequestStage.READ
             self.mark(None)
 
     def end(self) -> None:
@@ -93,11 +93,11 @@ class Stages:
             self.cut_tokens += int(lost.sum())
 
 
-def stages_of(request: Request) -> Stages:
+def timings_of(request: Request) -> RequestTimings:
     """What is noted of the request."""
-    return cast(Stages, request.scope["state"]["stages"])
+    return cast(RequestTimings, request.scope["state"]["timings"])
 
 
 def note_error(scope: Scope, error: BinderyError) -> None:
     """Note that the request is answered with an error."""
-    cast(Stages, scope["state"]["stages"]).error = error.code
+    cast(RequestTimings, scope["state"]["timings"]).error = error.code
