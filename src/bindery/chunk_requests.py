@@ -28,7 +28,7 @@ def chunks_request(
         return EncodeRequest(texts, role, dimensions, any_dimensions, ids=ids)
     if any(chunk.context for chunk in chunks):
         raise InvalidValue(
-            "Late chunking reads a chunk with what stands around it, and takes no other context.",
+            "The strategy 'late' takes no context: the model already reads the surrounding text.",
             remedy="Choose the context none, or another strategy.",
             param="context",
         )

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from tests.chunking.tokenisers import TOKENISERS, WordPiece
 
-from bindery.chunking import Tokeniser
+from bindery.chunking import OffsetTokeniser
 
 
 @pytest.fixture(scope="session", params=TOKENISERS)
-def tokeniser(request: pytest.FixtureRequest, minilm_folder: Path) -> Tokeniser:
+def tokeniser(request: pytest.FixtureRequest, minilm_folder: Path) -> OffsetTokeniser:
     """Each tokeniser in turn."""
     return TOKENISERS[request.param](minilm_folder)
 

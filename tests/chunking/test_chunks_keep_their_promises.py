@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.chunking.strategies import STRATEGIES, chunk
 from tests.chunking.tokenisers import LeadingBlanks, Utf8Bytes
 
-from bindery.chunking import CONTEXTS, LATE, Tokeniser
+from bindery.chunking import CONTEXTS, LATE, OffsetTokeniser
 from bindery.errors import InvalidValue
 from bindery.types import BLOCK_KINDS, Block, Chunk, Document, Span
 
@@ -66,7 +66,7 @@ def budgets(draw: st.DrawFn) -> tuple[int, int]:
 
 
 def check(
-    document: Document, chunks: list[Chunk], tokeniser: Tokeniser, size: int, overlap: int
+    document: Document, chunks: list[Chunk], tokeniser: OffsetTokeniser, size: int, overlap: int
 ) -> None:
     text = document.text
     counts = tokeniser.count_tokens([piece.context + piece.text for piece in chunks])
@@ -96,7 +96,11 @@ def check(
 @settings(max_examples=25, deadline=None)
 @given(document=documents(), budget=budgets(), context=st.sampled_from(CONTEXTS))
 def test_chunks_are_exact_fit_cover_and_rise(
-    strategy: str, tokeniser: Tokeniser, document: Document, budget: tuple[int, int], context: str
+    strategy: str,
+    tokeniser: OffsetTokeniser,
+    document: Document,
+    budget: tuple[int, int],
+    context: str,
 ) -> None:
     size, overlap = budget
     options = {
@@ -121,7 +125,7 @@ def test_chunks_are_exact_fit_cover_and_rise(
 @given(words=st.lists(st.text("abcdefgh.,", min_size=1, max_size=30), min_size=15, max_size=80),
        budget=budgets())  # fmt: skip
 def test_neighbours_share_no_more_tokens_than_the_overlap(
-    strategy: str, tokeniser: Tokeniser, words: list[str], budget: tuple[int, int]
+    strategy: str, tokeniser: OffsetTokeniser, words: list[str], budget: tuple[int, int]
 ) -> None:
     text = " ".join(words)
     starts = tokeniser.token_offsets([text])[0][:, 0]
@@ -164,7 +168,7 @@ CLUSTERS = (
     clusters=st.lists(st.sampled_from(CLUSTERS), min_size=20, max_size=80), size=st.integers(30, 64)
 )
 def test_grapheme_clusters_stay_whole(
-    strategy: str, tokeniser: Tokeniser, clusters: list[str], size: int
+    strategy: str, tokeniser: OffsetTokeniser, clusters: list[str], size: int
 ) -> None:
     edges = {0, *itertools.accumulate(map(len, clusters))}
     document = Document("".join(clusters), "text", "clusters")
@@ -182,7 +186,7 @@ def test_a_cluster_over_the_budget_is_cut(strategy: str) -> None:
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_a_character_over_the_budget_is_an_error_that_names_it(strategy: str) -> None:
-    with pytest.raises(InvalidValue, match=r"'👍' at 3 has 4 tokens") as caught:
+    with pytest.raises(InvalidValue, match=r"'👍' at position 3 alone has 4 tokens") as caught:
         chunk(Document("ok 👍", "text", "x"), Utf8Bytes(), strategy=strategy, size=3)
     assert caught.value.param == "size"
     assert "4 or more" in caught.value.remedy
@@ -191,7 +195,7 @@ def test_a_character_over_the_budget_is_an_error_that_names_it(strategy: str) ->
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("run", ["x", "ab9", "👩‍👧", "\U000130f8"])
 def test_a_run_without_blanks_is_not_swallowed_as_one_unknown_word(
-    strategy: str, wordpiece: Tokeniser, run: str
+    strategy: str, wordpiece: OffsetTokeniser, run: str
 ) -> None:
     document = Document((run * 30_000)[:30_000], "text", "run")
     chunks = chunk(document, wordpiece, strategy=strategy, size=16)
@@ -203,7 +207,7 @@ def test_a_run_without_blanks_is_not_swallowed_as_one_unknown_word(
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("text", ["", " ", "\n\t\u3000\u2028\x0b\x85 ", "\r\n" * 1000])
 def test_a_text_without_content_has_no_chunks(
-    strategy: str, tokeniser: Tokeniser, text: str
+    strategy: str, tokeniser: OffsetTokeniser, text: str
 ) -> None:
     assert chunk(Document(text, "text", "empty"), tokeniser, strategy=strategy, size=8) == []
 
@@ -211,7 +215,7 @@ def test_a_text_without_content_has_no_chunks(
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("text", ["\x00", "\u200b\u200b", "\ufeff \x07", "\u0301" * 10_000])
 def test_characters_without_tokens_still_belong_to_a_chunk(
-    strategy: str, wordpiece: Tokeniser, text: str
+    strategy: str, wordpiece: OffsetTokeniser, text: str
 ) -> None:
     document = Document(text, "text", "odd")
     chunks = chunk(document, wordpiece, strategy=strategy, size=8)
@@ -222,7 +226,7 @@ def test_characters_without_tokens_still_belong_to_a_chunk(
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("overlap", [0, 3])
 def test_a_text_within_the_size_is_one_chunk(
-    strategy: str, tokeniser: Tokeniser, overlap: int
+    strategy: str, tokeniser: OffsetTokeniser, overlap: int
 ) -> None:
     text = "# One\n\nTwo three. Four, five; six.\n\nSeven."
     size = tokeniser.count_tokens([text])[0]

@@ -92,7 +92,7 @@ def test_without_the_extra_an_empty_text_is_refused_too(monkeypatch: pytest.Monk
 
 
 def test_without_what_divides_programs_it_is_said_what_does() -> None:
-    with pytest.raises(InvalidValue, match="divides") as caught:
+    with pytest.raises(InvalidValue, match="needs a function that finds") as caught:
         chunk(Document("x", "code", "a.py"), Utf8Bytes(), strategy="code", size=9)
     assert "divide" in caught.value.remedy
     assert caught.value.param == "strategy"

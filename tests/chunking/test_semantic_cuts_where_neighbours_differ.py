@@ -8,7 +8,7 @@ from tests.chunking.meanings import hashed
 from tests.chunking.tokenisers import WordPiece
 
 from bindery import chunking
-from bindery.chunking import Source
+from bindery.chunking import ChunkingInput
 from bindery.chunking.semantic import semantic
 from bindery.errors import InvalidValue
 from bindery.types import Document
@@ -47,7 +47,7 @@ def test_places_are_ranked_by_the_groups_on_both_sides(wordpiece: WordPiece) -> 
     sentences = [f"Sentence {number} is here." for number in range(60)]
     document = Document(" ".join(sentences), "text", "x")
     rows = np.random.default_rng(5).normal(size=(60, 8)).astype(np.float32)
-    source = Source.read(document, wordpiece, lambda _: rows)
+    source = ChunkingInput.read(document, wordpiece, lambda _: rows)
     units = rows / np.linalg.norm(rows, axis=1, keepdims=True)
     changes = []
     for last in range(59):
@@ -84,7 +84,7 @@ def test_a_heading_stays_with_what_it_heads(wordpiece: WordPiece) -> None:
 
 
 def test_without_an_encoder_it_says_what_is_missing(wordpiece: WordPiece) -> None:
-    with pytest.raises(InvalidValue, match="nothing gives them") as caught:
+    with pytest.raises(InvalidValue, match="needs a function that embeds") as caught:
         chunking.chunk(Document(BIRDS, "text", "x"), wordpiece, strategy="semantic", size=9)
     assert caught.value.param == "strategy"
 
@@ -93,7 +93,7 @@ def test_without_an_encoder_it_says_what_is_missing(wordpiece: WordPiece) -> Non
 def test_an_encoder_of_several_vectors_a_text_is_refused(
     wordpiece: WordPiece, rows: np.ndarray
 ) -> None:
-    with pytest.raises(InvalidValue, match="not one each") as caught:
+    with pytest.raises(InvalidValue, match="one vector per sentence") as caught:
         cut(BIRDS, wordpiece, 9, lambda _: rows.astype(np.float32))
     assert caught.value.param == "model"
 

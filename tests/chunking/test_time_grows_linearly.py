@@ -9,7 +9,7 @@ import pytest
 from tests.chunking.strategies import STRATEGIES, chunk
 from tests.chunking.tokenisers import Offsets, Recording, Utf8Bytes
 
-from bindery.chunking import CHUNKERS, Tokeniser
+from bindery.chunking import CHUNKERS, OffsetTokeniser
 from bindery.documents.programs import places
 from bindery.types import Document
 
@@ -40,7 +40,7 @@ def of_length(family: str, length: int) -> Document:
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_the_tokeniser_reads_the_text_about_twice_at_most(
-    strategy: str, family: str, tokeniser: Tokeniser
+    strategy: str, family: str, tokeniser: OffsetTokeniser
 ) -> None:
     recording = Recording(tokeniser)
     chunk(of_length(family, 20_000), recording, strategy=strategy, size=100)

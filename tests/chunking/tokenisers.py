@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import AddedToken, Tokenizer
 
-from bindery.chunking import Tokeniser
+from bindery.chunking import OffsetTokeniser
 
 Offsets = npt.NDArray[np.int64]
 
@@ -87,7 +87,7 @@ class LeadingBlanks:
 class Recording:
     """Another tokeniser, and how many characters it was given."""
 
-    def __init__(self, tokeniser: Tokeniser) -> None:
+    def __init__(self, tokeniser: OffsetTokeniser) -> None:
         self._tokeniser = tokeniser
         self.characters = 0
 
@@ -108,7 +108,7 @@ def _offsets(spans: Sequence[tuple[int, int]]) -> Offsets:
     return np.array(spans, dtype=np.int64).reshape(-1, 2)
 
 
-TOKENISERS: dict[str, Callable[[Path], Tokeniser]] = {
+TOKENISERS: dict[str, Callable[[Path], OffsetTokeniser]] = {
     "wordpiece": WordPiece,
     "bytes": lambda _: Utf8Bytes(),
     "leading-blanks": lambda _: LeadingBlanks(),

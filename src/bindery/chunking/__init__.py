@@ -1,14 +1,14 @@
 """Document in, chunks out.
 
-A strategy says where a text may be cut, best places first (an :class:`Outline`); packing chooses
-among them by counting tokens that were located once; fitting counts again what arithmetic cannot
-vouch for. Whatever the strategy:
+A strategy says where a text may be cut, best positions first (an :class:`Outline`); packing chooses
+among them by counting tokens that were located once; fitting recounts the chunks whose count
+arithmetic cannot guarantee. For every strategy:
 
 - ``document.text[start:end]`` is the chunk, exactly;
-- the chunk alone, its context before it, has at most ``size`` tokens, and ``tokens`` is that count;
+- a chunk with its context has at most ``size`` tokens when tokenised alone: ``tokens``;
 - starts rise and ends rise, and neighbours share at most ``overlap`` tokens;
-- together the chunks cover the text but for whitespace, and none begins or ends with whitespace;
-- no grapheme cluster is cut unless it is over the budget alone;
+- together the chunks cover all text except whitespace, and none begins or ends with whitespace;
+- no grapheme cluster is cut unless it alone is over the budget;
 - time grows linearly with the text.
 """
 
@@ -16,29 +16,33 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from bindery.chunking.code import code
 from bindery.chunking.context import CONTEXTS, Context, contexts_of
-from bindery.chunking.fitting import fit
-from bindery.chunking.fixed import fixed
-from bindery.chunking.late import LATE, late
-from bindery.chunking.markdown import markdown
+from bindery.chunking.fitting import fit, truncated
 from bindery.chunking.outline import (
     Budget,
     Chunker,
+    ChunkingInput,
     Divide,
     Embed,
     Outline,
-    Source,
     usual_size,
 )
-from bindery.chunking.page import page
-from bindery.chunking.parent_child import PARENT_CHILD, parent_child, parent_size_of
-from bindery.chunking.places import Places, find_places
-from bindery.chunking.recursive import recursive
 from bindery.chunking.semantic import SEMANTIC, semantic
-from bindery.chunking.sentence import sentence
-from bindery.chunking.tokens import Tokeniser
-from bindery.chunking.truncation import truncated
+from bindery.chunking.strategies import (
+    LATE,
+    PARENT_CHILD,
+    code,
+    fixed,
+    late,
+    markdown,
+    page,
+    parent_child,
+    parent_size_of,
+    recursive,
+    sentence,
+)
+from bindery.chunking.structure import Structure, find_structure
+from bindery.chunking.tokens import OffsetTokeniser
 from bindery.errors import InvalidValue, UnknownStrategy
 from bindery.types import Chunk, Document, Span
 
@@ -50,12 +54,12 @@ __all__ = [
     "SEMANTIC",
     "Budget",
     "Chunker",
+    "ChunkingInput",
     "Context",
     "Divide",
     "Embed",
+    "OffsetTokeniser",
     "Outline",
-    "Source",
-    "Tokeniser",
     "chunk",
     "truncated",
     "usual_size",
@@ -76,7 +80,7 @@ CHUNKERS: Mapping[str, Chunker] = {
 
 def chunk(
     document: Document,
-    tokeniser: Tokeniser,
+    tokeniser: OffsetTokeniser,
     *,
     strategy: str = "recursive",
     size: int,
@@ -88,51 +92,52 @@ def chunk(
 ) -> list[Chunk]:
     """Cut a document into chunks of at most ``size`` tokens, in order.
 
-    ``strategy`` is a key of :data:`CHUNKERS`. Chunks repeat up to ``overlap`` tokens of the one
-    before them. Special tokens and the model's prompt are not counted: ``size`` is what they leave.
-    A document without text, or of whitespace alone, has no chunks.
+    ``strategy`` is a key of :data:`CHUNKERS`. Each chunk repeats up to ``overlap`` tokens of the
+    one before it. Special tokens and the model's prompt are not counted in ``size``. A document
+    that is empty or only whitespace has no chunks.
 
-    ``context``, one of :data:`CONTEXTS`, is what each chunk is embedded with: its tokens count, up
-    to half of ``size``. ``parent_size`` is for ``parent-child`` alone, 4 times ``size`` by default.
-    ``embed`` gives ``semantic`` the vectors of its sentences, ``divide`` tells ``code`` where a
-    program may be cut (:func:`bindery.documents.divide`).
+    ``context``, one of :data:`CONTEXTS`, is put before each chunk when it is embedded: its tokens
+    count, up to half of ``size``. ``parent_size`` is only for ``parent-child``; by default it is 4
+    times ``size``. ``embed`` gives ``semantic`` the vectors of its sentences, and ``divide`` tells
+    ``code`` where a program may be cut (:func:`bindery.documents.divide`).
 
     Raises UnknownStrategy; InvalidValue for a size or overlap that allows no chunk, for a size that
-    a single character of the text exceeds, and for another option that is none; and what ``embed``
+    a single character of the text exceeds, and for any other invalid option; and whatever ``embed``
     and ``divide`` raise.
     """
     budget = Budget(size, overlap)
     if strategy not in CHUNKERS:
         raise UnknownStrategy(
-            f"There is no chunking strategy {strategy!r}.",
+            f"Unknown chunking strategy {strategy!r}.",
             remedy=f"Choose one of: {', '.join(CHUNKERS)}.",
             param="strategy",
         )
     if strategy == LATE and context != "none":
         raise InvalidValue(
-            "Late chunking reads a chunk with what stands around it, and takes no other context.",
-            remedy="Choose the context none, or another strategy.",
+            f"The strategy 'late' takes no context, got {context!r}: the model already reads the "
+            "text around each chunk.",
+            remedy="Choose the context 'none', or another strategy.",
             param="context",
         )
-    places = find_places(document)
+    structure = find_structure(document)
     source = replace(
-        Source.read(document, tokeniser, embed),
+        ChunkingInput.read(document, tokeniser, embed),
         divide=divide,
         parent_size=parent_size_of(parent_size, strategy=strategy, size=size),
-        contexts=contexts_of(context, places, tokeniser, size=size),
+        contexts=contexts_of(context, structure, tokeniser, size=size),
     )
     outline = CHUNKERS[strategy](source)
-    return _placed(fit(source, outline, budget), outline.parents, places)
+    return _located(fit(source, outline, budget), outline.parents, structure)
 
 
-def _placed(chunks: Sequence[Chunk], parents: Sequence[Span], places: Places) -> list[Chunk]:
-    """The chunks with their page, their headings and their parent."""
+def _located(chunks: Sequence[Chunk], parents: Sequence[Span], structure: Structure) -> list[Chunk]:
+    """The chunks with their page, headings and parent."""
     starts = [parent.start for parent in parents]
     return [
         replace(
             chunk,
-            page=places.page(chunk.span.start),
-            headings=places.headings(chunk.span.start),
+            page=structure.page(chunk.span.start),
+            headings=structure.headings(chunk.span.start),
             parent=parents[bisect_right(starts, chunk.span.start) - 1] if parents else None,
         )
         for chunk in chunks

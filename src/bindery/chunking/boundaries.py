@@ -1,6 +1,6 @@
-"""Where a text may be cut: sorted positions, each kind found in one pass.
+"""Where a text may be cut: words, lines, sentences, clauses, headings, pages and blocks.
 
-Every function gives the places at which a next chunk could start.
+Every function returns the positions at which the next chunk could start, in order.
 """
 
 import re
@@ -8,8 +8,8 @@ import re
 import numpy as np
 
 from bindery.chunking.characters import (
+    CharacterClass,
     Characters,
-    Kind,
     Positions,
     distinct,
     runs,
@@ -17,9 +17,10 @@ from bindery.chunking.characters import (
 )
 from bindery.types import Document
 
-# A lone full stop that ends no sentence: behind single letters (initials, "e.g.", "U.S."), common
-# titles and references, and the number of a list item at the start of a line. Wrong guesses cost
-# little, a missed or an extra place to cut. Look-behinds need a fixed width: one per length.
+# A single full stop that does not end a sentence: after single letters (initials, "e.g.", "U.S."),
+# common titles and references, and the number of a list item at the start of a line. A wrong guess
+# costs little: a missed or an extra position to cut. Look-behinds need a fixed width, so there is
+# one for each length.
 _ABBREVIATION = re.compile(
     r"(?<=\b[^\W\d_]\.)"
     r"|(?<=\b(?:Mr|Ms|Dr|St|Jr|Sr|vs|cf|No|pp|al)\.)"
@@ -28,23 +29,23 @@ _ABBREVIATION = re.compile(
     r"|(?<=\n\d\.)|(?<=\n\d\d\.)"
 )
 
-# Begins with the one character that the engine then skips to.
+# Begins with a literal character, which lets the regular expression engine skip to it.
 _MARKDOWN_HEADING = re.compile(
     r"#(?:(?<=^#)|(?<=^ #)|(?<=^ {2}#)|(?<=^ {3}#))#{0,5}[ \t].*$", re.MULTILINE
 )
 
-# How strongly the start of a block parts a text. A page may end in the middle of a sentence, and
-# the items of a list belong together more than paragraphs do.
+# Blocks whose start is as good a boundary as that of a paragraph. A page may end in the middle of a
+# sentence, and the items of a list belong together more closely than paragraphs do.
 _PARAGRAPH_BLOCKS = frozenset({"heading", "paragraph", "table", "code"})
 
 
 def words(characters: Characters) -> Positions:
-    """Starts of words: what follows whitespace."""
+    """Starts of words: positions after whitespace."""
     return characters.cuts(characters.word_starts[1:])
 
 
 def lines(characters: Characters, *, at_least: int = 1) -> Positions:
-    """Words before which at least so many lines end: with 2, those after a blank line."""
+    """Words that follow at least this many line ends: with 2, words after a blank line."""
     ends_of_lines = np.flatnonzero(characters.newline)
     starts = characters.word_starts
     ended = np.bincount(starts.searchsorted(ends_of_lines, "right"), minlength=len(starts) + 1)
@@ -52,9 +53,9 @@ def lines(characters: Characters, *, at_least: int = 1) -> Positions:
 
 
 def sentences(characters: Characters) -> Positions:
-    """What follows the end of a sentence."""
-    # The point of a number has no blank after it and so ends nothing.
-    stops, ends = runs(characters.are(Kind.STOP))
+    """Positions after the end of a sentence."""
+    # A decimal point has no blank after it, so it does not end a sentence.
+    stops, ends = runs(characters.are(CharacterClass.STOP))
     closed = _closed(ends, characters)
     before_space = np.append(characters.space, False)[closed]
     stops, ends, closed = stops[before_space], ends[before_space], closed[before_space]
@@ -62,21 +63,23 @@ def sentences(characters: Characters) -> Positions:
     is_end = np.ones(len(ends), dtype=np.bool_)
     for index in np.flatnonzero(ends - stops == 1).tolist():
         is_end[index] = is_abbreviation(text, int(ends[index])) is None
-    wide = _closed(runs(characters.are(Kind.WIDE_STOP))[1], characters)
+    wide = _closed(runs(characters.are(CharacterClass.WIDE_STOP))[1], characters)
     return characters.cuts(distinct(closed[is_end], wide))
 
 
 def clauses(characters: Characters) -> Positions:
-    """What follows a comma, semicolon or colon."""
-    ends = _closed(runs(characters.are(Kind.PAUSE))[1], characters)
+    """Positions after a comma, semicolon, colon or dash."""
+    ends = _closed(runs(characters.are(CharacterClass.PAUSE))[1], characters)
     ends = ends[np.append(characters.space, False)[ends]]
-    return characters.cuts(distinct(ends, np.flatnonzero(characters.are(Kind.WIDE_PAUSE)) + 1))
+    return characters.cuts(
+        distinct(ends, np.flatnonzero(characters.are(CharacterClass.WIDE_PAUSE)) + 1)
+    )
 
 
 def headings(document: Document, characters: Characters) -> tuple[Positions, Positions]:
-    """Starts of headings, and of what follows each of them.
+    """Starts of headings, and of the text after each of them.
 
-    Taken from the document's blocks where it has any, else from lines that Markdown takes for one.
+    They come from the document's blocks if it has any, otherwise from Markdown heading lines.
     """
     if document.blocks:
         spans = [block.span for block in document.blocks if block.kind == "heading"]
@@ -88,7 +91,7 @@ def headings(document: Document, characters: Characters) -> tuple[Positions, Pos
 
 
 def sections(document: Document, characters: Characters) -> Positions:
-    """Starts of headings, but for those that stand right under another heading."""
+    """Starts of headings, except those directly under another heading."""
     starts, ends = headings(document, characters)
     return without(starts, ends)
 
@@ -100,7 +103,7 @@ def pages(document: Document, characters: Characters) -> Positions:
 
 
 def blocks(document: Document, characters: Characters, *, strong: bool) -> Positions:
-    """Starts of the document's blocks: of those that part it strongly, or of the others."""
+    """Starts of blocks: of headings, paragraphs, tables and code, or of all others."""
     starts = [
         block.span.start for block in document.blocks if (block.kind in _PARAGRAPH_BLOCKS) == strong
     ]
@@ -108,8 +111,8 @@ def blocks(document: Document, characters: Characters, *, strong: bool) -> Posit
 
 
 def _closed(ends: Positions, characters: Characters) -> Positions:
-    """Each end moved on over the quotation marks and brackets that close there."""
-    closing = characters.are(Kind.CLOSING)
+    """Each end, moved past the closing quotation marks and brackets that follow it."""
+    closing = characters.are(CharacterClass.CLOSING)
     first, last = runs(closing)
     on_closing = np.append(closing, False)[ends]
     moved = ends.copy()

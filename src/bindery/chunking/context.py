@@ -1,30 +1,30 @@
-"""What is put before a chunk when it is embedded, so that it can be told from others alike."""
+"""The context of a chunk: titles put before it when it is embedded."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, get_args
 
-from bindery.chunking.places import Places
-from bindery.chunking.tokens import Tokeniser
+from bindery.chunking.structure import Structure
+from bindery.chunking.tokens import OffsetTokeniser
 from bindery.errors import InvalidValue
 
 Context: TypeAlias = Literal["none", "title", "headings"]
-"""What stands before each chunk: nothing, the document's title, or title and heading path."""
+"""What precedes each chunk: nothing, the document's title, or its title and heading path."""
 
 CONTEXTS: tuple[Context, ...] = get_args(Context)
 
-# As a path is written that people read, in one line of its own and parted from the text as a
-# paragraph is. It ends in blanks, so that the tokens of the text stay what they are alone.
+# Written like a path of headings, on a line of its own, with a blank line before the text. Because
+# it ends in blanks, the text keeps the tokens that it has alone.
 _BETWEEN, _AFTER = " > ", "\n\n"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Contexts:
-    """The contexts of the places of a document, each of at most ``limit`` tokens.
+    """The context of each position in a document, of at most ``limit`` tokens.
 
-    One over the limit loses its outermost titles; the text never gives way. ``titles_at`` tells
-    whose titles stand before a place; their ``tokens``, and those ``between`` and ``after`` them,
-    are counted once, apart from one another.
+    A context over the limit loses its outermost titles; the text is never shortened. ``titles_at``
+    returns the titles for a position. ``tokens`` holds the token count of each title; ``between``
+    and ``after`` are the counts of the separators.
     """
 
     titles_at: Callable[[int], tuple[str, ...]] = lambda _: ()
@@ -34,12 +34,12 @@ class Contexts:
     after: int = 0
 
     def at(self, position: int) -> str:
-        """The context of a chunk that starts at ``position``; "" is none."""
+        """The context of a chunk that starts at ``position``; may be empty."""
         titles, _ = self._fitting(position)
         return _BETWEEN.join(titles) + _AFTER if titles else ""
 
     def cost(self, position: int) -> int:
-        """How many tokens that has, exactly where blanks split."""
+        """How many tokens that context has; exact if the tokeniser splits at blanks."""
         return self._fitting(position)[1]
 
     def _fitting(self, position: int) -> tuple[Sequence[str], int]:
@@ -55,15 +55,17 @@ class Contexts:
 NO_CONTEXTS = Contexts()
 
 
-def contexts_of(kind: str, places: Places, tokeniser: Tokeniser, *, size: int) -> Contexts:
-    """The contexts of a kind for chunks of ``size`` tokens, of which they take half at most.
+def contexts_of(
+    kind: str, structure: Structure, tokeniser: OffsetTokeniser, *, size: int
+) -> Contexts:
+    """The contexts for chunks of ``size`` tokens, of which a context takes at most half.
 
-    A heading that begins a chunk is not said again before it. Raises InvalidValue for a kind that
-    does not exist.
+    A heading with which a chunk begins is not repeated in its context. Raises InvalidValue for an
+    unknown kind.
     """
     if kind not in CONTEXTS:
         raise InvalidValue(
-            f"There is no context {kind!r}.",
+            f"Unknown context {kind!r}.",
             remedy=f"Choose one of: {', '.join(CONTEXTS)}.",
             param="context",
         )
@@ -71,13 +73,13 @@ def contexts_of(kind: str, places: Places, tokeniser: Tokeniser, *, size: int) -
         return NO_CONTEXTS
 
     def titles_at(position: int) -> tuple[str, ...]:
-        if position == places.title_start:
+        if position == structure.title_start:
             return ()
-        path = places.headings_before(position) if kind == "headings" else ()
-        titles = path if path[:1] == (places.title,) else (places.title, *path)
+        path = structure.headings_before(position) if kind == "headings" else ()
+        titles = path if path[:1] == (structure.title,) else (structure.title, *path)
         return tuple(title for title in titles if title)
 
-    titles = {places.title, *(title for path in places.paths for title in path[-1:])}
+    titles = {structure.title, *(title for path in structure.paths for title in path[-1:])}
     parts = [*sorted(titles), _BETWEEN, _AFTER]
     *counts, between, after = tokeniser.count_tokens(parts)
     tokens = dict(zip(parts, counts, strict=False))

@@ -1,4 +1,4 @@
-"""Chunks that keep their promise: whatever arithmetic cannot vouch for is counted again."""
+"""Makes chunks that are never over the budget: recounts those that arithmetic cannot guarantee."""
 
 import itertools
 from collections.abc import Sequence
@@ -8,20 +8,20 @@ import numpy as np
 
 from bindery.chunking.characters import Characters
 from bindery.chunking.context import NO_CONTEXTS
-from bindery.chunking.outline import Budget, Outline, Source
+from bindery.chunking.outline import Budget, ChunkingInput, Outline
 from bindery.chunking.packing import first_between, last_between, pack, reach_back, spare_tokens
-from bindery.chunking.tokens import TellsIds
+from bindery.chunking.tokens import IdTokeniser, OffsetTokeniser
 from bindery.errors import InvalidValue
 from bindery.types import Chunk, Span, TokenIds
 
-# Texts counted at once: the tokeniser's own memory stays small.
+# Texts counted at once; keeps the tokeniser's own memory small.
 _BATCH_CHUNKS = 1024
 
 
-def fit(source: Source, outline: Outline, budget: Budget) -> list[Chunk]:
-    """Cut the source into chunks, each of at most ``budget.size`` tokens when counted alone.
+def fit(source: ChunkingInput, outline: Outline, budget: Budget) -> list[Chunk]:
+    """Cut the text into chunks, each of at most ``budget.size`` tokens when tokenised alone.
 
-    Raises InvalidValue where one character alone has more.
+    Raises InvalidValue if a single character has more.
     """
     edges = [*pack(source, outline, budget), source.characters.last]
     spans = [_trimmed(source.characters, *tile) for tile in itertools.pairwise(edges)]
@@ -29,8 +29,23 @@ def fit(source: Source, outline: Outline, budget: Budget) -> list[Chunk]:
     return _overlapped(tiles, source, outline, budget) if budget.overlap else tiles
 
 
+def truncated(chunk: Chunk, tokeniser: OffsetTokeniser, *, room: int) -> Span | None:
+    """The end of a chunk that a model with room for ``room`` tokens would cut off, if any.
+
+    The context comes first and takes its share of the room.
+    """
+    if chunk.tokens <= room:
+        return None
+    offsets = tokeniser.token_offsets([chunk.context + chunk.text])[0]
+    start, end = chunk.span.start, chunk.span.end
+    seen = int(offsets[room, 0]) - len(chunk.context)
+    # A tokeniser may count the blank before a word as part of its token.
+    cut = min(max(start + seen, start), end - 1)
+    return Span(cut, end)
+
+
 def _halved_to_fit(
-    spans: Sequence[Span], source: Source, outline: Outline, budget: Budget
+    spans: Sequence[Span], source: ChunkingInput, outline: Outline, budget: Budget
 ) -> list[Chunk]:
     fitting: list[Chunk] = []
     while spans:
@@ -44,9 +59,9 @@ def _halved_to_fit(
 
 
 def _overlapped(
-    tiles: Sequence[Chunk], source: Source, outline: Outline, budget: Budget
+    tiles: Sequence[Chunk], source: ChunkingInput, outline: Outline, budget: Budget
 ) -> list[Chunk]:
-    """Each tile begun earlier, by at most the overlap and as far as its budget allows."""
+    """Each tile extended backwards, by at most the overlap and within its budget."""
     spare = spare_tokens(source)
     spans: list[Span] = []
     previous: int | None = None
@@ -57,14 +72,14 @@ def _overlapped(
 
     chunks: list[Chunk] = []
     for tile, longer in zip(tiles, _counted(spans, source), strict=True):
-        # Without overlap the tile is known to fit, and it starts after all that came before it.
+        # The tile itself is known to fit, and it starts after all earlier chunks.
         rises = not chunks or chunks[-1].span.start < longer.span.start
         chunks.append(longer if rises and longer.tokens <= budget.size else tile)
     return chunks
 
 
-def _counted(spans: Sequence[Span], source: Source) -> list[Chunk]:
-    """The spans as chunks: counted by arithmetic where that is exact, else by the tokeniser."""
+def _counted(spans: Sequence[Span], source: ChunkingInput) -> list[Chunk]:
+    """The spans as chunks, counted by arithmetic if that is exact and by the tokeniser if not."""
     text, tokeniser = source.characters.text, source.tokeniser
     texts = [text[span.start : span.end] for span in spans]
     starts, ends = (
@@ -84,7 +99,7 @@ def _counted(spans: Sequence[Span], source: Source) -> list[Chunk]:
         is_exact = source.characters.are_between_blanks(starts, ends)
         is_exact &= ~source.tokens.have_seam(starts, ends)
         doubtful = np.flatnonzero(~is_exact).tolist()
-        if isinstance(tokeniser, TellsIds):
+        if isinstance(tokeniser, IdTokeniser):
             edges = source.tokens.before_each[np.stack([starts, ends], axis=1)]
             for index in np.flatnonzero(is_exact).tolist():
                 first, last = edges[index].tolist()
@@ -102,21 +117,21 @@ def _counted(spans: Sequence[Span], source: Source) -> list[Chunk]:
     ]
 
 
-def _bare(chunk: Chunk, source: Source, budget: Budget) -> Chunk:
-    """A single character without its context, which leaves it no room."""
+def _bare(chunk: Chunk, source: ChunkingInput, budget: Budget) -> Chunk:
+    """A single character without its context, for which there is no room."""
     [bare] = _counted([chunk.span], replace(source, contexts=NO_CONTEXTS))
     if bare.tokens > budget.size:
         raise InvalidValue(
-            f"The character {bare.text!r} at {bare.span.start} has {bare.tokens} tokens, and a "
-            f"chunk may have {budget.size}.",
+            f"The character {bare.text!r} at position {bare.span.start} alone has {bare.tokens} "
+            f"tokens, but the size of a chunk is {budget.size}.",
             remedy=f"Choose a size of {bare.tokens} or more.",
             param="size",
         )
     return bare
 
 
-def _halves(chunk: Chunk, source: Source, outline: Outline) -> tuple[Span, Span]:
-    """Two spans in place of one that is over the budget, cut at the best place near its middle."""
+def _halves(chunk: Chunk, source: ChunkingInput, outline: Outline) -> tuple[Span, Span]:
+    """Two spans for one that is over the budget, cut at the best position near its middle."""
     start, end = chunk.span.start, chunk.span.end
     middle = _middle(start, end, source.characters, outline)
     return _trimmed(source.characters, start, middle), Span(middle, end)
@@ -127,15 +142,15 @@ def _middle(start: int, end: int, characters: Characters, outline: Outline) -> i
     for rank in outline.ranks:
         low, high = start + quarter, end - quarter - 1
         around = (last_between(rank, low, half), first_between(rank, half, high))
-        places = [place for place in around if place is not None]
-        if places:
-            return min(places, key=lambda place: abs(place - half))
+        positions = [position for position in around if position is not None]
+        if positions:
+            return min(positions, key=lambda position: abs(position - half))
 
-    # No span ends on a space, so there is always a place: at worst before the last character.
+    # No span ends on a space, so there is always one: at worst before the last character.
     possible = ~characters.space[start + 1 : end]
     harmless = possible & characters.whole[start + 1 : end]
-    places = np.flatnonzero(harmless if harmless.any() else possible) + start + 1
-    return int(places[np.abs(places - half).argmin()])
+    positions = np.flatnonzero(harmless if harmless.any() else possible) + start + 1
+    return int(positions[np.abs(positions - half).argmin()])
 
 
 def _trimmed(characters: Characters, start: int, end: int) -> Span:

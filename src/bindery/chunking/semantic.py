@@ -1,8 +1,8 @@
-"""Cuts where the text changes its subject, as an encoder sees it.
+"""Cuts where the subject of the text changes, judged by the vectors of its sentences.
 
-As Hearst, 1997, TextTiling (aclanthology.org/J97-1003), with an encoder's vectors for her counts of
-words: neighbouring groups of sentences are compared, and where they are least alike is a boundary.
-Each sentence is embedded once, so this costs about what embedding the text does.
+Based on TextTiling (Hearst, 1997, aclanthology.org/J97-1003), with an encoder's vectors instead of
+word counts: neighbouring groups of sentences are compared, and the least similar ones are parted.
+Each sentence is embedded once, which costs about as much as embedding the text.
 """
 
 import itertools
@@ -15,23 +15,20 @@ import numpy.typing as npt
 
 from bindery.chunking import boundaries
 from bindery.chunking.characters import Characters, Positions
-from bindery.chunking.outline import Embed, Outline, Source
-from bindery.chunking.sentence import sentence
+from bindery.chunking.outline import ChunkingInput, Embed, Outline
+from bindery.chunking.strategies import LEAST_FILL, sentence
 from bindery.errors import InvalidValue
 
 SEMANTIC = "semantic"
-"""The strategy's name: the one that needs an encoder to cut."""
+"""The only strategy that needs an encoder."""
 
-# Sentences on each side of a place that are compared.
+# Sentences compared on each side of a position.
 _GROUP = 3
 
-# Ranks of places, best first: those over which the text changes more than over so many percent.
+# Ranks of positions, best first: where the text changes more than at this percentage of them.
 _PERCENTILES = (95, 80, 50)
 
-# As recursive has it: a much better place is worth a chunk of a quarter of the size.
-_LEAST_FILL = 0.25
-
-# Sentences embedded at once: what an encoder is given stays small, however long the text.
+# Sentences embedded at once, so that the encoder's input stays small however long the text is.
 _BATCH_SENTENCES = 1024
 
 _LEAST_LENGTH = np.float32(1e-12)
@@ -39,35 +36,35 @@ _LEAST_LENGTH = np.float32(1e-12)
 _Rows: TypeAlias = npt.NDArray[np.float32]
 
 
-def semantic(source: Source) -> Outline:
-    """Cut between sentences, there where those before are least like those after.
+def semantic(source: ChunkingInput) -> Outline:
+    """Cut between sentences where those before are least similar to those after.
 
-    Raises InvalidValue for a source without an encoder, and for one that does not give each
-    sentence a vector.
+    Raises InvalidValue if the input has no ``embed`` function, or if that function does not return
+    one vector for each sentence.
     """
     if source.embed is None:
         raise InvalidValue(
-            "The strategy 'semantic' compares sentences by their vectors, and nothing gives them.",
-            remedy="Chunk through a Library, or hand chunk() a function as embed.",
+            "The strategy 'semantic' needs a function that embeds sentences.",
+            remedy="Chunk through a Library, or pass a function to chunk() as embed.",
             param="strategy",
         )
     characters = source.characters
     plain = sentence(source)
     _, after_headings = boundaries.headings(source.document, characters)
-    places = np.setdiff1d(plain.ranks[0], after_headings, assume_unique=True)
-    places = places[places > characters.first]
+    positions = np.setdiff1d(plain.ranks[0], after_headings, assume_unique=True)
+    positions = positions[positions > characters.first]
     limits: Sequence[float] = ()
     changes = np.zeros(0)
-    if len(places):
-        changes = _changes(_vectors(characters, places, source.embed))
+    if len(positions):
+        changes = _changes(_vectors(characters, positions, source.embed))
         limits = np.percentile(changes, _PERCENTILES).tolist()
-    ranks = tuple(places[changes >= limit] for limit in limits)
-    return replace(plain, ranks=(*ranks, places, *plain.ranks[1:]), least_fill=_LEAST_FILL)
+    ranks = tuple(positions[changes >= limit] for limit in limits)
+    return replace(plain, ranks=(*ranks, positions, *plain.ranks[1:]), least_fill=LEAST_FILL)
 
 
-def _vectors(characters: Characters, places: Positions, embed: Embed) -> _Rows:
-    """A vector of length 1 for each sentence: what lies between neighbouring places."""
-    edges = [characters.first, *places.tolist(), characters.last]
+def _vectors(characters: Characters, positions: Positions, embed: Embed) -> _Rows:
+    """A vector of length 1 for each sentence, that is between neighbouring positions."""
+    edges = [characters.first, *positions.tolist(), characters.last]
     sentences = [
         characters.text[start : characters.trimmed_end(end)]
         for start, end in itertools.pairwise(edges)
@@ -78,8 +75,9 @@ def _vectors(characters: Characters, places: Positions, embed: Embed) -> _Rows:
         rows = np.asarray(embed(batch), dtype=np.float32)
         if rows.ndim != 2 or len(rows) != len(batch):
             raise InvalidValue(
-                f"{len(batch)} sentences got vectors of shape {rows.shape}, and not one each.",
-                remedy="Choose a model of one vector a text.",
+                f"The strategy 'semantic' needs one vector per sentence, but the model returned an "
+                f"array of shape {rows.shape} for {len(batch)} sentences.",
+                remedy="Choose a model that gives one vector per text.",
                 param="model",
             )
         found.append(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), _LEAST_LENGTH))
@@ -87,7 +85,7 @@ def _vectors(characters: Characters, places: Positions, embed: Embed) -> _Rows:
 
 
 def _changes(vectors: _Rows) -> npt.NDArray[np.float32]:
-    """Between each sentence and the next: 1 less the cosine of the groups on both sides."""
+    """For each pair of neighbouring sentences: 1 minus the cosine of the groups on both sides."""
     before, after = vectors.copy(), vectors.copy()
     for distance in range(1, min(_GROUP, len(vectors))):
         before[distance:] += vectors[:-distance]

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from bindery.chunking import SEMANTIC, Context, Tokeniser, truncated, usual_size
+from bindery.chunking import SEMANTIC, Context, OffsetTokeniser, truncated, usual_size
 from bindery.encoders.pending import Cancellation
 from bindery.faces.http import examples
 from bindery.faces.http.calls import json_answer
@@ -119,7 +119,7 @@ def _chunk(services: Services, file_id: str, cut: _Cut, preview: int | None) -> 
     )
 
 
-def _facts(chunk: Chunk, tokeniser: Tokeniser, room: int) -> dict[str, Any]:
+def _facts(chunk: Chunk, tokeniser: OffsetTokeniser, room: int) -> dict[str, Any]:
     unseen = truncated(chunk, tokeniser, room=room)
     parent = chunk.parent
     return {

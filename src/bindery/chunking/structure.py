@@ -1,4 +1,4 @@
-"""Where in a document a code point lies: on which page, under which headings."""
+"""The structure of a document: on which page and under which headings a position lies."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -12,18 +12,18 @@ from bindery.types import Document
 
 _MARKDOWN_HEADING = re.compile(r"^ {0,3}(#{1,6})[ \t].*$", re.MULTILINE)
 
-# Characters. Each chunk repeats the titles over it: one of a megabyte is not to be copied so often.
+# In characters. Each chunk repeats the titles above it, so a title of a megabyte must be cut.
 _LONGEST_TITLE = 200
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Places:
+class Structure:
     """The headings and pages of a document.
 
-    Heading i starts at ``heading_starts[i]``; from there up to the next one the text stands under
-    ``paths[i + 1]``: titles, outermost first. ``paths[0]`` is empty. Page ``pages[i]`` goes on from
-    ``page_starts[i]``. ``title`` is what the document is called, and ``title_start`` where a
-    heading says so; None where none does.
+    Heading i starts at ``heading_starts[i]``; from there to the next heading the text is under
+    ``paths[i + 1]``: titles, outermost first. ``paths[0]`` is empty. Page ``pages[i]`` starts at
+    ``page_starts[i]``. ``title`` is the document's title, and ``title_start`` the position of a
+    heading with the same text, or None.
     """
 
     heading_starts: Positions
@@ -34,27 +34,27 @@ class Places:
     title_start: int | None
 
     def headings(self, position: int) -> tuple[str, ...]:
-        """The titles that stand over a place; over the start of a heading, its own too."""
+        """The titles above a position; at the start of a heading, its own is included."""
         path = self.paths[int(self.heading_starts.searchsorted(position, "right"))]
         return tuple(title for title in path if title)
 
     def headings_before(self, position: int) -> tuple[str, ...]:
-        """The titles that stand over a place, without that of a heading that begins there."""
+        """The titles above a position, without that of a heading that begins there."""
         index = int(self.heading_starts.searchsorted(position, "right"))
         begins = index > 0 and self.heading_starts[index - 1] == position
         return self.paths[index][:-1] if begins else self.paths[index]
 
     def page(self, position: int) -> int | None:
-        """The page, slide or sheet of a place, from 1; None before the first and without any."""
+        """The page, slide or sheet of a position, from 1; None before the first page."""
         index = int(self.page_starts.searchsorted(position, "right"))
         return self.pages[index - 1] if index else None
 
 
-def find_places(document: Document) -> Places:
-    """Read the document's headings and pages, in time linear in its text.
+def find_structure(document: Document) -> Structure:
+    """Find the document's headings and pages, in time linear in its text.
 
-    Headings are its blocks of that kind; of a document without blocks, the lines that Markdown
-    takes for headings. One of a level ends those before it of that level and of deeper ones.
+    Headings are its heading blocks or, in a document without blocks, its Markdown heading lines. A
+    heading ends those before it of the same level and of deeper ones.
     """
     starts: list[int] = []
     paths: list[tuple[str, ...]] = [()]
@@ -67,7 +67,7 @@ def find_places(document: Document) -> Places:
         paths.append(tuple(title for _, title in above))
     title = _title_of(document)
     paged = [(block.span.start, block.page) for block in document.blocks if block.page is not None]
-    return Places(
+    return Structure(
         heading_starts=np.array(starts, dtype=np.int64),
         paths=paths,
         page_starts=np.array([start for start, _ in paged], dtype=np.int64),
@@ -91,7 +91,7 @@ def _headings(document: Document) -> Iterator[tuple[int, int, str]]:
 
 
 def _plain(heading: str) -> str:
-    """A heading in one line, without the marks of Markdown, as all readers write them."""
+    """A heading on one line, without Markdown's marks."""
     words = heading.split()
     if words and len(words[0]) <= 6 and not words[0].strip("#"):
         words = words[1:-1] if words[1:] and not words[-1].strip("#") else words[1:]
@@ -101,11 +101,11 @@ def _plain(heading: str) -> str:
 
 
 def _title_of(document: Document) -> str:
-    """What the document calls itself; else the name of its file, without the ending."""
+    """The document's title, or else its file name without the extension."""
     if document.title:
         return _shortened(" ".join(document.title.split()))
     stem = PurePath(" ".join(document.name.split())).stem
-    # A name may hold half of a surrogate pair, which no tokeniser takes.
+    # A name may hold half of a surrogate pair, which no tokeniser accepts.
     return _shortened(stem.encode("utf-8", "replace").decode("utf-8"))
 
 
