@@ -257,14 +257,14 @@ def test_no_chunk_is_cut_by_the_model(strategy: str, overlap: int, ready: Librar
     chunks = ready.chunk(document, strategy=strategy, model_id="small", overlap=overlap)
 
     encoder = ready.encoder("small")
-    room = encoder.room("document")
+    room = encoder.tokeniser.room("document")
     assert room == 64 - 2 - 2  # special tokens and prompt
     assert len(chunks) > 5
     assert max(chunk.tokens for chunk in chunks) > 0.5 * room
     encoded = encoder.encode_counted([chunk.text for chunk in chunks], "document")
     assert not encoded.tokens_cut.any()
     assert [chunk.text for chunk in chunks] == [DOCUMENT.quote(chunk.span) for chunk in chunks]
-    counted = encoder.count_tokens([chunk.text for chunk in chunks])
+    counted = encoder.tokeniser.count_tokens([chunk.text for chunk in chunks])
     assert [chunk.tokens for chunk in chunks] == counted
 
 
@@ -272,8 +272,8 @@ def test_what_was_measured_is_what_the_encoder_says(ready: Library) -> None:
     measure, encoder = ready.measure("small"), ready.encoder("small")
 
     assert measure.card == encoder.card
-    assert measure.room == encoder.room("document")
-    assert measure.tokeniser.count_tokens([TEXT]) == encoder.count_tokens([TEXT])
+    assert measure.room == encoder.tokeniser.room("document")
+    assert measure.tokeniser.count_tokens([TEXT]) == encoder.tokeniser.count_tokens([TEXT])
     assert ready.measure("small") is measure
 
 

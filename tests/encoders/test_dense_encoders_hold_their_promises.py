@@ -54,8 +54,8 @@ def test_what_is_not_text_is_named_by_place(bge: DenseEncoder, texts: list, name
         lambda: bge.encode(texts, "document"),
         lambda: bge.encode_counted(texts, "document"),
         lambda: bge.encode_tokens(texts, "document"),
-        lambda: bge.count_tokens(texts),
-        lambda: bge.token_offsets(texts),
+        lambda: bge.tokeniser.count_tokens(texts),
+        lambda: bge.tokeniser.tokenise(texts, "document"),
     )
     for call in calls:
         with pytest.raises(InvalidValue, match=named):
@@ -64,7 +64,7 @@ def test_what_is_not_text_is_named_by_place(bge: DenseEncoder, texts: list, name
 
 @pytest.mark.parametrize("role", ["", "passage", "Query"])
 def test_an_unknown_role_is_told_the_known_ones(bge: DenseEncoder, role: str) -> None:
-    for call in (lambda: bge.encode(["a"], role), lambda: bge.room(role)):
+    for call in (lambda: bge.encode(["a"], role), lambda: bge.tokeniser.room(role)):
         with pytest.raises(InvalidValue, match=f"'{role}' is no role of bge") as caught:
             call()
         assert caught.value.remedy == "Choose one of: query, document."
@@ -106,7 +106,7 @@ def test_what_fits_the_window_is_kept_to_the_token(bge: DenseEncoder, role: str,
 
     encoded = bge.encode_counted(["paper " * length for length in lengths], role)
 
-    assert bge.room(role) == room
+    assert bge.tokeniser.room(role) == room
     assert encoded.tokens_used.tolist() == [23, 24, 24, 24, 24 - room]
     assert encoded.tokens_cut.tolist() == [0, 0, 1, 30, 0]
     fits, same, over = encoded.embeddings.rows[1:4]
@@ -118,7 +118,7 @@ def test_what_fits_the_window_is_kept_to_the_token(bge: DenseEncoder, role: str,
 def test_the_small_models_window_is_256(minilm: DenseEncoder) -> None:
     encoded = minilm.encode_counted(["paper " * length for length in (253, 254, 255)], "document")
 
-    assert minilm.room("document") == 254
+    assert minilm.tokeniser.room("document") == 254
     assert encoded.tokens_used.tolist() == [255, 256, 256]
     assert encoded.tokens_cut.tolist() == [0, 0, 1]
 
@@ -126,7 +126,7 @@ def test_the_small_models_window_is_256(minilm: DenseEncoder) -> None:
 def test_counts_are_of_the_text_alone(bge: DenseEncoder) -> None:
     texts = ["paper " * 40, "", "[CLS]", "loose paper"]
 
-    assert bge.count_tokens(texts) == [40, 0, 1, 2]
+    assert bge.tokeniser.count_tokens(texts) == [40, 0, 1, 2]
     encoded = bge.encode_counted(texts, "document")
     assert (encoded.tokens_used + encoded.tokens_cut).tolist() == [42, 2, 3, 4]
 
@@ -166,7 +166,9 @@ def test_tokens_come_with_the_vectors_of_the_same_texts(bge: DenseEncoder) -> No
         assert found.tokens_used.tolist() == encoded.tokens_used.tolist()
         assert found.tokens_cut.tolist() == encoded.tokens_cut.tolist()
         counts = [len(found.tokens[text]) for text in range(len(texts))]
-        assert counts == [min(n, bge.room(role)) for n in bge.count_tokens(texts)]
+        assert counts == [
+            min(n, bge.tokeniser.room(role)) for n in bge.tokeniser.count_tokens(texts)
+        ]
         assert np.abs(np.linalg.norm(found.tokens.rows, axis=1) - 1).max() <= 1e-6
 
 
@@ -227,7 +229,7 @@ def test_a_closed_encoder_says_so_and_still_counts() -> None:
             encoder.encode(texts, "document")
         with pytest.raises(EngineError, match="closed"):
             encoder.encode_tokens(texts, "document")
-    assert encoder.count_tokens(["a"]) == [1]
+    assert encoder.tokeniser.count_tokens(["a"]) == [1]
 
 
 def test_dropping_the_last_reference_stops_the_threads() -> None:

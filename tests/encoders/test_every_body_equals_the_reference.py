@@ -42,7 +42,7 @@ def test_ids_are_exact_and_vectors_near(encoder: DenseEncoder, role: str) -> Non
     golden = {key: REFERENCE[f"{name}/{role}/{key}"] for key in ("ids", "offsets", "vectors")}
     expected = [golden["ids"][a:b].tolist() for a, b in pairwise(golden["offsets"])]
 
-    assert [tokens.ids.tolist() for tokens in encoder.tokenise(texts, role)] == expected
+    assert [tokens.ids.tolist() for tokens in encoder.tokeniser.tokenise(texts, role)] == expected
     encoded = encoder.encode_counted(texts, role)
     assert np.abs(encoded.embeddings.rows - golden["vectors"]).max() <= TOLERANCE
     untruncated = REFERENCE[f"{name}/{role}/untruncated"]
@@ -66,17 +66,19 @@ def test_tokens_are_the_states_before_pooling(encoder: DenseEncoder) -> None:
     texts = [TEXTS[name] for name in STATES]
     states = REFERENCE[f"{encoder.card.id}/document/states"]
     states = states / np.linalg.norm(states, axis=1, keepdims=True)
-    places = np.cumsum([0, *(len(tokens) for tokens in encoder.tokenise(texts, "document"))])
+    places = np.cumsum(
+        [0, *(len(tokens) for tokens in encoder.tokeniser.tokenise(texts, "document"))]
+    )
 
     found = encoder.encode_tokens(texts, "document")
 
     assert len(states) == places[-1]
     for place, (text, tokens) in enumerate(
-        zip(texts, encoder.tokenise(texts, "document"), strict=True)
+        zip(texts, encoder.tokeniser.tokenise(texts, "document"), strict=True)
     ):
         start, end = tokens.text
         expected = states[places[place] + start : places[place] + end]
-        assert len(expected) == encoder.count_tokens([text])[0]
+        assert len(expected) == encoder.tokeniser.count_tokens([text])[0]
         assert np.abs(found.tokens[place] - expected).max(initial=0) <= TOLERANCE
     assert found.pooled is not None
     pooled = encoder.encode(texts, "document").rows

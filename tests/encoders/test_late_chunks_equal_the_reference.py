@@ -104,11 +104,11 @@ def test_every_token_counts_for_each_span_in_which_it_starts(
     spans = list(itertools.pairwise(edges))
     found = late(encoder, spanned(text, spans))
     inside = text[edges[0] : edges[-1]]
-    own = encoder.token_offsets([inside])[0]
+    own = encoder.tokeniser.of_role().token_offsets([inside])[0]
     starts = own[:, 0] + edges[0]
     starts = starts + [text[start] == " " and end - start > 1 for start, end in
                        zip(starts, own[:, 1] + edges[0], strict=True)]  # fmt: skip
-    special = encoder.tokenise([""], "document")[0].used
+    special = encoder.tokeniser.tokenise([""], "document")[0].used
     counts = [int(((starts >= a) & (starts < b)).sum()) for a, b in spans]
     expected = [max(count, 1) for count in counts]
     expected[0], expected[-1] = counts[0], counts[-1]
@@ -121,7 +121,7 @@ def test_every_token_counts_for_each_span_in_which_it_starts(
 def test_overlapping_windows_are_paid_for_and_every_token_is_pooled_once(
     minilm: DenseEncoder,
 ) -> None:
-    count = minilm.count_tokens([TEXT])[0]
+    count = minilm.tokeniser.count_tokens([TEXT])[0]
     found = late(minilm, spanned(TEXT, [(0, len(TEXT))]))
     assert found.tokens_used.tolist() == [count + 2]
     # Windows of 254 tokens and two special ones, of which neighbours share 63 or more.

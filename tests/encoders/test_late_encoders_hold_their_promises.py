@@ -85,13 +85,13 @@ def test_rows_are_of_length_one(encoder: LateEncoder, role: str) -> None:
 @pytest.mark.parametrize("text", ["", " ", "...", "\n"])
 def test_no_text_is_without_vectors(encoder: LateEncoder, text: str) -> None:
     """[CLS], marker and [SEP] stay, whatever is skipped; a byte-level tokeniser sees blanks too."""
-    seen = encoder.count_tokens([text.replace(".", "")])[0]
+    seen = encoder.tokeniser.count_tokens([text.replace(".", "")])[0]
 
     assert len(encoder.encode([text], "document")[0]) == 3 + seen
 
 
 def test_a_query_is_filled_up_and_all_its_vectors_are_kept(stanford: LateEncoder) -> None:
-    tokens = stanford.tokenise(["", "loose paper", TEXTS["long"]], "query")
+    tokens = stanford.tokeniser.tokenise(["", "loose paper", TEXTS["long"]], "query")
 
     assert [len(text) for text in tokens] == [12, 12, 12]
     assert [text.expansion for text in tokens] == [9, 7, 0]
@@ -130,26 +130,30 @@ def test_tokens_are_what_encode_gives(encoder: LateEncoder) -> None:
 def test_counts_are_honest(encoder: LateEncoder, role: str) -> None:
     """Special tokens and marker are used, filling is not; nothing is cut in silence."""
     found = encoder.encode_counted(ALL, role)
-    own = encoder.count_tokens(ALL)
+    own = encoder.tokeniser.count_tokens(ALL)
     window = {"query": encoder.card.query_max_tokens, "document": encoder.card.max_tokens}[role]
 
     assert (found.tokens_used + found.tokens_cut).tolist() == [count + 3 for count in own]
     assert found.tokens_used.max() <= (window or 0)
-    cut = [max(0, count - encoder.room(role)) for count in own]
+    cut = [max(0, count - encoder.tokeniser.room(role)) for count in own]
     assert found.tokens_cut.tolist() == cut
     assert max(cut) > 0
 
 
 def test_each_role_has_its_own_room(encoder: LateEncoder) -> None:
-    assert (encoder.room("query"), encoder.room("document")) == (12 - 3, 24 - 3)
+    assert (encoder.tokeniser.room("query"), encoder.tokeniser.room("document")) == (12 - 3, 24 - 3)
 
 
 def test_offsets_and_text_ranges_are_of_the_texts_own_tokens(encoder: LateEncoder) -> None:
     text = "loose paper, lost"
-    tokens = encoder.tokenise([text], "document")[0]
+    tokens = encoder.tokeniser.tokenise([text], "document")[0]
     start, end = tokens.text
 
-    assert end - start == encoder.count_tokens([text])[0] == len(encoder.token_offsets([text])[0])
+    assert (
+        end - start
+        == encoder.tokeniser.count_tokens([text])[0]
+        == len(encoder.tokeniser.of_role().token_offsets([text])[0])
+    )
     assert (start, len(tokens) - end) == (2, 1)
 
 
@@ -160,17 +164,17 @@ def test_offsets_and_text_ranges_are_of_the_texts_own_tokens(encoder: LateEncode
 @pytest.mark.parametrize("text", SPECIAL_TEXTS.values(), ids=SPECIAL_TEXTS)
 def test_special_tokens_in_a_text_are_text(encoder: LateEncoder, text: str, role: str) -> None:
     """What a user writes never becomes a marker, a mask, padding or an end."""
-    tokens = encoder.tokenise([text, ""], role)
+    tokens = encoder.tokeniser.tokenise([text, ""], role)
     reserved = set(tokens[1].ids.tolist())
     own = tokens[0].ids[slice(*tokens[0].text)].tolist()
 
     assert not reserved & set(own)
-    assert encoder.kept(tokens[0], role).any()
+    assert encoder.tokeniser.kept(tokens[0], role).any()
 
 
 def test_special_tokens_are_read_when_asked_for() -> None:
     encoder = late_encoder(LATE / "native", reads_special_tokens=True)
-    tokens = encoder.tokenise(["paper [MASK]", "[Q] paper"], "document")
+    tokens = encoder.tokeniser.tokenise(["paper [MASK]", "[Q] paper"], "document")
 
     assert 11 in tokens[0].ids
     assert 190 in tokens[1].ids
@@ -182,12 +186,12 @@ def test_special_tokens_are_read_when_asked_for() -> None:
 
 @pytest.mark.parametrize("role", ["passage", "", "Query"])
 def test_roles_are_two(encoder: LateEncoder, role: str) -> None:
-    for ask in (encoder.encode, encoder.encode_tokens, encoder.tokenise):
+    for ask in (encoder.encode, encoder.encode_tokens, encoder.tokeniser.tokenise):
         with pytest.raises(InvalidValue, match="no role") as caught:
             ask(["text"], role)
         assert "query, document" in caught.value.remedy
     with pytest.raises(InvalidValue, match="no role"):
-        encoder.room(role)
+        encoder.tokeniser.room(role)
 
 
 def test_titles_are_refused_where_there_is_no_place_for_them(encoder: LateEncoder) -> None:
@@ -197,7 +201,7 @@ def test_titles_are_refused_where_there_is_no_place_for_them(encoder: LateEncode
 
 @pytest.mark.parametrize("texts", ["text", [1], ["\ud800"]])
 def test_what_is_not_text_is_refused(encoder: LateEncoder, texts: list[str]) -> None:
-    for ask in (encoder.encode, encoder.tokenise):
+    for ask in (encoder.encode, encoder.tokeniser.tokenise):
         with pytest.raises(InvalidValue):
             ask(texts, "query")
 
@@ -272,7 +276,7 @@ def test_without_a_mask_the_end_fills_queries_up(tmp_path: Path) -> None:
     (folder / "tokenizer.json").write_text(tokeniser.replace("[MASK]", "[GONE]"), encoding="utf-8")
     encoder = late_encoder(folder)
 
-    assert encoder.tokenise([""], "query")[0].ids.tolist()[2:] == [3] * 10
+    assert encoder.tokeniser.tokenise([""], "query")[0].ids.tolist()[2:] == [3] * 10
     encoder.close()
 
 
@@ -280,9 +284,16 @@ def test_unknown_words_of_the_skip_list_do_not_skip_unknown_tokens(tmp_path: Pat
     folder = copied("pylate", tmp_path)
     rewrite(folder / "config_sentence_transformers.json", skiplist_words=["nowhere", ","])
     encoder = late_encoder(folder)
-    tokens = encoder.tokenise(["紙 , paper"], "document")[0]
+    tokens = encoder.tokeniser.tokenise(["紙 , paper"], "document")[0]
 
-    assert encoder.kept(tokens, "document").tolist() == [True, True, True, False, True, True]
+    assert encoder.tokeniser.kept(tokens, "document").tolist() == [
+        True,
+        True,
+        True,
+        False,
+        True,
+        True,
+    ]
     encoder.close()
 
 
@@ -294,9 +305,16 @@ def test_a_mark_that_the_vocabulary_lacks_does_not_skip_unknown_tokens(tmp_path:
     tokeniser["model"]["vocab"]["[no tilde]"] = tokeniser["model"]["vocab"].pop("~")
     path.write_text(json.dumps(tokeniser), encoding="utf-8")
     encoder = late_encoder(folder)
-    tokens = encoder.tokenise(["\u7d19 , paper"], "document")[0]
+    tokens = encoder.tokeniser.tokenise(["\u7d19 , paper"], "document")[0]
 
-    assert encoder.kept(tokens, "document").tolist() == [True, True, True, False, True, True]
+    assert encoder.tokeniser.kept(tokens, "document").tolist() == [
+        True,
+        True,
+        True,
+        False,
+        True,
+        True,
+    ]
     encoder.close()
 
 

@@ -35,10 +35,10 @@ STANFORD = [name for name, variant in VARIANTS.items() if variant["checkpoint"] 
 def assert_same_tokens(
     encoder: LateEncoder, texts: Sequence[str], role: str, expected: Golden, *, attends: bool
 ) -> None:
-    tokens = encoder.tokenise(texts, role)
+    tokens = encoder.tokeniser.tokenise(texts, role)
 
     assert [text.ids.tolist() for text in tokens] == expected.ids
-    assert [encoder.kept(text, role).tolist() for text in tokens] == expected.kept
+    assert [encoder.tokeniser.kept(text, role).tolist() for text in tokens] == expected.kept
     attended = [len(text) - (0 if attends else text.expansion) for text in tokens]
     assert [sum(text) for text in expected.attended] == attended
 
@@ -100,7 +100,7 @@ def test_colbert_ai_never_reads_a_marker_in_a_text(text: str, role: str) -> None
     place = [*TEXTS, *SPECIAL_TEXTS].index(text)
     expected = golden("colbert_ai", "stanford", role)
 
-    tokens = encoder.tokenise([ALL[place]], role)
+    tokens = encoder.tokeniser.tokenise([ALL[place]], role)
     encoder.close()
 
     assert tokens[0].ids.tolist() == expected.ids[place]

@@ -77,7 +77,7 @@ def test_every_role_is_as_the_reference_has_it(gemma: DenseEncoder, role: str) -
     vectors = REFERENCE[f"{name}/vectors"]
     texts = TEXTS[: len(vectors)]
 
-    tokens = gemma.tokenise(texts, role)
+    tokens = gemma.tokeniser.tokenise(texts, role)
     encoded = gemma.encode_counted(texts, role)
 
     assert [text.ids.tolist() for text in tokens] == reference_ids(name)
@@ -88,7 +88,7 @@ def test_every_role_is_as_the_reference_has_it(gemma: DenseEncoder, role: str) -
 
 def test_titles_go_before_their_texts(gemma: DenseEncoder) -> None:
     for role in ("document", "Retrieval-document"):
-        tokens = gemma.tokenise(TEXTS, role, titles=TITLES)
+        tokens = gemma.tokeniser.tokenise(TEXTS, role, titles=TITLES)
         rows = gemma.encode(TEXTS, role, titles=TITLES).rows
 
         assert [text.ids.tolist() for text in tokens] == reference_ids("titled")
@@ -146,10 +146,10 @@ def test_blanks_at_the_ends_are_the_texts_own(gemma: DenseEncoder) -> None:
     """sentence-transformers up to 5.3 stripped prompt and text; 6 does not, and nor do we."""
     texts = ["paper", "paper ", " paper", "", " "]
 
-    ids = [tuple(text.ids.tolist()) for text in gemma.tokenise(texts, "document")]
+    ids = [tuple(text.ids.tolist()) for text in gemma.tokeniser.tokenise(texts, "document")]
 
     assert len(set(ids)) == len(texts)
-    for row in gemma.tokenise(texts, "document"):
+    for row in gemma.tokeniser.tokenise(texts, "document"):
         assert (row.ids[0], row.ids[-1]) == (2, 1)
 
 
@@ -157,7 +157,7 @@ def test_tokens_are_the_bodys_states_without_the_prompt(gemma: DenseEncoder) -> 
     texts = [RECORD["texts"][name] for name in RECORD["states"]]
     states = REFERENCE["document/states"]
     states = states / np.linalg.norm(states, axis=1, keepdims=True)
-    tokens = gemma.tokenise(texts, "document")
+    tokens = gemma.tokeniser.tokenise(texts, "document")
     places = np.cumsum([0, *map(len, tokens)])
 
     found = gemma.encode_tokens(texts, "document")
@@ -175,8 +175,8 @@ def test_tokens_are_the_bodys_states_without_the_prompt(gemma: DenseEncoder) -> 
 
 def test_the_prompts_last_blank_is_part_of_the_texts_first_token(gemma: DenseEncoder) -> None:
     """Gemma's tokens hold the blank before a word, and the prompt ends with one."""
-    prompt_alone = gemma.tokenise([""], "document")[0]
-    with_text = gemma.tokenise(["paper"], "document")[0]
+    prompt_alone = gemma.tokeniser.tokenise([""], "document")[0]
+    with_text = gemma.tokeniser.tokenise(["paper"], "document")[0]
 
     start, end = with_text.text
     assert end - start >= 1

@@ -76,7 +76,7 @@ def test_late_interaction_is_held_to_its_answers_too(fault: str) -> None:
     encoder = load_encoder(layout, precision="f32", threads=1)
     assert isinstance(encoder, LateEncoder)
     text = "loose paper is lost, unbound!"
-    ids = encoder.tokenise([text], "document")[0].ids.tolist()
+    ids = encoder.tokeniser.tokenise([text], "document")[0].ids.tolist()
     rows = encoder.encode([text], "document").rows
     faults = {
         "ids": (ids[::-1], rows, "its token ids are"),

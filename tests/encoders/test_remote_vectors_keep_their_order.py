@@ -306,11 +306,10 @@ def test_tokens_that_are_not_told_are_not_made_up(server):
 def test_what_needs_the_tokeniser_is_refused_with_a_way_out(server):
     encoder = load_remote(entry(server), KEY)
     for ask in (
-        lambda: encoder.count_tokens(["a"]),
-        lambda: encoder.token_offsets(["a"]),
-        lambda: encoder.room("document"),
+        lambda: encoder.tokeniser.count_tokens(["a"]),
+        lambda: encoder.tokeniser.tokenise(["a"], "document"),
+        lambda: encoder.tokeniser.room("document"),
         lambda: encoder.encode_tokens(["a"], "document"),
-        lambda: encoder.splits_at_blanks,
     ):
         with pytest.raises(UnsupportedModel, match="'far' is remote") as caught:
             ask()

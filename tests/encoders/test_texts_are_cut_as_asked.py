@@ -73,7 +73,7 @@ def test_a_tokeniser_that_cuts_the_start_by_itself_does_so_at_the_end_too() -> N
 @pytest.mark.parametrize("role", ["query", "document"])
 def test_vectors_are_of_what_was_kept(dense: DenseEncoder, late: LateEncoder, role: str) -> None:
     for encoder in (dense, late):
-        room = encoder.room(role)
+        room = encoder.tokeniser.room(role)
         text = " ".join(["paper"] * 9 + ["book"] * room + ["shelf"] * 9)
         ends = {END: ["paper"] * 9 + ["book"] * (room - 9), START: ["book"] * (room - 9)}
         ends[START] += ["shelf"] * 9
@@ -92,7 +92,7 @@ def test_a_text_that_may_not_be_cut_is_refused_before_anything_runs(
     dense: DenseEncoder, late: LateEncoder, role: str
 ) -> None:
     for encoder in (dense, late):
-        room = encoder.room(role)
+        room = encoder.tokeniser.room(role)
         [window] = encoder.encode_counted(["paper " * (room + 9)], role).tokens_used.tolist()
         texts = ["paper", "paper " * room, "paper " * (room + 2), "paper " * (room + 1)]
         before = encoder.figures()
@@ -114,7 +114,7 @@ def test_a_text_that_may_not_be_cut_is_refused_before_anything_runs(
 
 
 def test_a_plain_string_truncates_as_its_member_does(dense: DenseEncoder) -> None:
-    text = "paper " * 9 + "book " * dense.room("document")
+    text = "paper " * 9 + "book " * dense.tokeniser.room("document")
     given, meant = (
         dense.encode([text], "document", truncate=how)  # type: ignore[arg-type]
         for how in ("start", START)

@@ -47,7 +47,7 @@ def _assert_close(rows: np.ndarray, reference: np.ndarray, precision: str) -> No
 
 
 def test_token_ids_are_exact(minilm: DenseEncoder) -> None:
-    tokens = minilm.tokenise(TEXTS, "document")
+    tokens = minilm.tokeniser.tokenise(TEXTS, "document")
 
     assert [text.ids.tolist() for text in tokens] == _ragged(REFERENCE["ids"], REFERENCE["offsets"])
     assert [len(text) + text.cut for text in tokens] == REFERENCE["untruncated"].tolist()
@@ -97,7 +97,7 @@ def test_any_bert_checkpoint(name: str, role: str) -> None:
     texts = list(TINY["texts"].values())
     golden = {key: TINY_REFERENCE[f"{name}/{role}/{key}"] for key in ("ids", "offsets", "vectors")}
 
-    tokens = encoder.tokenise(texts, role)
+    tokens = encoder.tokeniser.tokenise(texts, role)
     encoded = encoder.encode_counted(texts, role)
     encoder.close()
 

@@ -12,21 +12,20 @@ from bindery.encoders.checks import (
     check_no_dimensions,
     check_texts,
     prompt_of,
-    prompts_of,
     refuse_spans,
 )
 from bindery.encoders.head import Head, layer_normalised, normalised
 from bindery.encoders.local import LocalEncoder, counts
+from bindery.encoders.model_tokeniser import model_tokeniser
 from bindery.encoders.pending import Cancellation, Pending
 from bindery.encoders.pooling import pool
 from bindery.encoders.request import EncodeRequest, SpansRequest
 from bindery.encoders.scheduling import Ids, Vectors
 from bindery.encoders.spans import means, sums, windows_of
-from bindery.encoders.tokeniser import Tokeniser, Tokens
+from bindery.encoders.tokeniser import Tokens
 from bindery.engines import Engine
 from bindery.models.card import BeforeCut, Pooling
 from bindery.models.layouts import Dense, Layout
-from bindery.types import Role
 from bindery.vectors.embeddings import Embeddings
 
 Rows: TypeAlias = npt.NDArray[np.float32]
@@ -44,12 +43,12 @@ class DenseEncoder(LocalEncoder):
     """
 
     def __init__(self, layout: Layout, engine: Engine, *, queue_tokens: int | None = None) -> None:
-        self._only_tokeniser = Tokeniser.of(layout)
         self._hidden_width = _hidden_width(layout)
-        self._finish = _Finish(layout)
+        self._readout = _Readout(layout)
         super().__init__(
             layout.card,
             engine,
+            model_tokeniser(layout),
             width=self._hidden_width,
             queue_tokens=queue_tokens,
             quick_length=_quick_length,
@@ -60,14 +59,14 @@ class DenseEncoder(LocalEncoder):
     ) -> Pending[Encoded]:
         """See Encoder. The full length is no cut: it gives what None gives."""
         dimensions = request.dimensions
-        check_dimensions(self._card, dimensions, any_dimensions=request.any_dimensions)
+        check_dimensions(self.card, dimensions, any_dimensions=request.any_dimensions)
         tokens = self._tokens(request, cancellation)
 
         def finished(found: list[Vectors]) -> Encoded:
             embeddings = self._dense([vector for (vector,) in found])
             return Encoded(self._cut(embeddings, dimensions), *counts(tokens))
 
-        return self._run(tokens, self._finish.vectors, cancellation).then(finished)
+        return self._run(tokens, self._readout.vectors, cancellation).then(finished)
 
     def submit_tokens(
         self, request: EncodeRequest, cancellation: Cancellation | None = None
@@ -83,29 +82,29 @@ class DenseEncoder(LocalEncoder):
                 *counts(tokens),
             )
 
-        return self._run(tokens, self._finish.token_vectors, cancellation).then(finished)
+        return self._run(tokens, self._readout.token_vectors, cancellation).then(finished)
 
     def submit_spans(
         self, request: SpansRequest, cancellation: Cancellation | None = None
     ) -> Pending[Encoded]:
         """See Encoder."""
-        if self._card.pooling != (Pooling.MEAN,):
-            kinds = " and ".join(self._card.pooling)
-            refuse_spans(self._card, f"pools a text by {kinds}, not by mean")
-        check_dimensions(self._card, request.dimensions, any_dimensions=request.any_dimensions)
+        if self.card.pooling != (Pooling.MEAN,):
+            kinds = " and ".join(self.card.pooling)
+            refuse_spans(self.card, f"pools a text by {kinds}, not by mean")
+        check_dimensions(self.card, request.dimensions, any_dimensions=request.any_dimensions)
         check_texts([spanned.text for spanned in request.texts])
         self._scheduler.check(cancellation)
         windows = windows_of(
-            self._only_tokeniser,
+            self.tokeniser.of_role(request.role),
             request.texts,
-            prompt_of(self._card, request.role),
-            pools_prompt=self._finish.pools_prompt,
+            prompt_of(self.card, request.role),
+            pools_prompt=self._readout.pools_prompt,
         )
         spans = sum(len(spanned.spans) for spanned in request.texts)
 
         def finished(found: list[Vectors]) -> Encoded:
             pooled, counts = means(windows, found, spans, self._hidden_width)
-            embeddings = self._dense(self._finish.head(pooled))
+            embeddings = self._dense(self._readout.head(pooled))
             return Encoded(
                 self._cut(embeddings, request.dimensions),
                 tokens_used=counts,
@@ -115,31 +114,21 @@ class DenseEncoder(LocalEncoder):
 
         return self._run(windows, sums, cancellation).then(finished)
 
-    def _tokeniser(self, role: Role) -> Tokeniser:
-        del role
-        return self._only_tokeniser
-
-    def _tokenise(self, request: EncodeRequest) -> list[Tokens]:
-        prompts = prompts_of(self._card, request.role, request.texts, request.titles)
-        return self._only_tokeniser.tokenise(
-            request.texts, prompts, truncate=request.truncate, known=request.ids
-        )
-
     def _dense(self, vectors: Sequence[Rows] | Rows) -> Embeddings:
-        matrix = np.zeros((len(vectors), self._card.dimensions), dtype=np.float32)
+        matrix = np.zeros((len(vectors), self.card.dimensions), dtype=np.float32)
         for text, vector in enumerate(vectors):
             matrix[text] = vector
         return Embeddings.dense(matrix)
 
     def _cut(self, embeddings: Embeddings, dimensions: int | None) -> Embeddings:
-        if dimensions is None or dimensions == self._card.dimensions:
+        if dimensions is None or dimensions == self.card.dimensions:
             return embeddings
-        if self._card.before_cut is BeforeCut.LAYER_NORM:
+        if self.card.before_cut is BeforeCut.LAYER_NORM:
             embeddings = Embeddings.dense(layer_normalised(embeddings.rows))
         return embeddings.cut(dimensions)
 
 
-class _Finish:
+class _Readout:
     """What becomes of the body's hidden states: pooling and the head, or the tokens as well."""
 
     def __init__(self, layout: Layout) -> None:

@@ -10,17 +10,16 @@ from bindery.encoders.base import Encoded, TokenVectors
 from bindery.encoders.checks import (
     check_dimensions,
     check_no_dimensions,
-    check_titles,
     refuse_spans,
 )
 from bindery.encoders.head import Head
 from bindery.encoders.local import LocalEncoder, counts
-from bindery.encoders.marking import Marking
+from bindery.encoders.model_tokeniser import LateTokeniser
 from bindery.encoders.pending import Cancellation, Pending
 from bindery.encoders.request import EncodeRequest, SpansRequest
 from bindery.encoders.scheduling import Ids, Vectors
 from bindery.encoders.token_pooling import check_factor, pool_tokens
-from bindery.encoders.tokeniser import Tokeniser, Tokens
+from bindery.encoders.tokeniser import Tokens
 from bindery.engines import Engine
 from bindery.errors import UnsupportedModel
 from bindery.models.layouts import Dense, Layout
@@ -32,8 +31,8 @@ class LateEncoder(LocalEncoder):
     """An Encoder over any engine and any layout of late interaction.
 
     ``pooling_factor`` clusters the tokens of documents (:func:`pool_tokens`): 1 is off, None what
-    the model says. ``reads_special_tokens`` is as :class:`Marking` has it, ``queue_tokens`` as
-    :class:`DenseEncoder`.
+    the model says. ``reads_special_tokens`` is that of :class:`LateTokeniser`, ``queue_tokens``
+    that of :class:`DenseEncoder`.
     """
 
     def __init__(
@@ -48,14 +47,15 @@ class LateEncoder(LocalEncoder):
         late = layout.late
         if late is None:
             raise UnsupportedModel(f"{layout.card.id} is no late-interaction model.")
-        self._marking = Marking(layout, late, reads_special_tokens=reads_special_tokens)
         self._pooling_factor = late.pooling_factor if pooling_factor is None else pooling_factor
         self._protected_tokens = late.protected_tokens
         check_factor(self._pooling_factor, self._protected_tokens)
         self._project = _Projection(Head(layout.steps))
+        self._marked = LateTokeniser(layout, late, reads_special_tokens=reads_special_tokens)
         super().__init__(
             layout.card,
             engine,
+            self._marked,
             width=_hidden_width(layout),
             queue_tokens=queue_tokens,
             attends_to_expansion=late.attends_to_expansion,
@@ -69,11 +69,11 @@ class LateEncoder(LocalEncoder):
         What queries are filled up with does not count as used.
         """
         dimensions = request.dimensions
-        check_dimensions(self._card, dimensions, any_dimensions=request.any_dimensions)
+        check_dimensions(self.card, dimensions, any_dimensions=request.any_dimensions)
 
         def finished(found: TokenVectors) -> Encoded:
             embeddings = found.tokens
-            if dimensions is not None and dimensions != self._card.dimensions:
+            if dimensions is not None and dimensions != self.card.dimensions:
                 embeddings = embeddings.cut(dimensions)
             return Encoded(embeddings, tokens_used=found.tokens_used, tokens_cut=found.tokens_cut)
 
@@ -97,26 +97,14 @@ class LateEncoder(LocalEncoder):
     ) -> Pending[Encoded]:
         """See Encoder: several vectors for a span are nothing to pool."""
         del request, cancellation
-        refuse_spans(self._card, "gives a vector for each token and never one for a text")
-
-    def kept(self, tokens: Tokens, role: Role) -> npt.NDArray[np.bool_]:
-        """Which of a text's tokens have a row in the answer, before any pooling: (s,)."""
-        return self._marking.kept(tokens, role)
+        refuse_spans(self.card, "gives a vector for each token and never one for a text")
 
     def _kept(self, rows: Sequence[Rows], tokens: Sequence[Tokens], role: Role) -> Embeddings:
-        kept = [one[self.kept(text, role)] for one, text in zip(rows, tokens, strict=True)]
-        embeddings = Embeddings.ragged(kept, self._card.dimensions)
+        kept = [one[self._marked.kept(text, role)] for one, text in zip(rows, tokens, strict=True)]
+        embeddings = Embeddings.ragged(kept, self.card.dimensions)
         if role == DOCUMENT and self._pooling_factor > 1:
             return pool_tokens(embeddings, self._pooling_factor, self._protected_tokens)
         return embeddings
-
-    def _tokeniser(self, role: Role) -> Tokeniser:
-        return self._marking.of(role)
-
-    def _tokenise(self, request: EncodeRequest) -> list[Tokens]:
-        found = self._marking.tokenise(request.texts, request.role, truncate=request.truncate)
-        check_titles(self._card, request.role, request.texts, request.titles)
-        return found
 
 
 class _Projection:

@@ -1,62 +1,53 @@
-"""What encoders whose model runs here have in common: tokenisers, and a queue for the engine."""
+"""What encoders with a model on this machine share: a tokeniser, and a queue for the engine."""
 
 import weakref
-from abc import abstractmethod
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
-from bindery.encoders.base import Blocking, Counts
-from bindery.encoders.checks import check_fits, check_texts, prompt_of
+from bindery.encoders.base import Counts, Encoder
+from bindery.encoders.checks import check_fits
 from bindery.encoders.figures import EncoderFigures
+from bindery.encoders.model_tokeniser import ModelTokeniser
 from bindery.encoders.pending import Cancellation, Pending
 from bindery.encoders.request import EncodeRequest
 from bindery.encoders.scheduling import BatchRunner, Readout, Scheduler, Vectors, padded_length
-from bindery.encoders.tokeniser import Tokeniser, Tokens
+from bindery.encoders.tokeniser import Tokens
 from bindery.engines import Engine
 from bindery.models.card import ModelCard
-from bindery.types import DOCUMENT, Role, Truncate
+from bindery.types import Truncate
 
 
-class LocalEncoder(Blocking):
+class LocalEncoder(Encoder):
     """An encoder over an engine on this machine.
 
-    ``width`` is that of the engine's hidden states; ``attends_to_expansion`` and ``quick_length``
-    are as :class:`BatchRunner` and :class:`Scheduler` have them.
+    ``width`` is that of the engine's hidden states. ``attends_to_expansion`` and ``quick_length``
+    are those of :class:`BatchRunner` and :class:`Scheduler`.
     """
 
     def __init__(
         self,
         card: ModelCard,
         engine: Engine,
+        tokeniser: ModelTokeniser,
         *,
         width: int,
         queue_tokens: int | None,
         attends_to_expansion: bool = False,
         quick_length: Callable[[int], int] = padded_length,
     ) -> None:
-        self._card = card
-        self._precision = engine.precision.value
-        body = BatchRunner(engine, width, attends_to_expansion=attends_to_expansion)
-        self._scheduler = Scheduler(body, queue_tokens=queue_tokens, quick_length=quick_length)
-        # Nothing that runs holds a reference to the encoder, so dropping the last one ends it all.
+        self.card = card
+        self.precision = engine.precision.value
+        self._tokeniser = tokeniser
+        runner = BatchRunner(engine, width, attends_to_expansion=attends_to_expansion)
+        self._scheduler = Scheduler(runner, queue_tokens=queue_tokens, quick_length=quick_length)
+        # No running thread refers to the encoder, so dropping the last reference closes it.
         self._finaliser = weakref.finalize(self, self._scheduler.close)
 
     @property
-    def card(self) -> ModelCard:
+    def tokeniser(self) -> ModelTokeniser:
         """See Encoder."""
-        return self._card
-
-    @property
-    def precision(self) -> str:
-        """See Encoder."""
-        return self._precision
-
-    @property
-    def splits_at_blanks(self) -> bool:
-        """See Encoder."""
-        return self._tokeniser(DOCUMENT).splits_at_blanks
+        return self._tokeniser
 
     @property
     def until_room_s(self) -> int:
@@ -72,57 +63,28 @@ class LocalEncoder(Blocking):
         """See Encoder."""
         return self._scheduler.figures()
 
-    def tokenise(
-        self,
-        texts: Sequence[str],
-        role: Role,
-        *,
-        titles: Sequence[str | None] | None = None,
-        truncate: Truncate = Truncate.END,
-    ) -> list[Tokens]:
-        """The texts as the model sees them: prompts, special tokens and filling included."""
-        return self._seen(EncodeRequest(texts, role, titles=titles, truncate=truncate))
-
-    def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        """See Encoder."""
-        check_texts(texts)
-        return self._tokeniser(DOCUMENT).count_tokens(texts)
-
-    def token_offsets(self, texts: Sequence[str]) -> list[npt.NDArray[np.int64]]:
-        """See Encoder."""
-        check_texts(texts)
-        return self._tokeniser(DOCUMENT).token_offsets(texts)
-
-    def room(self, role: Role) -> int:
-        """See Encoder; a marker takes a token too."""
-        return self._tokeniser(role).room(prompt_of(self._card, role))
-
     def close(self) -> None:
         """See Encoder."""
         self._finaliser()
 
     def _tokens(self, request: EncodeRequest, cancellation: Cancellation | None) -> list[Tokens]:
-        """The request's texts, unless it would be refused anyway."""
+        """The request's tokens, unless the queue would refuse it anyway."""
         self._scheduler.check(cancellation)
-        found = self._seen(request)
+        found = self._tokeniser.tokenise(
+            request.texts,
+            request.role,
+            titles=request.titles,
+            truncate=request.truncate,
+            known=request.ids,
+        )
         if request.truncate is Truncate.ERROR:
-            check_fits(self._card, found)
+            check_fits(self.card, found)
         return found
 
-    def _seen(self, request: EncodeRequest) -> list[Tokens]:
-        check_texts(request.texts)
-        return self._tokenise(request)
-
     def _run(
-        self, tokens: Sequence[Tokens], finish: Readout, cancellation: Cancellation | None
+        self, tokens: Sequence[Tokens], readout: Readout, cancellation: Cancellation | None
     ) -> Pending[list[Vectors]]:
-        return Pending(self._scheduler.submit(tokens, finish, cancellation), lambda found: found)
-
-    @abstractmethod
-    def _tokeniser(self, role: Role) -> Tokeniser: ...
-
-    @abstractmethod
-    def _tokenise(self, request: EncodeRequest) -> list[Tokens]: ...
+        return Pending(self._scheduler.submit(tokens, readout, cancellation), lambda found: found)
 
 
 def counts(tokens: Sequence[Tokens]) -> tuple[Counts, Counts]:

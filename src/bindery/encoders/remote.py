@@ -16,23 +16,22 @@ from functools import partial
 from typing import Any, NoReturn
 
 import numpy as np
-import numpy.typing as npt
 
-from bindery.encoders.base import UNKNOWN, Blocking, Encoded, TokenVectors
+from bindery.encoders.base import UNKNOWN, Encoded, Encoder, TokenVectors
 from bindery.encoders.checks import (
     check_dimensions,
     check_texts,
     prompts_of,
     refuse_spans,
 )
-from bindery.encoders.figures import EncoderFigures
+from bindery.encoders.model_tokeniser import ModelTokeniser
 from bindery.encoders.pending import Cancellation, Pending
 from bindery.encoders.request import EncodeRequest, SpansRequest
 from bindery.encoders.vendors import DIALECTS
 from bindery.encoders.vendors.base import Ask, Dialect, Reply
 from bindery.encoders.vendors.client import Pace, Stop, VendorClient
 from bindery.errors import Abandoned, InvalidValue, KeyMissing, UnsupportedModel
-from bindery.models.card import ModelCard, RemoteEntry
+from bindery.models.card import RemoteEntry
 from bindery.models.endpoint import Endpoint
 from bindery.secret import Secret
 from bindery.types import DOCUMENT, QUERY, Role, Truncate
@@ -60,7 +59,7 @@ def load_remote(
     return RemoteEncoder(entry, key if entry.endpoint.key else None, pace or Pace())
 
 
-class RemoteEncoder(Blocking):
+class RemoteEncoder(Encoder):
     """An Encoder over a vendor's server.
 
     Texts go out in batches within the vendor's limits, several at a time, and come back in order.
@@ -71,30 +70,16 @@ class RemoteEncoder(Blocking):
         self._dialect = DIALECTS[entry.endpoint.vendor]
         self._roles = _roles(entry, self._dialect)
         prompts = {role: entry.card.prompts.get(role, "") for role in self._roles}
-        self._card = replace(entry.card, prompts=prompts)
+        self.card = replace(entry.card, prompts=prompts)
         _check_extra(self._endpoint, self._dialect)
+        self.precision = "remote"
         self._client = VendorClient(self._endpoint, self._dialect, key, pace)
         self._finaliser = weakref.finalize(self, self._client.close)
 
     @property
-    def card(self) -> ModelCard:
-        """See Encoder."""
-        return self._card
-
-    @property
-    def precision(self) -> str:
-        """See Encoder."""
-        return "remote"
-
-    @property
-    def until_room_s(self) -> int:
-        """See Encoder: the queue is the vendor's."""
-        return 0
-
-    @property
-    def fault(self) -> str | None:
-        """See Encoder: whether the vendor answers is known when it is asked."""
-        return None
+    def tokeniser(self) -> ModelTokeniser:
+        """See Encoder: only the vendor has the tokeniser."""
+        self._refuse_tokens("does not show its tokens")
 
     def submit(
         self, request: EncodeRequest, cancellation: Cancellation | None = None
@@ -107,17 +92,17 @@ class RemoteEncoder(Blocking):
         """
         texts = request.texts
         check_texts(texts)
-        check_dimensions(self._card, request.dimensions, any_dimensions=request.any_dimensions)
-        prompts = prompts_of(self._card, request.role, texts, request.titles)
+        check_dimensions(self.card, request.dimensions, any_dimensions=request.any_dimensions)
+        prompts = prompts_of(self.card, request.role, texts, request.titles)
         self._check_truncate(request.truncate)
         prompted = [prompt + text for prompt, text in zip(prompts, texts, strict=True)]
         self._check_empty(prompted)
         cancellation = cancellation or Cancellation()
         cancellation.check()
 
-        width = request.dimensions or self._card.dimensions
+        width = request.dimensions or self.card.dimensions
         # A model that knows several lengths is always told which: its own default may be another.
-        told = width if self._card.nested_dimensions or width != self._card.dimensions else None
+        told = width if self.card.nested_dimensions or width != self.card.dimensions else None
         asks = [
             Ask(prompted[batch], self._roles[request.role], told, batch.start)
             for batch in self._batches(prompted)
@@ -130,38 +115,14 @@ class RemoteEncoder(Blocking):
     ) -> Pending[TokenVectors]:
         """See Encoder: no vendor shows a token's vector."""
         del request, cancellation
-        self._refuse_tokens("shows no vectors of single tokens")
+        self._refuse_tokens("does not return vectors of single tokens")
 
     def submit_spans(
         self, request: SpansRequest, cancellation: Cancellation | None = None
     ) -> Pending[Encoded]:
         """See Encoder: no vendor shows a token's vector."""
         del request, cancellation
-        refuse_spans(self._card, "is remote and shows no vectors of single tokens")
-
-    def figures(self) -> EncoderFigures | None:
-        """See Encoder: the work is the vendor's."""
-        return None
-
-    def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        """See Encoder: the tokeniser is not here."""
-        del texts
-        self._refuse_tokens("does not show its tokens")
-
-    def room(self, role: Role) -> int:
-        """See Encoder: the tokeniser is not here."""
-        del role
-        self._refuse_tokens("does not show its tokens")
-
-    def token_offsets(self, texts: Sequence[str]) -> list[npt.NDArray[np.int64]]:
-        """See Encoder: the tokeniser is not here."""
-        del texts
-        self._refuse_tokens("does not show its tokens")
-
-    @property
-    def splits_at_blanks(self) -> bool:
-        """See Encoder: the tokeniser is not here."""
-        self._refuse_tokens("does not show its tokens")
+        refuse_spans(self.card, "is remote and does not return vectors of single tokens")
 
     def close(self) -> None:
         """Close the connections."""
@@ -169,7 +130,7 @@ class RemoteEncoder(Blocking):
 
     def _refuse_tokens(self, reason: str) -> NoReturn:
         raise UnsupportedModel(
-            f"Model {self._card.id!r} is remote and {reason}.",
+            f"Model {self.card.id!r} is remote and {reason}.",
             remedy="Choose a local model for that, such as 'vanilla' to measure chunks with.",
             param="model",
         )
@@ -177,7 +138,7 @@ class RemoteEncoder(Blocking):
     def _check_truncate(self, truncate: Truncate) -> None:
         if truncate is Truncate.START:
             raise InvalidValue(
-                f"Model {self._card.id!r} is remote: nobody there cuts the start of a text.",
+                f"Model {self.card.id!r} is remote: nobody there cuts the start of a text.",
                 remedy=f"Choose {Truncate.END.value!r} or {Truncate.ERROR.value!r}.",
                 param="truncate",
             )
@@ -187,7 +148,7 @@ class RemoteEncoder(Blocking):
         embeddings = Embeddings.dense(np.concatenate([none, *(reply.vectors for reply in replies)]))
         billed = [reply.tokens for reply in replies if reply.tokens is not None]
         return Encoded(
-            embeddings.normalised() if self._card.normalised else embeddings,
+            embeddings.normalised() if self.card.normalised else embeddings,
             tokens_used=np.full(texts, UNKNOWN, dtype=np.int64),
             tokens_cut=np.full(texts, UNKNOWN if self._dialect.may_cut else 0, dtype=np.int64),
             tokens_billed=sum(billed) if len(billed) == len(replies) else None,

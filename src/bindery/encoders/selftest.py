@@ -8,16 +8,13 @@ import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 import orjson
 
 from bindery.encoders.base import Encoder
-from bindery.encoders.tokeniser import Tokens
 from bindery.errors import SelfTestFailed
-from bindery.types import Role
 from bindery.vectors.embeddings import Embeddings
 from bindery.vectors.scoring import maxsim
 
@@ -26,14 +23,6 @@ from bindery.vectors.scoring import maxsim
 # to what 8-bit weights keep.
 _LEAST_COSINE = {"f32": 0.99999, "bf16": 0.999, "int8": 0.985}
 _LEAST_COSINE_ELSE = 0.98
-
-
-class LocalEncoder(Encoder, Protocol):
-    """An encoder whose tokens can be seen: any that is not remote."""
-
-    def tokenise(self, texts: Sequence[str], role: Role) -> list[Tokens]:
-        """The texts as the model sees them."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,7 +54,7 @@ def known_answers(model_id: str) -> list[KnownAnswer]:
     ]
 
 
-def self_test(encoder: LocalEncoder) -> None:
+def self_test(encoder: Encoder) -> None:
     """Raise SelfTestFailed unless the encoder gives the known answers."""
     card = encoder.card
     # A folder of the user's own may bear any name; only the catalog's models have a revision.
@@ -74,9 +63,9 @@ def self_test(encoder: LocalEncoder) -> None:
         check(encoder, answer)
 
 
-def check(encoder: LocalEncoder, answer: KnownAnswer) -> None:
+def check(encoder: Encoder, answer: KnownAnswer) -> None:
     """Raise SelfTestFailed unless the encoder gives this answer."""
-    ids = encoder.tokenise([answer.text], answer.role)[0].ids.tolist()
+    ids = encoder.tokeniser.tokenise([answer.text], answer.role)[0].ids.tolist()
     if ids != list(answer.token_ids):
         raise _failed(encoder, answer, f"its token ids are {ids}, not {answer.token_ids}")
     found = encoder.encode([answer.text], answer.role)
@@ -96,7 +85,7 @@ def _decoded(text: str, *, rows: int) -> npt.NDArray[np.float32]:
     return np.frombuffer(base64.b64decode(text), dtype="<f4").reshape(rows, -1)
 
 
-def _failed(encoder: LocalEncoder, answer: KnownAnswer, reason: str) -> SelfTestFailed:
+def _failed(encoder: Encoder, answer: KnownAnswer, reason: str) -> SelfTestFailed:
     return SelfTestFailed(
         f"{encoder.card.id} fails its self-test in {encoder.precision}: for {answer.text!r} "
         f"{reason}.",

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from bindery.encoders.checks import prompts_of
-from bindery.encoders.marking import tokeniser_of
+from bindery.encoders.model_tokeniser import ModelTokeniser, model_tokeniser
 from bindery.encoders.tokeniser import Tokeniser
 from bindery.errors import (
     BinderyError,
@@ -20,7 +19,7 @@ from bindery.models.cache import locate
 from bindery.models.card import CatalogEntry, Entry, ModelCard, RemoteEntry
 from bindery.models.catalog import CATALOG
 from bindery.models.layouts import Layout, read_layout
-from bindery.types import DOCUMENT, Role
+from bindery.types import Role
 
 DEFAULT_MODEL = "vanilla"
 
@@ -50,6 +49,7 @@ class ModelFolders:
         self._catalog: dict[str, Entry] = {**CATALOG, **catalog}
         self._reading = {model_id: threading.RLock() for model_id in self._catalog}
         self._layouts: dict[str, Layout] = {}
+        self._tokenisers: dict[str, ModelTokeniser] = {}
         self._measures: dict[str, Measure] = {}
         self._refused: dict[str, BinderyError] = {}
 
@@ -110,7 +110,7 @@ class ModelFolders:
     def forget(self, model_id: str) -> None:
         """Forget what was read of the model, since its files may be others now."""
         with self._reading[model_id]:
-            for known in (self._refused, self._layouts, self._measures):
+            for known in (self._refused, self._layouts, self._tokenisers, self._measures):
                 known.pop(model_id, None)
 
     def measure(self, model_id: str) -> Measure:
@@ -120,10 +120,8 @@ class ModelFolders:
         self.local(model_id)
         with self._reading[model_id]:
             if model_id not in self._measures:
-                layout = self.layout(model_id)
-                tokeniser = tokeniser_of(layout, DOCUMENT)
-                room = tokeniser.room(layout.card.prompts.get(DOCUMENT, ""))
-                self._measures[model_id] = Measure(layout.card, tokeniser, room)
+                card, tokeniser = self.layout(model_id).card, self._tokeniser(model_id)
+                self._measures[model_id] = Measure(card, tokeniser.of_role(), tokeniser.room())
             return self._measures[model_id]
 
     def room(self, model_id: str, role: Role, *, title: str | None = None) -> int:
@@ -132,9 +130,7 @@ class ModelFolders:
         Raises InvalidValue for a role or a title that the model does not know, and for one that
         leaves no room; and what :meth:`layout` does.
         """
-        layout = self.layout(model_id)
-        [prompt] = prompts_of(layout.card, role, [""], None if title is None else [title])
-        room = tokeniser_of(layout, role).room(prompt)
+        room = self._tokeniser(model_id).room(role, title=title)
         if room < 1:
             raise InvalidValue(
                 f"What goes before a text leaves no room for it in {model_id}'s window.",
@@ -142,3 +138,10 @@ class ModelFolders:
                 param="titles" if title else "role",
             )
         return room
+
+    def _tokeniser(self, model_id: str) -> ModelTokeniser:
+        layout = self.layout(model_id)
+        with self._reading[model_id]:
+            if model_id not in self._tokenisers:
+                self._tokenisers[model_id] = model_tokeniser(layout)
+            return self._tokenisers[model_id]

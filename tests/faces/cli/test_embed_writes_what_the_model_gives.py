@@ -79,7 +79,7 @@ def test_a_file_holds_the_vectors_of_its_chunks(
         assert record["revision"] == encoder.card.revision
         assert record["precision"] == "f32"
     chunks = [record["text"] for record in records]
-    assert [record["tokens"] for record in records] == encoder.count_tokens(chunks)
+    assert [record["tokens"] for record in records] == encoder.tokeniser.count_tokens(chunks)
     found = np.array([record["embedding"] for record in records], dtype=np.float32)
     np.testing.assert_allclose(found, encoder.encode(chunks, "document").rows, atol=1e-6)
     assert list(tmp_path.glob(".*")) == []
@@ -106,8 +106,8 @@ def test_lines_are_embedded_as_they_are(run: Run, encoder: Encoder):
     texts = [lines[0].lstrip("\ufeff"), *lines[1:]]
     assert [chunk["text"] for chunk in answer["chunks"]] == texts
     assert [chunk["index"] for chunk in answer["chunks"]] == list(range(len(lines)))
-    assert [chunk["tokens"] for chunk in answer["chunks"]] == encoder.count_tokens(texts)
-    cut = 300 - encoder.room("query")
+    assert [chunk["tokens"] for chunk in answer["chunks"]] == encoder.tokeniser.count_tokens(texts)
+    cut = 300 - encoder.tokeniser.room("query")
     assert [chunk["tokens_cut"] for chunk in answer["chunks"]] == [0, 0, 0, cut, 0, 0]
     found = np.array([chunk["embedding"] for chunk in answer["chunks"]], dtype=np.float32)
     np.testing.assert_allclose(found, encoder.encode(texts, "query").rows, atol=1e-6)

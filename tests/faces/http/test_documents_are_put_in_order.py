@@ -28,7 +28,7 @@ def test_the_order_is_the_librarys(client, library: Library):
     assert found[0][0] == 1
     assert answer["model"] == "vanilla"
     assert answer["revision"] == encoder.card.revision
-    tokens = sum(encoder.count_tokens([QUERY, *DOCUMENTS])) + 2 * (1 + len(DOCUMENTS))
+    tokens = sum(encoder.tokeniser.count_tokens([QUERY, *DOCUMENTS])) + 2 * (1 + len(DOCUMENTS))
     assert answer["usage"] == {"prompt_tokens": tokens, "total_tokens": tokens}
 
 
