@@ -16,13 +16,13 @@ from tests.documents.hostile import misbehaving
 from tests.documents.hostile.canary import canary
 from tests.documents.hostile.markup import SECRET
 
-from bindery.documents.sandbox import sandbox
-from bindery.documents.sandbox.wire import Limits, Request, unpack_document
+from bindery.documents.sandbox import client
+from bindery.documents.sandbox.protocol import Request, SandboxLimits, unpack_document
 from bindery.errors import BrokenDocument, FileTooLarge, ParseTimeout
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the layers are Linux's")
 
-LAYERS = sandbox.layers() if sys.platform == "linux" else {}
+LAYERS = client.layers() if sys.platform == "linux" else {}
 NEEDS = {"system calls": "no filter of system calls here", "files": "no Landlock here"}
 
 ROOM = 256 << 20
@@ -45,9 +45,9 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextmanager
-def started(package: Path) -> Iterator[sandbox.Template]:
+def started(package: Path) -> Iterator[client.Template]:
     """A template that has the reader, until it dies: the next would not find the package."""
-    made = sandbox.Template()
+    made = client.Template()
     sys.path.append(str(package))
     try:
         made.ask(request("descriptors"), 60.0)
@@ -60,7 +60,7 @@ def started(package: Path) -> Iterator[sandbox.Template]:
 
 
 @pytest.fixture(scope="module")
-def template(package: Path) -> Iterator[sandbox.Template]:
+def template(package: Path) -> Iterator[client.Template]:
     """One for all tests, none of which may end it."""
     with started(package) as made:
         yield made
@@ -68,22 +68,24 @@ def template(package: Path) -> Iterator[sandbox.Template]:
 
 def request(deed: str, given: str = "", cpu_s: int = 60, memory_bytes: int = ROOM) -> Request:
     data = f"#misbehave {deed}\n{given}".encode()
-    return Request(f"x.{deed}", Limits(memory_bytes, cpu_s), data)
+    return Request(f"x.{deed}", SandboxLimits(memory_bytes, cpu_s), data)
 
 
-def told(template: sandbox.Template, deed: str, given: str = "", **limits: float):
+def told(template: client.Template, deed: str, given: str = "", **limits: float):
     """What the reader has to tell of its deed."""
     packed = template.ask(request(deed, given), limits.get("timeout_s", 30.0))
     return json.loads(unpack_document(packed, "x").text)
 
 
-def is_well(template: sandbox.Template) -> bool:
+def is_well(template: client.Template) -> bool:
     """No child is left, and the next document is read as if nothing had been."""
-    read = unpack_document(template.ask(Request("x.txt", Limits(ROOM, 9), b"fine"), 30.0), "x.txt")
+    read = unpack_document(
+        template.ask(Request("x.txt", SandboxLimits(ROOM, 9), b"fine"), 30.0), "x.txt"
+    )
     return read.text == "fine" and not template_process(template).children()
 
 
-def template_process(template: sandbox.Template) -> psutil.Process:
+def template_process(template: client.Template) -> psutil.Process:
     return psutil.Process(template._process.pid)
 
 
@@ -159,7 +161,7 @@ def test_each_layer_holds_without_the_others(layer, tmp_path):
         place = ("127.0.0.1", int(listening.address.rpartition(":")[2]))
         deed = deed.replace("{0}", repr(place)).replace("{1}", repr(str(tmp_path / "file")))
         script = (
-            "import ctypes, socket\nfrom bindery.documents import confinement\n"
+            "import ctypes, socket\nfrom bindery.documents.sandbox import confinement\n"
             "def privileges(): ctypes.CDLL(None).prctl(38, 1, 0, 0, 0)\n"
             f"{deed}\nprint('before', flush=True)\n{put_on}\n"
             f"try: {deed}\nexcept OSError as error: print(type(error).__name__)\n"
@@ -171,7 +173,7 @@ def test_each_layer_holds_without_the_others(layer, tmp_path):
 
 def test_privileges_are_given_up_for_good():
     script = (
-        "import ctypes\nfrom bindery.documents import confinement\nconfinement.enclose()\n"
+        "import ctypes\nfrom bindery.documents.sandbox import confinement\nconfinement.enclose()\n"
         "asked = ctypes.CDLL(None).prctl\nprint(asked(39, 0, 0, 0, 0), asked(3, 0, 0, 0, 0))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
@@ -226,7 +228,7 @@ def test_it_is_stopped_when_its_processor_time_is_up_though_deaf_to_signals(temp
 
 
 def test_an_endless_answer_is_cut_off(template, monkeypatch):
-    monkeypatch.setattr(sandbox, "MAX_ANSWER_BYTES", 8 << 20)
+    monkeypatch.setattr(client, "MAX_ANSWER_BYTES", 8 << 20)
     before = psutil.Process().memory_info().rss
     with pytest.raises(FileTooLarge):
         template.ask(request("output"), 5.0)
@@ -279,7 +281,7 @@ def test_an_answer_of_one_that_crashed_is_not_believed(template):
 def test_a_crash_of_a_process_of_its_own_is_told(package, monkeypatch, deed, says):
     monkeypatch.syspath_prepend(str(package))
     with pytest.raises(BrokenDocument, match=says):
-        sandbox.ask_fresh_process(request(deed, ANSWER), 60.0)
+        client.ask_fresh_process(request(deed, ANSWER), 60.0)
 
 
 @without("system calls")
@@ -289,6 +291,6 @@ def test_a_process_of_its_own_can_do_no_more(package, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(package))
     (tmp_path / "file").write_text(SECRET)
     given = {"folder": str(tmp_path), "file": str(tmp_path / "file"), "port": "9"}
-    packed = sandbox.ask_fresh_process(request("attempts", json.dumps(given)), 60.0)
+    packed = client.ask_fresh_process(request("attempts", json.dumps(given)), 60.0)
     outcomes = json.loads(unpack_document(packed, "x").text)
     assert not [name for name, outcome in outcomes.items() if outcome.startswith("done")]

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.documents.samples import FIRST, HEADING, SAMPLES, SECOND
 
-import bindery.documents
+import bindery.documents.formats
 from bindery.documents import READERS, detect_kind, parse, read
 from bindery.errors import BinderyError, BrokenDocument
 from bindery.types import Document
@@ -37,9 +37,9 @@ def test_every_kind_has_a_sample():
 
 
 def test_every_reader_in_the_folder_is_in_the_table():
-    folder = Path(bindery.documents.__file__).parent
+    folder = Path(bindery.documents.formats.__file__).parent
     written = {
-        f"bindery.documents.{path.stem}:{node.name}"
+        f"bindery.documents.formats.{path.stem}:{node.name}"
         for path in folder.glob("*.py")
         for node in ast.parse(path.read_text("utf-8")).body
         if isinstance(node, ast.FunctionDef) and node.name.startswith("read_")

@@ -12,7 +12,7 @@ from tests.documents.hostile.sheets import (
 from tests.documents.samples import with_member, xls_sample, xlsx_sample
 
 from bindery.documents import parse, read
-from bindery.documents.formats import sheet_area
+from bindery.documents.formats import sparse_sheets
 from bindery.errors import FileTooLarge
 
 Cells = dict[tuple[int, int], str]
@@ -43,11 +43,11 @@ def places_in(cells: Cells) -> int:
 @given(cells=sheets)
 def test_nothing_but_what_is_empty_is_left_out(kind, cells):
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(sheet_area, "MAX_PLACES", {kind: places_in(cells)})
+        patched.setattr(sparse_sheets, "MAX_PLACES", {kind: places_in(cells)})
         document = read(MADE[kind](cells), f"x.{kind}")
         heading, _, table = document.text.partition("\n\n")
         assert (heading[:3], table) == ("## ", table_of(cells))
-        patched.setattr(sheet_area, "MAX_PLACES", {kind: places_in(cells) - 1})
+        patched.setattr(sparse_sheets, "MAX_PLACES", {kind: places_in(cells) - 1})
         with pytest.raises(FileTooLarge, match=f"{places_in(cells):,} places"):
             read(MADE[kind](cells), f"x.{kind}")
 

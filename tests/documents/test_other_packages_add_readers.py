@@ -6,8 +6,8 @@ import warnings
 import pytest
 
 from bindery.documents import READERS, Reader, read, readers
-from bindery.documents.sandbox import sandbox
-from bindery.documents.sandbox.wire import Limits, Request, unpack_document
+from bindery.documents.sandbox import client
+from bindery.documents.sandbox.protocol import Request, SandboxLimits, unpack_document
 from bindery.errors import InvalidValue
 
 MODULE = """
@@ -50,9 +50,9 @@ def install(tmp_path, monkeypatch):
 
 def test_a_kind_of_another_package_is_read_in_the_sandbox(install):
     install("scroll = bindery_scroll:ROW")
-    template = sandbox.Template()
+    template = client.Template()
     try:
-        request = Request("old.scroll", Limits(1 << 30, 30), b"SCROLL1in the beginning")
+        request = Request("old.scroll", SandboxLimits(1 << 30, 30), b"SCROLL1in the beginning")
         document = unpack_document(template.ask(request, 30.0), "old.scroll")
     finally:
         template.close()

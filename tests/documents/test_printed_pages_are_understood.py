@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.documents.samples import pdf_of, placed_pdf
 
 from bindery.documents import read
-from bindery.documents.formats.pages import Line, furniture, unhyphenated
+from bindery.documents.formats.page_layout import Line, furniture, unhyphenated
 from bindery.types import Document
 
 BODY = ("Loose paper is lost, as every", "binder of books will tell you.")

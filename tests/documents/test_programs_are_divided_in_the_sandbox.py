@@ -20,8 +20,8 @@ from tests.documents.hostile.trial import processes
 
 from bindery.documents import divide, parse
 from bindery.documents.programs import DEPTHS, GRAMMARS
-from bindery.documents.sandbox import sandbox
-from bindery.documents.sandbox.wire import Limits, Request, Task, unpack_places
+from bindery.documents.sandbox import client
+from bindery.documents.sandbox.protocol import Request, SandboxLimits, Task, unpack_places
 from bindery.errors import BrokenDocument, InvalidValue, ParseTimeout
 from bindery.types import Document
 
@@ -57,8 +57,8 @@ def test_no_grammar_is_loaded_where_the_service_runs() -> None:
 
 
 def test_a_fresh_process_does_the_same_where_none_can_be_forked() -> None:
-    request = Request("a.py", Limits(1 << 30, 60), PYTHON.encode(), Task.DIVIDE)
-    packed = sandbox.ask_fresh_process(request, 60.0)
+    request = Request("a.py", SandboxLimits(1 << 30, 60), PYTHON.encode(), Task.DIVIDE)
+    packed = client.ask_fresh_process(request, 60.0)
     assert unpack_places(packed, "a.py", len(PYTHON)) == divide(program(PYTHON, "a.py"))
 
 
@@ -97,8 +97,8 @@ def bad_grammars(tmp_path, monkeypatch) -> Iterator[None]:
     described.mkdir()
     (described / "METADATA").write_text("Name: grammars\nVersion: 1\n")
     (described / "entry_points.txt").write_text("[bindery.readers]\nmisbehaving=grammars:ROW\n")
-    made = sandbox.Template()
-    monkeypatch.setattr(sandbox, "_TEMPLATE", made)
+    made = client.Template()
+    monkeypatch.setattr(client, "_TEMPLATE", made)
     monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
     parse(b"warm", "x.txt")
     yield

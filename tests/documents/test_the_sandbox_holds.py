@@ -14,8 +14,8 @@ import pytest
 from tests.documents.samples import pdf_sample
 
 from bindery.documents import parse
-from bindery.documents.sandbox import sandbox, wire, worker
-from bindery.documents.sandbox.wire import Limits, Request, unpack_document
+from bindery.documents.sandbox import client, protocol, worker
+from bindery.documents.sandbox.protocol import Request, SandboxLimits, unpack_document
 from bindery.errors import (
     BinderyError,
     BrokenDocument,
@@ -71,14 +71,14 @@ def test_a_crash_is_a_broken_document_and_the_next_one_is_read():
 @pytest.mark.skipif(os.name == "posix" and os.geteuid() != 0, reason="only root may look into it")
 def test_a_parsing_process_knows_nothing_and_can_do_little(monkeypatch):
     monkeypatch.setenv("BINDERY_CANARY", "secret")
-    own = sandbox.Template()
-    request = Request("x.html", Limits(1 << 30, 60), SLOW)
+    own = client.Template()
+    request = Request("x.html", SandboxLimits(1 << 30, 60), SLOW)
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(own.ask, request, 30.0)
         try:
             child = busy_child()
             assert "secret" not in str(child.environ())
-            assert set(child.environ()) <= set(sandbox._LOADER_VARIABLES) | {"LC_CTYPE"}
+            assert set(child.environ()) <= set(client._LOADER_VARIABLES) | {"LC_CTYPE"}
             assert child.num_threads() == 1
             if sys.platform == "linux":
                 assert child.rlimit(psutil.RLIMIT_AS) == (1 << 30, 1 << 30)
@@ -91,10 +91,10 @@ def test_a_parsing_process_knows_nothing_and_can_do_little(monkeypatch):
 
 
 def test_processor_time_is_limited_too():
-    own = sandbox.Template()
+    own = client.Template()
     try:
         with pytest.raises(ParseTimeout):
-            own.ask(Request("x.html", Limits(1 << 30, cpu_s=1), SLOW), 60.0)
+            own.ask(Request("x.html", SandboxLimits(1 << 30, cpu_s=1), SLOW), 60.0)
     finally:
         own.close()
 
@@ -118,8 +118,8 @@ def test_nothing_is_left_open():
 
 
 def test_a_template_that_died_is_replaced():
-    own = sandbox.Template()
-    request = Request("x.txt", Limits(1 << 30, 60), b"text")
+    own = client.Template()
+    request = Request("x.txt", SandboxLimits(1 << 30, 60), b"text")
     before = {process.pid for process in psutil.Process().children()}
     try:
         assert unpack_document(own.ask(request, 30.0), "x").text == "text"
@@ -132,12 +132,12 @@ def test_a_template_that_died_is_replaced():
 
 
 def test_a_fresh_process_does_the_same_where_none_can_be_forked():
-    request = Request("x.pdf", Limits(1 << 30, 60), pdf_sample())
-    assert unpack_document(sandbox.ask_fresh_process(request, 30.0), "x.pdf") == parse(
+    request = Request("x.pdf", SandboxLimits(1 << 30, 60), pdf_sample())
+    assert unpack_document(client.ask_fresh_process(request, 30.0), "x.pdf") == parse(
         pdf_sample(), "x.pdf"
     )
     with pytest.raises(ParseTimeout):
-        sandbox.ask_fresh_process(Request("x.html", Limits(1 << 30, 60), SLOW), 1.0)
+        client.ask_fresh_process(Request("x.html", SandboxLimits(1 << 30, 60), SLOW), 1.0)
 
 
 def test_an_error_arrives_as_it_was_raised():
@@ -227,12 +227,12 @@ def test_an_answer_that_is_none_is_a_broken_document(wrong):
 
 
 def test_requests_survive_the_wire():
-    request = Request("\udcff\n\0é", Limits(1 << 30, 31), bytes(range(256)))
-    assert wire.unpack_request(wire.pack_request(request)) == request
+    request = Request("\udcff\n\0é", SandboxLimits(1 << 30, 31), bytes(range(256)))
+    assert protocol.unpack_request(protocol.pack_request(request)) == request
 
 
 def test_the_template_ends_no_process_but_its_children():
-    own = sandbox.Template()
+    own = client.Template()
     try:
         assert own._command(worker.END, os.getpid()) == worker.UNKNOWN
     finally:

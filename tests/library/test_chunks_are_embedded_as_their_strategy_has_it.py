@@ -69,7 +69,7 @@ def test_no_chunks_have_no_vectors(library: Library) -> None:
 
 def test_late_chunks_take_no_context(library: Library) -> None:
     chunks = library.chunk(DOCUMENT, size=24, context="headings")
-    with pytest.raises(InvalidValue, match="takes no other context") as caught:
+    with pytest.raises(InvalidValue, match="takes no context") as caught:
         library.embed_chunks("vanilla", DOCUMENT, chunks, strategy="late")
     assert caught.value.param == "context"
 

@@ -9,6 +9,6 @@ which other packages add: :func:`readers`.
 from bindery.documents.detect import detect_kind
 from bindery.documents.readers import READERS, Reader, readers
 from bindery.documents.reading import read
-from bindery.documents.sandbox.sandbox import divide, parse
+from bindery.documents.sandbox.client import divide, parse
 
 __all__ = ["READERS", "Reader", "detect_kind", "divide", "parse", "read", "readers"]

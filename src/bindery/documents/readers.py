@@ -186,7 +186,7 @@ READERS: Mapping[str, Reader] = {
         mark=r"\A\s*<\?xml\b",
     ),
     "code": Reader(
-        function="bindery.documents.formats.code:read_code",
+        function="bindery.documents.formats.text:read_code",
         media_types=("text/x-script", "text/javascript"),
         extensions=(
             *(".py", ".pyi", ".js", ".mjs", ".cjs", ".jsx", ".ts", ".tsx", ".go", ".rs", ".java"),

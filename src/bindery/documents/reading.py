@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from bindery.documents.detect import detect_kind, kind_by_name
 from bindery.documents.formats.archive import check_archive
-from bindery.documents.formats.manuscript import MAX_TITLE
+from bindery.documents.formats.builder import MAX_TITLE
 from bindery.documents.readers import readers
 from bindery.errors import BinderyError, BrokenDocument, FileTooLarge
 from bindery.types import Document

@@ -21,7 +21,7 @@ from tests.documents.hostile.names import hostile_names
 from tests.documents.hostile.programs import hostile_programs
 from tests.documents.hostile.trial import Trial, processes
 
-from bindery.documents.sandbox import sandbox
+from bindery.documents.sandbox import client
 
 
 def main() -> int:
@@ -33,7 +33,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--timeout-s", type=float, default=30.0)
     asked = parser.parse_args()
-    print("layers:", ", ".join(name for name, holds in sandbox.layers().items() if holds))
+    print("layers:", ", ".join(name for name, holds in client.layers().items() if holds))
     with canary() as listening:
         names = ((name, b"# words") for name in hostile_names(asked.names, seed=asked.seed))
         for what, files in (

@@ -6,8 +6,8 @@ from collections import Counter
 
 import orjson
 
-from bindery.documents.formats.encoding import Decoded, decode
-from bindery.documents.formats.manuscript import Manuscript, lines_of, markdown_table
+from bindery.documents.formats.builder import DocumentBuilder, lines_of, markdown_table
+from bindery.documents.formats.encoding import DecodedText, decode
 from bindery.documents.formats.text import paragraphs
 from bindery.types import Block, Document, Span
 
@@ -20,15 +20,15 @@ _LONGEST_LINE = 2000
 def read_csv(data: bytes, name: str) -> Document:
     """Read a table, whatever divides its cells; one that is no table is read as text."""
     decoded = decode(data)
-    manuscript = Manuscript()
+    builder = DocumentBuilder()
     try:
         rows = list(csv.reader(io.StringIO(decoded.text), delimiter=_delimiter(decoded.text)))
     except csv.Error as error:
         warning = f"It is no table, and read as text: {error}."
         blocks = tuple(Block("paragraph", span) for span in paragraphs(decoded.text))
         return Document(decoded.text, "csv", name, blocks, (*decoded.warnings, warning))
-    manuscript.add(markdown_table(rows), "table")
-    return manuscript.document("csv", name, decoded.warnings)
+    builder.add(markdown_table(rows), "table")
+    return builder.document("csv", name, decoded.warnings)
 
 
 def read_json(data: bytes, name: str) -> Document:
@@ -40,7 +40,7 @@ def read_json(data: bytes, name: str) -> Document:
         except orjson.JSONDecodeError as error:
             return _as_written(decoded, "json", name, f"It is no valid JSON: {error}.")
         text = orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
-        decoded = Decoded(text, decoded.encoding, decoded.warnings)
+        decoded = DecodedText(text, decoded.encoding, decoded.warnings)
     return _as_written(decoded, "json", name)
 
 
@@ -60,7 +60,7 @@ def read_xml(data: bytes, name: str) -> Document:
     return _as_written(decode(data), "xml", name)
 
 
-def _as_written(decoded: Decoded, kind: str, name: str, *warnings: str) -> Document:
+def _as_written(decoded: DecodedText, kind: str, name: str, *warnings: str) -> Document:
     blocks = tuple(Block("code", span) for span in paragraphs(decoded.text))
     return Document(decoded.text, kind, name, blocks, (*decoded.warnings, *warnings))
 

@@ -21,8 +21,8 @@ from docx.oxml.ns import qn
 from docx.oxml.parser import parse_xml
 from docx.package import Package
 
-from bindery.documents.formats.manuscript import Manuscript, markdown_table
-from bindery.documents.formats.xml_tree import title_in
+from bindery.documents.formats.builder import DocumentBuilder, markdown_table
+from bindery.documents.formats.package import title_in
 from bindery.types import Document
 
 Element: TypeAlias = Any
@@ -70,37 +70,37 @@ def read_docx(data: bytes, name: str) -> Document:
     """
     main = Package.open(io.BytesIO(data)).main_document_part
     body = parse_xml(main.blob).find(qn("w:body"))
-    manuscript = Manuscript()
+    builder = DocumentBuilder()
     if body is not None:
-        writer = _Writer(
-            manuscript, _styles(_related(main, RELATION.STYLES)), _bullets_and_numbers(main)
+        writer = _DocxWriter(
+            builder, _styles(_related(main, RELATION.STYLES)), _bullets_and_numbers(main)
         )
         for element in _parts(body):
             writer.write(element)
     for relation, mark in ((RELATION.FOOTNOTES, ""), (RELATION.ENDNOTES, "e")):
-        _write_notes(manuscript, _related(main, relation), mark)
+        _write_notes(builder, _related(main, relation), mark)
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         title = title_in(archive, "docProps/core.xml")
-    return manuscript.document("docx", name, title=title)
+    return builder.document("docx", name, title=title)
 
 
-class _Writer:
+class _DocxWriter:
     """Writes paragraphs and tables, counting the items of each numbered list."""
 
     def __init__(
         self,
-        manuscript: Manuscript,
+        builder: DocumentBuilder,
         styles: Mapping[str, _Style],
         bulleted: Mapping[tuple[str, int], bool],
     ) -> None:
-        self._manuscript = manuscript
+        self._builder = builder
         self._styles = styles
         self._bulleted = bulleted
         self._counts: dict[str, dict[int, int]] = {}
 
     def write(self, element: Element) -> None:
         if element.tag == qn("w:tbl"):
-            self._manuscript.add(markdown_table(_rows(element)), "table")
+            self._builder.add(markdown_table(_rows(element)), "table")
             return  # a cell's boxes are part of its text
         self._write_paragraph(element)
         # What stands in text boxes comes after the paragraph that they are anchored to.
@@ -110,9 +110,9 @@ class _Writer:
 
     def write_boxed(self, element: Element) -> None:
         if element.tag == qn("w:tbl"):
-            self._manuscript.add(markdown_table(_rows(element)), "table")
+            self._builder.add(markdown_table(_rows(element)), "table")
         else:
-            self._manuscript.add(_text(element, with_boxes=True).strip())
+            self._builder.add(_text(element, with_boxes=True).strip())
 
     def _write_paragraph(self, element: Element) -> None:
         text = _text(element).strip()
@@ -120,12 +120,12 @@ class _Writer:
         if not text:
             return
         if style.level:
-            self._manuscript.heading(text, style.level)
+            self._builder.heading(text, style.level)
         elif style.list_id:
             indent = "  " * min(style.list_depth, _DEEPEST_INDENT)
-            self._manuscript.add(indent + self._marker(style) + text, "list_item")
+            self._builder.add(indent + self._marker(style) + text, "list_item")
         else:
-            self._manuscript.add(text)
+            self._builder.add(text)
 
     def _marker(self, style: _Style) -> str:
         depth = style.list_depth
@@ -284,13 +284,13 @@ def _bullets_and_numbers(main: Part) -> dict[tuple[str, int], bool]:
     }
 
 
-def _write_notes(manuscript: Manuscript, root: Element | None, mark: str) -> None:
+def _write_notes(builder: DocumentBuilder, root: Element | None, mark: str) -> None:
     notes: Sequence[Element] = () if root is None else list(root)
     for note in notes:
         if note.get(qn("w:type")) is None:  # the others are the lines that divide notes from text
             text = " ".join(_text(part).strip() for part in _outermost(note, qn("w:p"))).strip()
             if text:
-                manuscript.add(f"[^{mark}{note.get(_ID)}]: {text}")
+                builder.add(f"[^{mark}{note.get(_ID)}]: {text}")
 
 
 def _related(main: Part, relation: str) -> Element | None:

@@ -4,9 +4,9 @@ from email import message_from_bytes
 from email.message import EmailMessage, Message
 from email.policy import default
 
+from bindery.documents.formats.builder import DocumentBuilder
 from bindery.documents.formats.encoding import decode
 from bindery.documents.formats.html import write_page
-from bindery.documents.formats.manuscript import Manuscript
 from bindery.documents.formats.text import paragraphs
 from bindery.errors import BrokenDocument
 from bindery.types import Document
@@ -23,19 +23,19 @@ def read_eml(data: bytes, name: str) -> Document:
     message = message_from_bytes(data, policy=default)
     if not message.keys():
         raise BrokenDocument(f"{name!r} has none of a message's headers.")
-    manuscript = Manuscript()
-    manuscript.heading(str(message.get("Subject", "")), 1)
+    builder = DocumentBuilder()
+    builder.heading(str(message.get("Subject", "")), 1)
     shown = [f"{header}: {message[header]}" for header in _SHOWN if message[header]]
-    manuscript.add("\n".join(shown))
+    builder.add("\n".join(shown))
     body = message.get_body(("plain", "html"))
     if body is not None:
         text = _content(body)
         if body.get_content_subtype() == "html":
-            write_page(manuscript, text)
+            write_page(builder, text)
         else:
             for span in paragraphs(text):
-                manuscript.add(text[span.start : span.end])
-    return manuscript.document("eml", name, _warnings(message))
+                builder.add(text[span.start : span.end])
+    return builder.document("eml", name, _warnings(message))
 
 
 def _content(part: Message) -> str:

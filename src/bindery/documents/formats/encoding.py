@@ -56,7 +56,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
-class Decoded:
+class DecodedText:
     """A decoded text without NUL, surrogate or carriage return; ``encoding`` as Python calls it.
 
     ``warnings`` says what was guessed, overruled or replaced; it is empty where nothing was.
@@ -67,7 +67,7 @@ class Decoded:
     warnings: tuple[str, ...] = ()
 
 
-def decode(data: bytes) -> Decoded:
+def decode(data: bytes) -> DecodedText:
     r"""Decode a textual document.
 
     In this order: byte order mark; the zero bytes of UTF-16; UTF-8 where valid; the charset that
@@ -95,7 +95,7 @@ def decode(data: bytes) -> Decoded:
     if "\0" in text:
         warnings.append("Zero characters were removed.")
     text = clean(text.replace("\r\n", "\n").replace("\r", "\n"))
-    return Decoded(text, codec, tuple(warnings))
+    return DecodedText(text, codec, tuple(warnings))
 
 
 def decode_head(data: bytes) -> str:

@@ -6,10 +6,10 @@ import zipfile
 from urllib.parse import unquote
 from xml.etree.ElementTree import Element
 
+from bindery.documents.formats.builder import DocumentBuilder
 from bindery.documents.formats.encoding import decode
 from bindery.documents.formats.html import write_page
-from bindery.documents.formats.manuscript import Manuscript
-from bindery.documents.formats.xml_tree import attribute, local, parse_xml
+from bindery.documents.formats.package import attribute, local, parse_xml
 from bindery.errors import BrokenDocument
 from bindery.types import Document
 
@@ -21,7 +21,7 @@ def read_epub(data: bytes, name: str) -> Document:
 
     Raises BrokenDocument for a container that names no book.
     """
-    manuscript = Manuscript()
+    builder = DocumentBuilder()
     warnings: list[str] = []
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         members = set(archive.namelist())
@@ -33,16 +33,16 @@ def read_epub(data: bytes, name: str) -> Document:
             )
         package = parse_xml(archive.read(path))
         title = _title(package)
-        manuscript.heading(title, 1)
+        builder.heading(title, 1)
         missing: list[str] = []
         for chapter in _spine(package, posixpath.dirname(path)):
             if chapter in members:
-                write_page(manuscript, decode(archive.read(chapter)).text)
+                write_page(builder, decode(archive.read(chapter)).text)
             else:
                 missing.append(chapter)
         if missing:
             warnings.append(f"{len(missing)} chapters are not in the file: {missing[0][:80]!r} ...")
-    return manuscript.document("epub", name, warnings, title=title)
+    return builder.document("epub", name, warnings, title=title)
 
 
 def _package(container: Element) -> str:

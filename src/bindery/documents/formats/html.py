@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from bindery.documents.formats.builder import DocumentBuilder, markdown_table
 from bindery.documents.formats.encoding import decode
-from bindery.documents.formats.manuscript import Manuscript, markdown_table
 from bindery.types import Document
 
 # Nothing a reader of the page would see (head holds the title, which is asked for by itself).
@@ -35,20 +35,20 @@ def read_html(data: bytes, name: str) -> Document:
     The page's title is put first where no ``h1`` is. The tree is walked, never recursed into.
     """
     decoded = decode(data)
-    manuscript = Manuscript()
+    builder = DocumentBuilder()
     page = LexborHTMLParser(decoded.text)
     node = page.css_first("head > title")
     title = "" if node is None else node.text()
     if page.css_first("h1") is None:
-        manuscript.heading(title, 1)
-    write_page(manuscript, page)
-    return manuscript.document("html", name, decoded.warnings, title=title)
+        builder.heading(title, 1)
+    write_page(builder, page)
+    return builder.document("html", name, decoded.warnings, title=title)
 
 
-def write_page(manuscript: Manuscript, page: LexborHTMLParser | str) -> None:
+def write_page(builder: DocumentBuilder, page: LexborHTMLParser | str) -> None:
     """Write what a page shows, without its title."""
     root = (LexborHTMLParser(page) if isinstance(page, str) else page).root
-    writer = _Writer(manuscript)
+    writer = _HtmlWriter(builder)
     if root is not None:
         writer.layout_tables = _layout_tables(root)
         for node, tag, entering in _walk(root):
@@ -131,11 +131,11 @@ class _Table:
             row.append("")
 
 
-class _Writer:
-    """Takes the nodes in document order and writes the manuscript."""
+class _HtmlWriter:
+    """Takes the nodes in document order and writes the builder."""
 
-    def __init__(self, manuscript: Manuscript) -> None:
-        self.manuscript = manuscript
+    def __init__(self, builder: DocumentBuilder) -> None:
+        self.builder = builder
         self.layout_tables: set[int] = set()
         self._inline: list[str] = []
         self._lists: list[_List] = []
@@ -161,7 +161,7 @@ class _Writer:
         if self._table is not None:
             self._leave_in_table(node, tag, self._table)
         elif tag in _HEADINGS:
-            self.manuscript.heading(self._taken().replace("\n", " "), _HEADINGS[tag])
+            self.builder.heading(self._taken().replace("\n", " "), _HEADINGS[tag])
         elif tag in _DIVIDING:
             self.flush()
             if tag in _LISTS and self._lists:
@@ -176,10 +176,10 @@ class _Writer:
             return
         indent = "  " * min(len(self._lists), _DEEPEST_INDENT)
         if self._marker:
-            self.manuscript.add(indent[2:] + self._marker + text, "list_item")
+            self.builder.add(indent[2:] + self._marker + text, "list_item")
             self._marker = ""
         else:
-            self.manuscript.add(indent + text)
+            self.builder.add(indent + text)
 
     def _begin(self, node: LexborNode, tag: str) -> None:
         if tag in _LISTS:
@@ -207,14 +207,14 @@ class _Writer:
             spans = (_number(node, name, 1, _MAX_SPAN) for name in ("colspan", "rowspan"))
             table.add(self._taken(), *spans)
         elif tag == "caption":
-            self.manuscript.add(self._taken())
+            self.builder.add(self._taken())
         elif tag == "table":
             self._table = None
             cells = [cell for row in table.rows for cell in row]
             if len(cells) == 1:
-                self.manuscript.add(cells[0])
+                self.builder.add(cells[0])
             else:
-                self.manuscript.add(markdown_table(table.rows), "table")
+                self.builder.add(markdown_table(table.rows), "table")
             self._inline.clear()
 
     def _preformatted(self, text: str) -> None:
@@ -223,7 +223,7 @@ class _Writer:
         while fence in text:
             fence += "`"
         if text.strip():
-            self.manuscript.add(f"{fence}\n{text.strip(chr(10))}\n{fence}", "code")
+            self.builder.add(f"{fence}\n{text.strip(chr(10))}\n{fence}", "code")
 
     def _taken(self) -> str:
         """The gathered text with blanks folded as a browser does, lines apart at ``br``."""

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from bindery.documents.formats import ocr
-from bindery.documents.formats.manuscript import Manuscript
-from bindery.documents.formats.pages import paragraphs
+from bindery.documents.formats.builder import DocumentBuilder
+from bindery.documents.formats.page_layout import paragraphs
 from bindery.errors import FileTooLarge
 from bindery.types import Document
 
@@ -34,7 +34,7 @@ def read_tiff(data: bytes, name: str) -> Document:
 
 def _read(data: bytes, kind: str, name: str) -> Document:
     """Raises FileTooLarge before an image above :data:`MAX_PIXELS` is inflated."""
-    manuscript = Manuscript()
+    builder = DocumentBuilder()
     recogniser = ocr.Recogniser()
     done: list[str] = []
     left: list[str] = []
@@ -43,12 +43,12 @@ def _read(data: bytes, kind: str, name: str) -> Document:
             if not recogniser.has_time():
                 left.append(str(number))
                 continue
-            manuscript.begin_page(number)
+            builder.begin_page(number)
             for paragraph in paragraphs(recogniser.lines(_pixels(image))):
-                manuscript.add(paragraph.text)
+                builder.add(paragraph.text)
             done.append(str(number))
     warnings = ocr.warnings(", ".join(done), ", ".join(left))
-    return manuscript.document(kind, name, warnings)
+    return builder.document(kind, name, warnings)
 
 
 def _frames(image: Any, name: str) -> Iterator[int]:  # noqa: ANN401

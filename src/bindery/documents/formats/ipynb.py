@@ -4,8 +4,8 @@ from typing import Any, cast
 
 import orjson
 
+from bindery.documents.formats.builder import DocumentBuilder
 from bindery.documents.formats.encoding import decode
-from bindery.documents.formats.manuscript import Manuscript
 from bindery.documents.formats.markdown import blocks_of
 from bindery.errors import BrokenDocument
 from bindery.types import Document
@@ -29,40 +29,40 @@ def read_ipynb(data: bytes, name: str) -> Document:
             remedy="Open it in Jupyter and save it anew.",
         )
     language = str(_object(_object(book.get("metadata")).get("kernelspec")).get("language", ""))
-    manuscript = Manuscript()
+    builder = DocumentBuilder()
     pictures = sum(
-        _write_cell(manuscript, _object(cell), language) for cell in cast("list[Any]", cells)
+        _write_cell(builder, _object(cell), language) for cell in cast("list[Any]", cells)
     )
     left_out = [f"{pictures} pictures among the results are left out."] if pictures else []
-    return manuscript.document("ipynb", name, (*decoded.warnings, *left_out))
+    return builder.document("ipynb", name, (*decoded.warnings, *left_out))
 
 
-def _write_cell(manuscript: Manuscript, cell: dict[str, Any], language: str) -> int:
+def _write_cell(builder: DocumentBuilder, cell: dict[str, Any], language: str) -> int:
     """Write one cell; returns how many of its results are pictures alone."""
     source = _joined(cell.get("source"))
     if cell.get("cell_type") == "markdown":
-        manuscript.insert(source, blocks_of(source))
+        builder.insert(source, blocks_of(source))
         return 0
     if cell.get("cell_type") != "code":
-        manuscript.add(source)
+        builder.add(source)
         return 0
-    _write_code(manuscript, source, language)
+    _write_code(builder, source, language)
     pictures = 0
     for output in cast("list[Any]", cell.get("outputs") or []):
         shown = _object(output)
         data = _object(shown.get("data"))
         text = _joined(shown.get("text") or data.get("text/plain") or shown.get("traceback"))
-        _write_code(manuscript, text, "")
+        _write_code(builder, text, "")
         pictures += any(kind.startswith("image/") for kind in data)
     return pictures
 
 
-def _write_code(manuscript: Manuscript, text: str, language: str) -> None:
+def _write_code(builder: DocumentBuilder, text: str, language: str) -> None:
     fence = "```"
     while fence in text:
         fence += "`"
     if text.strip():
-        manuscript.add(f"{fence}{language}\n{text.strip(chr(10))}\n{fence}", "code")
+        builder.add(f"{fence}{language}\n{text.strip(chr(10))}\n{fence}", "code")
 
 
 def _object(value: object) -> dict[str, Any]:

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator
 
+from bindery.documents.formats.builder import lines_of
 from bindery.documents.formats.encoding import decode
-from bindery.documents.formats.manuscript import lines_of
 from bindery.types import Block, Document, Span
 
 # Matched against one line at a time and free of nested repeats, so the whole stays linear.

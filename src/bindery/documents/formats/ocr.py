@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from bindery.documents.formats.pages import Line
+from bindery.documents.formats.page_layout import Line
 from bindery.documents.readers import OCR_PACKAGE
 
 MOST_PIXELS = 2_000

@@ -5,8 +5,8 @@ import zipfile
 from collections.abc import Iterator
 from xml.etree.ElementTree import Element
 
-from bindery.documents.formats.manuscript import Manuscript, markdown_table
-from bindery.documents.formats.xml_tree import attribute, local, parse_xml, title_in
+from bindery.documents.formats.builder import DocumentBuilder, markdown_table
+from bindery.documents.formats.package import attribute, local, parse_xml, title_in
 from bindery.types import Document
 
 _CHARACTERS = {"tab": "\t", "line-break": "\n"}
@@ -26,14 +26,14 @@ def read_odt(data: bytes, name: str) -> Document:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         root = parse_xml(archive.read("content.xml"))
         title = title_in(archive, "meta.xml")
-    manuscript = Manuscript()
+    builder = DocumentBuilder()
     body = next((element for element in root.iter() if local(element) == "text"), None)
     if body is not None:
-        _write(manuscript, body)
-    return manuscript.document("odt", name, title=title)
+        _write(builder, body)
+    return builder.document("odt", name, title=title)
 
 
-def _write(manuscript: Manuscript, body: Element) -> None:
+def _write(builder: DocumentBuilder, body: Element) -> None:
     """Walk the body; sections and frames are passed through, lists say how deep their items are."""
     waiting: list[tuple[Element, int, bool]] = [(child, 0, False) for child in reversed(body)]
     while waiting:
@@ -43,15 +43,15 @@ def _write(manuscript: Manuscript, body: Element) -> None:
             continue
         if name == "h":
             level = attribute(element, "outline-level")
-            manuscript.heading(_text(element), min(max(_number(level, 1), 1), 6))
+            builder.heading(_text(element), min(max(_number(level, 1), 1), 6))
         elif name == "p" and depth:
             indent = "  " * min(depth - 1, _DEEPEST_INDENT)
             mark = "- " if begins_item else "  "
-            manuscript.add(indent + mark + _text(element).strip(), "list_item")
+            builder.add(indent + mark + _text(element).strip(), "list_item")
         elif name == "p":
-            manuscript.add(_text(element))
+            builder.add(_text(element))
         elif name == "table":
-            manuscript.add(markdown_table(list(_rows(element))), "table")
+            builder.add(markdown_table(list(_rows(element))), "table")
         else:
             deeper = depth + (name == "list")
             is_item = name in _LISTED

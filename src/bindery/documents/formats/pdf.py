@@ -14,8 +14,8 @@ import pypdfium2
 from pypdfium2 import raw as pdfium
 
 from bindery.documents.formats import ocr
-from bindery.documents.formats.manuscript import Manuscript
-from bindery.documents.formats.pages import (
+from bindery.documents.formats.builder import DocumentBuilder
+from bindery.documents.formats.page_layout import (
     Line,
     folded,
     furniture,
@@ -93,13 +93,13 @@ def _read(file: pypdfium2.PdfDocument, name: str) -> Document:
             remedy="It may be cut short: fetch or save it again.",
         )
     warnings = _recognise(file, scan)
-    manuscript = Manuscript()
-    _write(manuscript, scan.pages, _outline(file))
-    return manuscript.document("pdf", name, warnings, title=file.get_metadata_value("Title"))
+    builder = DocumentBuilder()
+    _write(builder, scan.pages, _outline(file))
+    return builder.document("pdf", name, warnings, title=file.get_metadata_value("Title"))
 
 
 def _write(
-    manuscript: Manuscript, pages: Sequence[Sequence[Line]], outline: dict[tuple[int, str], int]
+    builder: DocumentBuilder, pages: Sequence[Sequence[Line]], outline: dict[tuple[int, str], int]
 ) -> None:
     marked = furniture(pages)
     known = vocabulary(pages)
@@ -109,15 +109,15 @@ def _write(
     ]
     levels = heading_levels(texts, outline)
     for number, (lines, (headers, footers)) in enumerate(zip(pages, marked, strict=True)):
-        manuscript.begin_page(number + 1)
-        manuscript.add("\n".join(_clear(lines[place].text) for place in sorted(headers)), "header")
+        builder.begin_page(number + 1)
+        builder.add("\n".join(_clear(lines[place].text) for place in sorted(headers)), "header")
         for paragraph, level in zip(texts[number], levels[number], strict=True):
             text = _clear(unhyphenated(paragraph.text, known))
             if level:
-                manuscript.heading(text, level)
+                builder.heading(text, level)
             else:
-                manuscript.add(text)
-        manuscript.add("\n".join(_clear(lines[place].text) for place in sorted(footers)), "footer")
+                builder.add(text)
+        builder.add("\n".join(_clear(lines[place].text) for place in sorted(footers)), "footer")
 
 
 def _lines(file: pypdfium2.PdfDocument, index: int) -> list[Line]:

@@ -4,13 +4,12 @@ python-pptx brings 30 MB of imaging along; the parts that hold text are few, and
 """
 
 import io
-import posixpath
 import zipfile
 from collections.abc import Iterator
 from xml.etree.ElementTree import Element
 
-from bindery.documents.formats.manuscript import Manuscript, markdown_table
-from bindery.documents.formats.xml_tree import attribute, local, parse_xml, title_in
+from bindery.documents.formats.builder import DocumentBuilder, markdown_table
+from bindery.documents.formats.package import attribute, local, parse_xml, relations, title_in
 from bindery.types import Document
 
 _PRESENTATION = "ppt/presentation.xml"
@@ -27,23 +26,23 @@ def read_pptx(data: bytes, name: str) -> Document:
 
     The container has been checked before, see :mod:`bindery.documents.formats.archive`.
     """
-    manuscript = Manuscript()
+    builder = DocumentBuilder()
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         for number, slide in enumerate(_slides(archive), 1):
-            manuscript.begin_page(number)
-            _write_shapes(manuscript, parse_xml(archive.read(slide)))
-            for kind, notes in _relations(archive, slide).values():
+            builder.begin_page(number)
+            _write_shapes(builder, parse_xml(archive.read(slide)))
+            for kind, notes in relations(archive, slide).values():
                 if kind == "notesSlide" and notes in archive.namelist():
-                    _write_shapes(manuscript, parse_xml(archive.read(notes)))
+                    _write_shapes(builder, parse_xml(archive.read(notes)))
         title = title_in(archive, "docProps/core.xml")
-    return manuscript.document("pptx", name, title=title)
+    return builder.document("pptx", name, title=title)
 
 
 def _slides(archive: zipfile.ZipFile) -> list[str]:
     """The members that hold slides, in the order in which they are shown."""
-    relations = _relations(archive, _PRESENTATION)
+    related = relations(archive, _PRESENTATION)
     shown = [
-        relations.get(_relation_id(element), ("", ""))[1]
+        related.get(_relation_id(element), ("", ""))[1]
         for element in parse_xml(archive.read(_PRESENTATION)).iter()
         if local(element) == "sldId"
     ]
@@ -56,48 +55,32 @@ def _relation_id(element: Element) -> str:
     return next((v for k, v in element.attrib.items() if k.endswith("relationships}id")), "")
 
 
-def _relations(archive: zipfile.ZipFile, part: str) -> dict[str, tuple[str, str]]:
-    """What a part refers to within the container: kind and member, by id."""
-    folder, file = posixpath.split(part)
-    path = f"{folder}/_rels/{file}.rels"
-    if path not in archive.namelist():
-        return {}
-    return {
-        attribute(relation, "Id"): (
-            attribute(relation, "Type").rpartition("/")[2],
-            posixpath.normpath(posixpath.join(folder, attribute(relation, "Target"))).lstrip("/"),
-        )
-        for relation in parse_xml(archive.read(path))
-        if attribute(relation, "TargetMode") != "External"
-    }
-
-
-def _write_shapes(manuscript: Manuscript, root: Element) -> None:
+def _write_shapes(builder: DocumentBuilder, root: Element) -> None:
     """The texts of a slide's shapes, in the order of the slide, whatever groups they stand in."""
     for shape in root.iter():
         if local(shape) == "graphicFrame":
             for table in shape.iter():
                 if local(table) == "tbl":
-                    manuscript.add(markdown_table(list(_rows(table))), "table")
+                    builder.add(markdown_table(list(_rows(table))), "table")
         elif local(shape) == "sp":
-            _write_shape(manuscript, shape)
+            _write_shape(builder, shape)
 
 
-def _write_shape(manuscript: Manuscript, shape: Element) -> None:
+def _write_shape(builder: DocumentBuilder, shape: Element) -> None:
     placeholder = next((attribute(e, "type") for e in shape.iter() if local(e) == "ph"), "")
     if placeholder in _REPEATED:
         return
     paragraphs = [element for element in shape.iter() if local(element) == "p"]
     if placeholder in _TITLES:
-        manuscript.heading(" ".join(map(_text, paragraphs)), _TITLES[placeholder])
+        builder.heading(" ".join(map(_text, paragraphs)), _TITLES[placeholder])
         return
     for paragraph in paragraphs:
         depth = _depth(paragraph)
         text = _text(paragraph).strip()
         if depth and text:
-            manuscript.add(f"{'  ' * (depth - 1)}- {text}", "list_item")
+            builder.add(f"{'  ' * (depth - 1)}- {text}", "list_item")
         else:
-            manuscript.add(text)
+            builder.add(text)
 
 
 def _depth(paragraph: Element) -> int:

@@ -8,7 +8,7 @@ import re
 
 from striprtf.striprtf import rtf_to_text
 
-from bindery.documents.formats.manuscript import Manuscript
+from bindery.documents.formats.builder import DocumentBuilder
 from bindery.types import Document
 
 _LEFT_OUT = {"footnotes": r"\footnote", "pictures": r"\pict", "embedded objects": r"\object"}
@@ -23,9 +23,9 @@ def read_rtf(data: bytes, name: str) -> Document:
     number = found[1].decode() if found else ""
     page = f"cp{number}" if number in _CODE_PAGES else "cp1252"
     source = data.decode("latin-1")
-    manuscript = Manuscript()
+    builder = DocumentBuilder()
     for line in rtf_to_text(source, encoding=page, errors="replace").split("\n"):
-        manuscript.add(line.strip())
+        builder.add(line.strip())
     missing = [what for what, word in _LEFT_OUT.items() if word in source]
     warnings = [f"Not read: {', '.join(missing)}."] if missing else []
-    return manuscript.document("rtf", name, warnings)
+    return builder.document("rtf", name, warnings)

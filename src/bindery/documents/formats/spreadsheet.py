@@ -7,8 +7,8 @@ from typing import Any
 
 from python_calamine import CalamineWorkbook, SheetVisibleEnum
 
-from bindery.documents.formats.manuscript import Manuscript, markdown_table
-from bindery.documents.formats.sheet_area import close_up
+from bindery.documents.formats.builder import DocumentBuilder, markdown_table
+from bindery.documents.formats.sparse_sheets import close_up
 from bindery.errors import BrokenDocument
 from bindery.types import Document
 
@@ -34,9 +34,9 @@ def _read(data: bytes, kind: str, name: str) -> Document:
     Cells show their values as stored, formulas what they last gave. Hidden sheets are read too,
     and named in a warning.
     """
-    manuscript, closed = Manuscript(), close_up(data, kind, name)
+    builder, closed = DocumentBuilder(), close_up(data, kind, name)
     try:
-        hidden = _write(manuscript, closed)
+        hidden = _write(builder, closed)
     except BaseException as error:
         # Rust's panics are no Exceptions, and one is all that a broken file needs to cause.
         if isinstance(error, Exception) or type(error).__name__ != "PanicException":
@@ -48,15 +48,15 @@ def _read(data: bytes, kind: str, name: str) -> Document:
     warnings = [f"Hidden sheets were read too: {', '.join(hidden)}."] if hidden else []
     if closed is not data:
         warnings.append("Empty rows and columns between cells that lie far apart were left out.")
-    return manuscript.document(kind, name, warnings)
+    return builder.document(kind, name, warnings)
 
 
-def _write(manuscript: Manuscript, data: bytes) -> list[str]:
+def _write(builder: DocumentBuilder, data: bytes) -> list[str]:
     """Write every sheet; returns the names of those that are hidden."""
     hidden: list[str] = []
     with CalamineWorkbook.from_filelike(io.BytesIO(data)) as book:
         for number, sheet in enumerate(book.sheets_metadata, 1):
-            manuscript.begin_page(number)
+            builder.begin_page(number)
             if sheet.visible != SheetVisibleEnum.Visible:
                 hidden.append(sheet.name)
             cells = book.get_sheet_by_index(number - 1).to_python(skip_empty_area=True)
@@ -64,8 +64,8 @@ def _write(manuscript: Manuscript, data: bytes) -> list[str]:
             rows = [[_shown(cell) for cell in row] for row in cells if row.count("") < len(row)]
             table = markdown_table(_trimmed(rows))
             if table:
-                manuscript.heading(sheet.name, 2)
-                manuscript.add(table, "table")
+                builder.heading(sheet.name, 2)
+                builder.add(table, "table")
     return hidden
 
 

@@ -1,17 +1,26 @@
-"""Plain text, and all that is text without being a document: tables, data, programs."""
+"""Plain text and programs, read as they are written."""
 
 from collections.abc import Iterator
 
+from bindery.documents.formats.builder import lines_of
 from bindery.documents.formats.encoding import decode
-from bindery.documents.formats.manuscript import lines_of
 from bindery.types import Block, Document, Span
 
 
 def read_text(data: bytes, name: str) -> Document:
-    """Read a text as it is; its blocks are the paragraphs, which blank lines divide."""
+    """Read a text as it is; its blocks are the paragraphs between blank lines."""
+    return _read(data, name, kind="text", block="paragraph")
+
+
+def read_code(data: bytes, name: str) -> Document:
+    """Read a program as it is; its blocks are the pieces between blank lines."""
+    return _read(data, name, kind="code", block="code")
+
+
+def _read(data: bytes, name: str, *, kind: str, block: str) -> Document:
     decoded = decode(data)
-    blocks = tuple(Block("paragraph", span) for span in paragraphs(decoded.text))
-    return Document(decoded.text, "text", name, blocks, decoded.warnings)
+    blocks = tuple(Block(block, span) for span in paragraphs(decoded.text))
+    return Document(decoded.text, kind, name, blocks, decoded.warnings)
 
 
 def paragraphs(text: str) -> Iterator[Span]:

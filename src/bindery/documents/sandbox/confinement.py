@@ -15,8 +15,8 @@ from pathlib import Path
 
 from bindery.documents.readers import readers
 from bindery.documents.sandbox.landlock import allow_reading_only
+from bindery.documents.sandbox.protocol import SandboxLimits
 from bindery.documents.sandbox.seccomp import filter_system_calls
-from bindery.documents.sandbox.wire import Limits
 
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 1, 4, 38
 _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
@@ -46,7 +46,7 @@ def enclose() -> dict[str, bool]:
     }
 
 
-def confine(limits: Limits) -> dict[str, bool]:
+def confine(limits: SandboxLimits) -> dict[str, bool]:
     """Limit this process, for good: memory, time, files, no core, and only harmless calls."""
     return {"limits": _limit(limits), "system calls": filter_system_calls()}
 
@@ -79,7 +79,7 @@ def _readable() -> Iterator[Path]:
         yield from map(Path, getattr(sys.modules.get(package), "__path__", ()))
 
 
-def _limit(limits: Limits) -> bool:
+def _limit(limits: SandboxLimits) -> bool:
     try:
         import resource  # Windows has none
     except ImportError:

@@ -19,8 +19,8 @@ from bindery.documents.programs import load_grammars, places
 from bindery.documents.readers import readers
 from bindery.documents.reading import read
 from bindery.documents.sandbox.confinement import confine, enclose, end_with_parent
-from bindery.documents.sandbox.wire import (
-    Limits,
+from bindery.documents.sandbox.protocol import (
+    SandboxLimits,
     Task,
     pack_document,
     pack_error,
@@ -154,7 +154,7 @@ def main(mode: str) -> None:
     with os.fdopen(answers, "wb") as out:
         held = prepare()
         if mode == "layers":
-            held |= confine(Limits(1 << 30, 10))
+            held |= confine(SandboxLimits(1 << 30, 10))
             out.write(json.dumps(held).encode())
         else:
             out.write(answer(sys.stdin.buffer.read()))

@@ -19,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bindery import __version__, documents
-from bindery.documents.sandbox import sandbox
+from bindery.documents.sandbox import client
 from bindery.encoders.selftest import known_answers
 from bindery.errors import BinderyError, InvalidValue, ModelMissing
 from bindery.faces.cli.printing import count, output, print_json, printable
@@ -198,7 +198,7 @@ def _parsing(settings: Settings) -> Check:
 
 def _confinement() -> Check:
     try:
-        layers = sandbox.layers()
+        layers = client.layers()
     except (BinderyError, OSError, subprocess.SubprocessError) as error:
         return Check("documents", "confinement", Verdict.PROBLEM, str(error))
     holding = ", ".join(name for name, holds in layers.items() if holds)

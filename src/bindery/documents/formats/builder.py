@@ -16,7 +16,7 @@ _NO_TITLE = re.compile(
 )
 
 
-class Manuscript:
+class DocumentBuilder:
     """A text in the making: parts divided by blank lines, list items by line ends."""
 
     def __init__(self) -> None:

@@ -46,7 +46,7 @@ class Task(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class SandboxLimits:
     """What one task may use. ``cpu_s`` is only a second fence: the asker watches the clock."""
 
     memory_bytes: int
@@ -58,7 +58,7 @@ class Request:
     """One document to read, or one program to divide."""
 
     name: str
-    limits: Limits
+    limits: SandboxLimits
     data: bytes
     task: Task = Task.READ
 
@@ -73,7 +73,7 @@ def unpack_request(packed: bytes) -> Request:
     """The inverse of :func:`pack_request`."""
     line, _, data = packed.partition(b"\n")
     head = json.loads(line)
-    return Request(head["name"], Limits(**head["limits"]), data, Task(head["task"]))
+    return Request(head["name"], SandboxLimits(**head["limits"]), data, Task(head["task"]))
 
 
 def pack_document(document: Document) -> bytes:

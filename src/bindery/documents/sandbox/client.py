@@ -23,10 +23,10 @@ from pathlib import Path
 
 from bindery.documents.programs import GRAMMARS, check_installed, grammar_of
 from bindery.documents.sandbox import worker
-from bindery.documents.sandbox.wire import (
+from bindery.documents.sandbox.protocol import (
     MAX_ANSWER_BYTES,
-    Limits,
     Request,
+    SandboxLimits,
     Task,
     pack_request,
     unpack_document,
@@ -247,13 +247,13 @@ def ask_fresh_process(request: Request, timeout_s: float) -> bytes:
     return done.stdout
 
 
-def _limits(timeout_s: float, memory_bytes: int) -> Limits:
+def _limits(timeout_s: float, memory_bytes: int) -> SandboxLimits:
     if not timeout_s > 0 or memory_bytes < _LEAST_MEMORY_BYTES:
         raise InvalidValue(
             f"A document cannot be parsed in {timeout_s} s and {memory_bytes >> 20} MB.",
             remedy=f"Allow some time and at least {_LEAST_MEMORY_BYTES >> 20} MB.",
         )
-    return Limits(memory_bytes, cpu_s=math.ceil(min(timeout_s, 1e6)) + 1)
+    return SandboxLimits(memory_bytes, cpu_s=math.ceil(min(timeout_s, 1e6)) + 1)
 
 
 def _ask(request: Request, timeout_s: float) -> bytes:

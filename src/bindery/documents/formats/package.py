@@ -1,5 +1,9 @@
-"""XML out of containers, read without entities, document types or anything fetched."""
+"""ZIP packages (Office Open XML, OpenDocument, EPUB): their XML, relationships and titles.
 
+XML is parsed without entities or document types, and nothing is fetched.
+"""
+
+import posixpath
 import zipfile
 from xml.etree.ElementTree import Element, ParseError
 
@@ -23,6 +27,22 @@ def attribute(element: Element, name: str) -> str:
         if key.rpartition("}")[2] == name:
             return value
     return ""
+
+
+def relations(archive: zipfile.ZipFile, part: str) -> dict[str, tuple[str, str]]:
+    """The members that a part refers to, by relationship id: kind and member."""
+    folder, file = posixpath.split(part)
+    path = f"{folder}/_rels/{file}.rels"
+    if path not in archive.namelist():
+        return {}
+    return {
+        attribute(relation, "Id"): (
+            attribute(relation, "Type").rpartition("/")[2],
+            posixpath.normpath(posixpath.join(folder, attribute(relation, "Target"))).lstrip("/"),
+        )
+        for relation in parse_xml(archive.read(path))
+        if attribute(relation, "TargetMode") != "External"
+    }
 
 
 def title_in(archive: zipfile.ZipFile, member: str) -> str:
