@@ -42,7 +42,7 @@ def main() -> None:
         "chunks": chunks,
         "tokens": job.progress.tokens,
         "wall_s": wall_s,
-        "model_s": figures.model_s.total,
+        "model_s": figures.batch_seconds.total,
     }
     sys.stdout.write(json.dumps(told) + "\n")
 

@@ -122,7 +122,7 @@ class Line:
 
     def _texts_there(self) -> int:
         figures = self.scheduler.figures()
-        return figures.waiting_texts + figures.running_texts
+        return figures.queue_texts + figures.running_texts
 
 
 @given(

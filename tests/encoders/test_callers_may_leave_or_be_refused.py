@@ -126,7 +126,7 @@ def test_a_library_has_no_bound_unless_it_wants_one(machine: Machine) -> None:
     for _ in range(10):
         line.call(*[text(1, 512)] * 100)
 
-    assert line.scheduler.figures().waiting_tokens == 512_000
+    assert line.scheduler.figures().queue_tokens == 512_000
     assert line.scheduler.until_room_s == 0
     line.machine.open.set()
     line.scheduler.close()
@@ -140,16 +140,16 @@ def test_figures_tell_what_was_done(machine: Machine) -> None:
     done = line.scheduler.figures()
 
     assert len(asked.result()) == 5
-    assert (waiting.waiting_texts, waiting.waiting_tokens, waiting.running_texts) == (5, 500, 1)
+    assert (waiting.queue_texts, waiting.queue_tokens, waiting.running_texts) == (5, 500, 1)
     assert (waiting.workers_alive, waiting.workers_hung) == (2, 0)
     assert (waiting.texts, waiting.batches) == (0, 0)
-    assert (done.waiting_texts, done.waiting_tokens, done.running_texts) == (0, 0, 0)
+    assert (done.queue_texts, done.queue_tokens, done.running_texts) == (0, 0, 0)
     # One of 300 tokens, then five of 100, padded to 104, as four and one.
     assert (done.texts, done.tokens, done.batches) == (6, 800, 3)
     assert (done.batch_tokens, done.padded_tokens) == (800, 320 + 5 * 104)
     assert done.budget_tokens == 3 * 1024
     assert failures(done) == (0, 0, 0, 0, 0, 0)
-    for histogram, count in ((done.queue_s, 6), (done.model_s, 3)):
+    for histogram, count in ((done.queue_seconds, 6), (done.batch_seconds, 3)):
         assert sum(histogram.counts) == count
         assert len(histogram.counts) == len(histogram.bounds) + 1
         assert list(histogram.bounds) == sorted(histogram.bounds)
@@ -192,4 +192,4 @@ def test_many_come_and_go_at_once(machine: Machine) -> None:
 
     assert len(outcomes) == 240
     assert set(outcomes) <= {"answered", "Abandoned"}
-    assert (figures.waiting_texts, figures.waiting_tokens) == (0, 0)
+    assert (figures.queue_texts, figures.queue_tokens) == (0, 0)

@@ -70,7 +70,7 @@ def test_every_request_is_answered_and_only_bad_texts_fail() -> None:
     until(lambda: not storm.scheduler.figures().workers_hung)
     until(lambda: storm.scheduler.fault is None)
     figures = storm.scheduler.figures()
-    assert (figures.waiting_texts, figures.waiting_tokens, figures.running_texts) == (0, 0, 0)
+    assert (figures.queue_texts, figures.queue_tokens, figures.running_texts) == (0, 0, 0)
     assert figures.workers_alive == 3
     assert figures.workers_replaced >= storm.engine.faults["kills_its_thread"]
     storm.scheduler.close()

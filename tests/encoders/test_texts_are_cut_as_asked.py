@@ -105,7 +105,7 @@ def test_a_text_that_may_not_be_cut_is_refused_before_anything_runs(
             assert told in caught.value.message
             assert f"reads {window}." in caught.value.message
         after = encoder.figures()
-        assert (after.batches, after.waiting_texts) == (before.batches, 0)
+        assert (after.batches, after.queue_texts) == (before.batches, 0)
 
         fits = encoder.encode_counted(texts[:2], role, truncate=ERROR)
         assert fits.tokens_cut.tolist() == [0, 0]

@@ -79,7 +79,7 @@ class Callers(RuleBasedStateMachine):
     ) -> None:
         deadline = None if timeout is None else self.now + timeout
         new = call(*lengths, readout=readout, deadline=deadline)
-        was_full = self.queue.waiting_tokens >= MOST
+        was_full = self.queue.figures.queue_tokens >= MOST
         assert self.queue.is_full == was_full
         if was_full:
             with pytest.raises(Overloaded):
@@ -242,13 +242,13 @@ class Callers(RuleBasedStateMachine):
             assert one.queued == len(places)
             texts += len(places)
             tokens += sum(self.lengths[one][place] for place in places)
-        assert (self.queue.waiting_texts, self.queue.waiting_tokens) == (texts, tokens)
-        assert self.queue.running_texts == sum(len(batch.texts) for batch in self.running)
+        assert (self.queue.figures.queue_texts, self.queue.figures.queue_tokens) == (texts, tokens)
+        assert self.queue.figures.running_texts == sum(len(batch.texts) for batch in self.running)
 
     @invariant()
     def the_bound_is_held(self) -> None:
         most_of_a_call = 24 * 70
-        assert self.queue.waiting_tokens < MOST + most_of_a_call + 24 * BATCH
+        assert self.queue.figures.queue_tokens < MOST + most_of_a_call + 24 * BATCH
 
     @invariant()
     def whoever_has_left_is_over(self) -> None:
@@ -258,7 +258,7 @@ class Callers(RuleBasedStateMachine):
         """Everything comes to an end, and soon."""
         texts = sum(len(call.results) for call in self.calls)
         batches = 0
-        while self.running or self.queue.waiting_texts:
+        while self.running or self.queue.figures.queue_texts:
             if batch := self.queue.take(self.now):
                 self.check(batch)
                 self.running.append(batch)
@@ -324,8 +324,8 @@ def test_a_bad_text_among_many_costs_few_batches(bad: set[int], *, hangs: bool) 
 def test_a_refusal_says_how_long_the_queue_needs_to_have_room_again() -> None:
     queue = Queue(batch_tokens=1024, most_tokens=100, streams=2)
     queue.admit(call(*[300] * 30))
-    queue.tally.batch_tokens, pace_s = 1000, 0.01
-    queue.tally.model_s.add(1000 * pace_s)
+    queue.figures.batch_tokens, pace_s = 1000, 0.01
+    queue.figures.batch_seconds.add(1000 * pace_s)
     with pytest.raises(Overloaded) as caught:
         queue.check_room()
     assert caught.value.retry_after_s == math.ceil((30 * 300 - 100 + 1) * pace_s / 2)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bindery.faces.http.observing.metrics_table import METRICS, MetricKind
+from bindery.encoders.figures import MetricKind
+from bindery.faces.http.observing.metrics_table import METRICS
 
 ROOT = Path(__file__).parents[3]
 DASHBOARD = ROOT / "ops" / "grafana" / "bindery.json"

@@ -4,9 +4,9 @@ import math
 from collections import deque
 from collections.abc import Iterable, Sequence
 
+from bindery.encoders.figures import EncoderFigures
 from bindery.encoders.scheduling.calls import Batch, Call, Text, Vectors
 from bindery.encoders.scheduling.fair_queue import FairQueue
-from bindery.encoders.scheduling.tally import Tally
 from bindery.errors import Abandoned, BinderyError, DeadlineExceeded, Overloaded
 
 # A call of no more than a quarter of a batch goes ahead: a query, a chunk or two. It holds all
@@ -40,23 +40,20 @@ class Queue:
         self._has_run_again = False
         self._ahead = 0  # tokens of small calls run since bulk, which waits, had its turn
         self._calls: dict[Call, None] = {}
-        self.waiting_texts = 0
-        self.waiting_tokens = 0
-        self.running_texts = 0
-        self.tally = Tally()
+        self.figures = EncoderFigures()
 
     @property
     def is_full(self) -> bool:
         """Whether the next call would be refused."""
-        return self.waiting_tokens >= self._most_tokens
+        return self.figures.queue_tokens >= self._most_tokens
 
     def check_room(self) -> None:
         """Raise Overloaded when the queue is full."""
         if not self.is_full:
             return
-        self.tally.refused_requests += 1
+        self.figures.refused_requests += 1
         raise Overloaded(
-            f"{self.waiting_tokens} tokens wait already, and {self._most_tokens} may.",
+            f"{self.figures.queue_tokens} tokens wait already, and {self._most_tokens} may.",
             remedy="Try again a little later.",
             retry_after_s=self.until_room_s,
         )
@@ -103,8 +100,8 @@ class Queue:
             if isinstance(result, BaseException):
                 over += self._spoil(text, result)
                 continue
-            self.tally.texts += 1
-            self.tally.tokens += len(text.tokens)
+            self.figures.texts += 1
+            self.figures.tokens += len(text.tokens)
             text.call.results[text.place] = result
             over += self._count(text)
         return over
@@ -126,13 +123,13 @@ class Queue:
 
     def cancel(self, call: Call) -> list[Call]:
         """Its caller has left: run no more of it; the calls that are over."""
-        self.tally.abandoned_texts += 0 if call.is_over else call.queued
+        self.figures.abandoned_texts += 0 if call.is_over else call.queued
         return self._end(call, Abandoned("Nobody waits for this any more."))
 
     def expire(self, now: float) -> list[Call]:
         """End the calls whose time is up before all their texts have begun to run."""
         late = [call for call in self._calls if call.queued and _deadline(call) <= now]
-        self.tally.expired_texts += sum(call.queued for call in late)
+        self.figures.expired_texts += sum(call.queued for call in late)
         return self._end_all(
             late,
             DeadlineExceeded(
@@ -155,9 +152,10 @@ class Queue:
         """How long what is too much takes to run, at the pace so far; 0 when there is room."""
         if not self.is_full:
             return 0
-        too_much = self.waiting_tokens - self._most_tokens + 1
-        a_token_s = self.tally.model_s.total / max(self.tally.batch_tokens, 1) / self._streams
-        return max(1, math.ceil(too_much * a_token_s))
+        figures = self.figures
+        too_much = figures.queue_tokens - self._most_tokens + 1
+        token_s = figures.batch_seconds.total / max(figures.batch_tokens, 1) / self._streams
+        return max(1, math.ceil(too_much * token_s))
 
     def _next_queue(self) -> FairQueue | None:
         is_owed = self._ahead >= _SMALL_BATCHES * self._batch_tokens
@@ -172,35 +170,35 @@ class Queue:
 
     def _enter(self, call: Call) -> None:
         self._calls[call] = None
-        self.waiting_texts += call.queued
-        self.waiting_tokens += sum(_tokens(texts) for texts in call.waiting.values())
+        self.figures.queue_texts += call.queued
+        self.figures.queue_tokens += sum(_tokens(texts) for texts in call.waiting.values())
 
     def _begin_first(self, batch: Batch, now: float) -> Batch:
         for text in batch.texts:
-            self.tally.queue_s.add(now - text.call.entered)
+            self.figures.queue_seconds.add(now - text.call.entered)
         return self._begin(batch)
 
     def _begin(self, batch: Batch) -> Batch:
-        self.waiting_texts -= len(batch.texts)
-        self.waiting_tokens -= batch.tokens
-        self.running_texts += len(batch.texts)
+        self.figures.queue_texts -= len(batch.texts)
+        self.figures.queue_tokens -= batch.tokens
+        self.figures.running_texts += len(batch.texts)
         for text in batch.texts:
             text.call.queued -= 1
         return batch
 
     def _finish(self, batch: Batch) -> None:
-        tally = self.tally
-        tally.batches += 1
-        tally.batch_tokens += batch.tokens
-        tally.padded_tokens += batch.padded_tokens
-        tally.budget_tokens += max(self._batch_tokens, batch.padded_tokens)
-        self.running_texts -= len(batch.texts)
+        figures = self.figures
+        figures.batches += 1
+        figures.batch_tokens += batch.tokens
+        figures.padded_tokens += batch.padded_tokens
+        figures.budget_tokens += max(self._batch_tokens, batch.padded_tokens)
+        figures.running_texts -= len(batch.texts)
 
     def _divide(
         self, batch: Batch, error: BaseException, parts: Sequence[Sequence[Text]], *, tries: int
     ) -> list[Call]:
         self._finish(batch)
-        self.tally.failed_batches += 1
+        self.figures.failed_batches += 1
         [first, *others] = batch.texts
         if not others:
             first.failures += 1
@@ -215,12 +213,12 @@ class Queue:
             return
         for text in texts:
             text.call.queued += 1
-        self.waiting_texts += len(texts)
-        self.waiting_tokens += _tokens(texts)
+        self.figures.queue_texts += len(texts)
+        self.figures.queue_tokens += _tokens(texts)
         self._again.append(Batch(tuple(texts), batch.length, batch.readout))
 
     def _spoil(self, text: Text, error: BaseException) -> list[Call]:
-        self.tally.failed_texts += 1
+        self.figures.failed_texts += 1
         text.call.bad[text.place] = error
         return self._count(text)
 
@@ -259,8 +257,8 @@ class Queue:
                 again.append(Batch(kept, batch.length, batch.readout))
         self._again = again
         call.queued = 0
-        self.waiting_texts -= len(gone)
-        self.waiting_tokens -= _tokens(gone)
+        self.figures.queue_texts -= len(gone)
+        self.figures.queue_tokens -= _tokens(gone)
 
 
 def _tokens(texts: Iterable[Text]) -> int:

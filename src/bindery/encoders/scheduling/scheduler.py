@@ -118,13 +118,9 @@ class Scheduler:
     def figures(self) -> EncoderFigures:
         """What has been done so far."""
         with self._lock:
-            return self._queue.tally.figures(
-                waiting_texts=self._queue.waiting_texts,
-                waiting_tokens=self._queue.waiting_tokens,
-                running_texts=self._queue.running_texts,
-                workers_alive=len(self._workers),
-                workers_hung=self._hung,
-            )
+            self._queue.figures.workers_alive = len(self._workers)
+            self._queue.figures.workers_hung = self._hung
+            return self._queue.figures.snapshot()
 
     def close(self) -> None:
         """End the workers after the batch they are at, then the engine; who waits gets EngineError.
@@ -250,7 +246,7 @@ class Scheduler:
 
     def _settled(self, batch: Batch, outcome: Outcome, seconds: float) -> list[Call]:
         """The calls that are over with a batch."""
-        self._queue.tally.model_s.add(seconds)
+        self._queue.figures.batch_seconds.add(seconds)
         if isinstance(outcome, BaseException):
             over = self._queue.fail(batch, outcome)
             self._work_came.notify(2)
@@ -312,8 +308,8 @@ class Scheduler:
     def _next_look(self, now: float) -> float:
         """When the workers are to be looked after again, if nothing happens before."""
         busy = (
-            self._queue.waiting_texts
-            or self._queue.running_texts
+            self._queue.figures.queue_texts
+            or self._queue.figures.running_texts
             or self._health.fault
             or any(worker.over for worker in self._workers)
         )
@@ -344,7 +340,7 @@ class Scheduler:
     def _bury(self, worker: Worker) -> list[Call]:
         """A thread ended without being told to: others finish what it was at."""
         self._workers.remove(worker)
-        self._queue.tally.workers_replaced += 1
+        self._queue.figures.workers_replaced += 1
         self._work_came.notify_all()
         if worker.batch is None:
             return worker.over
@@ -358,7 +354,7 @@ class Scheduler:
         worker.is_lost = True
         self._workers.remove(worker)
         self._hung += 1
-        self._queue.tally.workers_replaced += 1
+        self._queue.figures.workers_replaced += 1
         self._health.went_missing(batch)
         self._work_came.notify_all()
         return self._queue.give_up(batch, EngineError(f"it ran for more than {limit_s:g} s."))

@@ -5,7 +5,6 @@ from another thread and may see one request half counted. Every label is a key t
 app's own tables, so that no request can add one.
 """
 
-from bisect import bisect_left
 from collections import Counter, defaultdict
 from typing import NamedTuple
 
@@ -39,25 +38,6 @@ BOUNDS_S = (
 _STATUSES = ("1xx", "2xx", "3xx", "4xx", "5xx", "left")
 
 
-class Timer:
-    """A histogram of seconds that is being filled."""
-
-    __slots__ = ("_counts", "_total")
-
-    def __init__(self) -> None:
-        self._counts = [0] * (len(BOUNDS_S) + 1)
-        self._total = 0.0
-
-    def observe(self, seconds: float) -> None:
-        """Count one more."""
-        self._counts[bisect_left(BOUNDS_S, seconds)] += 1
-        self._total += seconds
-
-    def histogram(self) -> Histogram:
-        """What was counted so far."""
-        return Histogram(BOUNDS_S, tuple(self._counts), self._total)
-
-
 class RouteKey(NamedTuple):
     """A route as the app has it; ``other`` where the guard or the router found none."""
 
@@ -71,8 +51,8 @@ class RouteMeter:
     __slots__ = ("duration", "received_bytes", "sent_bytes", "stages")
 
     def __init__(self) -> None:
-        self.duration = Timer()
-        self.stages: dict[RequestStage, Timer] = {}
+        self.duration = Histogram(BOUNDS_S)
+        self.stages: dict[RequestStage, Histogram] = {}
         self.received_bytes = 0
         self.sent_bytes = 0
 
@@ -107,14 +87,14 @@ class Meters:
         # Of 0, the last.
         self.requests[key.method, key.route, dialect, _STATUSES[status // 100 - 1]] += 1
         meter = self.routes[key]
-        meter.duration.observe(timings.ended - timings.begun)
+        meter.duration.add(timings.ended - timings.begun)
         meter.received_bytes += received_bytes
         meter.sent_bytes += sent_bytes
         for stage, begin, end in timings.laps:
             timer = meter.stages.get(stage)
             if timer is None:
-                timer = meter.stages[stage] = Timer()
-            timer.observe(end - begin)
+                timer = meter.stages[stage] = Histogram(BOUNDS_S)
+            timer.add(end - begin)
         if timings.error:
             self.errors[timings.error] += 1
         if timings.model:

@@ -13,9 +13,9 @@ from prometheus_client.metrics_core import (
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 
-from bindery.encoders.figures import Histogram
+from bindery.encoders.figures import Histogram, MetricKind
 from bindery.errors import StorageError
-from bindery.faces.http.observing.metrics_table import METRICS, Metric, MetricKind, Scrape
+from bindery.faces.http.observing.metrics_table import METRICS, Metric, Scrape
 from bindery.faces.http.services import Services, services_of
 
 router = APIRouter(tags=["health"])

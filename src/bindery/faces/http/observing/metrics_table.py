@@ -7,22 +7,13 @@ the app's routes, the catalog's ids, the errors' codes or a table here, never fr
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from operator import attrgetter
 from pathlib import Path
 
 from bindery import __version__
-from bindery.encoders.figures import EncoderFigures, Histogram
+from bindery.encoders.figures import EncoderFigures, Histogram, MetricKind, described
 from bindery.faces.http.observing.meters import Meters, RouteMeter
 from bindery.library import LibraryFigures
-
-
-class MetricKind(StrEnum):
-    """How a metric's numbers behave: they only grow, or go both ways, or count what lay where."""
-
-    COUNTER = "counter"
-    GAUGE = "gauge"
-    HISTOGRAM = "histogram"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +55,7 @@ def _by_route(value: Callable[[RouteMeter], float | Histogram]) -> Callable[[Scr
 def _by_stage(scrape: Scrape) -> Iterable[Sample]:
     for key, meter in scrape.meters.by_route():
         for stage, timer in meter.stages.copy().items():
-            yield (key.method, key.route, stage), timer.histogram()
+            yield (key.method, key.route, stage), timer.copy()
 
 
 def _requests(scrape: Scrape) -> list[Sample]:
@@ -118,7 +109,7 @@ _REQUESTS = (
         MetricKind.HISTOGRAM,
         "From a request's head to the end of its answer.",
         ("method", "route"),
-        _by_route(lambda meter: meter.duration.histogram()),
+        _by_route(lambda meter: meter.duration.copy()),
     ),
     Metric(
         "bindery_http_stage_duration_seconds",
@@ -157,60 +148,15 @@ _REQUESTS = (
     ),
 )
 
-# By the field of EncoderFigures.
-ENCODERS: Mapping[str, tuple[str, MetricKind, str]] = {
-    "waiting_texts": ("queue_texts", MetricKind.GAUGE, "Texts that wait for the model."),
-    "waiting_tokens": ("queue_tokens", MetricKind.GAUGE, "Tokens that wait for the model."),
-    "running_texts": ("running_texts", MetricKind.GAUGE, "Texts in the batches that run."),
-    "workers_alive": ("workers_alive", MetricKind.GAUGE, "Workers that take batches."),
-    "workers_hung": ("workers_hung", MetricKind.GAUGE, "Workers whose batch runs far too long."),
-    "texts": ("texts_total", MetricKind.COUNTER, "Texts embedded."),
-    "tokens": ("tokens_total", MetricKind.COUNTER, "Tokens embedded, padding left out."),
-    "batches": ("batches_total", MetricKind.COUNTER, "Batches run."),
-    "batch_tokens": ("batch_tokens_total", MetricKind.COUNTER, "Tokens of texts in batches."),
-    "padded_tokens": (
-        "padded_tokens_total",
-        MetricKind.COUNTER,
-        "Tokens in batches, padding included.",
-    ),
-    "budget_tokens": (
-        "budget_tokens_total",
-        MetricKind.COUNTER,
-        "Tokens that the batches could have held.",
-    ),
-    "failed_texts": ("failed_texts_total", MetricKind.COUNTER, "Texts that the engine failed on."),
-    "failed_batches": (
-        "failed_batches_total",
-        MetricKind.COUNTER,
-        "Batches that failed as a whole.",
-    ),
-    "abandoned_texts": (
-        "abandoned_texts_total",
-        MetricKind.COUNTER,
-        "Texts dropped: the client left.",
-    ),
-    "expired_texts": (
-        "expired_texts_total",
-        MetricKind.COUNTER,
-        "Texts dropped: their time was up.",
-    ),
-    "refused_requests": (
-        "refused_requests_total",
-        MetricKind.COUNTER,
-        "Requests the queue had no room for.",
-    ),
-    "workers_replaced": (
-        "workers_replaced_total",
-        MetricKind.COUNTER,
-        "Workers that died or hung.",
-    ),
-    "queue_s": ("queue_seconds", MetricKind.HISTOGRAM, "How long texts waited before they ran."),
-    "model_s": ("batch_seconds", MetricKind.HISTOGRAM, "How long a batch ran."),
-}
-
 _MODELS = tuple(
-    Metric(f"bindery_model_{name}", kind, help, ("model",), _by_model(field))
-    for field, (name, kind, help) in ENCODERS.items()
+    Metric(
+        f"bindery_model_{name}{'_total' if kind is MetricKind.COUNTER else ''}",
+        kind,
+        help,
+        ("model",),
+        _by_model(name),
+    )
+    for name, kind, help in described(EncoderFigures)
 )
 
 _LIBRARY = (
