@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow.feather
+import pyarrow.parquet
 
 Rows = list[dict[str, object]]
 
@@ -35,14 +36,28 @@ def by_duckdb(path: Path) -> Rows:
     table = pyarrow.feather.read_table(path)
     numbers = table.schema.field("embedding").type.value_type
     if pyarrow.types.is_float16(numbers):  # DuckDB takes those from Parquet, not from Arrow
-        wider = pyarrow.list_(pyarrow.float32())
+        size = table.schema.field("embedding").type.list_size
+        wider = pyarrow.list_(pyarrow.float32(), size)
         place = table.schema.get_field_index("embedding")
         table = table.set_column(place, "embedding", table["embedding"].cast(wider))
     return duckdb.from_arrow(table).pl().to_dicts()
 
 
+def check_types(path: Path) -> None:
+    """Vectors of fixed length need no cast."""
+    read = pl.read_parquet if path.suffix == ".parquet" else pl.read_ipc
+    assert isinstance(read(path).schema["embedding"], pl.Array)
+    kinds = (
+        pyarrow.parquet.read_schema(path)
+        if path.suffix == ".parquet"
+        else (pyarrow.feather.read_table(path).schema)
+    )
+    assert pyarrow.types.is_fixed_size_list(kinds.field("embedding").type)
+
+
 def main(results: Path, expected: Path) -> None:
     """Compare what each reads with what is to be there."""
+    check_types(results)
     wanted = np.load(expected, allow_pickle=False)
     readers: list[Callable[[Path], Rows]] = [by_pandas, by_polars, by_duckdb]
     for read in readers:

@@ -59,7 +59,9 @@ def write_results(
             param="format",
         )
     about = {**recipe.facts(), "form": form}
-    table = Table(COLUMNS, form, recipe.has_many_vectors, about, of_few=("file_id", "file"))
+    table = Table(
+        COLUMNS, form, recipe.dimensions, recipe.has_many_vectors, about, of_few=("file_id", "file")
+    )
     written = 0
 
     def counted() -> Iterator[TableRows]:

@@ -76,16 +76,26 @@ def _columns(batch: RecordBatch, form: Form, dimensions: int) -> Coded:
     vectors = batch["embedding"]
     scales = batch["scales"] if form is Form.INT8 else None
     offsets = np.arange(len(vectors) + 1, dtype=np.int64)
-    item = vectors.type.value_type
-    if item is not None and DataType.is_list(item):  # a list of vectors for each text
+    if _is_any_list(vectors.type.value_type):  # many vectors for each text
         offsets = _numbers(list_offsets(vectors)).astype(np.int64)
         vectors = list_flatten(vectors)
         scales = None if scales is None else list_flatten(scales)
     columns = form.columns(dimensions)
-    if (np.diff(_numbers(list_offsets(vectors))) != columns).any():
-        raise InvalidValue(f"A vector does not have {columns} numbers.")
+    if {columns} != _lengths(vectors, columns):
+        raise InvalidValue(f"Every vector must have {columns} numbers.")
     values = _numbers(list_flatten(vectors)).reshape(-1, columns)
     return Coded(form, dimensions, values, offsets, None if scales is None else _numbers(scales))
+
+
+def _is_any_list(kind: DataType | None) -> bool:
+    return kind is not None and (DataType.is_list(kind) or DataType.is_fixed_size_list(kind))
+
+
+def _lengths(lists: Any, expected: int) -> set[int]:  # noqa: ANN401 - as in _numbers
+    """The lengths of all lists, and ``expected``. Version 0.1.0 wrote lists of any length."""
+    if DataType.is_fixed_size_list(lists.type):
+        return {expected, lists.type.list_size}
+    return {expected, *np.diff(_numbers(list_offsets(lists))).tolist()}
 
 
 def _numbers(array: Any) -> Values:  # noqa: ANN401 - arro3's functions are typed too widely

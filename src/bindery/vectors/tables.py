@@ -9,7 +9,16 @@ from typing import IO, Any
 
 import numpy as np
 import orjson
-from arro3.core import Array, DataType, Field, RecordBatch, RecordBatchReader, Schema, list_array
+from arro3.core import (
+    Array,
+    DataType,
+    Field,
+    RecordBatch,
+    RecordBatchReader,
+    Schema,
+    fixed_size_list_array,
+    list_array,
+)
 from arro3.io import write_ipc
 from arro3.io import write_parquet as write_arrow
 
@@ -43,25 +52,28 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """What a table holds: its columns and then ``embedding``, with int8 also ``scales``.
+    """The schema of a table: its columns, then ``embedding``, and with int8 ``scales``.
 
-    ``embedding`` is a list of numbers, or a list of such lists where a text has many vectors;
-    ``scales`` is a number, or a list of one for each vector. ``about`` is written into the
-    metadata under ``bindery``, as JSON. Columns ``of_few`` have few different values.
+    ``embedding`` is a fixed-size list of the numbers of a vector of ``dimensions`` values, or a
+    list of such lists if a text has many vectors. ``scales`` is a number, or a list with one for
+    each vector. ``about`` is written into the metadata as JSON, under ``bindery``. Columns
+    ``of_few`` have few distinct values.
     """
 
     columns: tuple[Column, ...]
     form: Form
+    dimensions: int
     has_many_vectors: bool
     about: Mapping[str, Any]
-    of_few: tuple[str, ...] = ("file",)
+    of_few: tuple[str, ...] = ()
 
     @property
     def schema(self) -> Schema:
-        """The same for Arrow."""
-        vector = self._of_each_text(_list_of(_NUMBERS[self.form]))
+        """The same as an Arrow schema."""
+        numbers = Field("item", _NUMBERS[self.form], nullable=False)
+        vector = DataType.list(numbers, self.form.columns(self.dimensions))
         fields = [Field(one.name, one.kind, nullable=one.nullable) for one in self.columns]
-        fields.append(Field("embedding", vector, nullable=False))
+        fields.append(Field("embedding", self._of_each_text(vector), nullable=False))
         if self.form is Form.INT8:
             scale = self._of_each_text(DataType.float32())
             fields.append(Field("scales", scale, nullable=False))
@@ -149,9 +161,8 @@ def _vectors(coded: Coded, schema: Schema, table: Table) -> Iterator[Array]:
     """The columns that hold them: ``embedding``, and with int8 ``scales``."""
     field = schema.field("embedding")
     vector = field.type.value_field if table.has_many_vectors else field
-    columns = coded.values.shape[1]
-    ends = np.arange(len(coded.values) + 1, dtype=np.int32) * np.int32(columns)
-    yield _by_text(list_array(ends, _flat(coded), type=vector), coded, field, table)
+    vectors = fixed_size_list_array(_flat(coded), coded.values.shape[1], type=vector)
+    yield _by_text(vectors, coded, field, table)
     if coded.scales is not None:
         scales = Array.from_numpy(coded.scales)
         yield _by_text(scales, coded, schema.field("scales"), table)

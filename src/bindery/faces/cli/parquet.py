@@ -16,7 +16,14 @@ _COLUMNS = (
 
 def write_table(batches: Iterable[Batch], path: Path, about: About) -> None:
     """Write all batches as one table. Raises what they raise, and StorageError."""
-    table = Table(_COLUMNS, about.form, about.has_many_vectors, about.facts())
+    table = Table(
+        _COLUMNS,
+        about.form,
+        about.dimensions,
+        about.has_many_vectors,
+        about.facts(),
+        of_few=("file",),
+    )
     with path.open("wb") as sink:
         write_parquet((_rows(batch, about) for batch in batches), sink, table)
 
