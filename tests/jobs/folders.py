@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 import orjson
-from sqlalchemy import Connection
 
 from bindery.jobs import Job, JobFile, JobRequest, Jobs
 from bindery.jobs.sources import Content, FolderFiles, walk
 from bindery.library import Library
-from bindery.store.database import Database
+from bindery.store.database import Database, Transaction
 
 
 class Crash(BaseException):
@@ -27,7 +26,7 @@ class FailingDatabase(Database):
     keeps_last = False
 
     @contextmanager
-    def writing(self) -> Generator[Connection]:
+    def writing(self) -> Generator[Transaction]:
         self.lives -= 1
         if self.lives < 0 or (self.lives == 0 and not self.keeps_last):
             raise Crash

@@ -13,10 +13,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, event, func, insert, select, update
 from sqlalchemy.engine import Engine
-from sqlalchemy.exc import IntegrityError
 
 from bindery.errors import InvalidValue, StorageError, StorageFull
-from bindery.store.database import Database
+from bindery.store.database import Conflict, Database
 from bindery.store.database.tables import contents, files
 
 OpenDatabase = Callable[[], Database]
@@ -57,7 +56,7 @@ def test_a_transaction_is_whole_or_not_at_all(database: Database) -> None:
     with pytest.raises(ZeroDivisionError), database.writing() as connection:
         put_and_fail(connection)
     write(database, [1])
-    with pytest.raises(IntegrityError):
+    with pytest.raises(Conflict):
         write(database, [2, 1])
 
     assert numbers(database) == [1]
@@ -67,7 +66,7 @@ def test_a_transaction_is_whole_or_not_at_all(database: Database) -> None:
 
 def test_a_file_needs_its_content(database: Database) -> None:
     row = {"id": "a", "sha256": "b", "name": "c", "purpose": "", "uploaded_at": 1.5}
-    with pytest.raises(IntegrityError), database.writing() as connection:
+    with pytest.raises(Conflict), database.writing() as connection:
         connection.execute(insert(files).values(row))
 
 
@@ -201,7 +200,7 @@ def test_sqlite_is_opened_to_keep_and_to_forget(path: Path) -> None:
 _KILLED = """
 import os, sys
 from sqlalchemy import insert
-from bindery.store.database import Database
+from bindery.store.database import Conflict, Database
 from bindery.store.database.tables import contents
 database = Database.open(f"sqlite:///{sys.argv[1]}")
 for number in range(3):
@@ -340,7 +339,7 @@ _FSYNC_FAILS = """
 import sys
 from sqlalchemy import insert
 from bindery.errors import StorageError
-from bindery.store.database import Database
+from bindery.store.database import Conflict, Database
 from bindery.store.database.tables import contents
 
 database = Database.open(f"sqlite:///{sys.argv[1]}")

@@ -36,7 +36,7 @@ def derive(database: Database, number: int, sha256: str) -> None:
     """What a job keeps of a file: chunks of many sizes, and their vectors."""
     key, sizes = number.to_bytes(32), random.Random(number)
     with database.writing() as connection:
-        row = {"key": key, "content": sha256, "document": "", "chunks": 9, "warnings": "[]"}
+        row = {"key": key, "content": sha256, "document": "", "chunks": 9, "warnings": []}
         connection.execute(insert(chunk_sets).values(**row, is_whole=True))
         for part in range(9):
             data = CANARY * sizes.randrange(1, 900)

@@ -2,13 +2,9 @@
 
 import secrets
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import IO, Any
-
-import orjson
-from sqlalchemy import Connection, Row
-from sqlalchemy.exc import IntegrityError
 
 from bindery.encoders.checks import check_dimensions
 from bindery.errors import (
@@ -23,7 +19,6 @@ from bindery.jobs.sources import Source, StoredFiles
 from bindery.jobs.tally import progress
 from bindery.jobs.values import (
     Failure,
-    FileState,
     Job,
     JobEvent,
     JobFile,
@@ -35,7 +30,8 @@ from bindery.jobs.worker import Worker
 from bindery.library import Library
 from bindery.store import derived
 from bindery.store import jobs as rows
-from bindery.store.database import Database
+from bindery.store.database import Database, Transaction
+from bindery.store.jobs import JobFileRow, JobRow
 from bindery.types import Document
 from bindery.vectors import Form
 
@@ -78,34 +74,22 @@ class Jobs:
         another request with the key; UnknownFile, UnknownModel, UnknownStrategy, UnknownRotation
         and InvalidValue for what cannot be done.
         """
-        if idempotency_key is not None and (job := self._of_key(owner, idempotency_key, request)):
-            return job
+        key = idempotency_key
+        with self._database.reading() as connection:
+            if job := _of_key(connection, owner, key, request):
+                return job
         self.check(request)
-        files = [_new(self._source, file_id) for file_id in request.files]
-        now = time.time()
-        job = {
-            "id": f"job-{secrets.token_hex(12)}",
-            "owner": owner,
-            "idempotency_key": idempotency_key,
-            "request": orjson.dumps(request).decode(),
-            "state": JobState.QUEUED,
-            "progress": "{}",
-            "created_at": now,
-            "updated_at": now,
-            "changes": 1,
-        }
-        try:
-            with self._database.writing() as connection:
-                rows.add_job(connection, job, files)
-        except IntegrityError:
-            # The same key came twice at one moment.
-            if idempotency_key is None or not (
-                mine := self._of_key(owner, idempotency_key, request)
-            ):
-                raise
-            return mine
+        files = [_new(self._source, place, one) for place, one in enumerate(request.files)]
+        job_id = f"job-{secrets.token_hex(12)}"
+        with self._database.writing() as connection:
+            # The same key may have come twice at one moment.
+            if job := _of_key(connection, owner, key, request):
+                return job
+            rows.add_job(
+                connection, job_id, asdict(request), files, owner=owner, idempotency_key=key
+            )
         self._news.tell()
-        return self.get(str(job["id"]))
+        return self.get(job_id)
 
     def check(self, request: JobRequest) -> None:
         """Raise what is wrong with a request, but for its files."""
@@ -161,7 +145,7 @@ class Jobs:
         """
         with self._database.reading() as connection:
             row = _found(rows.find_job(connection, job_id), job_id)
-        return {} if row.maker is None else orjson.loads(row.maker)
+        return dict(row.maker or {})
 
     def cancel(self, job_id: str) -> Job:
         """End a job; what is done stays kept. One that is over stays as it is. Raises UnknownJob.
@@ -213,7 +197,7 @@ class Jobs:
             ]
         if row.maker is None:
             raise JobUnfinished(f"The job {job_id} ended before it began.", remedy="See its error.")
-        recipe, form = Recipe(**orjson.loads(row.maker)), Form(request_of(row).form)
+        recipe, form = Recipe(**row.maker), Form(request_of(row).form)
         return write_results(self._database, files, recipe, form, sink, format)
 
     def renew(self, job_id: str, request: JobRequest) -> Job:
@@ -228,10 +212,14 @@ class Jobs:
             if not self._worker.is_free(row):
                 raise _busy(job_id)
             before = {one.file_id: one for one in rows.list_files(connection, job_id)}
-            files = [_again(self._source, one, before.get(one)) for one in request.files]
-            progress = "{}" if JobState(row.state).is_over else row.progress
-            renewed = {"request": orjson.dumps(request).decode(), "progress": progress}
-            rows.renew_job(connection, job_id, renewed, files)
+            new = (_new(self._source, place, one) for place, one in enumerate(request.files))
+            rows.renew_job(
+                connection,
+                job_id,
+                request=asdict(request),
+                progress={} if row.state.is_over else row.progress,
+                files=[_again(one, before.get(one.file_id)) for one in new],
+            )
         self._news.tell()
         return self.get(job_id)
 
@@ -262,19 +250,6 @@ class Jobs:
         """End the thread and what it runs, in order: it goes on another time."""
         self._worker.stop()
 
-    def _of_key(self, owner: str, key: str, request: JobRequest) -> Job | None:
-        with self._database.reading() as connection:
-            row = rows.find_by_key(connection, owner, key)
-            if row is None:
-                return None
-            if request_of(row) != request:
-                raise IdempotencyConflict(
-                    f"The idempotency key {key[:80]!r} was given to another request.",
-                    remedy="Choose a new key for a new request.",
-                    param="idempotency_key",
-                )
-            return _job(connection, row)
-
     def _events(self, job_id: str, after: int) -> "list[JobEvent]":
         with self._database.reading() as connection:
             row = _found(rows.find_job(connection, job_id), job_id)
@@ -290,26 +265,39 @@ class Jobs:
         return events
 
 
-def _new(source: Source, file_id: str) -> dict[str, Any]:
+def _of_key(
+    connection: Transaction, owner: str, key: str | None, request: JobRequest
+) -> Job | None:
+    row = None if key is None else rows.find_by_key(connection, owner, key)
+    if key is None or row is None:
+        return None
+    if request_of(row) != request:
+        raise IdempotencyConflict(
+            f"The idempotency key {key[:80]!r} was already used for a different request.",
+            remedy="Choose a new key for a new request.",
+            param="idempotency_key",
+        )
+    return _job(connection, row)
+
+
+def _new(source: Source, place: int, file_id: str) -> JobFileRow:
     found = source.look(file_id)
-    return {"file_id": file_id, "name": found.name, "size_bytes": found.size_bytes}
+    return JobFileRow(place, file_id, found.name, found.size_bytes)
 
 
-def _again(source: Source, file_id: str, before: Row[Any] | None) -> dict[str, Any]:
-    new = _new(source, file_id)
+def _again(new: JobFileRow, before: JobFileRow | None) -> JobFileRow:
     if before is None:
-        return {**new, "chunk_set": None, "chunks": 0, "attempts": 0, "warnings": "[]"}
-    same = before.size_bytes == new["size_bytes"]
-    return {
-        **new,
-        "chunk_set": before.chunk_set,
-        "chunks": before.chunks,
-        "warnings": before.warnings,
-        "attempts": before.attempts if same else 0,
-    }
+        return new
+    return replace(
+        new,
+        chunk_set=before.chunk_set,
+        chunks=before.chunks,
+        warnings=before.warnings,
+        attempts=before.attempts if before.size_bytes == new.size_bytes else 0,
+    )
 
 
-def _found(row: Row[Any] | None, job_id: str) -> Row[Any]:
+def _found(row: JobRow | None, job_id: str) -> JobRow:
     if row is None:
         raise UnknownJob(
             f"There is no job {job_id[:80]!r}.", remedy="GET /jobs lists those there are."
@@ -317,8 +305,8 @@ def _found(row: Row[Any] | None, job_id: str) -> Row[Any]:
     return row
 
 
-def _check_over(row: Row[Any]) -> None:
-    if not JobState(row.state).is_over:
+def _check_over(row: JobRow) -> None:
+    if not row.state.is_over:
         raise JobUnfinished(
             f"The job {row.id} is {row.state}.", remedy="Wait until it is over, or cancel it."
         )
@@ -330,27 +318,27 @@ def _busy(job_id: str) -> JobUnfinished:
     )
 
 
-def _job(connection: Connection, row: Row[Any]) -> Job:
+def _job(connection: Transaction, row: JobRow) -> Job:
     return Job(
         id=row.id,
-        state=JobState(row.state),
+        state=row.state,
         request=request_of(row),
         owner=row.owner,
         created_at=row.created_at,
         updated_at=row.updated_at,
-        progress=progress(orjson.loads(row.progress), rows.count_files(connection, row.id)),
-        error=None if row.error is None else Failure(**orjson.loads(row.error)),
+        progress=progress(row.progress, rows.count_files(connection, row.id)),
+        error=None if row.error is None else Failure(**row.error),
     )
 
 
-def _file(row: Row[Any]) -> JobFile:
+def _file(row: JobFileRow) -> JobFile:
     return JobFile(
         id=row.file_id,
         name=row.name,
-        state=FileState(row.state),
+        state=row.state,
         error_code=row.error_code,
         error_message=row.error_message,
         remedy=row.remedy,
         chunks=row.chunks,
-        warnings=tuple(orjson.loads(row.warnings)),
+        warnings=tuple(row.warnings),
     )

@@ -5,9 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, TypeAlias
-
-from sqlalchemy import Row
+from typing import TypeAlias
 
 from bindery.encoders.pending import Cancellation
 from bindery.errors import (
@@ -27,7 +25,7 @@ from bindery.library import Library
 from bindery.store import derived
 from bindery.store.database import Database
 from bindery.store.derived import ChunkSet
-from bindery.store.jobs import count_attempt
+from bindery.store.jobs import JobFileRow, count_attempt
 from bindery.types import Chunk, Document
 
 OF_A_FILE = (InputError, UnknownFile, StorageError, TextFailed)
@@ -43,32 +41,6 @@ _CLAIMED_AT_ONCE = 16
 _LEAVE_S = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """A file of a job that is not done; ``chunk_set`` is what it had when it last was."""
-
-    place: int
-    id: str
-    name: str
-    size_bytes: int
-    attempts: int
-    chunk_set: bytes | None
-    chunks: int = 0
-
-    @classmethod
-    def of(cls, row: Row[Any]) -> "Waiting":
-        """That of a row."""
-        return cls(
-            row.place,
-            row.file_id,
-            row.name,
-            row.size_bytes,
-            row.attempts,
-            row.chunk_set,
-            row.chunks,
-        )
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Piece:
     """Some chunks of a file, by the keys of their vectors. ``part`` counts the pieces of a file.
@@ -77,7 +49,7 @@ class Piece:
     which a piece is all of a file.
     """
 
-    file: Waiting
+    file: JobFileRow
     content: Content
     chunk_set: ChunkSet
     part: int
@@ -97,14 +69,14 @@ class Piece:
 class Unchanged:
     """A file that was done before and is as it was."""
 
-    file: Waiting
+    file: JobFileRow
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
     """A file that cannot be read or cut."""
 
-    file: Waiting
+    file: JobFileRow
     error: BinderyError
 
 
@@ -127,7 +99,7 @@ class Reading:
 
     def __init__(
         self,
-        files: Sequence[Waiting],
+        files: Sequence[JobFileRow],
         *,
         job_id: str,
         recipe: Recipe,
@@ -142,7 +114,7 @@ class Reading:
         self.stage = Stage.READING
         self._files = iter(files)
         self._turn = threading.Lock()
-        self._ahead: list[Waiting] = []
+        self._ahead: list[JobFileRow] = []
         self._job_id = job_id
         self._recipe = recipe
         self._library = library
@@ -183,7 +155,7 @@ class Reading:
         except Closed:
             return
 
-    def _next(self) -> Waiting | None:
+    def _next(self) -> JobFileRow | None:
         with self._turn:
             if not self._ahead:
                 self._ahead = list(islice(self._files, _CLAIMED_AT_ONCE))
@@ -196,7 +168,7 @@ class Reading:
                 count_attempt(connection, self._job_id, places, +1)
             self.claimed.update(places)
 
-    def _put_in(self, file: Waiting) -> None:
+    def _put_in(self, file: JobFileRow) -> None:
         try:
             for item in self._items(file):
                 weight = item.tokens if isinstance(item, Piece) else 0
@@ -212,9 +184,9 @@ class Reading:
             )
             self.inbox.put(Failed(file, reason), 1)
 
-    def _items(self, file: Waiting) -> Iterator[Item]:
+    def _items(self, file: JobFileRow) -> Iterator[Item]:
         self.stage = Stage.READING
-        content = self._source.open(file.id)
+        content = self._source.open(file.file_id)
         key = self._recipe.chunks_key(content.sha256, content.name)
         with self._database.reading() as connection:
             kept = derived.find_chunks(connection, key)
@@ -234,7 +206,7 @@ class Reading:
             keys = self._recipe.vector_keys(chunks, kept.document)
             return derived.known_vectors(connection, keys) == set(keys)
 
-    def _kept(self, file: Waiting, content: Content, kept: ChunkSet) -> Iterator[Piece]:
+    def _kept(self, file: JobFileRow, content: Content, kept: ChunkSet) -> Iterator[Piece]:
         with self._database.reading() as connection:
             parts = derived.count_parts(connection, kept.key)
         for part in range(parts):
@@ -244,7 +216,7 @@ class Reading:
             last = part == parts - 1
             yield Piece(file, content, kept, part, chunks, keys, is_last=last, is_kept=True)
 
-    def _new(self, file: Waiting, content: Content, key: bytes) -> Iterator[Piece]:
+    def _new(self, file: JobFileRow, content: Content, key: bytes) -> Iterator[Piece]:
         document = content.parse()
         self.stage = Stage.CHUNKING
         chunks = self._cut(document, content.timeout_s)

@@ -7,13 +7,13 @@ from typing import IO, Any, TypeAlias
 
 import numpy as np
 import orjson
-from sqlalchemy import Row
 
 from bindery.disk import whole_file
 from bindery.errors import InvalidValue, UnknownFile
 from bindery.jobs.recipe import Recipe, chunk_ids
 from bindery.store import derived
 from bindery.store.database import Database
+from bindery.store.jobs import JobFileRow
 from bindery.types import Chunk
 from bindery.vectors import Form, code
 from bindery.vectors.embeddings import Embeddings
@@ -45,7 +45,7 @@ _Write: TypeAlias = Callable[[Iterable[TableRows], IO[bytes], Table], None]
 
 def write_results(
     database: Database,
-    files: Sequence[Row[Any]],
+    files: Sequence[JobFileRow],
     recipe: Recipe,
     form: Form,
     sink: Path | IO[bytes],
@@ -103,7 +103,7 @@ FORMATS: Mapping[str, _Write] = {
 
 
 def _rows(
-    database: Database, files: Sequence[Row[Any]], recipe: Recipe, form: Form
+    database: Database, files: Sequence[JobFileRow], recipe: Recipe, form: Form
 ) -> Iterator[TableRows]:
     names = Counter(file.name for file in files)
     shared: dict[bytes, int] = {}
@@ -113,13 +113,13 @@ def _rows(
         index = 0
         # Each part is read by itself: on some databases nothing is written while one reads.
         with database.reading() as connection:
-            found = derived.find_chunks(connection, file.chunk_set)
-            parts = derived.count_parts(connection, file.chunk_set)
-        if found is None:
-            raise _gone(file.name)
+            found = file.chunk_set and derived.find_chunks(connection, file.chunk_set)
+            if not found:
+                raise _gone(file.name)
+            parts = derived.count_parts(connection, found.key)
         for part in range(parts):
             with database.reading() as connection:
-                chunks = derived.read_part(connection, file.chunk_set, part)
+                chunks = derived.read_part(connection, found.key, part)
                 keys = recipe.vector_keys(chunks, found.document)
                 vectors = derived.find_vectors(connection, keys)
             if not all(key in vectors for key in keys):
@@ -131,7 +131,7 @@ def _rows(
 
 
 def _table_rows(
-    file: Row[Any],
+    file: JobFileRow,
     first: int,
     chunks: Sequence[Chunk],
     kept: Sequence[derived.KeptVectors],

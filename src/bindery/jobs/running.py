@@ -6,10 +6,6 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-import orjson
-from sqlalchemy import Connection
-from sqlalchemy.exc import IntegrityError
-
 from bindery import documents
 from bindery.encoders.pending import Cancellation
 from bindery.errors import (
@@ -21,7 +17,7 @@ from bindery.errors import (
     UnknownFile,
 )
 from bindery.jobs.embedding import Batch, Flight, Model, new_keys
-from bindery.jobs.reading import Failed, Fatal, Piece, Reading, Unchanged, Waiting
+from bindery.jobs.reading import Failed, Fatal, Piece, Reading, Unchanged
 from bindery.jobs.recipe import Recipe
 from bindery.jobs.sources import Source
 from bindery.jobs.tally import Tally
@@ -29,8 +25,9 @@ from bindery.jobs.values import FileState, Stage
 from bindery.library import Library
 from bindery.store import derived
 from bindery.store import jobs as rows
-from bindery.store.database import Database
+from bindery.store.database import Conflict, Database, Transaction
 from bindery.store.derived import KeptVectors
+from bindery.store.jobs import JobFileRow
 
 READING_THREADS = 2
 TRIES_ALONE = 5
@@ -101,8 +98,8 @@ class Run:
         self._library.load(self._recipe.model)
         documents.parse(b"paper", "paper.txt")
 
-    def _begin(self) -> list[Waiting]:
-        made_by = orjson.dumps(self._recipe.facts()).decode()
+    def _begin(self) -> list[JobFileRow]:
+        made_by = self._recipe.facts()
         with self._database.writing() as connection:
             row = rows.find_job(connection, self._job_id)
             if row is not None and row.maker not in (None, made_by):
@@ -110,10 +107,10 @@ class Run:
             rows.hold(connection, self._job_id, self._holder, maker=made_by)
             files = rows.list_files(connection, self._job_id)
         self._when_changed()
-        self.tally = Tally.resume(files, {} if row is None else orjson.loads(row.progress))
-        return [Waiting.of(file) for file in files if file.state == FileState.WAITING]
+        self.tally = Tally.resume(files, {} if row is None else row.progress)
+        return [file for file in files if file.state is FileState.WAITING]
 
-    def _give_up(self, files: Iterator[Waiting]) -> None:
+    def _give_up(self, files: Iterator[JobFileRow]) -> None:
         batch = Batch()
         for file in files:
             reason = Quarantined(
@@ -125,7 +122,7 @@ class Run:
         if len(batch):
             self._keep(batch, {})
 
-    def _embed(self, files: Sequence[Waiting]) -> None:
+    def _embed(self, files: Sequence[JobFileRow]) -> None:
         """Read, cut, embed and keep these files."""
         reading = Reading(
             files,
@@ -192,7 +189,7 @@ class Run:
         self._bad_texts.update(bad)
         try:
             ended = self._keep(flight.batch, made)
-        except IntegrityError:
+        except Conflict:
             # Vectors that were there have been deleted since, with the last file that had them.
             again = self._model.start(
                 flight.batch, flight.batch.vector_keys(), when_full=self._wait
@@ -218,7 +215,7 @@ class Run:
                 self._job_id,
                 self._holder,
                 changes=len(ended) + 1,
-                progress=orjson.dumps(tally.facts()).decode(),
+                progress=tally.facts(),
             )
             for number, (place, values) in enumerate(ended.items(), last - len(ended)):
                 rows.change_file(connection, self._job_id, place, changed=number, **values)
@@ -227,7 +224,7 @@ class Run:
         self._when_changed()
         return set(ended)
 
-    def _failures(self, connection: Connection, batch: Batch) -> dict[int, BinderyError]:
+    def _failures(self, connection: Transaction, batch: Batch) -> dict[int, BinderyError]:
         """The files of a batch that fail now, by their places, and why."""
         failed = {one.file.place: one.error for one in batch.others if isinstance(one, Failed)}
         for piece in batch.pieces:
@@ -239,7 +236,7 @@ class Run:
                 failed[place] = _text_failed(piece, bad, self._bad_texts[bad])
                 continue
             try:
-                self._source.admit(connection, piece.file.id, piece.content)
+                self._source.admit(connection, piece.file.file_id, piece.content)
             except UnknownFile as error:
                 failed[place] = error
         return failed
@@ -288,7 +285,7 @@ def _done(piece: Piece) -> dict[str, Any]:
         "content": made.content,
         "chunk_set": made.key,
         "chunks": made.chunks,
-        "warnings": orjson.dumps(made.warnings).decode(),
+        "warnings": made.warnings,
     }
 
 
@@ -306,7 +303,7 @@ def _failure(error: BinderyError) -> dict[str, Any]:
 
 
 def _keep_pieces(
-    connection: Connection, pieces: Sequence[Piece], made: Mapping[bytes, KeptVectors]
+    connection: Transaction, pieces: Sequence[Piece], made: Mapping[bytes, KeptVectors]
 ) -> None:
     for piece in pieces:
         if not piece.is_kept:

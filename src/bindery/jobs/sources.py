@@ -7,14 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from sqlalchemy import Connection, select
-from sqlalchemy.dialects import postgresql, sqlite
-
 from bindery import documents
 from bindery.errors import FileTooLarge, UnknownFile
 from bindery.library import Library
-from bindery.store.database.tables import contents
-from bindery.store.database.tables import files as stored_files
+from bindery.store import derived, files
+from bindery.store.database import Transaction
 from bindery.types import Document
 
 _DIGITS_OF_A_DIGEST = 8
@@ -53,7 +50,7 @@ class Source(Protocol):
         """The content. Raises UnknownFile, and what reading raises."""
         ...
 
-    def admit(self, connection: Connection, file_id: str, content: Content) -> None:
+    def admit(self, connection: Transaction, file_id: str, content: Content) -> None:
         """Let things be kept that were made of the content; part of the transaction that does.
 
         Raises UnknownFile where the file was deleted meanwhile.
@@ -82,10 +79,9 @@ class StoredFiles:
 
         return Content(stored.name, stored.sha256, stored.size_bytes, self._timeout_s, parse)
 
-    def admit(self, connection: Connection, file_id: str, content: Content) -> None:
+    def admit(self, connection: Transaction, file_id: str, content: Content) -> None:
         """See Source."""
-        there = select(stored_files.c.id).where(stored_files.c.id == file_id)
-        if connection.execute(there).one_or_none() is None:
+        if not files.is_kept(connection, file_id):
             raise _gone(file_id)
 
 
@@ -115,11 +111,9 @@ class FolderFiles:
         sha256 = hashlib.sha256(data).hexdigest()
         return Content(name, sha256, len(data), self._timeout_s, parse)
 
-    def admit(self, connection: Connection, file_id: str, content: Content) -> None:
+    def admit(self, connection: Transaction, file_id: str, content: Content) -> None:
         """See Source: what was read is kept, whatever became of the file since."""
-        insert = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[connection.dialect.name]
-        row = {"sha256": content.sha256, "size_bytes": content.size_bytes}
-        connection.execute(insert(contents).on_conflict_do_nothing(), [row])
+        derived.keep_content(connection, content.sha256, content.size_bytes)
 
     def _read(self, file_id: str) -> bytes:
         try:

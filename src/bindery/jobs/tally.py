@@ -5,12 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Row
-
 from bindery.jobs.embedding import Batch
 from bindery.jobs.reading import Piece, Unchanged
 from bindery.jobs.values import FileState, Progress, Stage
 from bindery.store.derived import KeptVectors
+from bindery.store.jobs import JobFileRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +29,7 @@ class Tally:
     stage: Stage = Stage.READING
 
     @classmethod
-    def resume(cls, files: Sequence[Row[Any]], kept: Mapping[str, Any]) -> "Tally":
+    def resume(cls, files: Sequence[JobFileRow], kept: Mapping[str, Any]) -> "Tally":
         """That of a job as its rows have it."""
         done = sum(row.chunks for row in files if row.state == FileState.DONE)
         left = sum(row.size_bytes for row in files if row.state == FileState.WAITING)
@@ -76,14 +75,13 @@ class Tally:
         }
 
 
-def progress(kept: Mapping[str, Any], files: Mapping[str, tuple[int, int, int]]) -> Progress:
+def progress(kept: Mapping[str, Any], files: Mapping[str, int]) -> Progress:
     """How far a job is, from what was kept of it and the counts of its files by state."""
-    none = (0, 0, 0)
     stage = kept.get("stage")
     fields: dict[str, Any] = {**kept, "stage": None if stage is None else Stage(stage)}
     return Progress(
-        files_total=sum(count for count, _, _ in files.values()),
-        files_done=files.get(FileState.DONE, none)[0],
-        files_failed=files.get(FileState.FAILED, none)[0],
+        files_total=sum(files.values()),
+        files_done=files.get(FileState.DONE, 0),
+        files_failed=files.get(FileState.FAILED, 0),
         **fields,
     )

@@ -5,35 +5,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-import orjson
-from sqlalchemy import Row
-
 from bindery.errors import InvalidValue
+from bindery.store.jobs import FileState as FileState
+from bindery.store.jobs import JobRow
+from bindery.store.jobs import JobState as JobState
 from bindery.types import DOCUMENT
 from bindery.vectors import Form
-
-
-class JobState(StrEnum):
-    """Where a job is; one that is queued or running goes on after a crash."""
-
-    QUEUED = "queued"
-    RUNNING = "running"
-    DONE = "done"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing happens to it any more."""
-        return self not in (JobState.QUEUED, JobState.RUNNING)
-
-
-class FileState(StrEnum):
-    """Where a file of a job is."""
-
-    WAITING = "waiting"
-    DONE = "done"
-    FAILED = "failed"
 
 
 class Stage(StrEnum):
@@ -154,8 +131,7 @@ class JobEvent:
     data: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
-def request_of(row: Row[Any]) -> JobRequest:
+def request_of(row: JobRow) -> JobRequest:
     """The request in a job's row."""
-    fields: dict[str, Any] = orjson.loads(row.request)
-    fields["files"] = tuple(fields["files"])
+    fields: dict[str, Any] = {**row.request, "files": tuple(row.request["files"])}
     return JobRequest(**fields)

@@ -3,10 +3,7 @@
 import threading
 import time
 from contextlib import suppress
-from typing import Any
-
-import orjson
-from sqlalchemy import Row
+from dataclasses import asdict
 
 from bindery.chunking import usual_size
 from bindery.errors import (
@@ -26,7 +23,7 @@ from bindery.library import Library
 from bindery.models.card import Family
 from bindery.store import jobs as rows
 from bindery.store.database import Database
-from bindery.store.jobs import LeaseLost
+from bindery.store.jobs import JobRow, LeaseLost
 
 _LOOK_S = 0.5
 # Where the disk fails or the models' memory is in use, a while may help.
@@ -88,7 +85,7 @@ class Worker:
         """Do a job here and now unless it is over; False where another process does it."""
         with self._database.reading() as connection:
             row = rows.find_job(connection, job_id)
-        if row is None or JobState(row.state).is_over:
+        if row is None or row.state.is_over:
             return True
         try:
             return self._take(row) and self._run(row)
@@ -103,21 +100,21 @@ class Worker:
                 return self._run(row)
         return False
 
-    def _take(self, row: Row[Any]) -> bool:
+    def _take(self, row: JobRow) -> bool:
         if not self.is_free(row):
             return False
         dead = [row.lease_holder] if row.lease_holder is not None else []
         with self._database.writing() as connection:
             return rows.take_lease(connection, row.id, self._me, dead=dead)
 
-    def is_free(self, row: Row[Any]) -> bool:
+    def is_free(self, row: JobRow) -> bool:
         """Whether nobody works on the job of that row."""
         holder = row.lease_holder
-        if holder is None or row.lease_until < time.time():
+        if holder is None or row.lease_until is None or row.lease_until < time.time():
             return True
         return holder != self._me and (self._is_alone or is_dead(holder, self._me))
 
-    def _run(self, row: Row[Any]) -> bool:
+    def _run(self, row: JobRow) -> bool:
         """Do a job that this process has leased, and give it back as it then is."""
         job_id, state, error = row.id, JobState.QUEUED, None
         try:
@@ -144,7 +141,7 @@ class Worker:
             self._give_back(job_id, state, error)
         return True
 
-    def _new_run(self, row: Row[Any]) -> Run:
+    def _new_run(self, row: JobRow) -> Run:
         return Run(
             row.id,
             self._recipe(request_of(row), row.owner),
@@ -189,7 +186,7 @@ class Worker:
         return JobState.FAILED, Failure(InputError.code, why, "Each of them says why.")
 
     def _give_back(self, job_id: str, state: JobState, error: Failure | None) -> None:
-        why = None if error is None else orjson.dumps(error).decode()
+        why = None if error is None else asdict(error)
         # Who has lost it has nothing to give back; on a disk that fails the lease runs out.
         with suppress(LeaseLost, StorageError), self._database.writing() as connection:
             rows.give_back(connection, job_id, self._me, state, error=why)

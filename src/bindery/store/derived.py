@@ -18,7 +18,14 @@ from sqlalchemy import Connection, Table, delete, exists, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bindery.errors import UnknownFile
-from bindery.store.database.tables import chunk_parts, chunk_sets, job_files, vector_uses, vectors
+from bindery.store.database.tables import (
+    chunk_parts,
+    chunk_sets,
+    contents,
+    job_files,
+    vector_uses,
+    vectors,
+)
 from bindery.types import Chunk, Span
 
 _T = TypeVar("_T")
@@ -55,6 +62,11 @@ class ChunkSet:
     warnings: tuple[str, ...]
 
 
+def keep_content(connection: Connection, sha256: str, size_bytes: int) -> None:
+    """Make sure that a content has a row, which what is made of it refers to."""
+    _insert_new(connection, contents, [{"sha256": sha256, "size_bytes": size_bytes}])
+
+
 def find_chunks(connection: Connection, key: bytes) -> ChunkSet | None:
     """The set of that key, if all of it is there."""
     row = connection.execute(
@@ -62,7 +74,7 @@ def find_chunks(connection: Connection, key: bytes) -> ChunkSet | None:
     ).one_or_none()
     if row is None:
         return None
-    return ChunkSet(key, row.content, row.document, row.chunks, tuple(orjson.loads(row.warnings)))
+    return ChunkSet(key, row.content, row.document, row.chunks, tuple(row.warnings))
 
 
 def keep_chunks(
@@ -74,7 +86,7 @@ def keep_chunks(
         "content": chunk_set.content,
         "document": chunk_set.document,
         "chunks": chunk_set.chunks,
-        "warnings": orjson.dumps(chunk_set.warnings).decode(),
+        "warnings": chunk_set.warnings,
         "is_whole": False,
     }
     _insert_new(connection, chunk_sets, [row])
@@ -161,7 +173,7 @@ def forget_content(connection: Connection, content: str) -> None:
             content=None,
             chunk_set=None,
             chunks=0,
-            warnings="[]",
+            warnings=[],
             error_code=UnknownFile.code,
             error_message="The file was deleted, and with it what was made of it.",
             remedy="Upload it again, and submit a new job.",

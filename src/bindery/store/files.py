@@ -207,6 +207,11 @@ class FileStore:
             connection.execute(delete(leftovers).where(leftovers.c.since <= oldest))
 
 
+def is_kept(connection: Connection, file_id: str) -> bool:
+    """Whether a file is there, within the caller's transaction."""
+    return bool(connection.scalar(select(exists().where(files.c.id == file_id))))
+
+
 _FILES = select(
     files.c.id,
     files.c.name,

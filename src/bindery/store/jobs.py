@@ -15,14 +15,91 @@ within the caller's transaction.
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, case, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, RowMapping, and_, case, delete, func, insert, or_, select, update
 
 from bindery.store.database.tables import job_files, jobs
 
 LEASE_S = 30.0
-_OPEN = ("queued", "running")
+
+
+class JobState(StrEnum):
+    """What state a job is in. A queued or running job goes on after a crash."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the job has ended, in one way or another."""
+        return self not in _OPEN
+
+
+_OPEN = (JobState.QUEUED, JobState.RUNNING)
+
+
+class FileState(StrEnum):
+    """What state a file of a job is in."""
+
+    WAITING = "waiting"
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class JobRow:
+    """A job as it is kept; times are seconds since 1970.
+
+    ``request``, ``progress``, ``maker`` (everything that its vectors depend on) and ``error`` are
+    values that JSON can hold. ``changes`` counts the changes so far; ``lease_holder`` names the
+    process that works on the job.
+    """
+
+    id: str
+    owner: str
+    idempotency_key: str | None
+    request: Mapping[str, Any]
+    state: JobState
+    is_cancelled: bool
+    error: Mapping[str, Any] | None
+    progress: Mapping[str, Any]
+    maker: Mapping[str, Any] | None
+    created_at: float
+    updated_at: float
+    changes: int
+    lease_holder: str | None
+    lease_until: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class JobFileRow:
+    """A file of a job as it is kept.
+
+    ``place`` is its index in the job and ``changed`` the number of its last change. ``attempts``
+    counts those during which the process ended. ``content`` is the SHA-256 of the file, and
+    ``chunk_set`` the key of its chunks when it was last done.
+    """
+
+    place: int
+    file_id: str
+    name: str
+    size_bytes: int
+    state: FileState = FileState.WAITING
+    attempts: int = 0
+    content: str | None = None
+    chunk_set: bytes | None = None
+    chunks: int = 0
+    warnings: Sequence[str] = ()
+    error_code: str | None = None
+    error_message: str | None = None
+    remedy: str | None = None
+    changed: int = 0
 
 
 class LeaseLost(Exception):
@@ -30,28 +107,53 @@ class LeaseLost(Exception):
 
 
 def add_job(
-    connection: Connection, job: Mapping[str, Any], files: Iterable[Mapping[str, Any]]
+    connection: Connection,
+    job_id: str,
+    request: Mapping[str, Any],
+    files: Iterable[JobFileRow],
+    *,
+    owner: str = "",
+    idempotency_key: str | None = None,
 ) -> None:
-    """Add a job with its files, in order."""
-    connection.execute(insert(jobs), [dict(job)])
-    _add_files(connection, job["id"], files)
+    """Add a job, queued, with its files."""
+    now = time.time()
+    job = JobRow(
+        id=job_id,
+        owner=owner,
+        idempotency_key=idempotency_key,
+        request=request,
+        state=JobState.QUEUED,
+        is_cancelled=False,
+        error=None,
+        progress={},
+        maker=None,
+        created_at=now,
+        updated_at=now,
+        changes=1,
+        lease_holder=None,
+        lease_until=None,
+    )
+    connection.execute(insert(jobs), [asdict(job)])
+    _add_files(connection, job_id, files)
 
 
-def find_job(connection: Connection, job_id: str) -> Row[Any] | None:
-    """The job's row."""
-    return connection.execute(select(jobs).where(jobs.c.id == job_id)).one_or_none()
+def find_job(connection: Connection, job_id: str) -> JobRow | None:
+    """The job of an id."""
+    row = connection.execute(select(jobs).where(jobs.c.id == job_id)).mappings().one_or_none()
+    return None if row is None else _job(row)
 
 
-def find_by_key(connection: Connection, owner: str, idempotency_key: str) -> Row[Any] | None:
+def find_by_key(connection: Connection, owner: str, idempotency_key: str) -> JobRow | None:
     """The job that its owner gave this key."""
     mine = (jobs.c.owner == owner, jobs.c.idempotency_key == idempotency_key)
-    return connection.execute(select(jobs).where(*mine)).one_or_none()
+    row = connection.execute(select(jobs).where(*mine)).mappings().one_or_none()
+    return None if row is None else _job(row)
 
 
 def list_jobs(
     connection: Connection, owner: str | None, *, after: str | None = None, most: int | None = None
-) -> Sequence[Row[Any]]:
-    """All jobs, or those of an owner, the newest first; ``after`` one, so many at ``most``."""
+) -> list[JobRow]:
+    """All jobs, or those of an owner, newest first; those ``after`` one, at ``most`` that many."""
     found = select(jobs).order_by(jobs.c.created_at.desc(), jobs.c.id).limit(most)
     if owner is not None:
         found = found.where(jobs.c.owner == owner)
@@ -59,7 +161,7 @@ def list_jobs(
         older = jobs.c.created_at < last.created_at
         same = and_(jobs.c.created_at == last.created_at, jobs.c.id > last.id)
         found = found.where(or_(older, same))
-    return connection.execute(found).all()
+    return [_job(row) for row in connection.execute(found).mappings()]
 
 
 def count_jobs(connection: Connection) -> dict[str, int]:
@@ -68,54 +170,59 @@ def count_jobs(connection: Connection) -> dict[str, int]:
     return {state: int(count) for state, count in connection.execute(counts)}
 
 
-def list_files(connection: Connection, job_id: str) -> Sequence[Row[Any]]:
+def list_files(connection: Connection, job_id: str) -> list[JobFileRow]:
     """The job's files, in order."""
-    files = select(job_files).where(job_files.c.job_id == job_id).order_by(job_files.c.place)
-    return connection.execute(files).all()
+    files = _FILES.where(job_files.c.job_id == job_id).order_by(job_files.c.place)
+    return [_file(row) for row in connection.execute(files).mappings()]
 
 
 def changed_files(
     connection: Connection, job_id: str, after: int, *, most: int
-) -> Sequence[Row[Any]]:
-    """The job's files that changed since a number, by the numbers of their changes."""
+) -> list[JobFileRow]:
+    """The job's files whose last change has a number above ``after``, by that number."""
     mine = (job_files.c.job_id == job_id, job_files.c.changed > after)
-    files = select(job_files).where(*mine).order_by(job_files.c.changed).limit(most)
-    return connection.execute(files).all()
+    files = _FILES.where(*mine).order_by(job_files.c.changed).limit(most)
+    return [_file(row) for row in connection.execute(files).mappings()]
 
 
 def renew_job(
     connection: Connection,
     job_id: str,
-    renewed: Mapping[str, str],
-    files: Iterable[Mapping[str, Any]],
+    *,
+    request: Mapping[str, Any],
+    progress: Mapping[str, Any],
+    files: Iterable[JobFileRow],
 ) -> None:
-    """Have a job that nobody runs begin again, with these files and ``renewed`` columns."""
+    """Queue a job that nobody runs again, with another request and other files."""
     connection.execute(delete(job_files).where(job_files.c.job_id == job_id))
     _add_files(connection, job_id, files)
-    fresh = {"state": "queued", "is_cancelled": False, "error": None, "lease_holder": None}
     connection.execute(
         update(jobs)
         .where(jobs.c.id == job_id)
-        .values(**fresh, **renewed, updated_at=time.time(), changes=jobs.c.changes + 1)
+        .values(
+            request=request,
+            progress=progress,
+            state=JobState.QUEUED,
+            is_cancelled=False,
+            error=None,
+            lease_holder=None,
+            updated_at=time.time(),
+            changes=jobs.c.changes + 1,
+        )
     )
 
 
-def count_files(connection: Connection, job_id: str) -> dict[str, tuple[int, int, int]]:
-    """By state: how many files, their chunks and their bytes."""
-    sums = select(
-        job_files.c.state,
-        func.count(),
-        func.coalesce(func.sum(job_files.c.chunks), 0),
-        func.coalesce(func.sum(job_files.c.size_bytes), 0),
-    )
-    rows = connection.execute(sums.where(job_files.c.job_id == job_id).group_by(job_files.c.state))
-    return {state: (int(n), int(chunks), int(size)) for state, n, chunks, size in rows}
+def count_files(connection: Connection, job_id: str) -> dict[str, int]:
+    """How many files the job has, by state."""
+    counts = select(job_files.c.state, func.count()).where(job_files.c.job_id == job_id)
+    rows = connection.execute(counts.group_by(job_files.c.state))
+    return {state: int(count) for state, count in rows}
 
 
-def open_jobs(connection: Connection) -> Sequence[Row[Any]]:
-    """The jobs that are not over, the oldest first."""
-    rows = select(jobs).where(jobs.c.state.in_(_OPEN)).order_by(jobs.c.created_at, jobs.c.id)
-    return connection.execute(rows).all()
+def open_jobs(connection: Connection) -> list[JobRow]:
+    """The jobs that are not over, oldest first."""
+    found = select(jobs).where(jobs.c.state.in_(_OPEN)).order_by(jobs.c.created_at, jobs.c.id)
+    return [_job(row) for row in connection.execute(found).mappings()]
 
 
 def take_lease(connection: Connection, job_id: str, holder: str, *, dead: Iterable[str]) -> bool:
@@ -128,7 +235,7 @@ def take_lease(connection: Connection, job_id: str, holder: str, *, dead: Iterab
         update(jobs)
         .where(jobs.c.id == job_id, jobs.c.state.in_(_OPEN), free)
         .values(
-            state="running",
+            state=JobState.RUNNING,
             lease_holder=holder,
             lease_until=now + LEASE_S,
             updated_at=now,
@@ -181,7 +288,7 @@ def ask_to_cancel(connection: Connection, job_id: str) -> None:
         .where(*open_job)
         .values(
             is_cancelled=True,
-            state=case((idle, "cancelled"), else_=jobs.c.state),
+            state=case((idle, JobState.CANCELLED.value), else_=jobs.c.state),
             updated_at=time.time(),
             changes=jobs.c.changes + 1,
         )
@@ -209,11 +316,29 @@ def count_attempt(connection: Connection, job_id: str, places: Sequence[int], st
 
 def start_over(connection: Connection, job_id: str) -> None:
     """Forget which files are done: what made their vectors is another now."""
-    state = case((job_files.c.state == "done", "waiting"), else_=job_files.c.state)
+    done = job_files.c.state == FileState.DONE
+    state = case((done, FileState.WAITING.value), else_=job_files.c.state)
     mine = job_files.c.job_id == job_id
     connection.execute(update(job_files).where(mine).values(state=state, chunk_set=None))
 
 
-def _add_files(connection: Connection, job_id: str, files: Iterable[Mapping[str, Any]]) -> None:
-    rows = [{"job_id": job_id, "place": place, **one} for place, one in enumerate(files)]
+def _add_files(connection: Connection, job_id: str, files: Iterable[JobFileRow]) -> None:
+    rows = [{"job_id": job_id, **asdict(file)} for file in files]
     connection.execute(insert(job_files), rows)
+
+
+_FILES = select(*(column for column in job_files.c if column is not job_files.c.job_id))
+
+
+def _job(row: RowMapping) -> JobRow:
+    values: dict[str, Any] = {**row, "state": JobState(row["state"])}
+    return JobRow(**values)
+
+
+def _file(row: RowMapping) -> JobFileRow:
+    values: dict[str, Any] = {
+        **row,
+        "state": FileState(row["state"]),
+        "warnings": tuple(row["warnings"]),
+    }
+    return JobFileRow(**values)

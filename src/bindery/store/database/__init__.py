@@ -11,6 +11,7 @@
     faults.py       what a database says, as our errors
 """
 
-from bindery.store.database.opening import Database
+from bindery.store.database.faults import Conflict
+from bindery.store.database.opening import Database, Transaction
 
-__all__ = ["Database"]
+__all__ = ["Conflict", "Database", "Transaction"]

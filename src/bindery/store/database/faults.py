@@ -40,16 +40,22 @@ _POSTGRESQL: Mapping[str, tuple[type[StorageError], str, str]] = {
 _FSYNC_FAILED = frozenset({1034, 1290})
 
 
+class Conflict(Exception):
+    """A row is there already, or one that it refers to is gone."""
+
+
 @contextmanager
 def storage_faults(name: str) -> Generator[None]:
-    """Turn what the database called ``name`` says within the block into a StorageError.
+    """Raise the errors of the database called ``name`` as StorageError or Conflict.
 
-    IntegrityError passes: that a row is there already is an answer.
+    ProgrammingError passes: it is a bug of ours.
     """
     try:
         yield
-    except (IntegrityError, ProgrammingError):
+    except ProgrammingError:
         raise
+    except IntegrityError as error:
+        raise Conflict(str(error)) from error
     except PoolTimeout as error:
         raise StorageError(f"The database {name} is busy.", remedy=_RETRY) from error
     except DBAPIError as error:

@@ -5,6 +5,7 @@ import weakref
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeAlias
 
 from sqlalchemy import URL, Connection, Engine, inspect, make_url
 from sqlalchemy.exc import ArgumentError
@@ -17,6 +18,9 @@ from bindery.store.database.faults import is_fsync_failure, storage_faults
 from bindery.store.database.tables import REVISION
 
 _SQLITE = "sqlite:///"
+
+Transaction: TypeAlias = Connection
+"""What the functions of :mod:`bindery.store` work within; only they know that it speaks SQL."""
 
 
 class Database:
@@ -63,7 +67,7 @@ class Database:
         """One transaction: kept, whatever happens then, when the block ends without an exception.
 
         It is not to be entered within itself. Raises StorageFull where there is no room, and
-        StorageError; IntegrityError where a row is there already.
+        StorageError; Conflict if a row is there already or refers to one that is not.
         """
         with self._turn:
             if self._ballast:

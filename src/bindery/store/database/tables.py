@@ -13,6 +13,9 @@
 file of a content is deleted, its row goes, and with that all that was made from it.
 """
 
+from typing import Any
+
+import orjson
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -60,6 +63,21 @@ class AnyText(TypeDecorator[str]):
         return None if value is None else bytes(value).decode("utf-8")
 
 
+class Json(TypeDecorator[Any]):
+    """A value kept as JSON in a text column; None is NULL."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:  # noqa: ANN401
+        """To the database."""
+        return None if value is None else orjson.dumps(value).decode()
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ANN401
+        """From the database."""
+        return None if value is None else orjson.loads(value)
+
+
 contents = Table(
     "contents",
     metadata,
@@ -91,23 +109,20 @@ jobs = Table(
     Column("id", String(64), primary_key=True),
     Column("owner", AnyText, nullable=False),
     Column("idempotency_key", AnyText),
-    Column("request", Text, nullable=False),
+    Column("request", Json, nullable=False),
     Column("state", String(16), nullable=False, index=True),
-    Column("is_cancelled", Boolean, nullable=False, default=False),
-    Column("error", Text),
-    Column("progress", Text, nullable=False, default="{}"),
-    Column("maker", Text),
+    Column("is_cancelled", Boolean, nullable=False),
+    Column("error", Json),
+    Column("progress", Json, nullable=False),
+    Column("maker", Json),
     Column("created_at", Double, nullable=False),
     Column("updated_at", Double, nullable=False),
-    Column("changes", Integer, nullable=False, default=0),
+    Column("changes", Integer, nullable=False),
     Column("lease_holder", Text),
     Column("lease_until", Double),
     UniqueConstraint("owner", "idempotency_key"),
 )
-"""Long work: ``request``, ``error``, ``progress`` and ``maker`` (what makes the vectors) are JSON.
-
-``changes`` counts what happened to it; ``lease_holder`` names the process that works on it.
-"""
+"""Jobs and their leases; :class:`bindery.store.jobs.JobRow` describes the columns."""
 
 job_files = Table(
     "job_files",
@@ -117,19 +132,19 @@ job_files = Table(
     Column("file_id", AnyText, nullable=False),
     Column("name", AnyText, nullable=False),
     Column("size_bytes", BigInteger, nullable=False),
-    Column("state", String(16), nullable=False, default="waiting"),
-    Column("attempts", Integer, nullable=False, default=0),
+    Column("state", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False),
     Column("content", String(64), index=True),
     Column("chunk_set", LargeBinary(32), index=True),
-    Column("chunks", Integer, nullable=False, default=0),
-    Column("warnings", Text, nullable=False, default="[]"),
+    Column("chunks", Integer, nullable=False),
+    Column("warnings", Json, nullable=False),
     Column("error_code", Text),
     Column("error_message", AnyText),
     Column("remedy", AnyText),
-    Column("changed", Integer, nullable=False, default=0),
+    Column("changed", Integer, nullable=False),
     Index("ix_job_files_job_id_changed", "job_id", "changed"),
 )
-"""The files of a job in its order. ``attempts`` counts those during which the process ended."""
+"""The files of a job; :class:`bindery.store.jobs.JobFileRow` describes the columns."""
 
 chunk_sets = Table(
     "chunk_sets",
@@ -144,7 +159,7 @@ chunk_sets = Table(
     ),
     Column("document", String(64), nullable=False),
     Column("chunks", Integer, nullable=False),
-    Column("warnings", Text, nullable=False),
+    Column("warnings", Json, nullable=False),
     Column("is_whole", Boolean, nullable=False),
 )
 """Chunks by the digest of all that they depend on; ``content`` and ``document`` are SHA-256."""
