@@ -10,7 +10,7 @@ from tests.chunking.strategies import STRATEGIES, chunk
 from tests.chunking.tokenisers import Offsets, Recording, Utf8Bytes
 
 from bindery.chunking import CHUNKERS, OffsetTokeniser
-from bindery.documents.programs import places
+from bindery.documents.programs import division_points
 from bindery.types import Document
 
 FAMILIES = {
@@ -58,7 +58,7 @@ def test_four_times_the_text_takes_about_four_times_as_long(family: str) -> None
             chunk(document, tokeniser, strategy=strategy, size=100)
         chunk(document, tokeniser, size=100, context="headings")
         if "code" in names:  # it divides in a process of its own, whose time is not of this one
-            places(document.text.encode(), "x.py")
+            division_points(document.text.encode(), "x.py")
         return time.process_time() - started
 
     names = [name for name in CHUNKERS if name != "code" or find_spec("tree_sitter")]

@@ -75,7 +75,7 @@ def test_a_name_that_says_otherwise_is_reported(kind):
     if reader.is_textual and not reader.mark:
         kind = document.kind  # the name has no part in it, so it may be told as plain text
         assert readers()[kind].is_textual
-    assert f"Its name says {claimed}, its content {kind}: it was read as {kind}." in (
+    assert f"The file name says {claimed}, but the content is {kind}: it was read as {kind}." in (
         document.warnings
     )
 

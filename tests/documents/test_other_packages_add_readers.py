@@ -64,10 +64,10 @@ def test_a_kind_of_another_package_is_read_in_the_sandbox(install):
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ("pdf = bindery_scroll:ROW", "'pdf' is taken"),
-        ("png = bindery_scroll:ROW", "'png' is taken"),
-        ("Scroll! = bindery_scroll:ROW", "no name for a kind"),
-        ("scroll = bindery_scroll:NOT_A_ROW", "a str, not a Reader"),
+        ("pdf = bindery_scroll:ROW", "'pdf' already exists"),
+        ("png = bindery_scroll:ROW", "'png' already exists"),
+        ("Scroll! = bindery_scroll:ROW", "lower-case letters and digits"),
+        ("scroll = bindery_scroll:NOT_A_ROW", "must be a Reader, got a str"),
         ("scroll = bindery_scroll:MISSING", "no attribute 'MISSING'"),
         ("scroll = bindery_missing:ROW", "No module named 'bindery_missing'"),
     ],
@@ -75,7 +75,7 @@ def test_a_kind_of_another_package_is_read_in_the_sandbox(install):
 def test_one_that_cannot_be_used_is_left_out_with_a_warning(install, line, reason):
     before = dict(readers())
     install(line)
-    with pytest.warns(RuntimeWarning, match="bindery-scroll.* is left out") as caught:
+    with pytest.warns(RuntimeWarning, match="bindery-scroll.* was not loaded") as caught:
         after = readers()
     assert reason in str(caught[0].message)
     assert dict(after) == before

@@ -21,7 +21,7 @@ from tests.documents.hostile.trial import processes
 from bindery.documents import divide, parse
 from bindery.documents.programs import DEPTHS, GRAMMARS
 from bindery.documents.sandbox import client
-from bindery.documents.sandbox.protocol import Request, SandboxLimits, Task, unpack_places
+from bindery.documents.sandbox.protocol import Request, SandboxLimits, Task, unpack_points
 from bindery.errors import BrokenDocument, InvalidValue, ParseTimeout
 from bindery.types import Document
 
@@ -59,7 +59,7 @@ def test_no_grammar_is_loaded_where_the_service_runs() -> None:
 def test_a_fresh_process_does_the_same_where_none_can_be_forked() -> None:
     request = Request("a.py", SandboxLimits(1 << 30, 60), PYTHON.encode(), Task.DIVIDE)
     packed = client.ask_fresh_process(request, 60.0)
-    assert unpack_places(packed, "a.py", len(PYTHON)) == divide(program(PYTHON, "a.py"))
+    assert unpack_points(packed, "a.py", len(PYTHON)) == divide(program(PYTHON, "a.py"))
 
 
 def test_whatever_is_in_a_name_it_is_data() -> None:
@@ -113,8 +113,8 @@ def test_what_a_grammar_does_to_itself_is_told_and_the_next_program_is_divided(b
         ("a.java", ParseTimeout, r"0\.5 s"),
         ("a.rs", BrokenDocument, "exit code 1"),
         ("a.c", BrokenDocument, "exit code 0"),
-        ("a.cpp", BrokenDocument, "nonsense"),
-        ("a.sh", BrokenDocument, "nonsense"),
+        ("a.cpp", BrokenDocument, "invalid answer"),
+        ("a.sh", BrokenDocument, "invalid answer"),
     ):
         with pytest.raises(error, match=says) as caught:
             divide(program("a\nb", name), timeout_s=0.5 if name == "a.java" else 30.0)
@@ -130,8 +130,8 @@ def test_what_a_grammar_does_to_itself_is_told_and_the_next_program_is_divided(b
     [
         *(b"", b"[]", b"null", b"{}", b"\x80\x04."),
         *(
-            orjson.dumps({"places": places})
-            for places in (
+            orjson.dumps({"points": points})
+            for points in (
                 *(5, "ab", [5], [["0"]], [[0.0]], [[True]], [[None]], [[[0]]], {"a": [0]}),
                 *([[-1]], [[3]], [[0, 0]], [[1, 0]], [[0], [2, 1]], [[1 << 63]]),
                 [[]] * (DEPTHS + 1),
@@ -141,9 +141,9 @@ def test_what_a_grammar_does_to_itself_is_told_and_the_next_program_is_divided(b
     ],
 )
 def test_an_answer_that_is_none_is_not_believed(wrong: bytes) -> None:
-    assert unpack_places(b'{"places": [[0, 2], []]}', "x", 3) == [[0, 2], []]
-    with pytest.raises(BrokenDocument, match="nonsense"):
-        unpack_places(wrong, "x", 3)
+    assert unpack_points(b'{"points": [[0, 2], []]}', "x", 3) == [[0, 2], []]
+    with pytest.raises(BrokenDocument, match="invalid answer"):
+        unpack_points(wrong, "x", 3)
 
 
 def check_divided(document: Document) -> None:

@@ -24,7 +24,7 @@ def test_without_the_extra_scanned_pages_are_named_with_the_way_out():
     assert document.warnings == (
         "These pages hold no text: 3.",
         "These pages are scanned and were not read: 2. "
-        "Install what recognises text (OCR): pip install 'bindery[ocr]'.",
+        "To read scanned text (OCR): pip install 'bindery[ocr]'.",
     )
 
 

@@ -222,7 +222,7 @@ GOOD = {"text": "abc", "kind": "text", "title": "", "warnings": []} | {
 )
 def test_an_answer_that_is_none_is_a_broken_document(wrong):
     assert unpack_document(orjson.dumps(GOOD), "x").text == "abc"
-    with pytest.raises(BrokenDocument, match="nonsense"):
+    with pytest.raises(BrokenDocument, match="invalid answer"):
         unpack_document(wrong, "x")
 
 

@@ -1,9 +1,9 @@
 """Documents: bytes in, :class:`bindery.types.Document` out.
 
-:func:`parse` is for files from outside: it reads in a process of its own, within limits.
-:func:`read` does the same in this process; :func:`divide` finds where a program may be cut, in a
-process of its own too. What can be read is one table, :data:`READERS`, to
-which other packages add: :func:`readers`.
+:func:`parse` is for untrusted files: it reads in a separate process, within limits of time and
+memory. :func:`read` does the same in this process. :func:`divide` finds where a program may be cut,
+also in a separate process. :data:`READERS` is the table of formats; other packages can add to it
+(:func:`readers`).
 """
 
 from bindery.documents.detect import detect_kind

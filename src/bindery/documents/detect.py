@@ -1,4 +1,4 @@
-"""Tells the kind of a document: by its content first, by its name where that leaves it open."""
+"""Detects the kind of a document: by its content first, then by its name."""
 
 import re
 import zipfile
@@ -11,7 +11,7 @@ from bindery.documents.readers import OCR_REMEDY, READERS, readers
 from bindery.errors import BinderyError, BrokenDocument, PasswordProtected, UnsupportedKind
 
 _HEAD_BYTES = 1024
-"""How far into a file PDF readers look for its first line (ISO 32000-1, annex H.3.4.1)."""
+"""How far into a file PDF readers look for the header line (ISO 32000-1, annex H.3.4.1)."""
 
 FOREIGN_SIGNATURES: Mapping[bytes, str] = {
     b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "an old Office file (DOC, PPT or MSG)",
@@ -39,11 +39,11 @@ FOREIGN_MEMBERS: Mapping[str, str] = {
 def detect_kind(data: bytes, name: str) -> str:
     """The key of :func:`readers` for a document.
 
-    ``name`` decides only between kinds of text. Opening a ZIP container lists its members, so on
-    a file from outside this belongs into the sandbox: :func:`bindery.documents.parse` calls it.
+    ``name`` only decides between kinds of text. This opens ZIP containers, so for untrusted files
+    it must run in the sandbox, as in :func:`bindery.documents.parse`.
 
-    Raises BrokenDocument (empty, or a container that does not open), PasswordProtected (an
-    encrypted Office file) or UnsupportedKind, which says what was found.
+    Raises BrokenDocument (an empty file, or a container that does not open), PasswordProtected (an
+    encrypted Office file) or UnsupportedKind, which names what was found.
     """
     if not data:
         raise BrokenDocument(f"{name!r} is empty.", remedy="Check that it was saved in full.")
@@ -58,35 +58,35 @@ def detect_kind(data: bytes, name: str) -> str:
     if is_text(data):
         return _kind_of_text(decode_head(data), name)
     for kind, reader in readers().items():
-        # Behind other bytes only what is too long to stand there by chance.
+        # After other bytes, accept only signatures too long to occur by chance.
         marks = (mark for mark in reader.signatures if len(mark) > 4 and not reader.inside)
         if any(mark in data[:_HEAD_BYTES] for mark in marks):
             return kind
-    raise _unsupported(name, "binary data of no known kind")
+    raise _unsupported(name, "binary data of an unknown kind")
 
 
 def _kind_of_archive(data: bytes, name: str) -> str:
     try:
         with open_archive(data, name) as archive:
             members = set(archive.namelist())
-            said = _said(archive) if "mimetype" in members else ""
+            media_type = _media_type(archive) if "mimetype" in members else ""
     except BinderyError:
         raise
     except Exception as error:  # zipfile raises many kinds on a damaged directory
         raise BrokenDocument(
-            f"{name!r} begins like a ZIP container (DOCX and the like) but does not open as one.",
-            remedy="It may be cut short: fetch or save it again.",
+            f"{name!r} begins like a ZIP container (DOCX, EPUB and others) but cannot be opened.",
+            remedy="It may be incomplete: download or save it again.",
         ) from error
     for kind, reader in readers().items():
-        # OpenDocument has the same members whatever it holds; it says in a member of its own what.
-        if reader.member in members and (not said or said in reader.media_types):
+        # All OpenDocument files have the same members; the member "mimetype" tells them apart.
+        if reader.member in members and (not media_type or media_type in reader.media_types):
             return kind
     found = (what for member, what in FOREIGN_MEMBERS.items() if member in members)
     raise _unsupported(name, next(found, "a ZIP archive"))
 
 
-def _said(archive: zipfile.ZipFile) -> str:
-    """What the container calls itself; templates differ from documents by a suffix."""
+def _media_type(archive: zipfile.ZipFile) -> str:
+    """The media type that the container declares, without the suffix of templates."""
     with archive.open("mimetype") as file:
         return file.read(200).decode("latin-1").strip().removesuffix("-template")
 
@@ -94,7 +94,7 @@ def _said(archive: zipfile.ZipFile) -> str:
 def _refuse_encrypted(data: bytes, name: str) -> None:
     if data.startswith(b"\xd0\xcf\x11\xe0") and "EncryptedPackage".encode("utf-16-le") in data:
         raise PasswordProtected(
-            f"{name!r} is an Office document that opens only with a password.",
+            f"{name!r} is an Office document protected by a password.",
             remedy="Save a copy without a password.",
         )
 
@@ -103,19 +103,19 @@ def _refuse_foreign(data: bytes, name: str) -> None:
     for kind in READERS.keys() - readers().keys():
         if data.startswith(READERS[kind].signatures):
             raise UnsupportedKind(
-                f"{name!r} is a {kind.upper()} image, whose text Bindery reads only by the extra "
-                "'ocr', which is not installed.",
+                f"{name!r} is a {kind.upper()} image. Reading its text needs the extra 'ocr', "
+                "which is not installed.",
                 remedy=OCR_REMEDY,
             )
     for signature, what in FOREIGN_SIGNATURES.items():
-        # Two letters alone begin many a text ("MZ" and so on): binary data must follow them.
+        # Many texts begin with a short signature such as "MZ"; then the data must be binary.
         certain = len(signature) > 4 or not is_text(data)
         if data.startswith(signature) and certain:
             raise _unsupported(name, what)
 
 
 def kind_by_name(name: str) -> str | None:
-    """The kind that a name claims by its extension; None where it claims none."""
+    """The kind that the extension of a name stands for, or None."""
     extension = PurePosixPath(name.replace("\\", "/")).suffix.lower()
     return next((k for k, reader in readers().items() if extension in reader.extensions), None)
 
@@ -135,6 +135,6 @@ def _kind_of_text(head: str, name: str) -> str:
 
 def _unsupported(name: str, found: str) -> UnsupportedKind:
     return UnsupportedKind(
-        f"{name!r} is {found}, which Bindery does not read.",
-        remedy=f"It reads {', '.join(sorted(readers()))}: convert it to one of these.",
+        f"{name!r} is {found}, which Bindery cannot read.",
+        remedy=f"Convert it to one of: {', '.join(sorted(readers()))}.",
     )

@@ -1,8 +1,8 @@
-"""Where programs divide: at their definitions, members and statements, as their grammars see them.
+"""Finds the definitions, members and statements of programs with tree-sitter grammars.
 
-Grammars are those of tree-sitter (the extra ``code``), chosen by the ending of the file's name.
-They are native code that strangers' texts are fed to, so :func:`places` is for the sandboxed
-process alone (:func:`bindery.documents.divide`); others only ask whether there is a grammar.
+The grammars come with the extra ``code`` and are chosen by the file's extension. They are native
+code that parses untrusted text, so :func:`division_points` must only run in the sandbox
+(:func:`bindery.documents.divide`).
 """
 
 import contextlib
@@ -26,7 +26,7 @@ _LIBRARY = "tree_sitter"
 
 @dataclass(frozen=True, slots=True)
 class Grammar:
-    """A language: the module of its grammar, the function that gives it, and endings of names."""
+    """A language: the module of its grammar, the function that returns it, and file extensions."""
 
     module: str
     function: str
@@ -34,14 +34,14 @@ class Grammar:
 
     @property
     def missing(self) -> str | None:
-        """The package that it needs and that is not installed, if any; none is imported."""
+        """A package that it needs and that is not installed, if any; nothing is imported."""
         return next((name for name in (_LIBRARY, self.module) if find_spec(name) is None), None)
 
     def parser(self) -> "Parser":
-        """What parses the language."""
+        """A parser for the language."""
         from tree_sitter import Language, Parser
 
-        # Grammars older than 0.25 hand over an address where newer ones hand over a capsule.
+        # Grammars older than 0.25 return an address, newer ones a capsule.
         address = cast("object", getattr(import_module(self.module), self.function)())
         return Parser(Language(address))
 
@@ -55,22 +55,22 @@ GRAMMARS: Mapping[str, Grammar] = {
     "rust": Grammar("tree_sitter_rust", "language", (".rs",)),
     "java": Grammar("tree_sitter_java", "language", (".java",)),
     "c": Grammar("tree_sitter_c", "language", (".c",)),
-    # Headers go to C++, whose grammar takes nearly all of C.
+    # Headers are parsed as C++, whose grammar accepts nearly all of C.
     "cpp": Grammar(
         "tree_sitter_cpp", "language", (".cpp", ".cc", ".cxx", ".hpp", ".hh", ".hxx", ".h")
     ),
     "bash": Grammar("tree_sitter_bash", "language", (".sh", ".bash")),
 }
-"""The languages whose programs can be divided."""
+"""The supported languages."""
 
 LANGUAGES: Mapping[str, str] = {
     extension: language
     for language, grammar in GRAMMARS.items()
     for extension in grammar.extensions
 }
-"""Which language a name's ending stands for."""
+"""The language for each file extension."""
 
-# Nodes, in any of the grammars, whose children follow one another, each whole by itself.
+# Nodes, in any grammar, whose children are complete units one after another.
 _BODIES = frozenset({
     "ERROR", "block", "case_item", "case_statement", "class_body", "compound_statement",
     "constructor_body", "declaration_list", "do_group", "enum_body", "enum_body_declarations",
@@ -79,28 +79,28 @@ _BODIES = frozenset({
     "switch_block", "switch_body",
 })  # fmt: skip
 
-# What stands before a definition and belongs to it.
+# Nodes before a definition that belong to it.
 _HEADS = frozenset(
     {"comment", "line_comment", "block_comment", "attribute_item", "access_specifier"}
 )
 
 DEPTHS = 4
-"""How deep places are told apart: in no body, in a class, in a method, deeper."""
+"""Depths that are told apart: top level, in a class, in a method, deeper."""
 
 # The bytes of UTF-8 that continue a character.
 _CONTINUING = bytes(range(0x80, 0xC0))
 
 
 def grammar_of(name: str) -> Grammar:
-    """The installed grammar that the ending of a name stands for.
+    """The installed grammar for the extension of a name.
 
-    Raises UnsupportedKind where there is none, and UnknownStrategy without the extra ``code``.
+    Raises UnsupportedKind if there is none, and UnknownStrategy without the extra ``code``.
     """
     language = LANGUAGES.get(PurePath(name).suffix.lower())
     if language is None:
         raise UnsupportedKind(
-            f"The strategy 'code' has no grammar for {name!r}, by the ending of that name.",
-            remedy=f"Choose another strategy, or a name that ends in {', '.join(LANGUAGES)}.",
+            f"The strategy 'code' does not know the extension of {name!r}.",
+            remedy=f"Choose another strategy, or a file name with one of: {', '.join(LANGUAGES)}.",
             param="strategy",
         )
     check_installed(GRAMMARS[language])
@@ -108,7 +108,7 @@ def grammar_of(name: str) -> Grammar:
 
 
 def check_installed(grammar: Grammar) -> None:
-    """Raise UnknownStrategy where a package is missing that the grammar needs."""
+    """Raise UnknownStrategy if a package that the grammar needs is missing."""
     if grammar.missing:
         raise UnknownStrategy(
             f"The strategy 'code' needs the package {grammar.missing!r}, which is not installed.",
@@ -118,18 +118,18 @@ def check_installed(grammar: Grammar) -> None:
 
 
 def load_grammars() -> None:
-    """Import what is installed of them: 15 ms and 2 MB for all, nothing without the extra."""
+    """Import the installed grammars: 15 ms and 2 MB for all, nothing without the extra."""
     for module in (_LIBRARY, *(grammar.module for grammar in GRAMMARS.values())):
-        # One that cannot be imported fails for its own language, when that is asked for.
+        # A grammar that cannot be imported raises when its language is used.
         with contextlib.suppress(ImportError):
             import_module(module)
 
 
-def places(data: bytes, name: str) -> list[list[int]]:
-    """The code points where a definition, member or statement begins, by depth, rising.
+def division_points(data: bytes, name: str) -> list[list[int]]:
+    """The code points at which a definition, member or statement begins, by depth, rising.
 
-    ``data`` is a program in UTF-8, ``name`` tells its language. Comments and attributes stay with
-    what they stand before, and the first statement with the line that opens its block.
+    ``data`` is a program in UTF-8; its language follows from ``name``. Comments and attributes stay
+    with the definition after them, and the first statement with the line that opens its block.
     """
     found: list[set[int]] = [set() for _ in range(DEPTHS)]
     root = grammar_of(name).parser().parse(data).root_node
@@ -147,15 +147,15 @@ def places(data: bytes, name: str) -> list[list[int]]:
             for child in children
             if child.start_point.row < child.end_point.row
         ]
-    # What a grammar misses at the very end it puts behind the last character.
+    # A grammar places what it misses at the very end after the last character.
     end = len(data)
     return [_code_points(data, sorted(starts - {end})) for starts in found]
 
 
 def _starts(siblings: Sequence["Node"]) -> Iterator[int]:
-    """The bytes at which siblings begin that begin on a line of their own.
+    """The byte offsets of the siblings that begin on a line of their own.
 
-    One that heads the next stands for both, unless a blank line parts them.
+    A comment or attribute before a definition starts both, unless a blank line is between them.
     """
     last_row = -1
     head: int | None = None
@@ -171,14 +171,14 @@ def _starts(siblings: Sequence["Node"]) -> Iterator[int]:
             if head is not None or begins_line:
                 yield node.start_byte if head is None else head
             head = None
-        # A comment may take the end of its line with it.
+        # A comment may include the end of its line.
         last_row = node.end_point.row - (node.end_point.column == 0)
     if head is not None:
         yield head
 
 
 def _code_points(data: bytes, starts: Sequence[int]) -> list[int]:
-    """Rising places of bytes as places of characters."""
+    """Rising byte offsets as code-point offsets."""
     if data.isascii():
         return list(starts)
     pieces = (data[start:end] for start, end in itertools.pairwise((0, *starts)))

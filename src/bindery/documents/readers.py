@@ -1,6 +1,6 @@
-"""The table of what can be read. A new kind is one new file and one row here.
+"""The table of readers. A new kind is one new file and one row here.
 
-Other packages add kinds by an entry point of the group :data:`GROUP`, see :func:`readers`.
+Other packages add kinds with an entry point of the group :data:`GROUP`, see :func:`readers`.
 """
 
 import importlib
@@ -23,7 +23,7 @@ GROUP = "bindery.readers"
 """The entry-point group: name = kind, value = ``module:row``, the row a :class:`Reader`."""
 
 OCR_PACKAGE = "rapidocr"
-OCR_REMEDY = "Install what recognises text (OCR): pip install 'bindery[ocr]'."
+OCR_REMEDY = "To read scanned text (OCR): pip install 'bindery[ocr]'."
 
 _KIND = re.compile(r"[a-z0-9][a-z0-9_+-]{0,39}")
 _FUNCTION = re.compile(r"[\w.]+:\w+")
@@ -31,14 +31,14 @@ _FUNCTION = re.compile(r"[\w.]+:\w+")
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """One kind of document: who reads it, and how it is told from the others.
+    """One kind of document: the function that reads it, and how the kind is recognised.
 
-    ``function`` is ``module:function``, imported only when chosen; it takes the bytes and the name
-    of a document. ``signatures`` are how a binary file begins, one of them, and ``inside`` what
-    stands further in, where several kinds begin alike; ``member`` the file inside a ZIP container
-    that proves its kind. For text, ``mark`` is a regular expression that proves the kind whatever
-    the name says, ``hint`` one that decides where the name has no extension. ``needs`` is a package
-    without which the kind cannot be read (an extra).
+    ``function`` is ``module:function``, imported when first needed; it takes the bytes and the name
+    of a document. A binary file begins with one of ``signatures``; if several kinds begin alike, it
+    also contains ``inside``. ``member`` is a file that a ZIP container of this kind has. For text,
+    ``mark`` is a regular expression that proves the kind whatever the name, and ``hint`` one that
+    decides if the name has no extension. ``needs`` is a package of an extra without which the kind
+    cannot be read.
     """
 
     function: str
@@ -54,15 +54,15 @@ class Reader:
     def __post_init__(self) -> None:
         if not _FUNCTION.fullmatch(self.function):
             raise InvalidValue(
-                f"A reader's function is written module:function; {self.function!r} is not."
+                f"The function of a reader must be written module:function, got {self.function!r}."
             )
         wrong = [end for end in self.extensions if not end.startswith(".") or end != end.lower()]
         if wrong:
             raise InvalidValue(
-                f"Extensions begin with a point, in small letters: not {wrong[0]!r}."
+                f"An extension must begin with a dot and be in lower case, got {wrong[0]!r}."
             )
         if b"" in self.signatures:
-            raise InvalidValue("An empty signature would fit every file.")
+            raise InvalidValue("A signature must not be empty: it would match every file.")
 
     @property
     def is_textual(self) -> bool:
@@ -71,7 +71,7 @@ class Reader:
 
     @property
     def is_installed(self) -> bool:
-        """Whether the package that it needs, if any, is there."""
+        """Whether the package that it needs, if any, is installed."""
         return not self.needs or importlib.util.find_spec(self.needs) is not None
 
     def load(self) -> Read:
@@ -218,7 +218,7 @@ READERS: Mapping[str, Reader] = {
         signatures=(b"II*\x00", b"MM\x00*"),
         needs=OCR_PACKAGE,
     ),
-    # The last row takes all other text, as it is written.
+    # The last row reads all other text as it is written.
     "text": Reader(
         function="bindery.documents.formats.text:read_text",
         media_types=("text/plain", "application/yaml"),
@@ -229,21 +229,21 @@ READERS: Mapping[str, Reader] = {
 
 @cache
 def readers() -> Mapping[str, Reader]:
-    """Every kind that can be read here: :data:`READERS` as far as installed, then other packages'.
+    """Every kind that can be read here: installed rows of :data:`READERS`, then other packages'.
 
-    The first call looks for entry points of :data:`GROUP` and imports what they name. One that
-    cannot be used, or names a kind of our own or of another package, is left out with a
-    RuntimeWarning: an installed package must neither stop the reading nor change it in silence.
+    The first call imports the entry points of the group :data:`GROUP`. An entry point that cannot
+    be used, or that names a kind which exists already, is left out with a RuntimeWarning: an
+    installed package must not break other readers or replace them silently.
     """
     table = {kind: reader for kind, reader in READERS.items() if reader.is_installed}
     found = entry_points(group=GROUP)
     for point in sorted(found, key=lambda point: (point.name, point.value)):
         try:
             table[point.name] = _row(point, table)
-        except Exception as error:  # noqa: BLE001 - a stranger's module raises anything on import
+        except Exception as error:  # noqa: BLE001 - another package's module may raise anything
             source = point.dist.name if point.dist is not None else point.value
             warnings.warn(
-                f"The reader {point.name!r} of the package {source!r} is left out: {error}",
+                f"The reader {point.name!r} of the package {source!r} was not loaded: {error}",
                 RuntimeWarning,
                 stacklevel=2,
             )
@@ -252,11 +252,14 @@ def readers() -> Mapping[str, Reader]:
 
 def _row(point: EntryPoint, table: Mapping[str, Reader]) -> Reader:
     if point.name in READERS or point.name in table:
-        raise InvalidValue(f"{point.name!r} is taken.", remedy="Its author must choose another.")
+        raise InvalidValue(
+            f"A reader named {point.name!r} already exists.",
+            remedy="The package must choose another name.",
+        )
     if not _KIND.fullmatch(point.name):
-        raise InvalidValue(f"{point.name!r} is no name for a kind: small letters and digits are.")
+        raise InvalidValue(f"A kind must be lower-case letters and digits, got {point.name!r}.")
     row: object = point.load()
     if not isinstance(row, Reader):
-        raise InvalidValue(f"{point.value} is a {type(row).__name__}, not a Reader.")
+        raise InvalidValue(f"{point.value} must be a Reader, got a {type(row).__name__}.")
     row.load()
     return row

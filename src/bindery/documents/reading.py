@@ -1,4 +1,4 @@
-"""Reads one document in this process."""
+"""Reads a document in this process."""
 
 import re
 from dataclasses import replace
@@ -11,21 +11,21 @@ from bindery.errors import BinderyError, BrokenDocument, FileTooLarge
 from bindery.types import Document
 
 MAX_CHARACTERS = 50_000_000
-"""A shelf of books: the King James Bible has 4.4 million. More would not fit the answer's cap."""
+"""The King James Bible has 4.4 million. More would not fit into the sandbox's largest answer."""
 
 MAX_BLOCKS = 1_000_000
-"""At about 200 bytes each: what the process that asked can hold without notice."""
+"""At about 200 bytes each, this is harmless for the calling process."""
 
 _NUMBERED = re.compile(r"\d{1,2}(?:\.\d{1,2})*\.?\s")
 
 
 def read(data: bytes, name: str) -> Document:
-    """Read a document here and now, without the sandbox's limits of time and memory.
+    """Read a document in this process, without the sandbox's limits of time and memory.
 
-    ``name`` helps to tell one kind of text from another and is kept as it is, nothing more.
-    A document without a word in it has an empty text and a warning.
+    ``name`` helps to tell one kind of text from another; otherwise it is only kept. A document
+    without any words has an empty text and a warning.
 
-    Raises UnsupportedKind, BrokenDocument, PasswordProtected or FileTooLarge, and nothing else.
+    Raises only UnsupportedKind, BrokenDocument, PasswordProtected or FileTooLarge.
     """
     try:
         kind = detect_kind(data, name)
@@ -37,34 +37,34 @@ def read(data: bytes, name: str) -> Document:
         raise
     except MemoryError:
         raise BrokenDocument(
-            f"{name!r} needs more memory to read than the limit allows.",
-            remedy="Split the document, or raise the limit if you trust where it comes from.",
+            f"Reading {name!r} needs more memory than the limit allows.",
+            remedy="Split the document, or raise the limit if you trust its source.",
         ) from None
-    except Exception as error:  # a hostile file makes a library raise anything
+    except Exception as error:  # a hostile file can make a library raise anything
         raise BrokenDocument(
-            f"{name!r} cannot be read: {_reason(error)}",
-            remedy="Open it in its own program and save it anew; it may be damaged.",
+            f"{name!r} could not be read: {_reason(error)}.",
+            remedy="It may be damaged: open it in the program that wrote it and save it again.",
         ) from error
     if not document.title:
         document = replace(document, title=first_title(document))
     claimed = kind_by_name(name)
     if claimed not in {None, kind}:
-        warning = f"Its name says {claimed}, its content {kind}: it was read as {kind}."
+        warning = f"The file name says {claimed}, but the content is {kind}: it was read as {kind}."
         document = replace(document, warnings=(*document.warnings, warning))
     return _within_limits(document)
 
 
 def first_title(document: Document) -> str:
-    """The text of the first heading of level 1, without Markdown's marks; empty without one.
+    """The text of the first heading of level 1, without Markdown's marks; "" if there is none.
 
-    A heading with a number is that of a chapter ("1 Introduction").
+    A numbered heading ("1 Introduction") is that of a chapter, not a title.
     """
     first = next((block for block in document.blocks if block.level == 1), None)
     if first is None:
         return ""
     lines = document.quote(first.span).split("\n")
     if len(lines) > 1 and not lines[-1].strip("= \t"):
-        lines.pop()  # the line below that makes a heading of those above
+        lines.pop()  # the underline of a setext heading
     title = " ".join(" ".join(lines).strip("# \t").split())
     return "" if _NUMBERED.match(title) else title[:MAX_TITLE]
 
@@ -72,19 +72,19 @@ def first_title(document: Document) -> str:
 def _within_limits(document: Document) -> Document:
     for what, count, limit in (
         ("characters", len(document.text), MAX_CHARACTERS),
-        ("paragraphs and other parts", len(document.blocks), MAX_BLOCKS),
+        ("blocks (paragraphs and others)", len(document.blocks), MAX_BLOCKS),
     ):
         if count > limit:
             raise FileTooLarge(
-                f"{document.name!r} holds {count:,} {what}; the limit is {limit:,}.",
+                f"{document.name!r} has {count:,} {what}; the limit is {limit:,}.",
                 remedy="Split it into several documents.",
             )
     if not document.text.strip() and not document.warnings:
-        return replace(document, warnings=("The document holds no text.",))
+        return replace(document, warnings=("The document has no text.",))
     return document
 
 
 def _reason(error: Exception) -> str:
-    # Libraries quote the file in their messages: a line is enough, and only what prints.
+    # Libraries quote the file in their messages, so only one printable line is kept.
     message = "".join(c if c.isprintable() else " " for c in str(error)[:200])
     return f"{type(error).__name__}: {message}" if message.strip() else type(error).__name__

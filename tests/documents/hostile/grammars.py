@@ -14,7 +14,7 @@ _DEEDS_OF = {
     "java": ("processor", ""),
     "rust": ("memory", ""),
     "c": ("leave", ""),
-    "cpp": ("lie", '{"places": [[3, 1]]}'),
+    "cpp": ("lie", '{"points": [[3, 1]]}'),
     "bash": ("lie", '{"error": "internal_error", "message": "m", "remedy": "r"}'),
 }
 for _language, (_deed, _given) in _DEEDS_OF.items():

@@ -1,11 +1,10 @@
-"""Parses one document in a process of its own, within limits of time and memory.
+"""Parses a document in a separate process, within limits of time and memory.
 
-A parser fed by strangers will some day loop, eat all memory, crash or worse: pure Python ones are
-patched monthly, native ones fall to a signal, and no thread can be stopped. So the work is done in
-a child that starts from a warm template (:mod:`.worker`), knows no secrets, can do nothing but read
-and compute (:mod:`.confinement`) and is killed at the limit.
+A parser of untrusted files will some day loop, exhaust memory, crash or worse, and a thread cannot
+be stopped. So the work is done in a child of a warm template process (:mod:`.worker`) that has no
+secrets, can only read and compute (:mod:`.confinement`), and is killed at the limit.
 
-``multiprocessing`` is not used: its children import the caller's ``__main__`` again, and unpickle.
+``multiprocessing`` is not used, because its children import the caller's ``__main__`` and unpickle.
 """
 
 import atexit
@@ -30,7 +29,7 @@ from bindery.documents.sandbox.protocol import (
     Task,
     pack_request,
     unpack_document,
-    unpack_places,
+    unpack_points,
 )
 from bindery.errors import (
     BinderyError,
@@ -46,15 +45,15 @@ _CAN_FORK = hasattr(os, "fork") and hasattr(socket, "send_fds")
 _LEAST_MEMORY_BYTES = 64 << 20
 
 _START_S = 60.0
-"""For the template to import the readers: half a second, on a cold and busy disk far more."""
+"""For the template to import the readers: half a second, or far more on a cold and busy disk."""
 
 _RECEIVE_BYTES = 1 << 20
 
-# All that Python may need to start at all; none of it is a secret.
+# Python may need these to start; none of them is a secret.
 _LOADER_VARIABLES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT")
 
-# The caller's path is handed over, because an isolated Python (-I) ignores PYTHONPATH; in the same
-# order, or an installed copy of ours would be found before the one that runs.
+# The caller's sys.path is passed on, because an isolated Python (-I) ignores PYTHONPATH. The order
+# is kept, so that the running copy of Bindery is found before another installed one.
 _PROGRAM = (
     "import sys; mode, *path = sys.argv[1:]; sys.path[:] = path; "
     "from bindery.documents.sandbox.worker import main; main(mode)"
@@ -68,14 +67,14 @@ def parse(
     timeout_s: float = 30.0,
     memory_bytes: int = 1 << 30,
 ) -> Document:
-    """Read a document in a process of its own, safe to call from several threads at once.
+    """Read a document in a separate process. Safe to call from several threads.
 
-    ``source`` is the document or where it lies; ``name`` is what its user calls it, kept as data.
-    ``timeout_s`` is wall-clock time; ``memory_bytes`` bounds the address space, where the platform
-    can (not on Windows and macOS). The first call takes half a second more, to start the template.
+    ``source`` is the document or its path; ``name`` is its file name, which is only kept as data.
+    ``timeout_s`` is wall-clock time. ``memory_bytes`` limits the address space (not on Windows and
+    macOS). The first call takes half a second longer, to start the template.
 
-    Raises what :func:`bindery.documents.read` does, ParseTimeout, and BrokenDocument also when the
-    reader crashes; UnknownFile where no file can be read at ``source``.
+    Raises as :func:`bindery.documents.read` does; also ParseTimeout, BrokenDocument if the reader
+    crashes, and UnknownFile if the file at ``source`` cannot be read.
     """
     limits = _limits(timeout_s, memory_bytes)
     data = source if isinstance(source, bytes) else _contents(source)
@@ -87,11 +86,11 @@ def divide(
 ) -> list[list[int]]:
     """Where definitions, members and statements of a program begin: code points, by depth.
 
-    In a process of its own and within limits, as :func:`parse` has them. A text without a word
-    has no places, whatever it is called.
+    Runs in a separate process within limits, as :func:`parse` does. A blank program has none,
+    whatever its name.
 
-    Raises UnsupportedKind for a name of no known language, UnknownStrategy without the extra
-    ``code``, ParseTimeout, and BrokenDocument where the grammar crashes.
+    Raises UnsupportedKind if the extension belongs to no known language, UnknownStrategy without
+    the extra ``code``, ParseTimeout, and BrokenDocument if the grammar crashes.
     """
     limits = _limits(timeout_s, memory_bytes)
     if not program.text.strip():
@@ -100,19 +99,19 @@ def divide(
     grammar_of(program.name)
     request = Request(program.name, limits, program.text.encode(), Task.DIVIDE)
     try:
-        return unpack_places(_ask(request, timeout_s), program.name, len(program.text))
+        return unpack_points(_ask(request, timeout_s), program.name, len(program.text))
     except (BrokenDocument, FileTooLarge, ParseTimeout) as error:
         raise type(error)(
-            f"The strategy 'code' has to give up: {error.message}",
-            remedy="Choose another strategy; the text may not be what its name says, or too long.",
+            f"The strategy 'code' cannot divide this program: {error.message}",
+            remedy="Choose another strategy. The file may be too long, or not a program.",
             param="strategy",
         ) from error
 
 
 def layers() -> dict[str, bool]:
-    """What keeps a parsing process in on this machine, and whether it does.
+    """The layers that can confine a parsing process, and whether each is active on this machine.
 
-    The limits of time and of the answer are the asker's own, and hold everywhere.
+    The limits on time and on the size of the answer are enforced by the client, on all platforms.
     """
     done = subprocess.run(  # noqa: S603 - our own interpreter and program
         _command_line("layers"),
@@ -130,9 +129,9 @@ def layers() -> dict[str, bool]:
 
 
 class Template:
-    """The warm process and the way to it. It starts with the first document, and anew if it died.
+    """The warm template process. It starts with the first document, and again if it has died.
 
-    A process forked off the caller starts its own: channel and lock are not to be shared.
+    A process forked from the caller starts its own, since channel and lock cannot be shared.
     """
 
     def __init__(self) -> None:
@@ -142,7 +141,7 @@ class Template:
         self._is_hooked = False
 
     def ask(self, request: Request, timeout_s: float) -> bytes:
-        """Have a child answer the request; end it whatever happens."""
+        """Have a child answer the request, and always end that child."""
         ours, theirs = socket.socketpair()
         with ours:
             with theirs:
@@ -161,14 +160,14 @@ class Template:
             self._forget()
 
     def _start(self, connection: socket.socket) -> int:
-        for _ in range(2):  # the second time with a new template, if the first had died
+        for _ in range(2):  # again with a new template if the first has died
             child = self._command(worker.START, 0, connection)
             if child != worker.UNKNOWN:
                 return child
         raise _no_start()
 
     def _command(self, command: bytes, child: int, connection: socket.socket | None = None) -> int:
-        """Send one command and return the reply, or UNKNOWN where the template has died."""
+        """Send one command and return the reply, or UNKNOWN if the template has died."""
         with self._lock:
             try:
                 channel = self._running()
@@ -178,7 +177,7 @@ class Template:
                 if len(reply) == worker.REPLY.size:
                     return int(worker.REPLY.unpack(reply)[0])
             except OSError:
-                pass  # died, or hangs: replaced either way
+                pass  # it died or hangs, and is replaced in both cases
             self._forget()
             return worker.UNKNOWN
 
@@ -197,7 +196,7 @@ class Template:
                 stdout=subprocess.DEVNULL,
                 env=_environment(),
                 cwd="/",
-                start_new_session=True,  # a Ctrl-C in the terminal is for the caller
+                start_new_session=True,  # Ctrl-C in the terminal is meant for the caller
             )
         self._channel = ours
         atexit.register(self.close)
@@ -207,7 +206,7 @@ class Template:
         process, channel, self._process, self._channel = self._process, self._channel, None, None
         atexit.unregister(self.close)
         if channel is not None:
-            channel.close()  # which is what the template waits for
+            channel.close()  # the template ends when its channel closes
         if process is not None:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(timeout=5)
@@ -215,21 +214,21 @@ class Template:
             process.wait()
 
     def _disown(self) -> None:
-        """In a forked process: leave the template to the parent, and a lock it may have held."""
+        """In a forked process: leave the template, and a lock that may be held, to the parent."""
         self._lock = threading.Lock()
         if self._process is not None:
-            self._process.returncode = 0  # no child of ours: nothing to wait for or to warn of
+            self._process.returncode = 0  # not our child: nothing to wait for or to warn about
         if self._channel is not None:
             self._channel.close()
         self._process = self._channel = None
 
 
 _TEMPLATE = Template()
-"""One for the whole process: it holds a lock, and nothing more until the first document."""
+"""One for the whole process; it starts nothing before the first document."""
 
 
 def ask_fresh_process(request: Request, timeout_s: float) -> bytes:
-    """The same without a template, where the platform cannot fork: a new Python each time."""
+    """As :meth:`Template.ask`, with a new Python each time, for platforms that cannot fork."""
     try:
         done = subprocess.run(  # noqa: S603 - our own interpreter and program
             _command_line("once"),
@@ -250,8 +249,9 @@ def ask_fresh_process(request: Request, timeout_s: float) -> bytes:
 def _limits(timeout_s: float, memory_bytes: int) -> SandboxLimits:
     if not timeout_s > 0 or memory_bytes < _LEAST_MEMORY_BYTES:
         raise InvalidValue(
-            f"A document cannot be parsed in {timeout_s} s and {memory_bytes >> 20} MB.",
-            remedy=f"Allow some time and at least {_LEAST_MEMORY_BYTES >> 20} MB.",
+            f"timeout_s must be above 0 and memory_bytes at least {_LEAST_MEMORY_BYTES} "
+            f"({_LEAST_MEMORY_BYTES >> 20} MB), got {timeout_s} and {memory_bytes}.",
+            remedy="Allow more time or memory.",
         )
     return SandboxLimits(memory_bytes, cpu_s=math.ceil(min(timeout_s, 1e6)) + 1)
 
@@ -270,12 +270,12 @@ def _environment() -> dict[str, str]:
 
 
 def _converse(connection: socket.socket, request: Request, timeout_s: float) -> bytes:
-    """Send the request and receive all of the answer, or nothing where the child has crashed."""
+    """Send the request and receive the whole answer, or nothing if the child has crashed."""
     deadline = time.monotonic() + timeout_s
     received = bytearray()
     try:
         connection.settimeout(timeout_s)
-        with contextlib.suppress(ConnectionError):  # it crashed early: its status will tell
+        with contextlib.suppress(ConnectionError):  # crashed: see its exit status
             connection.sendall(pack_request(request))
             connection.shutdown(socket.SHUT_WR)
         while True:
@@ -286,7 +286,7 @@ def _converse(connection: socket.socket, request: Request, timeout_s: float) -> 
             received += piece
             if len(received) > MAX_ANSWER_BYTES:
                 raise FileTooLarge(
-                    f"{request.name!r} holds more than {MAX_ANSWER_BYTES >> 20} MB of text.",
+                    f"{request.name!r} has more than {MAX_ANSWER_BYTES >> 20} MB of text.",
                     remedy="Split it into several documents.",
                 )
     except TimeoutError as error:
@@ -297,15 +297,15 @@ def _converse(connection: socket.socket, request: Request, timeout_s: float) -> 
 
 def _no_start() -> BinderyError:
     return BinderyError(
-        "The process that parses documents does not start.",
-        remedy="Its own message is on standard error.",
+        "The process that parses documents did not start.",
+        remedy="See its message on standard error.",
     )
 
 
 def _timeout(request: Request, timeout_s: float) -> ParseTimeout:
     return ParseTimeout(
         f"{request.name!r} was not read within {timeout_s:g} s.",
-        remedy="Split the document, or allow more time if you trust where it comes from.",
+        remedy="Split the document, or allow more time if you trust its source.",
     )
 
 
@@ -315,9 +315,9 @@ def _crash(request: Request, status: int) -> BinderyError:
     known = {-member.value: member.name for member in signal.Signals}
     how = f"signal {known.get(status, -status)}" if status < 0 else f"exit code {status}"
     return BrokenDocument(
-        f"{request.name!r} made its reader crash ({how}).",
-        remedy="It may be damaged, hostile, or need more memory than the limit: "
-        "open it in its own program and save it anew.",
+        f"The reader crashed while reading {request.name!r} ({how}).",
+        remedy="The file may be damaged or hostile, or need more memory than the limit. Open it in "
+        "the program that wrote it and save it again.",
     )
 
 
@@ -326,6 +326,6 @@ def _contents(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise UnknownFile(
-            f"No document can be read at {str(path)!r}: {error.strerror or error}.",
+            f"The file {str(path)!r} cannot be read: {error.strerror or error}.",
             remedy="Check the path and its permissions.",
         ) from error

@@ -1,8 +1,8 @@
-"""What a process that reads hostile files gives up: each layer on its own, as far as there is one.
+"""Takes rights away from a process that reads hostile files, in independent layers.
 
-The template calls :func:`enclose` once, and what it gives up its children have never had. Each
-child then calls :func:`confine`, after which only reading and computing is left to it. Both say
-which layers hold: elsewhere than on Linux that is the limits alone, and on Windows none.
+The template calls :func:`enclose` once; its children inherit the restrictions. Each child then
+calls :func:`confine`, after which it can only read and compute. Both report which layers are
+active: outside Linux only the limits, and on Windows none.
 """
 
 import contextlib
@@ -21,25 +21,25 @@ from bindery.documents.sandbox.seccomp import filter_system_calls
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 1, 4, 38
 _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
 
-# What the loader and libraries read: shared objects, fonts, character maps, time zones.
+# Read by the loader and by libraries: shared objects, fonts, character maps, time zones.
 _SYSTEM = (
     *("/usr/lib", "/usr/lib64", "/usr/local/lib", "/usr/share", "/lib", "/lib64"),
     *("/etc/ld.so.cache", "/etc/fonts", "/etc/localtime", "/dev/null", "/dev/urandom"),
 )
 _MOST_FILES = 32
-"""Open at once: a reader may still import a codec and look for fonts."""
+"""Files open at once: a reader may still import a codec and look for fonts."""
 
 _INSTALLED = frozenset({"site-packages", "dist-packages"})
 
 
 def enclose() -> dict[str, bool]:
-    """Give up privileges, the network and all files but those of programs, for good."""
+    """Give up privileges, the network and all files except installed programs, permanently."""
     if sys.platform != "linux":
         return dict.fromkeys(("privileges", "network", "files"), False)
     prctl = ctypes.CDLL(None).prctl
     return {
         "privileges": prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
-        # Nor may another process of the user look into this one.
+        # Other processes of the same user must not be able to read its memory.
         and prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0) == 0,
         "network": _leave_network(),
         "files": allow_reading_only(_readable()),
@@ -47,7 +47,7 @@ def enclose() -> dict[str, bool]:
 
 
 def confine(limits: SandboxLimits) -> dict[str, bool]:
-    """Limit this process, for good: memory, time, files, no core, and only harmless calls."""
+    """Limit memory, time, files, core dumps and system calls of this process, permanently."""
     return {"limits": _limit(limits), "system calls": filter_system_calls()}
 
 
@@ -56,20 +56,20 @@ def end_with_parent(parent: int) -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
-        os._exit(1)  # it died before the call
+        os._exit(1)  # the parent died before the call
 
 
 def _leave_network() -> bool:
-    """Go to a network without as much as a loopback, where the kernel lets users make one."""
+    """Move to a network namespace without any interface, if the kernel allows it."""
     unshare = ctypes.CDLL(None).unshare
-    # The second is what root may do even where users' namespaces are switched off.
+    # Root may do the second even if user namespaces are disabled.
     return any(unshare(flags) == 0 for flags in (_CLONE_NEWUSER | _CLONE_NEWNET, _CLONE_NEWNET))
 
 
 def _readable() -> Iterator[Path]:
-    """Where Python and libraries lie; of other folders on its path, the readers' packages alone.
+    """The folders of Python and its libraries, and the packages of readers.
 
-    Such a folder is often a person's home or a project with all its files.
+    Other folders on ``sys.path`` are not included: they are often a home or a project folder.
     """
     yield from map(Path, _SYSTEM)
     for prefix in {sys.prefix, sys.base_prefix}:
@@ -81,7 +81,7 @@ def _readable() -> Iterator[Path]:
 
 def _limit(limits: SandboxLimits) -> bool:
     try:
-        import resource  # Windows has none
+        import resource  # not on Windows
     except ImportError:
         return False
     for what, limit in (
@@ -92,10 +92,10 @@ def _limit(limits: SandboxLimits) -> bool:
         (resource.RLIMIT_NOFILE, _MOST_FILES),
         (getattr(resource, "RLIMIT_NPROC", None), 0),
     ):
-        # macOS refuses some of them; the clock that the asker watches holds everywhere.
+        # macOS refuses some limits; the timeout of the client works everywhere.
         with contextlib.suppress(ValueError, OSError):
             if what is not None:
-                # At the soft limit of time comes SIGXCPU, which says why; one second on, SIGKILL.
+                # SIGXCPU at the soft limit tells why the process ended; one second later SIGKILL.
                 hard = limit + 1 if what == resource.RLIMIT_CPU else limit
                 resource.setrlimit(what, (limit, hard))
     return resource.getrlimit(resource.RLIMIT_AS)[0] == limits.memory_bytes

@@ -1,8 +1,8 @@
-"""What the process that asks and the process that parses say to each other.
+"""The messages between the client and the worker.
 
-A request is one line of JSON and the bytes to work on. An answer is JSON of plain values:
-the process that wrote it has read a hostile file and is believed nothing, so it is never
-unpickled, and the values are built anew, by constructors that check them.
+A request is one line of JSON and the bytes of the document. An answer is JSON of plain values. The
+process that wrote it has read a hostile file and is not trusted: its answer is never unpickled, and
+the values are rebuilt by constructors that check them.
 """
 
 import itertools
@@ -26,7 +26,7 @@ from bindery.errors import (
 from bindery.types import Block, Document, Span
 
 MAX_ANSWER_BYTES = 256 << 20
-"""The longest text allowed (50 million characters) in most scripts, with its blocks."""
+"""Enough for the longest allowed text (50 million characters) in most scripts, and its blocks."""
 
 _ERRORS = {
     error.code: error
@@ -39,7 +39,7 @@ _Result = TypeVar("_Result")
 
 
 class Task(StrEnum):
-    """What the process is to do: read a document, or find where a program divides."""
+    """What the worker should do: read a document, or find where a program may be cut."""
 
     READ = "read"
     DIVIDE = "divide"
@@ -47,7 +47,7 @@ class Task(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SandboxLimits:
-    """What one task may use. ``cpu_s`` is only a second fence: the asker watches the clock."""
+    """What one task may use. ``cpu_s`` is only a second limit; the client enforces the timeout."""
 
     memory_bytes: int
     cpu_s: int
@@ -64,7 +64,7 @@ class Request:
 
 
 def pack_request(request: Request) -> bytes:
-    """The line, then the document. The standard library's JSON carries lone surrogates in names."""
+    """The line, then the document. Unlike orjson, ``json`` accepts lone surrogates in names."""
     head = {"task": request.task, "name": request.name, "limits": asdict(request.limits)}
     return json.dumps(head).encode("ascii") + b"\n" + request.data
 
@@ -77,7 +77,7 @@ def unpack_request(packed: bytes) -> Request:
 
 
 def pack_document(document: Document) -> bytes:
-    """A document without its name, which the asker knows."""
+    """A document without its name, which the client knows."""
     return orjson.dumps(
         {
             "text": document.text,
@@ -92,29 +92,29 @@ def pack_document(document: Document) -> bytes:
     )
 
 
-def pack_places(places: Sequence[Sequence[int]]) -> bytes:
-    """Where a program divides, by depth."""
-    return orjson.dumps({"places": places})
+def pack_points(points: Sequence[Sequence[int]]) -> bytes:
+    """Where a program may be cut, by depth."""
+    return orjson.dumps({"points": points})
 
 
 def pack_error(error: BinderyError) -> bytes:
-    """An error's code, message and remedy, as far as they can be written."""
+    """The code, message and remedy of an error."""
     texts = {"message": error.message, "remedy": error.remedy}
     printable = {key: text.encode("utf-8", "replace").decode() for key, text in texts.items()}
     return orjson.dumps({"error": error.code, **printable})
 
 
 def unpack_document(packed: bytes, name: str) -> Document:
-    """The document, or the error raised anew.
+    """The document; an error in the answer is raised.
 
-    Raises BrokenDocument also for an answer that is no answer.
+    Raises BrokenDocument for an invalid answer.
     """
     return _unpack(packed, name, lambda answer: _document(answer, name))
 
 
-def unpack_places(packed: bytes, name: str, length: int) -> list[list[int]]:
-    """The places, by depth, in a program of so many characters; else as :func:`unpack_document`."""
-    return _unpack(packed, name, lambda answer: _places(answer, length))
+def unpack_points(packed: bytes, name: str, length: int) -> list[list[int]]:
+    """Where a program of ``length`` characters may be cut; raises as :func:`unpack_document`."""
+    return _unpack(packed, name, lambda answer: _points(answer, length))
 
 
 def _unpack(packed: bytes, name: str, build: Callable[[dict[str, Any]], _Result]) -> _Result:
@@ -123,11 +123,11 @@ def _unpack(packed: bytes, name: str, build: Callable[[dict[str, Any]], _Result]
         if "error" not in answer:
             return build(answer)
         error = _error(answer)
-    # A subverted process may write anything, and whatever is wrong with it the verdict is one.
+    # A subverted process may write anything; every mistake in it is reported the same way.
     except Exception as cause:
         raise BrokenDocument(
-            f"{name!r} made its reader answer nonsense.",
-            remedy="Treat the file as hostile unless you know where it comes from.",
+            f"The reader of {name!r} returned an invalid answer.",
+            remedy="Treat the file as hostile unless you know its source.",
         ) from cause
     raise error
 
@@ -145,18 +145,18 @@ def _document(answer: dict[str, Any], name: str) -> Document:
     warnings = tuple(_text(text)[:_MAX_MESSAGE] for text in answer["warnings"][:_MAX_WARNINGS])
     kind = _text(answer["kind"])
     if kind not in readers():
-        raise ValueError(f"no reader is called {kind!r}")
+        raise ValueError(f"unknown kind {kind!r}")
     title = _text(answer["title"])[:_MAX_MESSAGE]
     return Document(_text(answer["text"]), kind, name, blocks, warnings, title)
 
 
-def _places(answer: dict[str, Any], length: int) -> list[list[int]]:
-    depths = [[_count(place) for place in places] for places in answer["places"]]
+def _points(answer: dict[str, Any], length: int) -> list[list[int]]:
+    depths = [[_count(point) for point in points] for points in answer["points"]]
     if len(depths) > DEPTHS:
-        raise ValueError(f"{len(depths)} depths are too many")
-    for places in depths:
-        if any(place >= later for place, later in itertools.pairwise((-1, *places, length))):
-            raise ValueError(f"places that do not rise from 0 to less than {length}")
+        raise ValueError(f"at most {DEPTHS} depths are allowed, got {len(depths)}")
+    for points in depths:
+        if any(point >= later for point, later in itertools.pairwise((-1, *points, length))):
+            raise ValueError(f"points must rise and be below {length}")
     return depths
 
 
@@ -167,11 +167,11 @@ def _error(answer: dict[str, Any]) -> BinderyError:
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"{value!r} is no text")
+        raise TypeError(f"expected a string, got {value!r}")
     return value
 
 
 def _count(value: object) -> int:
-    if type(value) is not int:  # True is an int too, but no count
-        raise TypeError(f"{value!r} is no count")
+    if type(value) is not int:  # True is an int too
+        raise TypeError(f"expected an integer, got {value!r}")
     return value

@@ -1,8 +1,8 @@
-"""A filter of system calls (seccomp-bpf): reading open files and memory, and little else.
+"""A filter of system calls (seccomp-bpf) that allows little more than reading files.
 
-It is a list of what is allowed, because the kernel gains calls every year: what is not listed
-fails with EPERM. So there is no socket, no program started, no process or thread, no file opened
-for writing, made, renamed or removed, no signal sent to another process.
+It lists what is allowed, because the kernel gains calls every year; all others fail with EPERM.
+The process cannot create a socket, start a program, process or thread, open a file for writing,
+create, rename or remove one, or send a signal to another process.
 
 https://docs.kernel.org/userspace-api/seccomp_filter.html
 """
@@ -22,20 +22,20 @@ _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 22, 2
 _LOAD, _AND, _EQUAL, _RETURN = 0x20, 0x54, 0x15, 0x06
 _ALLOW, _FAIL, _KILL = 0x7FFF0000, 0x00050000, 0x80000000
 
-# Where struct seccomp_data has the number of the call, the architecture and the arguments.
+# Offsets in struct seccomp_data of the call's number, the architecture and the arguments.
 _NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, 16
 
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | 0o20000000  # the last: O_TMPFILE
 
 _MACHINES = {"x86_64": (0xC000003E, 0), "aarch64": (0xC00000B7, 1)}
-"""The kernel's number for the architecture, and which column of the table below is its own."""
+"""The kernel's number of the architecture, and its column in the table below."""
 
-# Each call with its number on x86_64 and on aarch64, which lacks the oldest ones.
+# Each call with its number on x86_64 and on aarch64, which lacks the oldest calls.
 _ALLOWED: dict[str, tuple[int, int | None]] = {
     "read": (0, 63),
     "readv": (19, 65),
     "pread64": (17, 67),
-    "write": (1, 64),  # to the answer's socket: nothing else is open for it
+    "write": (1, 64),  # only the socket for the answer is open for writing
     "writev": (20, 66),
     "lseek": (8, 62),
     "close": (3, 57),
@@ -105,11 +105,11 @@ class _Condition:
     values: tuple[int, ...]
     mask: int = 0xFFFFFFFF
     is_pointer: bool = False
-    """Pointers have two words, and none but the null pointer is let through."""
+    """Pointers have two words, and only the null pointer is allowed."""
 
 
 def _conditions() -> tuple[_Condition, ...]:
-    own = (os.getpid(),)  # abort() and raise() signal the process itself
+    own = (os.getpid(),)  # abort() and raise() send a signal to the process itself
     return (
         _Condition((2, None), 1, (0,), mask=_WRITING),  # open
         _Condition((257, 56), 2, (0,), mask=_WRITING),  # openat
@@ -120,7 +120,7 @@ def _conditions() -> tuple[_Condition, ...]:
     )
 
 
-# These say themselves that they are missing, so that the C library takes an older or no way.
+# These fail as if they did not exist, so that the C library falls back to older calls.
 _MISSING = {
     (16, 29): errno.ENOTTY,  # ioctl
     (435, 435): errno.ENOSYS,  # clone3
@@ -129,9 +129,9 @@ _MISSING = {
 
 
 def filter_system_calls() -> bool:
-    """Put the filter on this thread and all it will start, for good; whether the kernel could.
+    """Filter the calls of this thread and its children, permanently; returns whether that worked.
 
-    The process must have given up gaining privileges before (``PR_SET_NO_NEW_PRIVS``).
+    The process must have set ``PR_SET_NO_NEW_PRIVS`` before.
     """
     machine = _MACHINES.get(platform.machine())
     if sys.platform != "linux" or machine is None or sys.maxsize < 1 << 32:
@@ -144,35 +144,35 @@ def filter_system_calls() -> bool:
 
 
 def _program(architecture: int, column: int) -> Iterator[bytes]:
-    """The filter, from top to bottom: each call is looked for, and the last line refuses."""
+    """The filter, from top to bottom: it compares with each call, and the last line refuses."""
     yield _step(_LOAD, _ARCHITECTURE)
     yield _step(_EQUAL, architecture, equal=1)
-    yield _step(_RETURN, _KILL)  # a call in the way of another machine (32 bits on 64)
+    yield _step(_RETURN, _KILL)  # a call of another architecture (32 bits on 64)
     yield _step(_LOAD, _NUMBER)
     for numbers in _ALLOWED.values():
         yield from _if_call(numbers[column], _step(_RETURN, _ALLOW))
     for numbers, code in _MISSING.items():
         yield from _if_call(numbers[column], _step(_RETURN, _FAIL | code))
     for condition in _conditions():
-        yield from _if_call(condition.numbers[column], *_where(condition))
+        yield from _if_call(condition.numbers[column], *_if_condition(condition))
     yield _step(_RETURN, _FAIL | errno.EPERM)
 
 
 def _if_call(number: int | None, *steps: bytes) -> Iterator[bytes]:
-    """Do the steps, which end with a verdict, where the call has this number."""
+    """Take the steps, which end with a verdict, if the call has this number."""
     if number is not None:
         yield _step(_EQUAL, number, unequal=len(steps))
         yield from steps
 
 
-def _where(condition: _Condition) -> Iterator[bytes]:
-    """Allow where the condition holds, else refuse."""
-    place = _ARGUMENTS + 8 * condition.argument
+def _if_condition(condition: _Condition) -> Iterator[bytes]:
+    """Allow the call if the condition holds, else refuse it."""
+    offset = _ARGUMENTS + 8 * condition.argument
     if condition.is_pointer:
-        yield _step(_LOAD, place + 4)
+        yield _step(_LOAD, offset + 4)
         yield _step(_EQUAL, 0, equal=1)
         yield _step(_RETURN, _FAIL | errno.EPERM)
-    yield _step(_LOAD, place)
+    yield _step(_LOAD, offset)
     yield _step(_AND, condition.mask)
     for value in condition.values:
         yield _step(_EQUAL, value, unequal=1)
@@ -181,5 +181,5 @@ def _where(condition: _Condition) -> Iterator[bytes]:
 
 
 def _step(code: int, value: int, *, equal: int = 0, unequal: int = 0) -> bytes:
-    """One instruction; ``equal`` and ``unequal`` are how many to skip after a comparison."""
+    """One instruction; a comparison skips ``equal`` or ``unequal`` of the following ones."""
     return struct.pack("=HBBI", code, equal, unequal, value)

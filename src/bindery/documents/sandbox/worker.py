@@ -1,9 +1,8 @@
-"""The other side of the sandbox: a warm process that forks one child for each document.
+"""The worker side of the sandbox: a warm template process that forks a child for each document.
 
-It is started by :mod:`.sandbox` with an empty environment, imports readers and
-grammars once and then only forks, which takes milliseconds where starting Python and importing
-takes a quarter of a second. It has one thread, so forking is safe; it never looks at a document
-itself.
+:mod:`.client` starts it with an empty environment. It imports readers and grammars once and then
+only forks, which takes milliseconds; starting Python and importing takes a quarter of a second. It
+has one thread, so forking is safe, and it never looks at a document itself.
 """
 
 import gc
@@ -15,7 +14,7 @@ import struct
 import sys
 from collections.abc import Callable, Mapping
 
-from bindery.documents.programs import load_grammars, places
+from bindery.documents.programs import division_points, load_grammars
 from bindery.documents.readers import readers
 from bindery.documents.reading import read
 from bindery.documents.sandbox.confinement import confine, enclose, end_with_parent
@@ -24,7 +23,7 @@ from bindery.documents.sandbox.protocol import (
     Task,
     pack_document,
     pack_error,
-    pack_places,
+    pack_points,
     unpack_request,
 )
 from bindery.errors import BinderyError
@@ -39,30 +38,30 @@ UNKNOWN = 1 << 32
 
 _TASKS: Mapping[Task, Callable[[bytes, str], bytes]] = {
     Task.READ: lambda data, name: pack_document(read(data, name)),
-    Task.DIVIDE: lambda data, name: pack_places(places(data, name)),
+    Task.DIVIDE: lambda data, name: pack_points(division_points(data, name)),
 }
-"""What a child does with the data and the name of a request."""
+"""What a child does with the data and name of a request."""
 
 _CHILD_FAILED = 1
 
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-"""Libraries of recognition (OCR) start threads as they are loaded, which a child may not."""
-_NOWHERE, _ASKER = 1, 3
-"""File numbers of a child: the null device, which the template has for output, and the asker."""
+"""OCR libraries start threads when they are loaded, which a child must not."""
+_NULL_DEVICE, _CLIENT = 1, 3
+"""File descriptors of a child: the null device (the template's output), and the client."""
 
 _MOST_INHERITED = 1024
-"""Beyond the descriptors that importing has opened, if any, and the libraries' own."""
+"""Above any descriptor that importing a library may have opened."""
 
 
 def serve(channel: socket.socket) -> None:
-    """Obey commands until the other side is gone, then end the children that are left.
+    """Obey commands until the client is gone, then end the remaining children.
 
-    START comes with a connected socket, forks a child that answers on it and replies its id.
-    END kills that child, if it still runs, and replies how it ended (below 0: by that signal).
-    Only this process reaps its children, so an id stays theirs until END, and END hits no other.
+    START comes with a connected socket; it forks a child that answers there, and replies its id.
+    END kills that child if it still runs, and replies how it ended (below 0: the signal's number).
+    Only this process reaps its children, so an id cannot be reused before END.
     """
     prepare()
-    # A child lives for one document: looking for cycles in millions of blocks only costs time.
+    # A child lives for one document: collecting cycles among millions of blocks wastes time.
     gc.disable()
     children: set[int] = set()
     try:
@@ -79,14 +78,14 @@ def serve(channel: socket.socket) -> None:
                 channel.sendall(REPLY.pack(_end(child) if child in children else UNKNOWN))
                 children.discard(child)
     except ConnectionError:
-        return  # the other side was killed
+        return  # the client was killed
     finally:
         for child in children:
             _end(child)
 
 
 def prepare() -> dict[str, bool]:
-    """Import readers and grammars, then give up all else; says which layers hold."""
+    """Import readers and grammars, then give up other rights; returns which layers are active."""
     for reader in readers().values():
         reader.load()
     load_grammars()
@@ -94,7 +93,7 @@ def prepare() -> dict[str, bool]:
 
 
 def answer(packed: bytes) -> bytes:
-    """Do what a packed request asks, within its limits, and pack the outcome."""
+    """Carry out a packed request within its limits, and pack the result."""
     request = unpack_request(packed)
     confine(request.limits)
     try:
@@ -109,29 +108,29 @@ def _fork(connection: int) -> int:
     if child:
         os.close(connection)
         return child
-    # Nothing may return from here into the parent's loop, whatever is raised.
+    # The child must never return into the parent's loop, even if something raises.
     try:
         end_with_parent(parent)
         _keep_only(connection)
         os.environ.clear()
         os.environ.update(_ONE_THREAD)
-        asker = socket.socket(fileno=_ASKER)
-        with asker.makefile("rb") as received:
+        client = socket.socket(fileno=_CLIENT)
+        with client.makefile("rb") as received:
             packed = received.read()
-        with open(_ASKER, "wb", closefd=False) as out:
+        with open(_CLIENT, "wb", closefd=False) as out:
             out.write(answer(packed))
-        # The socket stays open until the very end: the asker takes its closing for the end.
+        # The socket stays open until the very end, because the client waits for its closing.
         os._exit(0)
     finally:
         os._exit(_CHILD_FAILED)
 
 
 def _keep_only(connection: int) -> None:
-    """Close every file but one, which becomes number 3; standard ones lead nowhere."""
-    for standard in (0, 2):  # the channel and the caller's errors are not for children
-        os.dup2(_NOWHERE, standard)
-    os.dup2(connection, _ASKER)
-    os.closerange(_ASKER + 1, _MOST_INHERITED)
+    """Close all files except one, which becomes number 3; standard files become the null device."""
+    for standard in (0, 2):  # children must not reach the channel or the caller's standard error
+        os.dup2(_NULL_DEVICE, standard)
+    os.dup2(connection, _CLIENT)
+    os.closerange(_CLIENT + 1, _MOST_INHERITED)
 
 
 def _end(child: int) -> int:
@@ -143,14 +142,14 @@ def _end(child: int) -> int:
 def main(mode: str) -> None:
     """Run as ``serve`` (the channel is file 0) or as ``once`` (request in 0, answer in 1).
 
-    As ``layers`` it only confines itself, and writes to 1 which layers hold.
+    As ``layers`` it only confines itself, and writes the active layers to 1.
     """
     if mode == "serve":
         with socket.socket(fileno=0) as channel:
             serve(channel)
         return
     answers = os.dup(1)
-    os.dup2(2, 1)  # a native library that prints must not print into the answer
+    os.dup2(2, 1)  # the output of a native library must not end up in the answer
     with os.fdopen(answers, "wb") as out:
         held = prepare()
         if mode == "layers":
