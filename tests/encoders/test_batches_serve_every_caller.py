@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bindery.encoders.scheduling import BatchRunner, Scheduler, Vectors, padded_length
-from bindery.encoders.scheduling.padding import _SHORTEST, batch_size
+from bindery.encoders.scheduling.calls import _SHORTEST, batch_size
 from bindery.encoders.tokeniser import Tokens
 from bindery.engines import Precision
 from bindery.errors import EngineError, TextFailed
@@ -269,8 +269,8 @@ def test_the_next_call_works_after_a_failure(machine: Machine) -> None:
 @pytest.mark.parametrize(
     ("finish", "named"),
     [
-        (lambda hidden, mask, texts: [], "0 results came of"),
-        (lambda hidden, mask, texts: vectors(hidden, mask, texts) * 2, "results came of"),
+        (lambda hidden, mask, texts: [], "gave 0 results"),
+        (lambda hidden, mask, texts: vectors(hidden, mask, texts) * 2, "texts? gave"),
         (lambda hidden, mask, texts: 1 // 0, "ZeroDivisionError"),
     ],
 )

@@ -109,7 +109,7 @@ def test_a_full_queue_refuses_and_takes_the_next_when_there_is_room(machine: Mac
 
     assert queue.until_room_s >= 1
     for texts in ([text(2, 3)], [text(2, 100)] * 9):
-        with pytest.raises(Overloaded, match="5900 tokens wait already, and 1000 may"):
+        with pytest.raises(Overloaded, match="5900 tokens are waiting already; at most 1000 may"):
             queue.submit(texts, vectors)
     assert queue.figures().refused_requests == 2
     machine.open.set()

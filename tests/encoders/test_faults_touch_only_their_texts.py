@@ -86,7 +86,7 @@ def test_hidden_states_of_another_shape_are_an_error(
     engine.hidden_states = lambda ids, mask: fault(right(ids, mask))  # type: ignore[method-assign]
     scheduler = Scheduler(BatchRunner(engine, WIDTH))
 
-    with pytest.raises(EngineError, match=r"states of shape \(.*\) came, not \(.*, 3\)"):
+    with pytest.raises(EngineError, match=r"states of shape \(.*\), not \(.*, 3\)"):
         scheduler.submit(GOOD, lambda hidden, mask, texts: [(np.zeros(1),)] * len(texts)).result(30)
     scheduler.close()
 

@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from bindery.encoders.scheduling.calls import Batch, Call, Text, Vectors
-from bindery.encoders.scheduling.padding import batch_size, padded_length
+from bindery.encoders.scheduling.calls import Batch, Call, Text, Vectors, batch_size, padded_length
 from bindery.encoders.scheduling.queue import Queue
 from bindery.encoders.tokeniser import Tokens
 from bindery.errors import (
@@ -42,7 +41,7 @@ def call(*lengths: int, readout: object = one, deadline: float | None = None) ->
 
 def made_of(text: Text) -> Vectors:
     """A result that tells whose it is."""
-    return (np.array([id(text.call), text.place]),)
+    return (np.array([id(text.call), text.index]),)
 
 
 def is_small(one: Call) -> bool:
@@ -171,7 +170,7 @@ class Callers(RuleBasedStateMachine):
 
     def ended(self, batch: Batch, *, hangs: bool = False) -> None:
         self.running.remove(batch)
-        bad = [text for text in batch.texts if text.place in self.poison[text.call]]
+        bad = [text for text in batch.texts if text.index in self.poison[text.call]]
         if bad and batch.length % 16:  # some raise
             self.fail(batch, "poison", hangs=hangs)
             return
@@ -221,7 +220,7 @@ class Callers(RuleBasedStateMachine):
         return [call for call in self.calls if not call.is_over]
 
     def places(self, one: Call) -> list[int]:
-        return [text.place for batch in self.running for text in batch.texts if text.call is one]
+        return [text.index for batch in self.running for text in batch.texts if text.call is one]
 
     def waiting(self, one: Call) -> list[int]:
         """The places of its texts that neither run nor are done."""
@@ -310,7 +309,7 @@ def test_a_bad_text_among_many_costs_few_batches(bad: set[int], *, hangs: bool) 
     runs = 0
     while batch := queue.take(0.0):
         runs += 1
-        if bad & {text.place for text in batch.texts}:
+        if bad & {text.index for text in batch.texts}:
             (queue.give_up if hangs else queue.fail)(batch, EngineError("bad"))
         else:
             queue.settle(batch, [made_of(text) for text in batch.texts])

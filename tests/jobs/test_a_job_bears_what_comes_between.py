@@ -26,7 +26,7 @@ SECOND = "Parchment is the skin of a young sheep."
 def break_on(library: Library, word: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the engine give NaN for each text with the word."""
     encoder: Any = library.encoder("vanilla")
-    engine = encoder._scheduler._body._engine
+    engine = encoder._scheduler._runner._engine
     bad = library.measure("vanilla").tokeniser.text_ids(word)[0]
 
     def broken(run: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:

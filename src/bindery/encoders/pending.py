@@ -94,8 +94,9 @@ class Cancellation:
     def check(self) -> None:
         """Raise Abandoned if the request is cancelled, DeadlineExceeded if its time is up."""
         if self._is_cancelled:
-            raise Abandoned("Nobody waits for this any more.")
+            raise Abandoned("The request was cancelled.")
         if self.deadline is not None and time.monotonic() >= self.deadline:
             raise DeadlineExceeded(
-                "The time for this request is up.", remedy="Try again later, or with fewer texts."
+                "The deadline of this request has passed.",
+                remedy="Try again later, or with fewer texts.",
             )

@@ -218,7 +218,7 @@ def _in_background(
 
     def leave() -> None:
         _finish(stop, None)
-        _fail(answer, Abandoned("Nobody waits for this any more."))
+        _fail(answer, Abandoned("The request was cancelled."))
 
     threading.Thread(target=run, name="bindery-remote", daemon=True).start()
     cancellation.when_cancelled(leave)

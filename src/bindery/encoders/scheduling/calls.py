@@ -1,4 +1,4 @@
-"""What waits and what runs: calls, their texts, and batches of texts of several calls."""
+"""What waits and what runs: calls with their texts, batches of texts, and how a batch is run."""
 
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -9,22 +9,30 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from bindery.encoders.scheduling.padding import Ids, padded_length
 from bindery.encoders.tokeniser import Tokens
-from bindery.errors import BinderyError, TextFailed
+from bindery.engines import Engine
+from bindery.errors import BinderyError, EngineError, TextFailed
+
+Ids: TypeAlias = npt.NDArray[np.int32]
 
 Vectors: TypeAlias = tuple[npt.NDArray[np.float32], ...]
 """What an encoder makes of one text: a vector, vectors of its tokens, or both."""
 
 Readout: TypeAlias = Callable[[npt.NDArray[np.float32], Ids, list[Tokens]], Sequence[Vectors]]
-"""Hidden states (b, s, h), mask (b, s) and texts of a batch in; what is made of each text, out."""
+"""Hidden states (b, s, h), mask (b, s) and texts of a batch in; the vectors of each text out."""
+
+Outcome: TypeAlias = list[Vectors | BaseException] | BaseException
+"""For each text of a batch its vectors or its error; or the error of the whole batch."""
+
+# A batch of shorter texts holds no more texts than a batch of texts of this many tokens.
+_SHORTEST = 64
 
 
 class Call:
-    """One caller's texts: what is still to run, by padded length, and the results by place.
+    """One caller's texts: those still to run, by padded length, and the results by index.
 
     ``turn`` is what :class:`FairQueue` sorts by. A call is over once it has an error or all its
-    results; ``queued`` counts its texts that wait, ``missing`` those and the ones that run.
+    results; ``queued`` counts its texts that wait, ``missing`` those that wait or run.
     """
 
     def __init__(
@@ -47,18 +55,18 @@ class Call:
         self.is_over = False
         self.future: Future[list[Vectors]] = Future()
         self.padded_tokens = 0
-        for place, tokens in enumerate(texts):
+        for index, tokens in enumerate(texts):
             length = padded_length(len(tokens))
             self.padded_tokens += length
-            self.waiting.setdefault(length, deque()).append(Text(self, place, tokens))
+            self.waiting.setdefault(length, deque()).append(Text(self, index, tokens))
 
     def failure(self) -> TextFailed:
-        """The texts that failed, as one error: each of them failed by itself."""
-        place = min(self.bad)
-        first = self.bad[place]
+        """All texts that failed, as one error."""
+        index = min(self.bad)
+        first = self.bad[index]
         more = f" and on {len(self.bad) - 1} more" if len(self.bad) > 1 else ""
         error = TextFailed(
-            f"The engine fails on text {place} by itself{more}: {described(first)}",
+            f"The engine fails on text {index} by itself{more}: {described(first)}",
             remedy=first.remedy if isinstance(first, BinderyError) else "",
             param="texts",
             places=tuple(sorted(self.bad)),
@@ -69,17 +77,17 @@ class Call:
 
 @dataclass(slots=True, eq=False)
 class Text:
-    """One text of a call, and how often it has failed alone."""
+    """One text of a call, and how often it has failed when it ran alone."""
 
     call: Call
-    place: int
+    index: int
     tokens: Tokens
     failures: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
-    """Texts that run together, padded to one length; all of them are finished alike."""
+    """Texts that run together, padded to one length, all with the same readout."""
 
     texts: tuple[Text, ...]
     length: int
@@ -92,13 +100,112 @@ class Batch:
 
     @property
     def padded_tokens(self) -> int:
-        """The same, padding included."""
+        """The tokens of the texts and the padding."""
         return self.length * len(self.texts)
 
 
+class BatchRunner:
+    """Runs batches on an engine, and checks its results.
+
+    ``width`` is that of the engine's hidden states; ``attends_to_expansion`` is that of
+    :func:`padded`.
+    """
+
+    def __init__(self, engine: Engine, width: int, *, attends_to_expansion: bool = False) -> None:
+        self._engine = engine
+        self._width = width
+        self._attends = attends_to_expansion
+
+    @property
+    def streams(self) -> int:
+        """See Engine."""
+        return self._engine.streams
+
+    @property
+    def batch_tokens(self) -> int:
+        """See Engine."""
+        return self._engine.batch_tokens
+
+    def run(self, batch: Batch, *, quickly: bool = False) -> Outcome:
+        """Run a batch; ``quickly`` uses the whole engine for it. Raises nothing."""
+        try:
+            return self._run(batch, quickly=quickly)
+        except BaseException as error:  # noqa: BLE001 - runtimes in Rust or C++ raise anything
+            return error
+
+    def close(self) -> None:
+        """See Engine."""
+        self._engine.close()
+
+    def _run(self, batch: Batch, *, quickly: bool) -> list[Vectors | BaseException]:
+        tokens = [text.tokens for text in batch.texts]
+        ids, mask = padded(tokens, batch.length, attends_to_expansion=self._attends)
+        engine = self._engine
+        hidden = (engine.hidden_states_quickly if quickly else engine.hidden_states)(ids, mask)
+        if hidden.shape != (*ids.shape, self._width):
+            raise EngineError(
+                f"it returned hidden states of shape {hidden.shape}, "
+                f"not {(*ids.shape, self._width)}."
+            )
+        # Values that overflow are found below, where the text is known.
+        with np.errstate(over="ignore", invalid="ignore"):
+            found = batch.readout(hidden, mask, tokens)
+        if len(found) != len(tokens):
+            raise EngineError(f"{len(tokens)} texts gave {len(found)} results.")
+        return [one if _is_finite(one) else _not_finite() for one in found]
+
+
+def padded_length(tokens: int) -> int:
+    """The length that a text is padded to: steps of 8 up to 256, of 64 beyond.
+
+    The first run of each new shape costs milliseconds, so there are only a few lengths. Never 0: a
+    model without special tokens makes no tokens of an empty text.
+    """
+    step = 8 if tokens <= 256 else 64
+    return max(1, -(-tokens // step)) * step
+
+
+def padded(
+    texts: Sequence[Tokens], length: int, *, attends_to_expansion: bool = False
+) -> tuple[Ids, Ids]:
+    """Ids and mask of a batch, (b, length) int32, padded on the right.
+
+    Padding is masked, so its id can be any that every table has. The tokens that fill a query are
+    masked too, unless the model was trained otherwise; they still attend to the other tokens, which
+    is what gives them a meaning.
+    """
+    ids = np.zeros((len(texts), length), dtype=np.int32)
+    mask = np.zeros((len(texts), length), dtype=np.int32)
+    for row, text in enumerate(texts):
+        ids[row, : len(text)] = text.ids
+        mask[row, : len(text) if attends_to_expansion else text.used] = 1
+    return ids, mask
+
+
+def batch_size(length: int, waiting: int, batch_tokens: int) -> int:
+    """How many of the waiting texts of one length form a batch: a power of two.
+
+    On a CPU small batches of equal length are faster than large ones, because the activations stay
+    in its cache. The engine says how many tokens a batch may hold.
+    """
+    most = max(1, min(waiting, batch_tokens // max(length, _SHORTEST)))
+    return 1 << (most.bit_length() - 1)
+
+
 def described(error: BaseException) -> str:
-    """What an error says, whatever it is."""
+    """The message of any error."""
     try:
         return error.message if isinstance(error, BinderyError) else f"{error!r}."
-    except BaseException:  # noqa: BLE001 - not ours: even its name may be out of order
+    except BaseException:  # noqa: BLE001 - not our class: its repr may raise
         return f"{type(error).__name__}."
+
+
+def _is_finite(vectors: Vectors) -> bool:
+    return all(np.isfinite(values).all() for values in vectors)
+
+
+def _not_finite() -> EngineError:
+    return EngineError(
+        "its vector has values that are not finite.",
+        remedy="Try precision f32; if that fails too, the checkpoint is broken.",
+    )

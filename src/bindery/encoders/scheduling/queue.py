@@ -5,27 +5,84 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 
 from bindery.encoders.figures import EncoderFigures
-from bindery.encoders.scheduling.calls import Batch, Call, Text, Vectors
-from bindery.encoders.scheduling.fair_queue import FairQueue
+from bindery.encoders.scheduling.calls import Batch, Call, Text, Vectors, batch_size
 from bindery.errors import Abandoned, BinderyError, DeadlineExceeded, Overloaded
 
-# A call of no more than a quarter of a batch goes ahead: a query, a chunk or two. It holds all
-# others up by no more than that.
+# A call of at most a quarter of a batch goes ahead of bulk work: a query, or a chunk or two. It
+# delays the others by no more than that.
 _SMALL = 4
 
-# While both wait, small calls get at most three quarters of what is run.
+# While both wait, small calls get at most three quarters of the work.
 _SMALL_BATCHES = 3
 
-# The shortest batch costs about as much as a sixteenth of a whole one.
+# The shortest batch costs about as much as a sixteenth of a full one.
 _LEAST = 16
 
 
-class Queue:
-    """Calls in, batches out, results back in; a call that is over is handed back exactly once.
+class FairQueue:
+    """Calls, in the order in which they would finish if all ran at once with equal shares.
 
-    ``most_tokens`` is how many may wait: a call is refused when there are as many, and admitted
-    whole when there is room for any of it. ``streams`` is how many batches run at once. Whoever
-    uses it holds a lock. Times are in seconds.
+    So a short call does not wait for ten thousand chunks, and of equal calls the first finishes
+    first; if they really ran side by side, all would finish at the end, and too late. The clock
+    says how far each share has come; it advances with every batch, so no call waits forever,
+    however many join after it.
+
+    Demers et al., 1989, Analysis and Simulation of a Fair Queueing Algorithm, section 2.
+    """
+
+    def __init__(self, batch_tokens: int) -> None:
+        self.calls: list[Call] = []
+        self._batch_tokens = batch_tokens
+        self._clock = 0.0
+
+    def add(self, call: Call) -> None:
+        """Add a call."""
+        call.turn = self._clock + call.padded_tokens
+        self.calls.append(call)
+
+    def remove(self, call: Call) -> None:
+        """Remove a call, if it is there."""
+        if call in self.calls:
+            self.calls.remove(call)
+
+    def take(self) -> Batch:
+        """The next batch: the longest texts of the call whose turn it is, and others like them.
+
+        Long texts run first, so that the last batches are short and the workers finish together.
+        The queue must not be empty.
+        """
+        first = min(self.calls, key=_turn)
+        length = max(first.waiting)
+        alike = [
+            call
+            for call in self.calls
+            if length in call.waiting and call is not first and call.readout == first.readout
+        ]
+        alike.sort(key=_turn)
+        waiting = sum(len(call.waiting[length]) for call in (first, *alike))
+        size = batch_size(length, waiting, self._batch_tokens)
+        self._clock += length * size / len(self.calls)
+        texts: list[Text] = []
+        for call in (first, *alike):
+            texts += self._texts(call, length, size - len(texts))
+        return Batch(tuple(texts), length, first.readout)
+
+    def _texts(self, call: Call, length: int, most: int) -> list[Text]:
+        waiting = call.waiting[length]
+        taken = [waiting.popleft() for _ in range(min(most, len(waiting)))]
+        if not waiting:
+            del call.waiting[length]
+        if not call.waiting:
+            self.calls.remove(call)
+        return taken
+
+
+class Queue:
+    """Calls in, batches out, results back in; each call that is over is returned exactly once.
+
+    ``most_tokens`` is how many tokens may wait: once they do, calls are refused; until then a call
+    is admitted whole. ``streams`` is how many batches run at once. The user holds a lock. Times are
+    in seconds.
     """
 
     def __init__(
@@ -38,7 +95,7 @@ class Queue:
         self._bulk = FairQueue(batch_tokens)
         self._again: deque[Batch] = deque()
         self._has_run_again = False
-        self._ahead = 0  # tokens of small calls run since bulk, which waits, had its turn
+        self._ahead = 0  # tokens of small calls that ran since waiting bulk work had its turn
         self._calls: dict[Call, None] = {}
         self.figures = EncoderFigures()
 
@@ -53,28 +110,29 @@ class Queue:
             return
         self.figures.refused_requests += 1
         raise Overloaded(
-            f"{self.figures.queue_tokens} tokens wait already, and {self._most_tokens} may.",
+            f"{self.figures.queue_tokens} tokens are waiting already; "
+            f"at most {self._most_tokens} may.",
             remedy="Try again a little later.",
             retry_after_s=self.until_room_s,
         )
 
     def admit(self, call: Call) -> None:
-        """Line a call of one text or more up. Raises Overloaded."""
+        """Add a call of at least one text. Raises Overloaded."""
         self.check_room()
         is_small = call.padded_tokens * _SMALL <= self._batch_tokens
         (self._small if is_small else self._bulk).add(call)
         self._enter(call)
 
     def admit_first(self, call: Call) -> None:
-        """Let a call of one text run before all others, full or not."""
+        """Add a call of one text that runs before all others, even if the queue is full."""
         self._enter(call)
         self._again.appendleft(self._alone(call))
 
     def take(self, now: float) -> Batch | None:
-        """The next batch to run, None when nothing waits."""
+        """The next batch to run; None if nothing waits."""
         queue = self._next_queue()
         if self._again and (queue is None or not self._has_run_again):
-            # By turns with what is new, so that texts that fail do not hold all others up.
+            # In turn with new texts, so that failing texts do not delay all others.
             self._has_run_again = True
             return self._begin(self._again.popleft())
         if queue is None:
@@ -87,13 +145,13 @@ class Queue:
         return self._begin_first(batch, now)
 
     def admit_alone(self, call: Call, length: int, now: float) -> Batch:
-        """A call of one text as a batch padded to ``length``, to run at once. Raises Overloaded."""
+        """Add a call of one text, and return its batch to run at once. Raises Overloaded."""
         self.check_room()
         self._enter(call)
         return self._begin_first(self._alone(call, length), now)
 
     def settle(self, batch: Batch, results: Sequence[Vectors | BaseException]) -> list[Call]:
-        """Put each result in its place, an error where a text failed; the calls that are over."""
+        """Store each result or error; returns the calls that are over."""
         self._finish(batch)
         over: list[Call] = []
         for text, result in zip(batch.texts, results, strict=True):
@@ -102,54 +160,54 @@ class Queue:
                 continue
             self.figures.texts += 1
             self.figures.tokens += len(text.tokens)
-            text.call.results[text.place] = result
+            text.call.results[text.index] = result
             over += self._count(text)
         return over
 
     def fail(self, batch: Batch, error: BaseException) -> list[Call]:
-        """Run both halves of a batch that failed again; the calls that are over.
+        """Let both halves of a failed batch run again; returns the calls that are over.
 
-        A text is to blame once it has failed alone twice: a batch may fail for other reasons.
+        A text counts as failed once it failed twice alone: a batch may fail for other reasons.
         """
         middle = len(batch.texts) // 2
         return self._divide(batch, error, [batch.texts[:middle], batch.texts[middle:]], tries=2)
 
     def give_up(self, batch: Batch, error: BaseException) -> list[Call]:
-        """Run each text of a batch that hangs alone; the calls that are over.
+        """Let each text of a batch that hangs run alone; returns the calls that are over.
 
-        Not halves, as each step costs a thread and the time that it takes to know that it hangs.
+        Not in halves, because each step costs a thread and the time until a hang is noticed.
         """
         return self._divide(batch, error, [(text,) for text in batch.texts], tries=1)
 
     def cancel(self, call: Call) -> list[Call]:
-        """Its caller has left: run no more of it; the calls that are over."""
+        """Run no more texts of a call; returns the calls that are over."""
         self.figures.abandoned_texts += 0 if call.is_over else call.queued
-        return self._end(call, Abandoned("Nobody waits for this any more."))
+        return self._end(call, Abandoned("The request was cancelled."))
 
     def expire(self, now: float) -> list[Call]:
-        """End the calls whose time is up before all their texts have begun to run."""
+        """End the calls whose deadline passed before all their texts began to run."""
         late = [call for call in self._calls if call.queued and _deadline(call) <= now]
         self.figures.expired_texts += sum(call.queued for call in late)
         return self._end_all(
             late,
             DeadlineExceeded(
-                "The time for this request was up before its turn came.",
+                "The deadline of this request passed before its turn came.",
                 remedy="Try again later, or with fewer texts.",
             ),
         )
 
     def drain(self, error: BinderyError, *, but: Call | None = None) -> list[Call]:
-        """End all calls of which anything waits, but for one."""
+        """End all calls that have waiting texts, except ``but``."""
         waiting = [call for call in self._calls if call.queued and call is not but]
         return self._end_all(waiting, error)
 
     def next_deadline(self) -> float:
-        """When the first call will expire; infinite where none does."""
+        """When the next call expires; infinite if none does."""
         return min((_deadline(call) for call in self._calls if call.queued), default=math.inf)
 
     @property
     def until_room_s(self) -> int:
-        """How long what is too much takes to run, at the pace so far; 0 when there is room."""
+        """0 if there is room; else how long it takes to run the excess, at the pace so far."""
         if not self.is_full:
             return 0
         figures = self.figures
@@ -219,16 +277,16 @@ class Queue:
 
     def _spoil(self, text: Text, error: BaseException) -> list[Call]:
         self.figures.failed_texts += 1
-        text.call.bad[text.place] = error
+        text.call.bad[text.index] = error
         return self._count(text)
 
     def _count(self, text: Text) -> list[Call]:
-        """A text of a call is done; the call if it was the last one."""
+        """Count a finished text; returns its call if that was the last one."""
         call = text.call
         call.missing -= 1
         if call.missing:
             return []
-        # Only now, so that the error names all texts that failed.
+        # Not earlier, so that the error names all texts that failed.
         return self._end(call, call.failure() if call.bad else None)
 
     def _end_all(self, calls: Iterable[Call], error: BinderyError) -> list[Call]:
@@ -245,7 +303,7 @@ class Queue:
         return [call]
 
     def _forget(self, call: Call) -> None:
-        """Let none of its texts wait any more."""
+        """Remove all waiting texts of a call."""
         gone = [text for texts in call.waiting.values() for text in texts]
         call.waiting = {}
         self._small.remove(call)
@@ -259,6 +317,10 @@ class Queue:
         call.queued = 0
         self.figures.queue_texts -= len(gone)
         self.figures.queue_tokens -= _tokens(gone)
+
+
+def _turn(call: Call) -> float:
+    return call.turn
 
 
 def _tokens(texts: Iterable[Text]) -> int:

@@ -1,4 +1,4 @@
-"""One queue and its workers for each model: batches across all callers, whatever goes wrong."""
+"""The queue and the threads of one model: batches across all callers, and recovery from faults."""
 
 import logging
 import math
@@ -11,58 +11,64 @@ from typing import cast
 
 from bindery.encoders.figures import EncoderFigures
 from bindery.encoders.pending import Cancellation
-from bindery.encoders.scheduling.body import BatchRunner, Outcome
-from bindery.encoders.scheduling.calls import Batch, Call, Readout, Vectors, described
-from bindery.encoders.scheduling.health import Health
-from bindery.encoders.scheduling.padding import padded_length
+from bindery.encoders.scheduling.calls import (
+    Batch,
+    BatchRunner,
+    Call,
+    Outcome,
+    Readout,
+    Vectors,
+    described,
+    padded_length,
+)
+from bindery.encoders.scheduling.health import BatchWorker, Health
 from bindery.encoders.scheduling.queue import Queue
-from bindery.encoders.scheduling.worker import Worker
 from bindery.encoders.tokeniser import Tokens
 from bindery.errors import EngineError
 
 _LOG = logging.getLogger(__name__)
 
-# A text up to this long is answered soonest by all cores at once; a longer one, or several, fill
-# the cores by themselves.
+# A single text up to this length is fastest on all cores at once; a longer one, or several, keep
+# the cores busy by themselves.
 _QUICK_TOKENS = 64
 
-# How often workers are looked after while there is work, and an engine that fails is tried.
+# How often workers are checked while there is work, and a failing engine is tested.
 _LOOK_S = 0.2
 _PROBE_S = 1.0
 
-# Threads that hang cannot be ended: an engine is given no more of them for each of its streams.
+# Hanging threads cannot be ended, so this is the most that an engine gets for each stream.
 _MOST_HUNG = 4
 
 
 class Scheduler:
-    """Texts in, what is made of them out. Safe to call from several threads.
+    """Texts in, vectors out. Thread-safe.
 
-    Threads start with the first text: a worker for each stream of the engine, one for a short text
-    that comes alone, and a supervisor. ``queue_tokens`` is how many tokens may wait, None for any
-    number; ``quick_length`` says to what a short text is padded; ``hang_s`` is how long a whole
+    Threads start with the first text: a worker for each stream of the engine, one for short texts
+    that come alone, and a supervisor. ``queue_tokens`` is how many tokens may wait, None for any
+    number; ``quick_length`` gives the padded length of a short text; ``hang_s`` is how long a full
     batch may run before its worker is given up.
     """
 
     def __init__(
         self,
-        body: BatchRunner,
+        runner: BatchRunner,
         *,
         queue_tokens: int | None = None,
         quick_length: Callable[[int], int] = padded_length,
         hang_s: float = 60.0,
     ) -> None:
-        self._body = body
+        self._runner = runner
         self._quick_length = quick_length
         self._queue = Queue(
-            batch_tokens=body.batch_tokens, most_tokens=queue_tokens, streams=body.streams
+            batch_tokens=runner.batch_tokens, most_tokens=queue_tokens, streams=runner.streams
         )
-        self._health = Health(hang_s, body.batch_tokens)
-        # One lock for all; it is taken again where the last reference to an encoder falls under it.
+        self._health = Health(hang_s, runner.batch_tokens)
+        # Reentrant: the last reference to an encoder may be dropped while the lock is held.
         self._lock = threading.RLock()
         self._work_came = threading.Condition(self._lock)
         self._look = threading.Condition(self._lock)
         self._looks_at = math.inf
-        self._workers: list[Worker] = []
+        self._workers: list[BatchWorker] = []
         self._hired = self._hung = 0
         self._supervisor: threading.Thread | None = None
         self._probe: Call | None = None
@@ -72,16 +78,16 @@ class Scheduler:
 
     @property
     def until_room_s(self) -> int:
-        """In how many seconds a call would be taken: 0 where it is just now."""
+        """0 if a call would be accepted now; otherwise the seconds until there is room."""
         return self._queue.until_room_s
 
     @property
     def fault(self) -> str | None:
-        """Why nothing is answered just now; None when it is."""
+        """Why there are no answers at the moment; None if there are."""
         return self._health.fault
 
     def check(self, cancellation: Cancellation | None = None) -> None:
-        """Raise what :meth:`submit` would, before any work is done for it."""
+        """Raise what :meth:`submit` would raise, before any work is done for it."""
         if cancellation is not None:
             cancellation.check()
         with self._lock:
@@ -94,11 +100,10 @@ class Scheduler:
     def submit(
         self, texts: Sequence[Tokens], readout: Readout, cancellation: Cancellation | None = None
     ) -> "Future[list[Vectors]]":
-        """What ``finish`` makes of each text, in order, once it is there.
+        """What ``readout`` makes of each text, in order.
 
-        Raises Overloaded, EngineError when closed or while the engine fails on everything, and
-        what :meth:`check` does. The future raises TextFailed, Abandoned, DeadlineExceeded and
-        EngineError.
+        Raises Overloaded, and EngineError if the scheduler is closed or the engine fails on
+        everything. The future raises TextFailed, Abandoned, DeadlineExceeded and EngineError.
         """
         now = time.monotonic()
         call = Call(
@@ -116,16 +121,16 @@ class Scheduler:
         return call.future
 
     def figures(self) -> EncoderFigures:
-        """What has been done so far."""
+        """A snapshot of the counters."""
         with self._lock:
             self._queue.figures.workers_alive = len(self._workers)
             self._queue.figures.workers_hung = self._hung
             return self._queue.figures.snapshot()
 
     def close(self) -> None:
-        """End the workers after the batch they are at, then the engine; who waits gets EngineError.
+        """End the workers after their current batch, then the engine.
 
-        Waits for them, but for none that hangs.
+        Waiting calls get EngineError. Waits for the workers, except for those that hang.
         """
         with self._lock:
             is_first, self._is_closed = not self._is_closed, True
@@ -139,9 +144,9 @@ class Scheduler:
         _answer(over)
         if supervisor is None:
             if is_first:
-                self._body.close()
+                self._runner.close()
             return
-        # The last reference to an encoder may fall in one of its own threads.
+        # The last reference to an encoder may be dropped in one of its own threads.
         if threading.current_thread() in (supervisor, *threads):
             return
         while supervisor.is_alive() and not self._ended.wait(_LOOK_S):
@@ -152,11 +157,11 @@ class Scheduler:
     # Callers
 
     def _admit(self, call: Call, now: float) -> None:
-        """Line a call up, or run it at once, and wake those whom it concerns."""
+        """Queue a call, or run it at once, and wake the threads that it concerns."""
         quick = self._quick_for(call)
         if quick is None:
             self._queue.admit(call)
-            batches = call.padded_tokens // self._body.batch_tokens + len(call.waiting)
+            batches = call.padded_tokens // self._runner.batch_tokens + len(call.waiting)
             self._work_came.notify(batches)
         else:
             [[text]] = call.waiting.values()
@@ -167,11 +172,11 @@ class Scheduler:
         if min(now + _LOOK_S, call.deadline or math.inf) < self._looks_at:
             self._look.notify()
 
-    def _quick_for(self, call: Call) -> Worker | None:
-        """The worker for a short text alone, if this is one and it has nothing to do."""
+    def _quick_for(self, call: Call) -> BatchWorker | None:
+        """The idle quick worker, if the call is a single short text."""
         if call.queued > 1 or call.padded_tokens > _QUICK_TOKENS:
             return None
-        # A second query at the same moment is batched with others instead.
+        # A second query at the same time is batched with others instead.
         return next((one for one in self._workers if one.is_quick and one.batch is None), None)
 
     def _cancel(self, call: Call) -> None:
@@ -182,7 +187,7 @@ class Scheduler:
     # Workers
 
     def _start(self) -> None:
-        """Start the threads where there are none."""
+        """Start the threads if there are none."""
         if self._supervisor is None or not self._supervisor.is_alive():
             self._hire()
             self._supervisor = threading.Thread(
@@ -191,30 +196,30 @@ class Scheduler:
             self._supervisor.start()
 
     def _hire(self) -> None:
-        """Bring the workers to their number, unless too many hang or it is the end."""
-        if self._is_closed or self._hung >= _MOST_HUNG * self._body.streams:
+        """Start missing workers, unless too many hang or the scheduler is closed."""
+        if self._is_closed or self._hung >= _MOST_HUNG * self._runner.streams:
             return
-        for is_quick, number in ((False, self._body.streams), (True, 1)):
+        for is_quick, number in ((False, self._runner.streams), (True, 1)):
             there = sum(worker.is_quick == is_quick for worker in self._workers)
             for _ in range(number - there):
                 self._hired += 1
-                worker = Worker(self._work, f"bindery-batch-{self._hired}", is_quick=is_quick)
+                worker = BatchWorker(self._work, f"bindery-batch-{self._hired}", is_quick=is_quick)
                 try:
                     worker.thread.start()
                 except RuntimeError as error:
                     self._health.stalled = f"No thread can be started: {error}."
-                    return  # to be tried again at the next look
+                    return  # tried again at the next check
                 self._workers.append(worker)
 
-    def _work(self, worker: Worker) -> None:
+    def _work(self, worker: BatchWorker) -> None:
         while (batch := self._next(worker)) is not None:
-            outcome = self._body.run(batch, quickly=worker.is_quick)
+            outcome = self._runner.run(batch, quickly=worker.is_quick)
             if not self._deliver(worker, batch, outcome):
                 return
-            del batch, outcome  # or they stay in memory until the next batch
+            del batch, outcome  # otherwise they stay in memory until the next batch
 
-    def _next(self, worker: Worker) -> Batch | None:
-        """The next batch; None when there is no more to do."""
+    def _next(self, worker: BatchWorker) -> Batch | None:
+        """The next batch; None when the worker must end."""
         batch = worker.inbox.get() if worker.is_quick else None
         with self._lock:
             while batch is None and not (self._is_closed or worker.is_quick):
@@ -229,11 +234,11 @@ class Scheduler:
                 self._look.notify()
         return batch
 
-    def _deliver(self, worker: Worker, batch: Batch, outcome: Outcome) -> bool:
-        """Tell the callers; whether the worker is still wanted."""
+    def _deliver(self, worker: BatchWorker, batch: Batch, outcome: Outcome) -> bool:
+        """Answer the callers; returns whether the worker is still needed."""
         with self._lock:
             if worker.is_lost:
-                # Others have run its texts long ago.
+                # Others ran its texts long ago.
                 self._hung -= 1
                 self._look.notify()
                 return False
@@ -245,7 +250,7 @@ class Scheduler:
         return True
 
     def _settled(self, batch: Batch, outcome: Outcome, seconds: float) -> list[Call]:
-        """The calls that are over with a batch."""
+        """Record the outcome of a batch; returns the calls that are over."""
         self._queue.figures.batch_seconds.add(seconds)
         if isinstance(outcome, BaseException):
             over = self._queue.fail(batch, outcome)
@@ -264,7 +269,7 @@ class Scheduler:
     # Health
 
     def _judged(self) -> list[Call]:
-        """Prove the engine where it is suspected; the calls that are over where it is guilty."""
+        """Test a suspicious engine, and refuse all if it fails; returns the calls that are over."""
         health = self._health
         if self._is_closed:
             return self._queue.drain(_closed())
@@ -278,7 +283,7 @@ class Scheduler:
         return [] if health.failing is None else self._refuse(health.failing)
 
     def _prove(self) -> None:
-        """Run one text by itself, before all others."""
+        """Run one text alone, before all others."""
         now = time.monotonic()
         self._probe = self._health.probe(now)
         self._probe_at = now + _PROBE_S
@@ -299,14 +304,14 @@ class Scheduler:
             _answer(over)
         _answer(over)
         if self._hung:
-            self._ended.set()  # an engine that hangs may hang in its close, too
+            self._ended.set()  # an engine that hangs may also hang in its close
         try:
-            self._body.close()
+            self._runner.close()
         finally:
             self._ended.set()
 
     def _next_look(self, now: float) -> float:
-        """When the workers are to be looked after again, if nothing happens before."""
+        """When to check the workers again, if nothing happens before."""
         busy = (
             self._queue.figures.queue_texts
             or self._queue.figures.running_texts
@@ -316,7 +321,7 @@ class Scheduler:
         return now + _LOOK_S if busy else math.inf
 
     def _looked_after(self, now: float) -> list[Call]:
-        """Replace workers that are dead or hang, and see whether anything goes on; who is over."""
+        """Replace dead and hanging workers, and judge progress; returns the calls that are over."""
         over = self._queue.expire(now)
         for worker in list(self._workers):
             if not worker.thread.is_alive():
@@ -328,17 +333,17 @@ class Scheduler:
         if self._hung and not bulk:
             over += self._refuse(f"All {self._hung} threads of the engine hang.")
         elif bulk and all(self._seems_stuck(worker, now) for worker in bulk):
-            self._health.stalled = "The engine is unusually long at the same texts."
+            self._health.stalled = "The engine takes unusually long for the same texts."
         if self._health.fault and self._probe is None and now >= self._probe_at:
             self._prove()
         return over + self._judged()
 
-    def _seems_stuck(self, worker: Worker, now: float) -> bool:
+    def _seems_stuck(self, worker: BatchWorker, now: float) -> bool:
         batch = worker.batch
         return batch is not None and now - worker.began > self._health.patience_s(batch)
 
-    def _bury(self, worker: Worker) -> list[Call]:
-        """A thread ended without being told to: others finish what it was at."""
+    def _bury(self, worker: BatchWorker) -> list[Call]:
+        """A thread ended by itself; others run its batch again."""
         self._workers.remove(worker)
         self._queue.figures.workers_replaced += 1
         self._work_came.notify_all()
@@ -346,8 +351,8 @@ class Scheduler:
             return worker.over
         return worker.over + self._queue.fail(worker.batch, EngineError("its thread ended."))
 
-    def _give_up(self, worker: Worker, now: float) -> list[Call]:
-        """Wait no longer for a worker that hangs; its thread ends once the engine lets it."""
+    def _give_up(self, worker: BatchWorker, now: float) -> list[Call]:
+        """Replace a worker that hangs; its thread ends if the engine ever returns."""
         batch = worker.batch
         if batch is None or now - worker.began <= (limit_s := self._health.limit_s(batch)):
             return []
@@ -360,15 +365,15 @@ class Scheduler:
         return self._queue.give_up(batch, EngineError(f"it ran for more than {limit_s:g} s."))
 
     def _refuse(self, reason: str) -> list[Call]:
-        """Let nobody wait for an engine that answers nobody."""
+        """Refuse everything, because the engine answers nothing."""
         self._health.failing = reason
         return self._queue.drain(_failing(reason), but=self._probe)
 
 
 def _answer(calls: Iterable[Call]) -> None:
-    """Give each caller what it waits for; no lock is held, for callbacks may do anything."""
+    """Set the callers' futures; without the lock, because callbacks may do anything."""
     for call in calls:
-        if call.future.done():  # by a thread that died of it
+        if call.future.done():  # by a thread that died in a callback
             continue
         try:
             if call.error is None:
@@ -376,7 +381,7 @@ def _answer(calls: Iterable[Call]) -> None:
             else:
                 call.future.set_exception(call.error)
         except BaseException:  # noqa: BLE001
-            # What one caller's callback raises must not keep others from their answer.
+            # An error in one caller's callback must not affect the others.
             _LOG.exception("A callback failed.")
 
 
@@ -385,4 +390,4 @@ def _closed() -> EngineError:
 
 
 def _failing(reason: str) -> EngineError:
-    return EngineError(reason, remedy="Try again later; if that does not help, start anew.")
+    return EngineError(reason, remedy="Try again later; if that does not help, restart.")
