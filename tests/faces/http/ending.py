@@ -19,11 +19,12 @@ from pathlib import Path
 given = json.loads(sys.argv[1])
 if given.pop("loop") == "asyncio":
     sys.modules["uvloop"] = None  # as where it is not installed
-from bindery.faces.http.wire.server import serve
+from bindery.faces.http.wire import server
 from bindery.settings import Settings
+server._CLEAR_S = given.pop("clear_s", server._CLEAR_S)
 def tell(address):
     print(address, type(asyncio.get_running_loop()).__module__.split(".")[0], flush=True)
-serve(Settings(home=Path(given.pop("home")), port=0, **given), on_ready=tell)
+server.serve(Settings(home=Path(given.pop("home")), port=0, **given), on_ready=tell)
 print("ended", flush=True)
 """
 
@@ -53,7 +54,7 @@ class Server:
 
     def end(self) -> tuple[int, str, str]:
         """Wait for the end: exit code, output and errors."""
-        output, errors = self.process.communicate(timeout=60)
+        output, errors = self.process.communicate(timeout=600)
         return self.process.returncode, output, errors
 
 

@@ -18,6 +18,10 @@ from bindery.faces.http.wire.draining import _SO_ATTACH_FILTER, accept_queued
 from bindery.faces.http.wire.server import serve
 from bindery.settings import Settings
 
+# The model loads while connections wait: on a busy machine longer than the limits by default, at
+# which the server would close them.
+UNHURRIED = {"header_timeout_s": 600.0, "body_timeout_s": 600.0, "drain_timeout_s": 600.0}
+
 posix = pytest.mark.skipif(os.name == "nt", reason="signals are POSIX")
 
 
@@ -63,10 +67,10 @@ def test_under_load_every_request_is_answered_or_not_let_in(home, loop, _round):
             await asyncio.sleep(0.01)
             assert not any(task.done() for task in tasks)
         server.send_signal(signal.SIGTERM)
-        await asyncio.wait_for(asyncio.gather(*tasks), timeout=60)
+        await asyncio.wait_for(asyncio.gather(*tasks), timeout=600)
         return clients
 
-    with running(home, loop=loop, drain_delay_s=0.5) as server:
+    with running(home, loop=loop, drain_delay_s=2.0, drain_timeout_s=600.0) as server:
         assert server.loop == loop
         clients = asyncio.run(load(server))
         assert server.end() == (0, "ended\n", "")
@@ -99,7 +103,7 @@ def test_who_asks_nothing_is_told_408_and_who_has_begun_to_ask_is_answered(home,
             writer.close()
         return told, answered, ends
 
-    with running(home, loop=loop, drain_delay_s=0.2) as server:
+    with running(home, loop=loop, drain_delay_s=0.2, **UNHURRIED) as server:
         told, answered, ends = asyncio.run(visit(server))
         assert server.end() == (0, "ended\n", "")
     assert [(status, headers["connection"]) for status, headers, _ in told] == [(408, "close")] * 2
@@ -118,7 +122,8 @@ def test_when_time_is_up_who_still_waits_is_told_503(home):
         writer.close()
         return status, headers, body
 
-    with running(home, drain_delay_s=0.1, drain_timeout_s=0.5) as server:
+    # With time enough to put everything away, else it would end by force.
+    with running(home, drain_delay_s=0.1, drain_timeout_s=0.5, clear_s=120.0) as server:
         server.wait_until("ready")  # it would also wait for a model that is being loaded
         status, headers, body = asyncio.run(visit(server))
         code, output, errors = server.end()
