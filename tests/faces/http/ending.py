@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -76,6 +76,14 @@ def running(home: Path, *, loop: str = "auto", **settings: object) -> Iterator[S
                 process.kill()
 
 
+@contextlib.asynccontextmanager
+async def connected(port: int) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A connection, closed at the end: one left open fails whatever test runs next."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    with contextlib.closing(writer):
+        yield reader, writer
+
+
 def head(method: str, path: str, length: int = 0) -> bytes:
     lines = [f"{method} {path} HTTP/1.1", "host: 127.0.0.1", f"content-length: {length}"]
     lines += ["content-type: application/json"] if length else []
@@ -106,22 +114,17 @@ class Clients:
         await self._ask("ready", head("GET", "/ready"))
 
     async def _ask(self, name: str, request: bytes) -> None:
-        writer = None
-        while True:
-            try:
-                if writer is None:
-                    reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-            except ConnectionRefusedError:
-                self.outcomes["refused"] += 1
-                return
-            try:
-                writer.write(request)
-                status, headers, _ = await read_answer(reader)
-            except (OSError, asyncio.IncompleteReadError) as error:
-                self.outcomes[f"lost: {type(error).__name__}"] += 1
-                return
-            self.outcomes[f"{name} {status}"] += 1
-            self.events.append(f"{name} {status}")
-            if headers.get("connection") == "close":
-                writer.close()
-                writer = None
+        try:
+            while True:
+                async with connected(self.port) as (reader, writer):
+                    is_kept = True
+                    while is_kept:
+                        writer.write(request)
+                        status, headers, _ = await read_answer(reader)
+                        self.outcomes[f"{name} {status}"] += 1
+                        self.events.append(f"{name} {status}")
+                        is_kept = headers.get("connection") != "close"
+        except ConnectionRefusedError:
+            self.outcomes["refused"] += 1
+        except (OSError, asyncio.IncompleteReadError) as error:
+            self.outcomes[f"lost: {type(error).__name__}"] += 1

@@ -11,7 +11,7 @@ import time
 import urllib.request
 
 import pytest
-from tests.faces.http.ending import EMBED, Clients, head, read_answer, running
+from tests.faces.http.ending import EMBED, Clients, connected, head, read_answer, running
 
 from bindery.errors import InvalidValue
 from bindery.faces.http.wire.draining import _SO_ATTACH_FILTER, accept_queued
@@ -85,23 +85,22 @@ def test_under_load_every_request_is_answered_or_not_let_in(home, loop, _round):
 @pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
 def test_who_asks_nothing_is_told_408_and_who_has_begun_to_ask_is_answered(home, loop):
     async def visit(server):
-        idle = await asyncio.open_connection("127.0.0.1", server.port)
-        new = await asyncio.open_connection("127.0.0.1", server.port)
-        slow = await asyncio.open_connection("127.0.0.1", server.port)
-        request = head("POST", "/v1/embeddings", len(EMBED)) + EMBED
-        idle[1].write(request)
-        assert (await read_answer(idle[0]))[0] == 200
-        slow[1].write(request[:40])
-        await asyncio.sleep(0.1)
-        server.send_signal(signal.SIGTERM)
-        told = [await read_answer(reader) for reader, _ in (idle, new)]
-        # It waits for the rest of what has begun, with nobody else there any more.
-        slow[1].write(request[40:])
-        answered = await read_answer(slow[0])
-        ends = [await reader.read() for reader, _ in (idle, new, slow)]
-        for _, writer in (idle, new, slow):
-            writer.close()
-        return told, answered, ends
+        async with (
+            connected(server.port) as idle,
+            connected(server.port) as new,
+            connected(server.port) as slow,
+        ):
+            request = head("POST", "/v1/embeddings", len(EMBED)) + EMBED
+            idle[1].write(request)
+            assert (await read_answer(idle[0]))[0] == 200
+            slow[1].write(request[:40])
+            await asyncio.sleep(0.1)
+            server.send_signal(signal.SIGTERM)
+            told = [await read_answer(reader) for reader, _ in (idle, new)]
+            # It waits for the rest of what has begun, with nobody else there any more.
+            slow[1].write(request[40:])
+            answered = await read_answer(slow[0])
+            return told, answered, [await reader.read() for reader, _ in (idle, new, slow)]
 
     with running(home, loop=loop, drain_delay_s=0.2, **UNHURRIED) as server:
         told, answered, ends = asyncio.run(visit(server))
@@ -114,13 +113,11 @@ def test_who_asks_nothing_is_told_408_and_who_has_begun_to_ask_is_answered(home,
 @posix
 def test_when_time_is_up_who_still_waits_is_told_503(home):
     async def visit(server):
-        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-        writer.write(head("POST", "/v1/embeddings", 100))  # and no body
-        await asyncio.sleep(0.1)
-        server.send_signal(signal.SIGTERM)
-        status, headers, body = await read_answer(reader)
-        writer.close()
-        return status, headers, body
+        async with connected(server.port) as (reader, writer):
+            writer.write(head("POST", "/v1/embeddings", 100))  # and no body
+            await asyncio.sleep(0.1)
+            server.send_signal(signal.SIGTERM)
+            return await read_answer(reader)
 
     # With time enough to put everything away, else it would end by force.
     with running(home, drain_delay_s=0.1, drain_timeout_s=0.5, clear_s=120.0) as server:
