@@ -65,21 +65,21 @@ def port(home: Path) -> Generator[int]:
         yield free
     finally:
         server.terminate()
-        server.wait(timeout=30)
+        server.wait(timeout=300)
 
 
 def _wait(port: int, server: subprocess.Popen[bytes]) -> None:
-    for _ in range(300):
+    for _ in range(3_000):
         assert server.poll() is None, "the server ended"
         try:
-            with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5)) as connection:
+            with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
                 connection.request("GET", "/ready")
                 if connection.getresponse().status == 200:
                     return
         except OSError:
             pass  # not listening yet
         time.sleep(0.1)
-    raise AssertionError("the server was not ready within 30 s")
+    raise AssertionError("the server was not ready within 300 s")
 
 
 @pytest.mark.parametrize("block", _blocks("python"))

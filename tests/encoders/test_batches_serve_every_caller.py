@@ -94,7 +94,7 @@ def machine() -> Iterator[Machine]:
 
 def until(condition: Callable[[], bool]) -> None:
     """Wait for other threads to get somewhere; how long it takes is not what is tested."""
-    give_up = time.monotonic() + 30
+    give_up = time.monotonic() + 300
     while not condition():
         assert time.monotonic() < give_up
         time.sleep(0.001)

@@ -86,9 +86,9 @@ def test_a_deadline_passes_although_every_worker_is_busy(machine: Machine) -> No
 
 def test_what_has_begun_by_its_deadline_is_finished(machine: Machine) -> None:
     queue = scheduler(machine)
-    asked = queue.submit([text(1, 300)], vectors, Cancellation.within(0.05))
+    asked = queue.submit([text(1, 300)], vectors, Cancellation.within(0.5))
     assert machine.busy.wait(30)
-    other = queue.submit([text(2, 300)], vectors, Cancellation.within(0.05))
+    other = queue.submit([text(2, 300)], vectors, Cancellation.within(0.5))
 
     with pytest.raises(DeadlineExceeded):
         other.result(30)

@@ -161,9 +161,8 @@ def test_a_text_that_hangs_fails_alone_and_is_left_behind(
     assert len(scheduler.submit(GOOD, ends).result(30)) == 3
 
 
-def test_it_is_told_that_nothing_goes_on_and_that_it_does_again(
-    scheduler: Scheduler, engine: FaultyEngine
-) -> None:
+def test_it_is_told_that_nothing_goes_on_and_that_it_does_again(engine: FaultyEngine) -> None:
+    scheduler = Scheduler(BatchRunner(engine, WIDTH), hang_s=600.0)
     for _ in range(3):
         scheduler.submit(GOOD, ends).result(30)
     engine.hanging = True
@@ -176,6 +175,7 @@ def test_it_is_told_that_nothing_goes_on_and_that_it_does_again(
 
     assert [len(call.result(30)) for call in calls] == [3] * 4
     until(lambda: scheduler.fault is None)
+    scheduler.close()
 
 
 @pytest.mark.slow

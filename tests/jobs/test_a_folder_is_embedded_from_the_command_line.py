@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("minilm_folder")
 
 
 def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=120)
+    return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=600)
 
 
 def events(text: str) -> list[dict[str, Any]]:
@@ -37,7 +37,7 @@ def stop_when_some_is_kept(arguments: Sequence[str | Path], number: int) -> tupl
         if '"event":"file"' in line:
             process.send_signal(number)
             break
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=300)
     return process.returncode, said
 
 

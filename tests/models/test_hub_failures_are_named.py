@@ -43,6 +43,11 @@ FAULTS = {
 }
 
 
+def _patience_s(fault: str) -> float:
+    """A short wait where one is sure to end by time, and else one for a busy machine."""
+    return 0.5 if fault in {"silent", "stalled"} else 60.0
+
+
 def _assert_nothing_is_left(root):
     assert list(root.glob("models/*")) == []
     assert list(root.glob("staging/*")) == []
@@ -82,7 +87,7 @@ def test_every_fault_of_every_file_is_named_and_leaves_nothing(
     if fault == "404" and path == "special_tokens_map.json":
         pytest.skip("It is optional: see below.")
     hub.faults[path] = fault
-    source = HubSource(hub.endpoint, Secret(CANARY), timeout_s=0.3)
+    source = HubSource(hub.endpoint, Secret(CANARY), timeout_s=_patience_s(fault))
     (outcome,) = preload([made_up.entry(pinned=True)], tmp_path, [source])
 
     kind, verdict = FAULTS[fault]
@@ -98,9 +103,10 @@ def test_every_fault_of_every_file_is_named_and_leaves_nothing(
 @pytest.mark.parametrize("fault", FAULTS)
 def test_after_a_fault_the_next_preload_succeeds(tmp_path, made_up, hub, fault):
     hub.faults["tokenizer.json"] = fault
-    source = HubSource(hub.endpoint, timeout_s=0.3)
+    source = HubSource(hub.endpoint, timeout_s=_patience_s(fault))
     assert preload([made_up.entry(pinned=True)], tmp_path, [source])[0].state is State.FAILED
     hub.faults.clear()
+    source = HubSource(hub.endpoint)
     assert preload([made_up.entry(pinned=True)], tmp_path, [source])[0].state is State.FETCHED
     assert locate(made_up.entry(pinned=True), tmp_path)
 

@@ -70,7 +70,7 @@ def test_vectors_come_back_bit_by_bit(folder: Folder, form: Form, format_: str) 
         [PYTHON, Path(__file__).with_name("read_results.py"), path, expected],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
     assert read.returncode == 0, read.stderr
     if form is Form.FLOAT32:

@@ -30,7 +30,7 @@ def ask(address: str, path: str, body: object = None, **headers: str) -> tuple[i
     kind = {"content-type": "application/json"} if content is not None else {}
     request = urllib.request.Request(f"{address}{path}", content, kind | headers)
     try:
-        with urllib.request.urlopen(request, timeout=60) as answer:
+        with urllib.request.urlopen(request, timeout=300) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
@@ -65,7 +65,7 @@ def test_no_output_holds_a_canary(
             asked = ask_everything(address)
         finally:
             server.send_signal(signal.SIGTERM)
-            output, errors = server.communicate(timeout=60)
+            output, errors = server.communicate(timeout=300)
     assert server.returncode == 0
     for shown in (output, errors, asked["metrics"]):
         assert not [part for part in PARTS if part in shown]

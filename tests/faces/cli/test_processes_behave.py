@@ -87,7 +87,7 @@ def test_ctrl_c_ends_without_a_traceback(environment: dict[str, str]):
         process.stdin.flush()
         assert json.loads(process.stdout.readline())["text"] == "a"
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=300)
     assert process.returncode == 130
     assert errors == b""
 
@@ -107,11 +107,11 @@ def test_the_server_tells_its_address_and_stops_when_told(environment: dict[str,
             address = first.split()[-1]
             assert f"{address}/docs" in server.stdout.readline()
             assert "curl" in server.stdout.readline()
-            with urllib.request.urlopen(f"{address}/health", timeout=30) as answer:
+            with urllib.request.urlopen(f"{address}/health", timeout=300) as answer:
                 assert answer.status == 200
         finally:
             server.send_signal(signal.SIGINT)
-            _, errors = server.communicate(timeout=60)
+            _, errors = server.communicate(timeout=300)
     assert server.returncode == 0, errors
     assert "Traceback" not in errors
 

@@ -25,7 +25,7 @@ CHUNK = {"size": 24}
 @contextlib.contextmanager
 def served(home: Path) -> Iterator[tuple[Server, httpx2.Client]]:
     address = "http://127.0.0.1"
-    with running(home, drain_delay_s=0.0) as server, httpx2.Client(timeout=60) as client:
+    with running(home, drain_delay_s=0.0) as server, httpx2.Client(timeout=600) as client:
         server.wait_until("ready")
         client.base_url = f"{address}:{server.port}"
         yield server, client

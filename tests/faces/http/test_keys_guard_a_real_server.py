@@ -31,7 +31,7 @@ class Server:
         self._is_up = threading.Event()
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
-        assert self._is_up.wait(60), self.output
+        assert self._is_up.wait(300), self.output
         assert self.port, self.output
 
     def _read(self) -> None:
@@ -44,7 +44,7 @@ class Server:
 
     def ask(self, method: str, path: str, body: str | None = None, **headers: str) -> int:
         self.last = ""
-        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)) as connection:
+        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=300)) as connection:
             named = {name.replace("_", "-"): value for name, value in headers.items()}
             connection.request(method, path, body, named)
             answer = connection.getresponse()
@@ -54,7 +54,7 @@ class Server:
     def end(self) -> int:
         self.process.terminate()
         self._reader.join()
-        return self.process.wait(30)
+        return self.process.wait(300)
 
 
 @contextmanager
@@ -122,7 +122,7 @@ def test_a_stranger_uploads_nothing(tmp_path):
     KeyStore(tmp_path).create("laptop", [Scope.FILES])
     with serving(tmp_path) as server:
         with closing(
-            http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+            http.client.HTTPConnection("127.0.0.1", server.port, timeout=300)
         ) as connection:
             connection.putrequest("POST", "/files/upload")
             connection.putheader("content-length", "5000000")

@@ -214,7 +214,7 @@ def test_what_never_becomes_a_request_is_counted_too(tmp_path, settings):
         assert thread.is_alive()
         thread.join(0.01)
     address = server.servers[0].sockets[0].getsockname()
-    with socket.create_connection(address, timeout=30) as connection:
+    with socket.create_connection(address, timeout=300) as connection:
         connection.sendall(b"no HTTP at all\r\n\r\n")
         assert connection.recv(1 << 16).startswith(b"HTTP/1.1 400")
     server.should_exit = True

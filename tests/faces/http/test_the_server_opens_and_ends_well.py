@@ -49,7 +49,9 @@ def test_a_port_that_is_none_is_told(tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_says_where_it_is_answers_and_ends_on_a_signal(tmp_path, number):
     with running(tmp_path, drain_delay_s=0.1) as server:
-        with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/health", timeout=30) as answer:
+        with urllib.request.urlopen(
+            f"http://127.0.0.1:{server.port}/health", timeout=300
+        ) as answer:
             assert answer.status == 200
         server.send_signal(number)
         assert server.end() == (0, "ended\n", "")
@@ -137,7 +139,9 @@ def test_it_serves_as_before_though_not_ready_and_a_second_signal_is_the_end(tmp
         server.send_signal(signal.SIGTERM)
         server.wait_until("draining")
         time.sleep(0.5)  # by now it would be closed
-        with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/models", timeout=30) as answer:
+        with urllib.request.urlopen(
+            f"http://127.0.0.1:{server.port}/models", timeout=300
+        ) as answer:
             assert (answer.status, answer.headers["connection"]) == (200, "close")
         server.send_signal(second)
         assert server.end()[0] == 130

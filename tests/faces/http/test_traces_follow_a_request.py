@@ -168,7 +168,7 @@ def test_a_collector_that_does_not_answer_does_not_hold_up_the_end(monkeypatch, 
 
     class Stuck(InMemorySpanExporter):
         def shutdown(self) -> None:
-            assert released.wait(5)
+            assert released.wait(120)
 
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(Stuck()))

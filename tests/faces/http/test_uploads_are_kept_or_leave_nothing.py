@@ -134,7 +134,7 @@ def test_a_file_of_exactly_the_limit_is_taken_and_a_byte_more_is_not(bare, bare_
 
 def begin_upload(server: str, length: int, content: bytes) -> socket.socket:
     host, _, port = server.removeprefix("http://").rpartition(":")
-    connection = socket.create_connection((host, int(port)), timeout=30)
+    connection = socket.create_connection((host, int(port)), timeout=300)
     connection.sendall(
         f"POST /files/upload HTTP/1.1\r\nHost: {host}\r\nContent-Length: {length}\r\n"
         f"Content-Type: {MULTIPART['content-type']}\r\n\r\n".encode()

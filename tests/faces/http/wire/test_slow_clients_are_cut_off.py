@@ -2,9 +2,11 @@
 
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 
 import pytest
+from tests.faces.http.wire.conftest import LIMIT_S, Answer
 
 HOST = b"Host: 127.0.0.1\r\n"
 HEALTH = b"GET /health HTTP/1.1\r\n" + HOST + b"\r\n"
@@ -14,30 +16,43 @@ def post(path: str, *lines: bytes) -> bytes:
     return b"\r\n".join([f"POST {path} HTTP/1.1".encode(), HOST.strip(), *lines, b"", b""])
 
 
-@pytest.mark.parametrize(
-    ("begin", "piece", "status"),
-    [
-        (b"GET /health HT", b"", 408),
-        (b"GET /health HTTP/1.1\r\n" + HOST, b"x: y\r\n", 408),
-        (b"G", b"E", 400),
-        (b"GET /", b"a", 408),
-        (b"GET /health HTTP/1.1\r\nx: ", b"y", 408),
-        (b"", b"", None),
-        (b"", b"\r\n", None),
-        (HEALTH, b"\r\n", 200),
-        (HEALTH, b"G", 200),
-    ],
-)
-def test_a_slow_head_is_cut_off(server, begin, piece, status):
-    with server.connect() as line:
-        line.send(begin)
-        found = line.drip(piece)
-    assert [one.status for one in found][:1] == ([status] if status else [])
-    for one in found:
-        if one.status == 408:
-            assert one.headers["connection"] == "close"
-            assert one.code == "request_timeout"
+# What is sent at once, what is sent again and again, and the status of the first answer.
+SLOW_HEADS = [
+    (b"GET /health HT", b"", 408),
+    (b"GET /health HTTP/1.1\r\n" + HOST, b"x: y\r\n", 408),
+    (b"G", b"E", 400),
+    (b"GET /", b"a", 408),
+    (b"GET /health HTTP/1.1\r\nx: ", b"y", 408),
+    (b"", b"", None),
+    (b"", b"\r\n", None),
+    (HEALTH, b"\r\n", 200),
+    (HEALTH, b"G", 200),
+]
+
+
+def dripped(server, *slow: tuple[bytes, bytes]) -> list[list[Answer]]:
+    """The answers to clients that begin with some bytes and drip others, all at the same time."""
+
+    def drip(begin: bytes, piece: bytes) -> list[Answer]:
+        with server.connect() as line:
+            line.send(begin)
+            return line.drip(piece) if piece else line.answers()
+
+    with ThreadPoolExecutor(len(slow)) as pool:
+        found = list(pool.map(drip, *zip(*slow, strict=True)))
     server.wait_until_free()
+    return found
+
+
+def test_slow_heads_are_cut_off(server):
+    found = dripped(server, *((begin, piece) for begin, piece, _ in SLOW_HEADS))
+    for (begin, piece, status), answers in zip(SLOW_HEADS, found, strict=True):
+        expected = [] if status is None else [status]
+        assert [one.status for one in answers][:1] == expected, (begin, piece)
+        for one in answers:
+            if one.status == 408:
+                assert one.headers["connection"] == "close"
+                assert one.code == "request_timeout"
 
 
 def test_fifty_slow_connections_are_cut_off_and_others_are_served_meanwhile(server):
@@ -56,30 +71,27 @@ def test_fifty_slow_connections_are_cut_off_and_others_are_served_meanwhile(serv
 
 def test_a_connection_that_is_kept_may_rest_between_requests(server):
     with server.connect() as line:
-        for _ in range(3):
+        for rest_s in (1.2 * LIMIT_S, 0.0):
             line.send(HEALTH)
             assert line.answer().status == 200
-            time.sleep(0.5)  # longer than a head may take
+            time.sleep(rest_s)
+
+
+SLOW_BODIES = [
+    (b"Content-Length: 1000", b"{", b""),
+    (b"Content-Length: 1000000", b"{", b" "),
+    (b"Transfer-Encoding: chunked", b"1\r\n{\r\n", b""),
+    (b"Transfer-Encoding: chunked", b"1\r\n{\r\n", b"1\r\n \r\n"),
+    (b"Transfer-Encoding: chunked", b"1;", b"extension"),
+]
 
 
 @pytest.mark.parametrize("path", ["/v1/embeddings", "/wait"])
-@pytest.mark.parametrize(
-    ("announced", "begin", "piece"),
-    [
-        (b"Content-Length: 1000", b"{", b""),
-        (b"Content-Length: 1000000", b"{", b" "),
-        (b"Transfer-Encoding: chunked", b"1\r\n{\r\n", b""),
-        (b"Transfer-Encoding: chunked", b"1\r\n{\r\n", b"1\r\n \r\n"),
-        (b"Transfer-Encoding: chunked", b"1;", b"extension"),
-    ],
-)
-def test_a_slow_body_is_cut_off(server, path, announced, begin, piece):
-    with server.connect() as line:
-        line.send(post(path, announced) + begin)
-        found = line.drip(piece) if piece else line.answers()
-    assert (found[0].status, found[0].code) == (408, "request_timeout")
-    assert found[0].headers["connection"] == "close"
-    server.wait_until_free()
+def test_slow_bodies_are_cut_off(server, path):
+    slow = [(post(path, announced) + begin, piece) for announced, begin, piece in SLOW_BODIES]
+    for body, answers in zip(SLOW_BODIES, dripped(server, *slow), strict=True):
+        assert (answers[0].status, answers[0].code) == (408, "request_timeout"), body
+        assert answers[0].headers["connection"] == "close"
 
 
 def test_an_upload_that_stops_leaves_nothing(server):
