@@ -11,7 +11,7 @@ from bindery.errors import Overloaded, TextFailed
 from bindery.jobs.reading import Failed, Piece, Unchanged
 from bindery.jobs.recipe import Recipe
 from bindery.library import Library
-from bindery.store.derived import KeptVectors
+from bindery.store.values import KeptVectors
 from bindery.types import Chunk
 
 # Half a second of work on two cores and more; two of them leave room in a server's queue.

@@ -31,7 +31,7 @@ from bindery.library import Library
 from bindery.store import derived
 from bindery.store import jobs as rows
 from bindery.store.database import Database, Transaction
-from bindery.store.jobs import JobFileRow, JobRow
+from bindery.store.values import JobFileRow, JobRow
 from bindery.types import Document
 from bindery.vectors import Form
 

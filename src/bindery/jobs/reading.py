@@ -24,8 +24,8 @@ from bindery.jobs.values import Stage
 from bindery.library import Library
 from bindery.store import derived
 from bindery.store.database import Database
-from bindery.store.derived import ChunkSet
-from bindery.store.jobs import JobFileRow, count_attempt
+from bindery.store.jobs import count_attempt
+from bindery.store.values import ChunkSet, JobFileRow
 from bindery.types import Chunk, Document
 
 OF_A_FILE = (InputError, UnknownFile, StorageError, TextFailed)

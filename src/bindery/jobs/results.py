@@ -13,7 +13,7 @@ from bindery.errors import InvalidValue, UnknownFile
 from bindery.jobs.recipe import Recipe, chunk_ids
 from bindery.store import derived
 from bindery.store.database import Database
-from bindery.store.jobs import JobFileRow
+from bindery.store.values import JobFileRow, KeptVectors
 from bindery.types import Chunk
 from bindery.vectors import Form, code
 from bindery.vectors.embeddings import Embeddings
@@ -134,7 +134,7 @@ def _table_rows(
     file: JobFileRow,
     first: int,
     chunks: Sequence[Chunk],
-    kept: Sequence[derived.KeptVectors],
+    kept: Sequence[KeptVectors],
     recipe: Recipe,
     form: Form,
     seen: dict[bytes, int],
@@ -158,7 +158,7 @@ def _table_rows(
     return TableRows(columns, code(_embeddings(kept, recipe.dimensions), form))
 
 
-def _embeddings(kept: Sequence[derived.KeptVectors], width: int) -> Embeddings:
+def _embeddings(kept: Sequence[KeptVectors], width: int) -> Embeddings:
     rows = np.frombuffer(b"".join(one.rows for one in kept), dtype="<f4")
     offsets = np.zeros(len(kept) + 1, dtype=np.int64)
     np.cumsum([len(one.rows) // (4 * width) for one in kept], out=offsets[1:])

@@ -26,8 +26,7 @@ from bindery.library import Library
 from bindery.store import derived
 from bindery.store import jobs as rows
 from bindery.store.database import Conflict, Database, Transaction
-from bindery.store.derived import KeptVectors
-from bindery.store.jobs import JobFileRow
+from bindery.store.values import JobFileRow, KeptVectors
 
 READING_THREADS = 2
 TRIES_ALONE = 5

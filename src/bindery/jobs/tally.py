@@ -8,8 +8,7 @@ from typing import Any
 from bindery.jobs.embedding import Batch
 from bindery.jobs.reading import Piece, Unchanged
 from bindery.jobs.values import FileState, Progress, Stage
-from bindery.store.derived import KeptVectors
-from bindery.store.jobs import JobFileRow
+from bindery.store.values import JobFileRow, KeptVectors
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ from enum import StrEnum
 from typing import Any
 
 from bindery.errors import InvalidValue
-from bindery.store.jobs import FileState as FileState
-from bindery.store.jobs import JobRow
-from bindery.store.jobs import JobState as JobState
+from bindery.store.values import FileState as FileState
+from bindery.store.values import JobRow
+from bindery.store.values import JobState as JobState
 from bindery.types import DOCUMENT
 from bindery.vectors import Form
 

@@ -23,7 +23,8 @@ from bindery.library import Library
 from bindery.models.card import Family
 from bindery.store import jobs as rows
 from bindery.store.database import Database
-from bindery.store.jobs import JobRow, LeaseLost
+from bindery.store.jobs import LeaseLost
+from bindery.store.values import JobRow
 
 _LOOK_S = 0.5
 # Where the disk fails or the models' memory is in use, a while may help.

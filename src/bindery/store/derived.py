@@ -9,7 +9,6 @@ Every function works within the caller's transaction.
 
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -26,6 +25,7 @@ from bindery.store.database.tables import (
     vector_uses,
     vectors,
 )
+from bindery.store.values import ChunkSet, KeptVectors
 from bindery.types import Chunk, Span
 
 _T = TypeVar("_T")
@@ -33,33 +33,6 @@ _T = TypeVar("_T")
 # SQLite takes 32,766 variables in a statement; more than this at once is no faster.
 _KEYS_AT_ONCE = 500
 _INSERTS: Mapping[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
-
-
-@dataclass(frozen=True, slots=True)
-class KeptVectors:
-    """The vectors of one text: ``rows`` are little-endian float32, one row after the other.
-
-    ``tokens_used`` and ``tokens_cut`` are as :class:`bindery.encoders.Encoded` has them.
-    """
-
-    rows: bytes
-    dimensions: int
-    tokens_used: int
-    tokens_cut: int
-
-
-@dataclass(frozen=True, slots=True)
-class ChunkSet:
-    """All chunks of a content under one way of cutting.
-
-    ``content`` is the SHA-256 of the file, ``document`` that of its text: late chunking needs it.
-    """
-
-    key: bytes
-    content: str
-    document: str
-    chunks: int
-    warnings: tuple[str, ...]
 
 
 def keep_content(connection: Connection, sha256: str, size_bytes: int) -> None:

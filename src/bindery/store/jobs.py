@@ -15,91 +15,15 @@ within the caller's transaction.
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from enum import StrEnum
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, and_, case, delete, func, insert, or_, select, update
 
 from bindery.store.database.tables import job_files, jobs
+from bindery.store.values import OPEN_STATES, FileState, JobFileRow, JobRow, JobState
 
 LEASE_S = 30.0
-
-
-class JobState(StrEnum):
-    """What state a job is in. A queued or running job goes on after a crash."""
-
-    QUEUED = "queued"
-    RUNNING = "running"
-    DONE = "done"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-    @property
-    def is_over(self) -> bool:
-        """Whether the job has ended, in one way or another."""
-        return self not in _OPEN
-
-
-_OPEN = (JobState.QUEUED, JobState.RUNNING)
-
-
-class FileState(StrEnum):
-    """What state a file of a job is in."""
-
-    WAITING = "waiting"
-    DONE = "done"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class JobRow:
-    """A job as it is kept; times are seconds since 1970.
-
-    ``request``, ``progress``, ``maker`` (everything that its vectors depend on) and ``error`` are
-    values that JSON can hold. ``changes`` counts the changes so far; ``lease_holder`` names the
-    process that works on the job.
-    """
-
-    id: str
-    owner: str
-    idempotency_key: str | None
-    request: Mapping[str, Any]
-    state: JobState
-    is_cancelled: bool
-    error: Mapping[str, Any] | None
-    progress: Mapping[str, Any]
-    maker: Mapping[str, Any] | None
-    created_at: float
-    updated_at: float
-    changes: int
-    lease_holder: str | None
-    lease_until: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class JobFileRow:
-    """A file of a job as it is kept.
-
-    ``place`` is its index in the job and ``changed`` the number of its last change. ``attempts``
-    counts those during which the process ended. ``content`` is the SHA-256 of the file, and
-    ``chunk_set`` the key of its chunks when it was last done.
-    """
-
-    place: int
-    file_id: str
-    name: str
-    size_bytes: int
-    state: FileState = FileState.WAITING
-    attempts: int = 0
-    content: str | None = None
-    chunk_set: bytes | None = None
-    chunks: int = 0
-    warnings: Sequence[str] = ()
-    error_code: str | None = None
-    error_message: str | None = None
-    remedy: str | None = None
-    changed: int = 0
 
 
 class LeaseLost(Exception):
@@ -221,7 +145,7 @@ def count_files(connection: Connection, job_id: str) -> dict[str, int]:
 
 def open_jobs(connection: Connection) -> list[JobRow]:
     """The jobs that are not over, oldest first."""
-    found = select(jobs).where(jobs.c.state.in_(_OPEN)).order_by(jobs.c.created_at, jobs.c.id)
+    found = select(jobs).where(jobs.c.state.in_(OPEN_STATES)).order_by(jobs.c.created_at, jobs.c.id)
     return [_job(row) for row in connection.execute(found).mappings()]
 
 
@@ -233,7 +157,7 @@ def take_lease(connection: Connection, job_id: str, holder: str, *, dead: Iterab
     )
     taken = connection.execute(
         update(jobs)
-        .where(jobs.c.id == job_id, jobs.c.state.in_(_OPEN), free)
+        .where(jobs.c.id == job_id, jobs.c.state.in_(OPEN_STATES), free)
         .values(
             state=JobState.RUNNING,
             lease_holder=holder,
@@ -281,7 +205,7 @@ def give_back(connection: Connection, job_id: str, holder: str, state: str, **ch
 
 def ask_to_cancel(connection: Connection, job_id: str) -> None:
     """Cancel a job that nobody runs, and ask whoever runs it to."""
-    open_job = (jobs.c.id == job_id, jobs.c.state.in_(_OPEN))
+    open_job = (jobs.c.id == job_id, jobs.c.state.in_(OPEN_STATES))
     idle = jobs.c.lease_holder.is_(None)
     connection.execute(
         update(jobs)

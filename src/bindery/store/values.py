@@ -1,0 +1,112 @@
+"""What the store gives back: jobs, their files, and what was made of files, as frozen values.
+
+Nothing here needs SQLAlchemy, which takes a quarter of a second to import.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class JobState(StrEnum):
+    """What state a job is in. A queued or running job goes on after a crash."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the job has ended, in one way or another."""
+        return self not in OPEN_STATES
+
+
+OPEN_STATES = (JobState.QUEUED, JobState.RUNNING)
+
+
+class FileState(StrEnum):
+    """What state a file of a job is in."""
+
+    WAITING = "waiting"
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class JobRow:
+    """A job as it is kept; times are seconds since 1970.
+
+    ``request``, ``progress``, ``maker`` (everything that its vectors depend on) and ``error`` are
+    values that JSON can hold. ``changes`` counts the changes so far; ``lease_holder`` names the
+    process that works on the job.
+    """
+
+    id: str
+    owner: str
+    idempotency_key: str | None
+    request: Mapping[str, Any]
+    state: JobState
+    is_cancelled: bool
+    error: Mapping[str, Any] | None
+    progress: Mapping[str, Any]
+    maker: Mapping[str, Any] | None
+    created_at: float
+    updated_at: float
+    changes: int
+    lease_holder: str | None
+    lease_until: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class JobFileRow:
+    """A file of a job as it is kept.
+
+    ``place`` is its index in the job and ``changed`` the number of its last change. ``attempts``
+    counts those during which the process ended. ``content`` is the SHA-256 of the file, and
+    ``chunk_set`` the key of its chunks when it was last done.
+    """
+
+    place: int
+    file_id: str
+    name: str
+    size_bytes: int
+    state: FileState = FileState.WAITING
+    attempts: int = 0
+    content: str | None = None
+    chunk_set: bytes | None = None
+    chunks: int = 0
+    warnings: Sequence[str] = ()
+    error_code: str | None = None
+    error_message: str | None = None
+    remedy: str | None = None
+    changed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class KeptVectors:
+    """The vectors of one text: ``rows`` are little-endian float32, one row after the other.
+
+    ``tokens_used`` and ``tokens_cut`` are as :class:`bindery.encoders.Encoded` has them.
+    """
+
+    rows: bytes
+    dimensions: int
+    tokens_used: int
+    tokens_cut: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkSet:
+    """All chunks of a content under one way of cutting.
+
+    ``content`` is the SHA-256 of the file, ``document`` that of its text: late chunking needs it.
+    """
+
+    key: bytes
+    content: str
+    document: str
+    chunks: int
+    warnings: tuple[str, ...]
