@@ -43,12 +43,12 @@ def places_in(cells: Cells) -> int:
 @given(cells=sheets)
 def test_nothing_but_what_is_empty_is_left_out(kind, cells):
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(sparse_sheets, "MAX_PLACES", {kind: places_in(cells)})
+        patched.setattr(sparse_sheets, "MAX_CELLS", {kind: places_in(cells)})
         document = read(MADE[kind](cells), f"x.{kind}")
         heading, _, table = document.text.partition("\n\n")
         assert (heading[:3], table) == ("## ", table_of(cells))
-        patched.setattr(sparse_sheets, "MAX_PLACES", {kind: places_in(cells) - 1})
-        with pytest.raises(FileTooLarge, match=f"{places_in(cells):,} places"):
+        patched.setattr(sparse_sheets, "MAX_CELLS", {kind: places_in(cells) - 1})
+        with pytest.raises(FileTooLarge, match=f"{places_in(cells):,} cells"):
             read(MADE[kind](cells), f"x.{kind}")
 
 
@@ -72,10 +72,10 @@ def test_what_cannot_be_left_out_is_told_before_memory_is_asked_for():
     stairs = {(row, row): "a" for row in range(1, 5_000)}
     with pytest.raises(FileTooLarge, match=r"'x.xlsx' .*sheet1.xml.* the cell GJG4999, "):
         parse(far_cells_of_xlsx(stairs), "x.xlsx")
-    with pytest.raises(FileTooLarge, match=r"IV65536, .* 16,777,216 places") as caught:
+    with pytest.raises(FileTooLarge, match=r"IV65536, .* 16,777,216 cells") as caught:
         parse(xls_reaching_to(1 << 16, 1 << 8), "x.xls")
     assert "as XLSX" in caught.value.remedy
-    with pytest.raises(FileTooLarge, match="17,179,869,184 places"):
+    with pytest.raises(FileTooLarge, match="17,179,869,184 cells"):
         parse(SHEETS["repeated-text.ods"](), "x.ods")
     assert read(xls_sample(), "x.xls").text
 
@@ -84,5 +84,5 @@ def test_cells_without_a_place_of_their_own_are_not_moved():
     """They stand beside the one before them, wherever that is."""
     cells = '<c r="A1"><v>1</v></c><c><v>2</v></c><c r="XFD1048576"><v>3</v></c>'
     sheet = f'<worksheet><sheetData><row r="1">{cells}</row></sheetData></worksheet>'
-    with pytest.raises(FileTooLarge, match="17,179,869,184 places"):
+    with pytest.raises(FileTooLarge, match="17,179,869,184 cells"):
         parse(with_member(xlsx_sample(), "xl/worksheets/sheet1.xml", sheet.encode()), "x.xlsx")

@@ -65,7 +65,7 @@ def test_the_sandbox_recognises_what_an_image_says(form):
     document = parse(drawn(LINES, form=form), f"x.{form.lower()}", timeout_s=120)
     assert document.kind == form.lower()
     assert document.text.splitlines() == list(LINES)
-    assert "recognised (OCR) and may hold errors: 1." in document.warnings[0]
+    assert "recognised (OCR) and may contain errors: 1." in document.warnings[0]
 
 
 @with_extra

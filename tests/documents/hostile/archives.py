@@ -173,26 +173,26 @@ def _deflate(content: bytes) -> bytes:
 
 REFUSED: Mapping[str, tuple[Callable[[], bytes], str]] = {
     "flat-bomb.docx": (flat_bomb, "60 MB"),
-    "many-small-bombs.docx": (many_small_bombs, "MB when inflated"),
+    "many-small-bombs.docx": (many_small_bombs, "MB unpacked"),
     "flat-bomb.odt": (
         lambda: with_member(odt_sample(), "content.xml", bytes(ZEROS)),
         "60 MB",
     ),
     "sharing.docx": (sharing_members, "share their bytes"),
     "quoting.docx": (quoting_members, "share their bytes"),
-    "lying-small.docx": (lying_small, "larger than the 100 B"),
+    "lying-small.docx": (lying_small, "larger than its declared 100 bytes"),
     "lying-large.docx": (lying_large, "MB; the limit"),
     "lying.xlsx": (lying_in_a_workbook, "larger than"),
     "many.docx": (many_members, "more than 20,000 members"),
     "wrongly-counted.docx": (wrongly_counted, "members"),
-    "link.docx": (symbolic_link, "points out"),
+    "link.docx": (symbolic_link, "points outside"),
     "encrypted.docx": (encrypted, "Save a copy without"),
     "lzma.docx": (strange_compression, "compression"),
     "cut.docx": (cut_in_its_data, "cut short|share"),
-    "absolute.docx": (lambda: pointing_to("/etc/cron.d/evil"), "points out"),
-    "above.docx": (lambda: pointing_to("word/../../../evil"), "points out"),
-    "drive.docx": (lambda: pointing_to("C:\\Windows\\evil"), "points out"),
-    "unc.docx": (lambda: pointing_to("\\\\host\\share\\evil"), "points out"),
+    "absolute.docx": (lambda: pointing_to("/etc/cron.d/evil"), "points outside"),
+    "above.docx": (lambda: pointing_to("word/../../../evil"), "points outside"),
+    "drive.docx": (lambda: pointing_to("C:\\Windows\\evil"), "points outside"),
+    "unc.docx": (lambda: pointing_to("\\\\host\\share\\evil"), "points outside"),
 }
 """By name: how it is made, and what its refusal says."""
 

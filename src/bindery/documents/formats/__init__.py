@@ -1,1 +1,1 @@
-"""The formats that are read: one reader a file, and what several of them share."""
+"""One file per format, and what several of them share."""

@@ -1,4 +1,4 @@
-"""Writes the canonical text of a document part by part, and keeps where each part lies."""
+"""Builds the text of a document block by block, and records the span of each block."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -7,9 +7,9 @@ from bindery.documents.formats.encoding import clean
 from bindery.types import Block, Document, Span
 
 MAX_TITLE = 300
-"""Characters: a longer title is a paragraph, and it is put before every chunk."""
+"""In characters. The title may be put before every chunk, and a longer one is a paragraph."""
 
-# What programs write for want of a title.
+# Titles that programs make up.
 _NO_TITLE = re.compile(
     r"(?i)(?:untitled|microsoft (?:word|powerpoint|excel)|powerpoint[- ]presentation|word document"
     r"|slide \d+|[^ ]+\.\w{2,4}$)"
@@ -17,7 +17,7 @@ _NO_TITLE = re.compile(
 
 
 class DocumentBuilder:
-    """A text in the making: parts divided by blank lines, list items by line ends."""
+    """A document under construction: blocks divided by blank lines, list items by line ends."""
 
     def __init__(self) -> None:
         self._pieces: list[str] = []
@@ -28,7 +28,7 @@ class DocumentBuilder:
         self._last = ""
 
     def add(self, text: str, kind: str = "paragraph", *, level: int = 0) -> None:
-        """Write one part; blank ones are left out."""
+        """Add one block; a blank one is ignored."""
         text = clean(text).strip("\n").rstrip()
         if not text:
             return
@@ -43,7 +43,7 @@ class DocumentBuilder:
         self._last = kind
 
     def insert(self, text: str, blocks: Iterable[Block]) -> None:
-        """Write a text that has blocks of its own, as it is."""
+        """Add a text unchanged, with its own blocks."""
         if not text.strip():
             return
         if self._pieces:
@@ -58,21 +58,21 @@ class DocumentBuilder:
         self._last = ""
 
     def heading(self, text: str, level: int) -> None:
-        """Write a heading of the given depth (1 to 6) as Markdown does, on one line."""
+        """Add a heading of the given level (1 to 6), written as Markdown on one line."""
         if text := " ".join(clean(text).split()):
             self.add(f"{'#' * level} {text}", "heading", level=level)
 
     def begin_page(self, number: int) -> None:
-        """End the page before, if any, and let what follows belong to page ``number`` from 1."""
+        """Begin page ``number``, counted from 1; it ends the page before."""
         self._end_page()
         self._page, self._last = number, ""
 
     def document(
         self, kind: str, name: str, warnings: Sequence[str] = (), *, title: str = ""
     ) -> Document:
-        """The finished document; ``title`` is what its metadata call it, if they do."""
+        """The finished document; ``title`` comes from its metadata."""
         self._end_page()
-        # A page begins where its first paragraph does, and comes before it.
+        # A page starts at the same position as its first paragraph, and comes before it.
         blocks = sorted(self._blocks, key=lambda block: (block.span.start, -block.span.end))
         title = " ".join(clean(title).split())[:MAX_TITLE]
         title = "" if _NO_TITLE.match(title) else title
@@ -85,30 +85,28 @@ class DocumentBuilder:
     def _end_page(self) -> None:
         if self._page_start is not None:
             span = Span(self._page_start, self._length)
-            # First in the list: sorting is stable, so it precedes a paragraph as long as itself.
+            # First in the list: sorting is stable, so it precedes a paragraph with the same span.
             self._blocks.insert(0, Block("page", span, page=self._page))
         self._page_start = None
 
 
 def markdown_table(rows: Sequence[Sequence[str]]) -> str:
-    """The rows as a Markdown table, the first as its head; empty where all cells are.
+    """The rows as a Markdown table with the first row as its head; "" if all cells are empty.
 
-    Rows may differ in length: Markdown fills the missing cells.
+    Rows may differ in length: Markdown fills in missing cells.
     """
     lines = [[_cell(cell) for cell in row] for row in rows]
     lines = [line for line in lines if any(line)]
     if not lines:
         return ""
-    width = len(lines[0])
-    # A head shorter than the rows below would hide their last cells from a Markdown reader; one
-    # extra line of that many dashes is all it costs to widen it.
-    width = max(width, *map(len, lines))
+    # Markdown hides the cells of a row beyond the width of the head, so the head is widened.
+    width = max(map(len, lines))
     head = lines[0] + [""] * (width - len(lines[0]))
     return "\n".join(f"| {' | '.join(line)} |" for line in (head, ["---"] * width, *lines[1:]))
 
 
 def lines_of(text: str) -> Iterator[tuple[int, int]]:
-    r"""The start and end of each line, without its line end: a line is what ``\n`` divides."""
+    r"""The start and end of each line, without the ``\n`` that ends it."""
     start = 0
     while start < len(text):
         end = text.find("\n", start)

@@ -1,4 +1,4 @@
-"""Bytes to text, whatever the encoding and whatever the document claims about it."""
+"""Decodes text in any encoding, even if the document declares a wrong one."""
 
 import codecs
 import re
@@ -8,21 +8,21 @@ from dataclasses import dataclass
 from charset_normalizer import from_bytes
 
 _SAMPLE_BYTES = 65_536
-"""Enough text to guess from (a few hundred bytes mostly do) at a bounded cost."""
+"""Enough text to guess an encoding from (a few hundred bytes usually do), at a bounded cost."""
 
 _HEAD_BYTES = 8_192
 
 _BYTE_ORDER_MARKS: tuple[tuple[bytes, str], ...] = (
     (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, because it begins with the same bytes
     (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 
-# What a document may declare, as Python's codec -> the codec browsers use for it
-# (https://encoding.spec.whatwg.org/#names-and-labels). Python has codecs that are no encodings of
-# text, or slow ones (idna), so nothing else is looked up by a name out of a document.
+# The encodings that a document may declare, by Python's name, and the codec that browsers use for
+# each (https://encoding.spec.whatwg.org/#names-and-labels). Python also has codecs that are slow
+# (idna) or not text encodings at all, so no other name from a document is looked up.
 _DECLARABLE: Mapping[str, str] = {
     "utf-8": "utf_8",
     "ascii": "cp1252",
@@ -57,9 +57,9 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True)
 class DecodedText:
-    """A decoded text without NUL, surrogate or carriage return; ``encoding`` as Python calls it.
+    """A text without NUL, surrogates or carriage returns, and its encoding in Python's name.
 
-    ``warnings`` says what was guessed, overruled or replaced; it is empty where nothing was.
+    ``warnings`` says what was guessed, overruled or replaced.
     """
 
     text: str
@@ -70,9 +70,9 @@ class DecodedText:
 def decode(data: bytes) -> DecodedText:
     r"""Decode a textual document.
 
-    In this order: byte order mark; the zero bytes of UTF-16; UTF-8 where valid; the charset that
-    the document declares (HTML, XML) where its bytes allow it and the outcome looks like language;
-    else the likeliest. Line ends become ``\n``.
+    In this order: a byte order mark; the zero bytes of UTF-16; UTF-8 if valid; the charset that the
+    document declares (HTML, XML), if its bytes allow it and the result looks like language; else
+    the most likely one. Line ends become ``\n``.
     """
     declared = _declared(data)
     codec, guessed = _marked(data), False
@@ -87,27 +87,28 @@ def decode(data: bytes) -> DecodedText:
     text = body.decode(codec, "replace")
     warnings: list[str] = []
     if declared not in (None, codec) and not data.isascii() and _marked(data) is None:
-        warnings.append(f"The document declares {declared} but was read as {codec}.")
+        warnings.append(f"The document declares the encoding {declared} but was read as {codec}.")
     elif guessed:
-        warnings.append(f"The document does not say its encoding; it was read as {codec}.")
+        warnings.append(f"The document does not declare its encoding; it was read as {codec}.")
     if not _decodes(body, codec):
-        warnings.append(f"{text.count(_REPLACEMENT)} places that are not {codec} became U+FFFD.")
+        invalid = text.count(_REPLACEMENT)
+        warnings.append(f"{invalid} invalid byte sequences for {codec} were replaced by U+FFFD.")
     if "\0" in text:
-        warnings.append("Zero characters were removed.")
+        warnings.append("NUL characters were removed.")
     text = clean(text.replace("\r\n", "\n").replace("\r", "\n"))
     return DecodedText(text, codec, tuple(warnings))
 
 
 def decode_head(data: bytes) -> str:
-    """The beginning of a textual document, roughly: enough to tell its kind."""
+    """The beginning of a text, roughly decoded: enough to detect its kind."""
     codec = _marked(data) or _wide(data) or "utf_8"
     return data[_mark_length(data) : _HEAD_BYTES].decode(codec, "replace")
 
 
 def is_text(data: bytes) -> bool:
-    """Whether the bytes are a text in some encoding rather than a binary format.
+    """Whether the bytes are text in some encoding rather than a binary format.
 
-    Of binary data a tenth are control characters, of text almost none: 2 % divide them.
+    About a tenth of binary data are control characters, and almost none of text; the limit is 2 %.
     """
     if _marked(data) is not None or _wide(data) is not None:
         return True
@@ -116,7 +117,7 @@ def is_text(data: bytes) -> bool:
 
 
 def clean(text: str) -> str:
-    """The text without NUL; pairs of surrogates joined, lone ones replaced by U+FFFD."""
+    """The text without NUL; surrogate pairs are joined, lone surrogates replaced by U+FFFD."""
     text = text.replace("\0", "")
     if _SURROGATE.search(text):
         text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
@@ -132,7 +133,7 @@ def _mark_length(data: bytes) -> int:
 
 
 def _wide(data: bytes) -> str | None:
-    """UTF-16 without a mark: in most texts every second byte is mostly zero."""
+    """UTF-16 without a byte order mark: in most texts nearly every second byte is zero."""
     head = data[: _HEAD_BYTES & ~1]
     half = len(head) // 2
     even, odd = head[0::2].count(0), head[1::2].count(0)
@@ -142,14 +143,14 @@ def _wide(data: bytes) -> str | None:
 
 
 def _escaped(data: bytes) -> str | None:
-    """ISO-2022-JP, which is ASCII with escapes and would pass for UTF-8."""
+    """ISO-2022-JP, which is ASCII with escapes and so is valid UTF-8."""
     if b"\x1b$" not in data or not data.isascii():
         return None
     return "iso2022_jp" if _decodes(data, "iso2022_jp") else None
 
 
 def _is_utf8(data: bytes) -> bool:
-    """Whether it is UTF-8: valid, cut short in its last character, or damaged in 1 % of them."""
+    """Whether it is UTF-8: valid, cut off in its last character, or with up to 1 % damaged."""
     try:
         data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -162,7 +163,7 @@ def _is_utf8(data: bytes) -> bool:
 
 
 def _declared(data: bytes) -> str | None:
-    """The codec for what the document declares itself to be in its first lines, if anything."""
+    """The codec for the encoding that the document declares near its beginning, if any."""
     found = _DECLARATION.search(data[:_HEAD_BYTES])
     if found is None:
         return None
@@ -182,8 +183,8 @@ def _decodes(data: bytes, codec: str) -> bool:
 
 
 def _is_plausible(data: bytes, codec: str) -> bool:
-    # Every byte means something in most one-byte charsets, so to decode is not enough: the
-    # outcome must look like a language's letters and not like a row of accents.
+    # In most one-byte encodings every byte is valid, so decoding proves nothing: the result must
+    # also look like a language.
     if not _decodes(data, codec):
         return False
     return from_bytes(_sample(data), cp_isolation=[codec]).best() is not None
@@ -191,14 +192,14 @@ def _is_plausible(data: bytes, codec: str) -> bool:
 
 def _likeliest(data: bytes) -> str:
     best = from_bytes(_sample(data)).best()
-    # Short western texts read the same in many charsets; windows-1252 is by far the commonest.
+    # Short western texts are the same in many encodings; windows-1252 is by far the most common.
     if best is None or "cp1252" in best.could_be_from_charset:
         return "cp1252"
     return best.encoding
 
 
 def _sample(data: bytes) -> bytes:
-    """A part that holds the first bytes beyond ASCII, cut at blanks so as not to halve a letter."""
+    """A part with the first bytes beyond ASCII, cut at blanks so that no letter is split."""
     if len(data) <= _SAMPLE_BYTES:
         return data
     first = next(re.finditer(rb"[\x80-\xff]", data), None)

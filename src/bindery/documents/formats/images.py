@@ -1,4 +1,4 @@
-"""Images of text (PNG, JPEG, TIFF), by the extra ``ocr``: read as a scanned page is."""
+"""Images of text (PNG, JPEG, TIFF), recognised like scanned pages with the extra ``ocr``."""
 
 import importlib
 import io
@@ -12,7 +12,7 @@ from bindery.errors import FileTooLarge
 from bindery.types import Document
 
 MAX_PIXELS = 100_000_000
-"""A sheet of A3 at 600 dots an inch has 70 million; each takes four bytes."""
+"""A page of A3 at 600 dots per inch has 70 million; each takes four bytes."""
 
 MAX_PAGES = 1_000
 
@@ -33,7 +33,7 @@ def read_tiff(data: bytes, name: str) -> Document:
 
 
 def _read(data: bytes, kind: str, name: str) -> Document:
-    """Raises FileTooLarge before an image above :data:`MAX_PIXELS` is inflated."""
+    """Raises FileTooLarge before an image above :data:`MAX_PIXELS` is decompressed."""
     builder = DocumentBuilder()
     recogniser = ocr.Recogniser()
     done: list[str] = []
@@ -52,26 +52,26 @@ def _read(data: bytes, kind: str, name: str) -> Document:
 
 
 def _frames(image: Any, name: str) -> Iterator[int]:  # noqa: ANN401
-    """Go from one image of the file to the next, counting from 1."""
+    """Select each image of the file in turn; yields its number from 1."""
     count = int(getattr(image, "n_frames", 1))
     if count > MAX_PAGES:
         raise FileTooLarge(
-            f"{name!r} holds {count:,} images; the limit is {MAX_PAGES:,}.",
+            f"{name!r} has {count:,} images; the limit is {MAX_PAGES:,}.",
             remedy="Split it into several files.",
         )
-    for place in range(count):
-        image.seek(place)
+    for index in range(count):
+        image.seek(index)
         if image.width * image.height > MAX_PIXELS:
             raise FileTooLarge(
-                f"{name!r} is an image of {image.width:,} by {image.height:,} pixels; "
+                f"{name!r} has {image.width:,} by {image.height:,} pixels; "
                 f"the limit is {MAX_PIXELS:,} in all.",
-                remedy="Save it smaller: for text, 200 dots an inch are enough.",
+                remedy="Save a smaller copy: for text, 200 dots per inch are enough.",
             )
-        yield place + 1
+        yield index + 1
 
 
 def _pixels(image: Any) -> Any:  # noqa: ANN401
-    """The image as an array of blue, green and red, no larger than is recognised."""
+    """The image as an array of blue, green and red, no larger than recognition needs."""
     numpy = importlib.import_module("numpy")
     copied = image.convert("RGB")
     copied.thumbnail((ocr.MOST_PIXELS, ocr.MOST_PIXELS))

@@ -1,7 +1,8 @@
-"""Recognises the text of scanned pages (OCR), by the extra ``ocr``: RapidOCR on ONNX Runtime.
+"""Recognises the text of scanned pages (OCR) with the extra ``ocr``: RapidOCR on ONNX Runtime.
 
-Its models lie in its wheel, so nothing is fetched. It is imported when a page needs it and not
-before: in the sandbox that is in the child, since its libraries start threads that no fork copies.
+The models are part of its wheel, so nothing is downloaded. It is imported only when a page needs
+it, which in the sandbox happens in the child, because its libraries start threads and threads do
+not survive a fork.
 """
 
 import importlib
@@ -17,21 +18,21 @@ from bindery.documents.formats.page_layout import Line
 from bindery.documents.readers import OCR_PACKAGE
 
 MOST_PIXELS = 2_000
-"""The longer side of a page as it is recognised: A4 at 170 dots an inch."""
+"""The longer side of a page for recognition: A4 at 170 dots per inch."""
 
 _DETECTION_PIXELS = 960
-"""The longer side on which lines are looked for.
+"""The longer side of a page for finding lines.
 
-With one thread, and one line at a time, all fits into the sandbox's gigabyte (650 MB seen); at full
-size it takes 1.5 GB and finds no more lines on a page of print.
+With one thread and one line at a time, this fits into the sandbox's gigabyte (650 MB measured). At
+full size it takes 1.5 GB and finds no more lines on a printed page.
 """
 
 _MORE_TIME = 1.5
-"""Pages differ: the next may take this many times as long as the longest so far."""
+"""The next page may take this many times as long as the longest page so far."""
 
 _OTHER_SIZE = 1.4
 
-# One thread, because the sandbox allows no other; a text's direction is a thing of photographs.
+# One thread, because the sandbox allows no others. Only photographs need the text direction.
 _SETTINGS: dict[str, object] = {
     "EngineConfig.onnxruntime.intra_op_num_threads": 1,
     "EngineConfig.onnxruntime.inter_op_num_threads": 1,
@@ -44,12 +45,12 @@ _SETTINGS: dict[str, object] = {
 
 
 def is_installed() -> bool:
-    """Whether the extra is there."""
+    """Whether the extra is installed."""
     return importlib.util.find_spec(OCR_PACKAGE) is not None
 
 
 class Recogniser:
-    """The loaded models, and the time that is left to use them."""
+    """The loaded models, and the time left to use them."""
 
     def __init__(self) -> None:
         importlib.import_module("cv2").setNumThreads(0)
@@ -75,13 +76,13 @@ class Recogniser:
 
 
 def warnings(done: str, left: str) -> list[str]:
-    """What to say of the pages that were recognised and of those for which time was short."""
+    """Warnings about the pages that were recognised and those that were not for lack of time."""
     said: list[str] = []
     if done:
-        said.append(f"The text of these pages was recognised (OCR) and may hold errors: {done}.")
+        said.append(f"The text of these pages was recognised (OCR) and may contain errors: {done}.")
     if left:
         said.append(
-            f"For want of time these pages were not recognised: {left}. "
+            f"These pages were not read, because recognising them (OCR) takes too long: {left}. "
             "Split the document, or allow more time."
         )
     return said
@@ -89,7 +90,7 @@ def warnings(done: str, left: str) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Box:
-    """Words and where they stand, in pixels from the image's upper left corner."""
+    """Words and their position, in pixels from the image's upper left corner."""
 
     text: str
     left: float
@@ -122,7 +123,7 @@ def _rows(boxes: Iterable[_Box]) -> list[list[_Box]]:
 
 
 def _line(row: Sequence[_Box], usual: float, height: int, points_per_pixel: float) -> Line:
-    # A box is as high as its letters happen to be: only much higher ones are of another size.
+    # The height of a box varies with its letters; only a large difference is another font size.
     size = max(box.height for box in row)
     size = usual if 1 / _OTHER_SIZE < size / usual < _OTHER_SIZE else size
     middle = height - row[0].middle
@@ -132,12 +133,12 @@ def _line(row: Sequence[_Box], usual: float, height: int, points_per_pixel: floa
 
 
 def _seconds_left() -> float:
-    """What is left of this process's time where it has a limit, as in the sandbox it does.
+    """What is left of this process's time if it has a limit, as it does in the sandbox.
 
-    The limit is one of processor time, but the asker's clock runs as long as it.
+    The limit is on processor time, but the client's timeout is just as long.
     """
     try:
-        import resource  # Windows has none
+        import resource  # not on Windows
     except ImportError:
         return math.inf
     limit = resource.getrlimit(resource.RLIMIT_CPU)[0]

@@ -1,8 +1,8 @@
-"""Takes the emptiness out of workbooks whose cells lie far apart, before calamine opens them.
+"""Removes empty rows and columns from workbooks with cells far apart, before calamine opens them.
 
-calamine holds a sheet as one grid from its first filled cell to its last: a stray sign in the
-last cell of a sheet asks for 17 billion places, and the process is aborted. Empty rows are left
-out of the text in any case; in such sheets they and the empty columns go first.
+calamine holds a sheet as one grid from its first filled cell to its last: a stray character in the
+last cell of a sheet needs 17 billion cells, and the process is aborted. Empty rows are left out of
+the text anyway; in such sheets they and the empty columns are removed first.
 """
 
 import io
@@ -14,16 +14,16 @@ from collections.abc import Mapping
 
 from bindery.errors import FileTooLarge
 
-MAX_PLACES: Mapping[str, int] = {"xlsx": 16 << 20, "ods": 8 << 20, "xls": 12 << 20}
-"""Of a grid, at 32 bytes each: what calamine can make, or make twice, of a gigabyte."""
+MAX_CELLS: Mapping[str, int] = {"xlsx": 16 << 20, "ods": 8 << 20, "xls": 12 << 20}
+"""Cells of a grid, at 32 bytes each: what calamine can hold, once or twice, in a gigabyte."""
 
 _XLSX_CELL = re.compile(
     rb'(<(?:\w+:)?c\s(?:[^<>]*?\s)?r=")([A-Z]{1,3})([1-9]\d{0,6})("[^<>]*(?<!/)>)'
 )
 _XLSX_FILLED = re.compile(rb"<(?:\w+:)?c(?=[\s>])[^<>]*(?<!/)>")
-"""Also a cell that says nothing of its place, which then is beside the one before."""
+"""Also matches a cell without a reference, which follows the cell before it."""
 
-# calamine, too, knows the elements of an ODS by these prefixes alone.
+# calamine also recognises the elements of an ODS by these prefixes only.
 _ODS_TABLE = re.compile(rb"(?=<table:table\s)")
 _IN_TAG = rb"""((?:[^<>"']|"[^"]*"|'[^']*')*?)"""
 _ODS_ROW = re.compile(
@@ -44,10 +44,10 @@ _XLS_ROWS, _XLS_COLUMNS = 1 << 16, 1 << 8
 
 
 def close_up(data: bytes, kind: str, name: str) -> bytes:
-    """The workbook without the empty rows and columns of the sheets that they make too large.
+    """The workbook without the empty rows and columns of sheets that are too large.
 
-    Returns ``data`` itself where there are none. Raises FileTooLarge for a sheet that is too large
-    without them, and for all that are in an XLS, whose records are not rewritten.
+    Returns ``data`` itself if nothing changes. Raises FileTooLarge for a sheet that is still too
+    large, and for any too large sheet of an XLS, whose records are not rewritten.
     """
     if kind == "xls":
         _check_xls(data, name)
@@ -80,13 +80,13 @@ def _xlsx(xml: bytes, sheet: str) -> bytes:
         return xml
     columns, rows = sorted(letters, key=_column), sorted(numbers, key=int)
     height, width = int(rows[-1]) - int(rows[0]) + 1, _column(columns[-1]) - _column(columns[0]) + 1
-    if height * width <= MAX_PLACES["xlsx"]:
+    if height * width <= MAX_CELLS["xlsx"]:
         return xml
     can_move = placed == sum(1 for _ in _XLSX_FILLED.finditer(xml))
     used = len(rows) * len(columns) if can_move else height * width
     _check(used, "xlsx", sheet, f"{columns[-1].decode()}{rows[-1].decode()}")
-    column_names = {name: _letters(place) for place, name in enumerate(columns, 1)}
-    row_names = {name: b"%d" % place for place, name in enumerate(rows, 1)}
+    column_names = {name: _letters(index) for index, name in enumerate(columns, 1)}
+    row_names = {name: b"%d" % index for index, name in enumerate(rows, 1)}
     return _XLSX_CELL.sub(
         lambda cell: cell[1] + column_names[cell[2]] + row_names[cell[3]] + cell[4], xml
     )
@@ -106,19 +106,19 @@ def _ods_table(xml: bytes, sheet: str) -> bytes:
             last, filled = height, filled + times
             used |= columns
     order = sorted(used)
-    if not order or last * (order[-1] + 1) <= MAX_PLACES["ods"]:
+    if not order or last * (order[-1] + 1) <= MAX_CELLS["ods"]:
         return xml
     _check(filled * len(order), "ods", sheet, f"{_letters(order[-1] + 1).decode()}{last}")
 
     def closed_up(row: re.Match[bytes]) -> bytes:
         if not _used_columns(row[2] or b""):
             return b""
-        place = 0
+        column = 0
 
         def narrowed(cell: re.Match[bytes]) -> bytes:
-            nonlocal place
-            start, place = place, place + _times(cell[1])
-            times = bisect_left(order, place) - bisect_left(order, start)
+            nonlocal column
+            start, column = column, column + _times(cell[1])
+            times = bisect_left(order, column) - bisect_left(order, start)
             repeated = b' table:number-columns-repeated="%d"' % times
             return _ODS_REPEATED.sub(repeated, cell[0], count=1) if times else b""
 
@@ -129,12 +129,12 @@ def _ods_table(xml: bytes, sheet: str) -> bytes:
 
 
 def _used_columns(cells: bytes) -> set[int]:
-    """Places from 0 of the cells of a row that hold something, or may."""
-    used, place = set[int](), 0
+    """The columns, from 0, of the cells of a row that are or may be filled."""
+    used, column = set[int](), 0
     for cell in _ODS_CELL.finditer(cells):
-        start, place = place, place + _times(cell[1])
+        start, column = column, column + _times(cell[1])
         if cell[2] or b"value" in cell[1]:
-            used.update(range(start, min(place, _ODS_COLUMNS)))
+            used.update(range(start, min(column, _ODS_COLUMNS)))
     return used
 
 
@@ -151,12 +151,12 @@ def _check_xls(data: bytes, name: str) -> None:
             _check((bottom - top) * (right - left), "xls", f"A sheet of {name!r}", last)
 
 
-def _check(places: int, kind: str, sheet: str, last: str) -> None:
-    if places > MAX_PLACES[kind]:
+def _check(cells: int, kind: str, sheet: str, last: str) -> None:
+    if cells > MAX_CELLS[kind]:
         raise FileTooLarge(
-            f"{sheet} reaches to the cell {last}, and its filled rows and columns have "
-            f"{places:,} places; the limit is {MAX_PLACES[kind]:,}.",
-            remedy="Delete what is in its last row and column, if it is there by mistake"
+            f"{sheet} reaches to the cell {last}, and its filled rows and columns span "
+            f"{cells:,} cells; the limit is {MAX_CELLS[kind]:,}.",
+            remedy="Delete the last row and column if they were filled by mistake"
             + ("." if kind == "xlsx" else ", or save the workbook as XLSX."),
         )
 
