@@ -4,8 +4,14 @@ import ast
 import io
 import re
 import tokenize
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+
+import pytest
 
 from bindery.chunking import CHUNKERS
 from bindery.documents import READERS
@@ -14,71 +20,74 @@ from bindery.engines.graphs import GRAPHS
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "bindery"
 PARTS = ("src", "tests", "benchmarks")
-FILES = sorted(path for part in PARTS for path in (ROOT / part).rglob("*.py"))
-SOURCE_FILES = [path for path in FILES if SOURCE in path.parents]
 
 MOST_LINES_OF_A_FILE = 400
 MOST_LINES_OF_A_FUNCTION = 50
 
 
-def offenders(paths: Iterable[Path], find: Callable[[Path], Iterable[object]]) -> list[str]:
-    """What was found, each with the file that it is in."""
-    return [f"{path.relative_to(ROOT)}: {one}" for path in paths for one in find(path)]
+@dataclass(frozen=True)
+class File:
+    """A file of Python, read and parsed once for all rules."""
+
+    path: Path
+
+    @property
+    def is_source(self) -> bool:
+        return SOURCE in self.path.parents
+
+    @cached_property
+    def text(self) -> str:
+        return self.path.read_text(encoding="utf-8")
+
+    @cached_property
+    def module(self) -> str:
+        parts = self.path.relative_to(SOURCE.parent).with_suffix("").parts
+        return ".".join(parts).removesuffix(".__init__")
+
+    @cached_property
+    def nodes(self) -> list[ast.AST]:
+        return list(ast.walk(ast.parse(self.text)))
+
+    def of(self, *kinds: type) -> Iterator:
+        return (node for node in self.nodes if isinstance(node, kinds))
 
 
-def nodes(path: Path, *kinds: type) -> Iterator:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    return (node for node in ast.walk(tree) if isinstance(node, kinds))
+# Rules that every file keeps by itself
 
 
-def test_there_is_something_to_look_at() -> None:
-    assert SOURCE / "library" / "library.py" in SOURCE_FILES
-    assert Path(__file__) in FILES
+def too_long(file: File) -> Iterator[str]:
+    lines = len(file.text.splitlines())
+    if lines > MOST_LINES_OF_A_FILE:
+        yield f"{lines} lines"
 
 
-def test_files_are_short() -> None:
-    def too_long(path: Path) -> Iterator[int]:
-        lines = len(path.read_text(encoding="utf-8").splitlines())
-        if lines > MOST_LINES_OF_A_FILE:
-            yield lines
-
-    assert not offenders(FILES, too_long)
+def functions_too_long(file: File) -> Iterator[str]:
+    for node in file.of(ast.FunctionDef, ast.AsyncFunctionDef):
+        lines = node.end_lineno - node.lineno + 1
+        if lines > MOST_LINES_OF_A_FUNCTION:
+            yield f"{node.name} has {lines} lines"
 
 
-def test_functions_are_short() -> None:
-    def too_long(path: Path) -> Iterator[str]:
-        for node in nodes(path, ast.FunctionDef, ast.AsyncFunctionDef):
-            lines = node.end_lineno - node.lineno + 1
-            if lines > MOST_LINES_OF_A_FUNCTION:
-                yield f"{node.name} has {lines} lines"
-
-    assert not offenders(FILES, too_long)
-
-
-def test_only_the_command_line_prints() -> None:
-    def prints(path: Path) -> Iterator[int]:
-        for call in nodes(path, ast.Call):
+def prints_outside_the_command_line(file: File) -> Iterator[str]:
+    if file.is_source and SOURCE / "faces" / "cli" not in file.path.parents:
+        for call in file.of(ast.Call):
             if isinstance(call.func, ast.Name) and call.func.id == "print":
-                yield call.lineno
-
-    quiet = [path for path in SOURCE_FILES if SOURCE / "faces" / "cli" not in path.parents]
-    assert not offenders(quiet, prints)
+                yield f"line {call.lineno}"
 
 
-def test_what_is_caught_widely_or_passed_over_says_why() -> None:
-    """Such a handler raises the same again, or has a comment: above, beside or within it."""
-
-    def unexplained(path: Path) -> Iterator[int]:
-        explained = comments(path)
-        for handler in nodes(path, ast.ExceptHandler):
-            last = handler.body[-1]
-            raises = isinstance(last, ast.Raise) and last.exc is None
-            hides = is_broad(handler) or isinstance(handler.body[0], ast.Pass)
-            lines = range(handler.lineno - 1, handler.end_lineno + 1)
-            if hides and not raises and not explained & set(lines):
-                yield handler.lineno
-
-    assert not offenders(SOURCE_FILES, unexplained)
+def unexplained_handlers(file: File) -> Iterator[str]:
+    """A handler of everything, or of nothing, raises the same again or has a comment."""
+    if not file.is_source:
+        return
+    explained: set[int] | None = None
+    for handler in file.of(ast.ExceptHandler):
+        last = handler.body[-1]
+        raises = isinstance(last, ast.Raise) and last.exc is None
+        hides = is_broad(handler) or isinstance(handler.body[0], ast.Pass)
+        if hides and not raises:
+            explained = comments(file.text) if explained is None else explained
+            if not explained & set(range(handler.lineno - 1, handler.end_lineno + 1)):
+                yield f"line {handler.lineno}"
 
 
 def is_broad(handler: ast.ExceptHandler) -> bool:
@@ -88,15 +97,106 @@ def is_broad(handler: ast.ExceptHandler) -> bool:
     return bool(names & {"Exception", "BaseException"})
 
 
-def comments(path: Path) -> set[int]:
-    """The lines that carry a comment which says more than that a rule is switched off."""
-    source = io.StringIO(path.read_text(encoding="utf-8"))
+def comments(text: str) -> set[int]:
+    """The lines with a comment that says more than that a rule is switched off."""
     bare = re.compile(r"# *(noqa\b:?( ?[A-Z]+[0-9]+,?)*|(pyright|type): ignore\S*)$")
     return {
         token.start[0]
-        for token in tokenize.generate_tokens(source.readline)
+        for token in tokenize.generate_tokens(io.StringIO(text).readline)
         if token.type == tokenize.COMMENT and not bare.match(token.string)
     }
+
+
+RULES: tuple[Callable[[File], Iterator[str]], ...] = (
+    too_long,
+    functions_too_long,
+    prints_outside_the_command_line,
+    unexplained_handlers,
+)
+
+
+@dataclass(frozen=True)
+class Code:
+    """What all files together are: offences by rule, modules, imports and classes."""
+
+    offences: Mapping[str, list[str]]
+    imports: Mapping[str, set[str]]
+    """By module of src: the modules of src that it imports anywhere, also within functions."""
+
+    classes: Mapping[str, list[str]]
+    """By name of a class in src: the modules that define one."""
+
+
+@pytest.fixture(scope="module")
+def code() -> Code:
+    offences, classes = defaultdict(list), defaultdict(list)
+    named: dict[str, set[str]] = {}
+    for part in PARTS:
+        for path in sorted((ROOT / part).rglob("*.py")):
+            file = File(path)
+            for rule in RULES:
+                offences[rule.__name__] += [
+                    f"{path.relative_to(ROOT)}: {found}" for found in rule(file)
+                ]
+            if file.is_source:
+                named[file.module] = set(imported(file))
+                for node in file.of(ast.ClassDef):
+                    classes[node.name].append(file.module)
+    imports = {
+        module: {known(name, named) for name in names} - {module, ""}
+        for module, names in named.items()
+    }
+    return Code(offences, imports, classes)
+
+
+def imported(file: File) -> Iterator[str]:
+    """Every name that is imported at run time, with its module."""
+    for_types = {
+        id(inner)
+        for node in file.of(ast.If)
+        if ast.unparse(node.test) in {"TYPE_CHECKING", "typing.TYPE_CHECKING"}
+        for one in node.body
+        for inner in ast.walk(one)
+    }
+    for node in file.of(ast.Import, ast.ImportFrom):
+        if id(node) not in for_types:
+            prefix = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
+            yield from (f"{prefix}{alias.name}" for alias in node.names)
+
+
+def known(name: str, modules: Mapping[str, object]) -> str:
+    """The module that an import reads: the name itself, or that which defines it; "" if neither."""
+    owner = name.rpartition(".")[0]
+    return next((one for one in (name, owner) if one in modules), "")
+
+
+def test_there_is_something_to_look_at(code: Code) -> None:
+    assert "bindery.library.library" in code.imports["bindery.library"]
+    assert code.classes["Library"] == ["bindery.library.library"]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_every_file_keeps_the_rule(code: Code, rule: Callable[[File], Iterator[str]]) -> None:
+    assert not code.offences[rule.__name__]
+
+
+def test_imports_make_no_circle(code: Code) -> None:
+    """Neither at the top of files nor hidden within functions."""
+    try:
+        TopologicalSorter(code.imports).prepare()
+    except CycleError as error:
+        pytest.fail(" imports ".join(reversed(error.args[1])))
+
+
+def test_class_names_are_unique(code: Code) -> None:
+    """One word has one meaning."""
+    twice = {name: modules for name, modules in code.classes.items() if len(modules) > 1}
+    assert set(twice) <= NOT_UNIQUE_YET, twice
+
+
+# To be renamed; nothing may be added.
+NOT_UNIQUE_YET = {"Answer", "Batch", "Decoded", "Dialect", "Found", "Job", "Outcome", "Piece"}
+NOT_UNIQUE_YET |= {"Rotation", "Source", "Tally", "_Shown"}
 
 
 # Tables
