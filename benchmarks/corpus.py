@@ -1,4 +1,4 @@
-"""The texts that are measured: SciFact and STS-B, read from the folder given as DATA."""
+"""Read the benchmark texts, SciFact and STS-B, from the data folder."""
 # pyright: basic
 
 import csv
@@ -19,9 +19,9 @@ _QUERY_WORDS = 10
 
 @dataclass(frozen=True, slots=True)
 class SciFact:
-    """Documents and queries by id, and which documents answer which query.
+    """Documents and queries by id, and the relevance judgements.
 
-    ``answers[query][document]`` is the grade of a judged document, above 0.
+    ``answers[query][document]`` is the grade of a relevant document, above 0.
     """
 
     documents: dict[str, str]
@@ -31,7 +31,7 @@ class SciFact:
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """STS-B: pairs of sentences, and how alike people found them (0 to 5)."""
+    """STS-B: pairs of sentences, and their similarity as rated by people (0 to 5)."""
 
     first: list[str]
     second: list[str]
@@ -39,9 +39,9 @@ class Pairs:
 
 
 def read_scifact(data: Path, split: str = "test") -> SciFact:
-    """Read ``scifact/`` in BEIR's layout; a document is its title, a blank and its text.
+    """Read ``scifact/`` in BEIR's layout; a document is its title, a space and its text.
 
-    ``split`` is that of the queries, ``"test"`` (300) or ``"train"`` (809).
+    ``split`` selects the queries: ``"test"`` (300) or ``"train"`` (809).
     """
     folder = data / "scifact"
     documents = {
@@ -57,7 +57,7 @@ def read_scifact(data: Path, split: str = "test") -> SciFact:
 
 
 def read_reference(data: Path, scifact: SciFact) -> tuple[Vectors, Vectors] | None:
-    """The reference's vectors of SciFact's queries and documents, or None where there are none."""
+    """The reference's vectors of SciFact's queries and documents, or None if there are none."""
     path = data / "scifact" / "reference_embeddings.npz"
     if not path.exists():
         return None
@@ -81,9 +81,9 @@ def read_stsb(data: Path) -> Pairs:
 
 
 def chunks_of(scifact: SciFact, count: int) -> list[str]:
-    """Pieces of real documents of mixed length (8 to 190 words), always the same for one count.
+    """Pieces of real documents, of 8 to 190 words; the same ``count`` gives the same pieces.
 
-    Each starts where its document starts; the order is mixed, as uploads are.
+    Each starts at the start of its document; lengths are in mixed order, like uploads.
     """
     chance = random.Random(0)
     documents = chance.sample(sorted(scifact.documents.items()), count)
@@ -94,13 +94,13 @@ def chunks_of(scifact: SciFact, count: int) -> list[str]:
 
 
 def ten_word_queries(scifact: SciFact, count: int) -> list[str]:
-    """Real queries of exactly ten words, over and over until there are enough."""
+    """Real queries of exactly ten words, repeated until there are enough."""
     found = [text for text in scifact.queries.values() if len(text.split()) == _QUERY_WORDS]
     return [found[index % len(found)] for index in range(count)]
 
 
 def write_texts(path: Path, texts: Sequence[str]) -> None:
-    """One JSON object a line, as the workers read them."""
+    """Write JSON Lines for the workers."""
     path.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
 
 
@@ -112,7 +112,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
 def _present(path: Path) -> Path:
     if not path.exists():
         raise SystemExit(
-            f"{path} is missing. Give the folder that holds scifact/ and stsbenchmark/ "
-            "(benchmarks/README.md says what is in them): make bench DATA=folder"
+            f"{path} is missing. Give the folder with scifact/ and stsbenchmark/ "
+            "(see benchmarks/README.md): make bench DATA=folder"
         )
     return path

@@ -1,8 +1,8 @@
-"""What each form of vectors costs in ranking: SciFact nDCG@10 and bytes, by form.
+"""Ranking quality by form of vectors: SciFact nDCG@10 and bytes.
 
-The vectors are the reference's own where the data has them, so that only the form differs; else
-Bindery's in float32. Both sides are in the form. Bits are scored by Hamming distance, alone and as
-a first pass whose best 100 are ordered by float32.
+The vectors are the reference's if the data folder has them, so that only the form differs,
+otherwise Bindery's in float32. Queries and documents both have the form. Binary vectors are scored
+by Hamming distance, alone and as a first pass whose best 100 are ranked again in float32.
 """
 # pyright: basic
 
@@ -24,7 +24,7 @@ _BEHIND = 4.0
 
 
 def measure(data: Path) -> dict[str, dict[str, float]]:
-    """NDCG@10, its distance to float32, and bytes a vector (scales included), by form."""
+    """NDCG@10, its difference to float32, and bytes per vector (with scales), by form."""
     scifact = read_scifact(data)
     queries, documents = _vectors(data, scifact)
     exact = cosine(queries, documents)

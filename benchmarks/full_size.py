@@ -1,7 +1,7 @@
-"""How fast the models are whose files cannot be had here: full size, random weights.
+"""Speed of models whose files are not available: full size, random weights.
 
-Speed does not depend on the values of weights; quality does, so nothing is said of it. Vectors are
-compared with sentence-transformers' before anything is timed.
+Speed does not depend on the values of weights; quality does, so it is not measured. Vectors are
+compared with those of sentence-transformers before anything is timed.
 """
 # pyright: basic
 
@@ -19,7 +19,7 @@ from metrics import cosines
 from peers import PEERS, model_folder, python_of
 from session import WORKERS, Peer, Worker, running
 
-# Random weights spread rounding errors more than trained ones do.
+# Random weights amplify rounding errors more than trained ones.
 SMALLEST_MEAN_COSINE = {"float32": 0.99999, "bfloat16": 0.995}
 BATCH_SIZES = (2, 8, 32)
 REFERENCE = "reference"
@@ -32,7 +32,7 @@ KINDS: Mapping[str, str] = {
 
 
 def checkpoint(kind: str) -> Path:
-    """The folder of a full-size checkpoint, made on the first call."""
+    """The folder of a full-size checkpoint, created on the first call."""
     folder = PEERS / "full_size" / kind
     if not folder.exists():
         draft = folder.with_name(f"{kind}.draft")
@@ -122,12 +122,14 @@ def _compare(kind: str, workers: Mapping[str, Worker], queries: list[str]) -> tu
             flush=True,
         )
         if not alike.mean() >= SMALLEST_MEAN_COSINE[worker.peer.precision]:
-            raise SystemExit(f"{name} does not give the reference's vectors; nothing was timed.")
+            raise SystemExit(
+                f"{name} returns vectors that differ from the reference's; nothing was timed."
+            )
     return agreement, sizes
 
 
 def _ratios(seconds: Mapping[str, list[float]]) -> dict[str, dict[str, float]]:
-    """How many times as fast as each reference: the median of the ratios within a round."""
+    """Speed relative to each reference: the median of the ratios within each round."""
     return {
         name: {
             other: statistics.median(a / b for a, b in zip(seconds[other], taken, strict=True))

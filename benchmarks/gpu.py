@@ -1,11 +1,11 @@
-"""How fast on a GPU: Bindery's engine torch beside plain sentence-transformers, in bfloat16.
+"""Speed on a GPU: Bindery's engine torch beside plain sentence-transformers, in bfloat16.
 
-    make test-torch                                       # makes .venv-torch
+    make test-torch                                       # creates .venv-torch
     .venv-torch/bin/python benchmarks/gpu.py FOLDER       # a model's folder; --device cuda:0
 
-Both run in this process on the same folder and the same random words, in turn, round after round,
-once their vectors have been found alike. On a CUDA device IT HAS NOT BEEN RUN: none was at hand.
-With ``--device cpu`` it has, which shows that it works and nothing about speed.
+Both run in this process on the same folder and the same random words, in alternating rounds, after
+their vectors were compared. IT HAS NOT BEEN RUN on a CUDA device: none was available. It has been
+run with ``--device cpu``, which shows that it works but says nothing about speed.
 """
 # pyright: basic, reportMissingImports=false
 
@@ -45,7 +45,7 @@ Encode = Callable[[list[str]], np.ndarray]
 
 
 def main() -> None:
-    """Compare, then time; prints one JSON object."""
+    """Compare vectors, then time; print one JSON object."""
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
     parser.add_argument("--device", default="cuda")
@@ -75,7 +75,7 @@ def main() -> None:
 
 
 def contestants(arguments: argparse.Namespace) -> dict[str, Encode]:
-    """Bindery, which chooses its batches, and sentence-transformers with several sizes of them."""
+    """Bindery, which chooses its batches, and sentence-transformers with several batch sizes."""
     ours = bindery.load(
         arguments.folder, engine="torch", device=arguments.device, precision=arguments.precision
     )
@@ -101,7 +101,7 @@ def contestants(arguments: argparse.Namespace) -> dict[str, Encode]:
 
 
 def compare(peers: dict[str, Encode], texts: list[str], least: float) -> None:
-    """Stop where the vectors are not alike: then there is nothing to time."""
+    """Exit if the vectors differ: then there is nothing to time."""
     ours, *others = (encode(texts) for encode in peers.values())
     for theirs in others:
         worst = float(cosines(ours, theirs).min())
@@ -110,21 +110,21 @@ def compare(peers: dict[str, Encode], texts: list[str], least: float) -> None:
 
 
 def seconds(encode: Encode, texts: list[str]) -> float:
-    """How long one pass over the texts takes; the vectors are on the processor when it ends."""
+    """Seconds of one pass over the texts, until the vectors are on the CPU."""
     started = time.perf_counter()
     encode(texts)
     return time.perf_counter() - started
 
 
 def made_up(number: int) -> list[str]:
-    """Texts of 5 to 200 words, most of them around a hundred."""
+    """Texts of 5 to 200 words, most of them with about 100."""
     chance = random.Random(0)
     lengths = (int(chance.triangular(5, 200, 100)) for _ in range(number))
     return [" ".join(chance.choices(WORDS, k=length)) for length in lengths]
 
 
 def device_name(device: str) -> str:
-    """What the figures are of."""
+    """The device and versions of the measurement."""
     return torch.cuda.get_device_name(device) if device.startswith("cuda") else device
 
 

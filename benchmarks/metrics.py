@@ -1,4 +1,4 @@
-"""Quality measures, as the tools that papers use compute them."""
+"""Quality measures, computed like the tools that papers use."""
 # pyright: basic
 
 from collections.abc import Mapping, Sequence
@@ -19,11 +19,11 @@ def ndcg(
     """Mean normalised discounted cumulative gain at ``depth`` (Järvelin and Kekäläinen, 2002).
 
     scores: (queries, documents), higher is better. Gain is the grade, the discount of rank r (from
-    1) is log2(r + 1). Ties are ordered as trec_eval does: by document id as bytes, the greater
-    first. A query without answers has no place in it.
+    1) is log2(r + 1). Ties are ordered like trec_eval: by document id as bytes, the greater first.
+    Queries without relevant documents are excluded.
     """
     discounts = 1 / np.log2(np.arange(2, depth + 2))
-    # lexsort rises, so both keys are turned round: the score by its sign, the id by its rank
+    # lexsort is ascending, so both keys are negated: the score by its sign, the id by its rank
     names = np.array([document.encode() for document in documents])
     descending = np.empty(len(documents), dtype=np.int64)
     descending[np.argsort(names)[::-1]] = np.arange(len(documents))
@@ -41,12 +41,12 @@ def ndcg(
 
 
 def spearman(first: Scores, second: Scores) -> float:
-    """Spearman's rank correlation; equal values share the mean of their ranks."""
+    """Spearman's rank correlation; equal values get the mean of their ranks."""
     return float(np.corrcoef(_ranks(first), _ranks(second))[0, 1])
 
 
 def cosines(first: Scores, second: Scores) -> npt.NDArray[np.float64]:
-    """Cosine of each row of one with the same row of the other, (n,), in float64."""
+    """Row-wise cosines of two arrays, (n,), in float64."""
     one, other = first.astype(np.float64), second.astype(np.float64)
     lengths = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
     return (one * other).sum(axis=1) / lengths

@@ -1,4 +1,4 @@
-"""A folder of many kinds of documents, made from texts and noise: always the same one."""
+"""Generate a folder of many kinds of documents from texts and noise, always the same."""
 # pyright: basic
 
 import base64
@@ -20,16 +20,16 @@ _MEAN_BYTES = 400_000
 
 
 def write_mix(folder: Path, texts: Sequence[str], *, megabytes: float) -> None:
-    """Write about so many megabytes; the texts are shared out evenly, each to one file alone."""
+    """Write about this many megabytes; each text goes into exactly one file."""
     folder.mkdir(parents=True)
     draw = random.Random(0)
     count = max(len(_KINDS), int(megabytes * 1e6 / _MEAN_BYTES))
-    # A text a kilobyte and a half: in all as many for every megabyte, whatever the size of the mix.
+    # One text per 1.5 kB, so that the density does not depend on the size of the mix.
     share = min(len(texts) // count, 20)
     for number in range(count):
         ending, write = _KINDS[number % len(_KINDS)]
         own = texts[number * share : (number + 1) * share]
-        # Five of nine kinds hold noise, most of them at four bytes for three.
+        # Five of nine kinds contain noise, most of them as base64 (four bytes for three).
         noise = draw.randbytes(draw.randrange(3 * _MEAN_BYTES))
         (folder / f"{number:04d}{ending}").write_bytes(write(own, noise))
 
@@ -119,7 +119,7 @@ def _book(texts: Sequence[str], noise: bytes) -> bytes:
 
 
 def _picture(noise: bytes) -> bytes:
-    """The noise as a grey picture, 256 points wide."""
+    """The noise as a grey image, 256 pixels wide."""
     rows = [noise[at : at + 256].ljust(256, b"\0") for at in range(0, len(noise) + 1, 256)]
     head = struct.pack(">IIBBBBB", 256, len(rows), 8, 0, 0, 0, 0)
     data = zlib.compress(b"".join(b"\0" + row for row in rows), 1)

@@ -1,7 +1,7 @@
-"""How fast this machine can multiply matrices at all, and how much a model multiplies.
+"""The peak speed of matrix multiplication on this machine, and the operations of a model.
 
 The peak is measured with the runtime that Bindery uses: a graph of one large MatMul by constant
-weights, on every core. A model's share of it says how much is left to gain.
+weights, on all cores. A model's share of it shows how much could still be gained.
 """
 # pyright: basic, reportGeneralTypeIssues=false, reportCallIssue=false
 
@@ -21,10 +21,10 @@ PRODUCTS_A_RUN = 4
 
 
 def measure(precision: str, threads: int, seconds: float = 2.0) -> dict[str, object]:
-    """Billions of floating point operations per second, a multiplication and an addition being two.
+    """Billions of floating point operations per second; a multiplication and an addition are two.
 
-    Every shape is run for a while as one product on all cores and as one product per core; the
-    median of the runs counts, and of all these the best.
+    Every shape runs for a while as one product on all cores and as one product per core. The
+    result is the best of the medians.
     """
     gflops = {
         f"{rows}x{inner}x{columns}, {streams} at once": _one(
@@ -38,10 +38,10 @@ def measure(precision: str, threads: int, seconds: float = 2.0) -> dict[str, obj
 
 
 def forward_flops(config: Mapping[str, int], lengths: Sequence[int]) -> float:
-    """Operations of all matrix products of a BERT body over texts of so many tokens each.
+    """Operations of all matrix products of a BERT model, for texts with these numbers of tokens.
 
-    Padding, embeddings, normalisation, activation and softmax count nothing: this is the work that
-    cannot be avoided.
+    Padding, embeddings, normalisation, activation and softmax are not counted: this is the work
+    that cannot be avoided.
     """
     hidden, inner = config["hidden_size"], config["intermediate_size"]
     per_token = 4 * hidden * hidden + 2 * hidden * inner
@@ -85,6 +85,6 @@ def _one(
 def _product(rows: int, inner: int, weights: npt.NDArray[np.float32]) -> ov.Model:
     left = ops.parameter([rows, inner], np.float32)
     product = ops.matmul(left, ops.constant(weights), transpose_a=False, transpose_b=True)
-    # One number comes back, so that writing the result does not count against the multiplication.
+    # Return one number, so that writing the result does not count as multiplication.
     answer = ops.reduce_max(product, ops.constant(np.array([0, 1])), keep_dims=False)
     return ov.Model([answer], [left], "peak")

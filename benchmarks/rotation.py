@@ -1,4 +1,4 @@
-"""What cutting costs, plain and after a rotation: SciFact nDCG@10 with the small model."""
+"""The loss from cutting vectors, plain and rotated: SciFact nDCG@10 with the small model."""
 # pyright: basic
 
 from pathlib import Path
@@ -17,7 +17,7 @@ DRAWS = 3
 
 
 def measure(data: Path) -> dict[str, object]:
-    """The figures of plain cuts, of rotations fitted on all documents and on samples of them."""
+    """Figures of plain cuts, and of rotations fitted on all documents and on samples."""
     scifact = read_scifact(data)
     encoder = bindery.load("vanilla", precision="f32")
     documents = encoder.encode([*scifact.documents.values()], role="document")

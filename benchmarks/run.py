@@ -1,4 +1,4 @@
-"""Measure Bindery and keep the figures: ``python benchmarks/run.py --data FOLDER``."""
+"""Measure Bindery and save the figures: ``python benchmarks/run.py --data FOLDER``."""
 # pyright: basic
 
 import argparse
@@ -20,14 +20,14 @@ SECTIONS = ("quality", "forms", "rotation", "second_stage", "speed", "full_size"
 
 
 def main() -> None:
-    """Run the sections asked for, in order."""
+    """Run the selected sections, in order."""
     arguments = _arguments()
     warn_if_busy()
     figures: dict[str, Any] = {}
     for section in arguments.only or SECTIONS:
         print(f"== {section}", flush=True)
         figures[section] = _MEASURES[section](arguments)
-        print(f"kept in {keep(section, figures[section])}", flush=True)
+        print(f"saved in {keep(section, figures[section])}", flush=True)
     _summarise(figures)
 
 
@@ -91,7 +91,7 @@ def _summarise(figures: dict[str, Any]) -> None:
         return
     for name, figure in timed["throughput"].items():
         latency = timed["latency"][name]["median_ms"]
-        print(f"{name:32} {figure['chunks_per_second']:8.1f} chunks/s {latency:8.2f} ms a query")
+        print(f"{name:32} {figure['chunks_per_second']:8.1f} chunks/s {latency:8.2f} ms per query")
     if "peak" not in figures:
         return
     for name, precision in (("bindery", "float32"), ("bindery-bfloat16", "bfloat16")):
@@ -106,9 +106,9 @@ def _summarise(figures: dict[str, Any]) -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     usual = next((folder for folder in USUAL_DATA if folder.is_dir()), USUAL_DATA[0])
-    parser.add_argument("--data", type=Path, default=usual, help="folder of scifact/ and the rest")
-    parser.add_argument("--only", nargs="+", choices=SECTIONS, help="some sections alone")
-    parser.add_argument("--peers", nargs="+", help="some peers alone, by name")
+    parser.add_argument("--data", type=Path, default=usual, help="data folder, with scifact/")
+    parser.add_argument("--only", nargs="+", choices=SECTIONS, help="run only these sections")
+    parser.add_argument("--peers", nargs="+", help="run only these peers")
     parser.add_argument("--chunks", type=int, default=400)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--queries", type=int, default=200)

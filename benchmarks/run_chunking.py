@@ -1,7 +1,7 @@
-"""Measure chunking: what strategies find, and how fast they cut.
+"""Measure the quality and speed of chunking strategies.
 
-``python benchmarks/run_chunking.py --data FOLDER``; ``--only quality`` or ``--only speed`` does a
-part. Figures go to ``results/``.
+``python benchmarks/run_chunking.py --data FOLDER``; ``--only quality`` or ``--only speed`` runs
+one part. Figures go to ``results/``.
 """
 # pyright: basic
 
@@ -19,12 +19,12 @@ from peers import PEERS, USUAL_DATA
 from results import cores, keep, warn_if_busy
 
 SECTIONS = ("quality", "speed")
-# Source code has a strategy of its own, which answers no questions about prose.
+# The strategy for source code is not meant for prose.
 PROSE = tuple(name for name in CHUNKERS if name != "code")
 
 
 def main() -> None:
-    """Run the sections that were asked for, and keep their figures."""
+    """Run the selected sections and save their figures."""
     arguments = _arguments()
     warn_if_busy()
     home = read_settings(os.environ).home
@@ -39,11 +39,11 @@ def main() -> None:
             sizes=arguments.sizes,
         )
         library.close()
-        print(f"kept in {keep('chunking_quality', figures)}")
+        print(f"saved in {keep('chunking_quality', figures)}")
     if "speed" in arguments.only:
         model = locate(CATALOG[arguments.model], home)
         figures = speed.measure(arguments.data, model, rounds=arguments.rounds, threads=cores())
-        print(f"kept in {keep('chunking_speed', figures)}")
+        print(f"saved in {keep('chunking_speed', figures)}")
 
 
 def _arguments() -> argparse.Namespace:

@@ -1,8 +1,8 @@
-"""How well and how fast documents are read: ``python benchmarks/run_documents.py --data FOLDER``.
+"""Quality and speed of parsing documents: ``run_documents.py --data FOLDER``.
 
-The folder holds ``documents/`` with files of all kinds, and ``documents/expected/`` with reference
-texts of some of them, named as the document with ``.md`` in place of, or after, its ending.
-Kreuzberg and markitdown read the same files in environments of their own (``.peers/``).
+The data folder contains ``documents/`` with files of all kinds, and ``documents/expected/`` with
+reference texts of some of them, named like the document with ``.md`` instead of, or after, its
+extension. Kreuzberg and markitdown read the same files in separate environments (``.peers/``).
 """
 # pyright: basic
 
@@ -25,7 +25,7 @@ LIBRARIES = (OURS, "bindery in its sandbox", "kreuzberg", "markitdown")
 
 
 def main() -> None:
-    """Read all files with every library, compare the texts and keep the figures."""
+    """Read all files with every library, compare the texts and save the figures."""
     arguments = _arguments()
     warn_if_busy()
     folder = arguments.data / "documents"
@@ -41,7 +41,7 @@ def main() -> None:
         "f1_against_peers": _against_peers(readings),
         "speed": _speed(readings),
     }
-    print(f"kept in {keep('documents', figures)}")
+    print(f"saved in {keep('documents', figures)}")
 
 
 def _read(library: str, files: list[Path], rounds: int) -> dict[str, Any]:
@@ -53,7 +53,7 @@ def _read(library: str, files: list[Path], rounds: int) -> dict[str, Any]:
 
 
 def _reference(folder: Path, file: Path) -> Path | None:
-    """The reference text of a document; two documents of one name differ in their kind."""
+    """The reference text of a document; documents with the same stem differ in their kind."""
     whole, stem = folder / f"{file.name}.md", folder / f"{file.stem}.md"
     return whole if whole.exists() else stem if stem.exists() and file.suffix == ".pdf" else None
 
@@ -76,7 +76,7 @@ def _against_references(
 
 
 def _against_peers(readings: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, float]]:
-    """Where there is no reference: how far our text agrees with a peer's, if it read the file."""
+    """Agreement with the peers' texts, for files without a reference text."""
     table = {
         name: {
             peer: round(agreement(ours["text"], readings[peer][name]["text"]).f1, 4)
@@ -91,7 +91,7 @@ def _against_peers(readings: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[
 
 
 def _speed(readings: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, float]]:
-    """Files a second over those that every library reads, by the median of the rounds."""
+    """Files per second, over the files that every library can read; the median of the rounds."""
     names = [
         name
         for name in readings[OURS]
@@ -106,7 +106,7 @@ def _speed(readings: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, flo
             "median_ms": round(1000 * median(seconds.values()), 2),
             "refused": sum(bool(line["error"]) for line in read.values()),
         }
-    _show(f"speed, {len(names)} files that all of them read", table)
+    _show(f"speed, {len(names)} files that all libraries can read", table)
     return table
 
 

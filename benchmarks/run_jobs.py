@@ -1,8 +1,8 @@
 """Embed folders end to end: ``python benchmarks/run_jobs.py --data FOLDER``.
 
-A folder of real documents and a synthetic mix of many kinds, whose text is SciFact's and whose
-other bytes are markup and pictures. Told are the share of the time that the model runs, the peak
-memory of all processes (of the whole mix and of a quarter of it: flat, or not), and texts a second.
+A folder of real documents, and a synthetic mix of many kinds with SciFact's texts, markup and
+images. It reports the share of the time in which the model runs, the peak memory of all processes
+(for the whole mix and a quarter of it, to see whether it grows), and texts per second.
 """
 # pyright: basic
 
@@ -25,13 +25,13 @@ from mix import write_mix
 
 ROOT = Path(__file__).resolve().parent.parent
 WORKER = Path(__file__).resolve().parent / "workers" / "embed_folder.py"
-# A job takes its documents in while the model works: what is left of the time is not the model's.
+# Documents are read while the model runs, so the rest of the time is overhead.
 LEAST_MODEL_SHARE = 0.9
 MOST_GROWTH = 1.25
 
 
 def main() -> int:
-    """Measure, keep the figures, and end with 1 where an aim is missed."""
+    """Measure, save the figures, and exit with 1 if a target is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
     parser.add_argument("--megabytes", type=int, default=100)
@@ -52,14 +52,14 @@ def main() -> int:
     share = figures["mix"]["model_share"]
     growth = figures["mix"]["peak_mb"] / figures["quarter"]["peak_mb"]
     figures["peak_times_that_of_a_quarter"] = growth
-    print(f"kept in {results.keep('jobs', figures)}")
-    print(f"model's share of the time: {share:.3f} (aim {LEAST_MODEL_SHARE})")
-    print(f"peak memory, times that of a quarter: {growth:.2f} (at most {MOST_GROWTH})")
+    print(f"saved in {results.keep('jobs', figures)}")
+    print(f"model's share of the time: {share:.3f} (target {LEAST_MODEL_SHARE})")
+    print(f"peak memory relative to a quarter: {growth:.2f} (at most {MOST_GROWTH})")
     return 0 if share >= LEAST_MODEL_SHARE and growth <= MOST_GROWTH else 1
 
 
 def _abstracts(data: Path) -> list[dict[str, str]]:
-    read_scifact(data)  # says what to do where the data is not there
+    read_scifact(data)  # fails with a helpful message if the data is missing
     lines = (data / "scifact" / "corpus.jsonl").read_text(encoding="utf-8").splitlines()
     return [json.loads(line) for line in lines]
 
@@ -87,14 +87,14 @@ def _embed(folder: Path, out: Path, precision: str) -> dict[str, Any]:
 
 
 def _again(command: list[str], environment: dict[str, str]) -> float:
-    """The same once more, where every vector is there."""
+    """The same again, with all vectors already there."""
     started = time.monotonic()
     subprocess.run(command, stdout=subprocess.DEVNULL, env=environment, check=True)
     return time.monotonic() - started
 
 
 class _Peak:
-    """The largest sum of what a process and its children hold, looked at ten times a second."""
+    """The peak memory of a process and its children together, sampled ten times per second."""
 
     def __init__(self, pid: int) -> None:
         self._process = psutil.Process(pid)
@@ -104,7 +104,7 @@ class _Peak:
         self._watcher.start()
 
     def end(self) -> int:
-        """Stop looking; the peak."""
+        """Stop sampling and return the peak."""
         self._is_over.set()
         self._watcher.join()
         return self._bytes
@@ -116,7 +116,7 @@ class _Peak:
                 for one in (self._process, *self._process.children(recursive=True)):
                     held += one.memory_info().rss
             except psutil.NoSuchProcess:
-                continue  # a child of the sandbox has ended meanwhile
+                continue  # a child of the sandbox has exited meanwhile
             self._bytes = max(self._bytes, held)
 
 

@@ -1,9 +1,9 @@
-"""Measure what the service bears, and hold it against its targets.
+"""Measure the server under load and compare the figures with their targets.
 
-``python benchmarks/run_service.py --data FOLDER`` takes about an hour and a quarter; ``--only``
-names some sections, ``--quick`` runs them at a small scale. Ends with 1 where a target is missed.
-``--control`` plants faults in the server, one after the other, and ends with 1 where one is not
-found: a harness that cannot fail proves nothing.
+``python benchmarks/run_service.py --data FOLDER`` takes about 75 minutes; ``--only``
+selects sections, ``--quick`` runs them at a small scale. It exits with 1 if a target is missed.
+``--control`` plants faults in the server, one after the other, and exits with 1 if one is not
+detected: a benchmark that cannot fail proves nothing.
 """
 # pyright: basic
 
@@ -23,7 +23,7 @@ from under_load.verdicts import Measured
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How much of everything is done."""
+    """The scale of every section."""
 
     chunks: int = 400
     rounds: int = 5
@@ -53,7 +53,7 @@ QUICK = Scale(
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One call of a section: on which texts, how much, from which seed, with which fault if any."""
+    """The input of one section: texts, scale, seed, and the planted fault if any."""
 
     data: Path
     scale: Scale
@@ -129,7 +129,7 @@ SECTIONS: Mapping[str, Callable[[Run], Measured]] = {
 
 
 def main() -> None:
-    """Run the sections, or their controls; the exit code says whether all was as it should be."""
+    """Run the sections or their controls, and return the exit code."""
     arguments = _arguments()
     warn_if_busy()
     chosen = arguments.only or list(SECTIONS)
@@ -146,12 +146,12 @@ def _measure(chosen: list[str], run: Run) -> bool:
         measured = _run(name, replace(run, keeps_samples=run.scale == Scale()))
         holds = holds and all(verdict.holds for verdict in measured.verdicts)
         beside = "" if run.precision == "bfloat16" else f"_{run.precision}"
-        print(f"kept in {keep(f'service_{name}{beside}', measured.record())}", flush=True)
+        print(f"saved in {keep(f'service_{name}{beside}', measured.record())}", flush=True)
     return holds
 
 
 def _control(chosen: list[str], run: Run) -> bool:
-    """The verdict that is there to find a fault must fail with it, and because of it."""
+    """The verdict that should detect a fault must fail with it, and because of it."""
     found: dict[str, bool] = {}
     for section in chosen:
         faults = {name: fault for name, fault in FAULTS.items() if fault.section == section}
@@ -167,7 +167,7 @@ def _control(chosen: list[str], run: Run) -> bool:
                 for verdict in faulty
             )
             print("  found" if found[name] else "  NOT FOUND", flush=True)
-    print(f"kept in {keep('service_controls', found)}", flush=True)
+    print(f"saved in {keep('service_controls', found)}", flush=True)
     return all(found.values())
 
 
@@ -180,15 +180,17 @@ def _run(section: str, run: Run) -> Measured:
 
 def _arguments() -> argparse.Namespace:
     first = argparse.ArgumentParser(add_help=False)
-    first.add_argument("--quick", action="store_true", help="a small scale, to try it")
-    first.add_argument("--control", action="store_true", help="plant faults; small unless told")
+    first.add_argument("--quick", action="store_true", help="run at a small scale")
+    first.add_argument(
+        "--control", action="store_true", help="plant faults; at a small scale by default"
+    )
     known, _ = first.parse_known_args()
     scale = QUICK if known.quick or known.control else Scale()
 
     parser = argparse.ArgumentParser(description=__doc__, parents=[first])
     usual = next((folder for folder in USUAL_DATA if folder.is_dir()), USUAL_DATA[0])
     parser.add_argument("--data", type=Path, default=usual, help="folder of scifact/")
-    parser.add_argument("--only", nargs="+", choices=SECTIONS, help="some sections alone")
+    parser.add_argument("--only", nargs="+", choices=SECTIONS, help="run only these sections")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--precision", choices=throughput.SHORT, default="bfloat16")
     for name in Scale.__slots__:

@@ -1,7 +1,7 @@
-"""What late interaction on the small model's own tokens brings as a second stage, and costs.
+"""Quality and cost of reranking by late interaction with the small model's own tokens.
 
-The weight is chosen on the queries of the training split and reported on those of the test split.
-All token vectors of SciFact are held: 2 GB.
+The weight is chosen on the training queries and reported on the test queries. All token vectors of
+SciFact are kept in memory: 2 GB.
 """
 # pyright: basic
 
@@ -33,7 +33,7 @@ BYTES_OF_A_VECTOR = {"float32": 4 * 384, "float16": 2 * 384, "int8": 384 + 4}
 
 
 class Kept:
-    """The token vectors and pooled vectors of all documents, in their order."""
+    """Token vectors and pooled vectors of all documents, in order."""
 
     def __init__(self, encoder: Encoder, texts: list[str]) -> None:
         self.rows: list[Vectors] = []
@@ -46,7 +46,7 @@ class Kept:
         self.pooled = np.concatenate(pooled)
 
     def of(self, chosen: Vectors, form: str) -> TokenVectors:
-        """Those of some documents, after they were stored in a form."""
+        """Token vectors of some documents, as restored from a form."""
         tokens = Embeddings.ragged([self.rows[place] for place in chosen], self.pooled.shape[1])
         none = np.zeros(len(chosen), dtype=np.int64)
         pooled = Embeddings.dense(self.pooled[chosen])
@@ -90,7 +90,7 @@ def _queries(encoder: Encoder, scifact: SciFact) -> list[TokenVectors]:
 
 
 def _nearest(query: TokenVectors, kept: Kept) -> tuple[Vectors, Vectors]:
-    """The first stage: all cosines, and the documents of the highest."""
+    """The first stage: all cosines, and the best documents."""
     assert query.pooled is not None
     cosines = kept.pooled @ query.pooled.rows[0]
     return cosines, np.argsort(-cosines, kind="stable")[:DEPTH]
@@ -114,7 +114,7 @@ def _by_weight(
 
 
 def _kept_ms(queries: list[TokenVectors], kept: Kept, form: str) -> float:
-    """Median of putting 100 documents in order, vectors in memory; reading them is not in it."""
+    """Median seconds to rerank 100 documents with vectors in memory, without loading them."""
     spent = []
     for query in queries[:TIMED_KEPT]:
         documents = kept.of(_nearest(query, kept)[1], form)
@@ -127,7 +127,7 @@ def _kept_ms(queries: list[TokenVectors], kept: Kept, form: str) -> float:
 def _on_the_fly_ms(
     scifact: SciFact, queries: list[TokenVectors], kept: Kept, precision: str
 ) -> float:
-    """Median of the same from the texts: 100 documents through the model."""
+    """Median seconds to rerank 100 texts, running the model on each."""
     encoder = bindery.load("vanilla", precision=precision)
     documents = [*scifact.documents.values()]
     spent = []

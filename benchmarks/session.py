@@ -1,4 +1,4 @@
-"""Workers of several peers, kept loaded side by side so that measurements can be taken in turn."""
+"""Workers of several peers, kept loaded side by side so that they can be measured in turn."""
 # pyright: basic
 
 import json
@@ -17,9 +17,9 @@ REST_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """One contestant: which program runs in which environment, with which model and precision.
+    """A library to measure: its program, environment, model and precision.
 
-    ``batch_sizes`` are tried before timing and the fastest is kept; empty where the library chooses
+    ``batch_sizes`` are tried before timing, and the fastest is used. Empty if the library chooses
     its batches itself.
     """
 
@@ -32,7 +32,7 @@ class Peer:
 
 
 class WorkerError(RuntimeError):
-    """A worker ended before it answered; the message holds the end of what it wrote."""
+    """A worker exited before it answered; the message has the end of its output."""
 
 
 class Worker:
@@ -47,7 +47,7 @@ class Worker:
             *("--threads", str(threads), "--out", folder),
         ]
         limits = {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
-        # As docs/settings.md advises, for every peer: none of them computes with NumPy.
+        # As docs/settings.md recommends, for every peer: none of them computes with NumPy.
         limits["OPENBLAS_NUM_THREADS"] = "1"
         with self._log.open("w") as log:
             self._process = subprocess.Popen(
@@ -61,13 +61,13 @@ class Worker:
         self.ready = self._answer()
 
     def ask(self, action: str, **options: object) -> dict[str, Any]:
-        """Send one command and wait for its answer; a short rest lets the cores fall idle first."""
+        """Rest briefly so that the cores are idle, send one command and wait for its answer."""
         time.sleep(REST_S)
         self._send({"do": action} | options)
         return self._answer()
 
     def stop(self) -> None:
-        """End the worker; it is killed where it does not end by itself."""
+        """Stop the worker, or kill it if it does not stop by itself."""
         if self._process.poll() is None:
             self._send({"do": "stop"})
         try:
@@ -96,14 +96,14 @@ class Worker:
 
     def _failure(self) -> WorkerError:
         tail = self._log.read_text(errors="replace")[-2000:]
-        return WorkerError(f"The worker of {self.peer.name} ended:\n{tail}")
+        return WorkerError(f"The worker of {self.peer.name} exited:\n{tail}")
 
 
 @contextmanager
 def running(
     peers: Sequence[Peer], texts: Path, folder: Path, threads: int
 ) -> Generator[dict[str, Worker]]:
-    """Start a worker for each peer, by name; all are stopped at the end, whatever happens."""
+    """Start a worker for each peer, by name, and stop all at the end."""
     with ExitStack() as stack:
         workers: dict[str, Worker] = {}
         for peer in peers:

@@ -1,8 +1,8 @@
-"""How fast: throughput and latency of Bindery and its peers, on one machine, in turn.
+"""Throughput and latency of Bindery and its peers, measured in turn on one machine.
 
-Vectors are compared before anything is timed; a peer whose vectors are not the reference's stops
-the run. Then every peer takes its turn, round after round, with all of them loaded: what slows the
-machine for a while slows them all. Ratios are taken within a round, and their median is reported.
+Vectors are compared before anything is timed; if a peer's vectors differ from the reference's, the
+run stops. Then every peer takes its turn in each round, with all of them loaded, so that a
+temporary slowdown affects them all. Ratios are computed within a round; their median is reported.
 """
 # pyright: basic
 
@@ -32,10 +32,10 @@ Figures = dict[str, object]
 
 
 def contestants() -> list[Peer]:
-    """Bindery and its peers; the reference comes first."""
+    """Bindery and its peers, the reference first."""
     torch, onnx = python_of("sentence-transformers"), python_of("fastembed")
     model, exported = model_folder(), onnx_folder()
-    calibrate(read_layout(model))  # what int8 needs, beside the model; a second time it is there
+    calibrate(read_layout(model))  # int8 needs it; does nothing if it exists
     own = Path(sys.executable)
     reference, fast = "with_sentence_transformers.py", "with_fastembed.py"
     return [
@@ -52,7 +52,7 @@ def contestants() -> list[Peer]:
 def measure(
     scifact: SciFact, peers: Sequence[Peer], *, chunks: int, rounds: int, queries: int, threads: int
 ) -> Figures:
-    """Compare, tune, then time; returns what goes into the results."""
+    """Compare vectors, tune batch sizes, then time; returns the figures."""
     texts = chunks_of(scifact, chunks)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "texts.jsonl"
@@ -74,7 +74,7 @@ def measure(
 
 
 def _compare(workers: Mapping[str, Worker], queries: list[str]) -> Figures:
-    """Cosine of every vector with the reference's; ends the run where one is too far off."""
+    """Cosines of all vectors with the reference's; exits if one is too low."""
     vectors = {
         name: np.vstack(
             [
@@ -95,12 +95,14 @@ def _compare(workers: Mapping[str, Worker], queries: list[str]) -> Figures:
         }
         print(f"{name}: cosine at least {alike.min():.6f}, mean {alike.mean():.6f}", flush=True)
         if not alike.min() >= SMALLEST_COSINE[worker.peer.precision]:
-            raise SystemExit(f"{name} does not give the reference's vectors; nothing was timed.")
+            raise SystemExit(
+                f"{name} returns vectors that differ from the reference's; nothing was timed."
+            )
     return agreement
 
 
 def _best_batch_sizes(workers: Mapping[str, Worker]) -> dict[str, int | None]:
-    """The fastest batch size of each peer that has a choice, from one run of each."""
+    """The fastest batch size of each peer with a choice, from one run of each."""
     best: dict[str, int | None] = {}
     for name, worker in workers.items():
         seconds = {
@@ -155,7 +157,7 @@ def _latency(workers: Mapping[str, Worker], queries: list[str]) -> Figures:
 
 
 def _ratios(seconds: Mapping[str, Sequence[float]], name: str) -> dict[str, float]:
-    """How many times as fast as each other peer: the median of the ratios within a round."""
+    """Speed relative to each other peer: the median of the ratios within each round."""
     return {
         other: statistics.median(a / b for a, b in zip(taken, seconds[name], strict=True))
         for other, taken in seconds.items()

@@ -1,1 +1,1 @@
-"""Parts of run_chunking.py: what a strategy finds, and how fast it cuts."""
+"""Parts of run_chunking.py: the quality and speed of strategies."""

@@ -1,9 +1,9 @@
-"""What strategies find: how much of the answers lies in the chunks that a search gives.
+"""Quality of strategies: how much of the answers is in the chunks that a search returns.
 
 As in Chroma's evaluation: all corpora in one index, a question ranks all chunks. ``recall_in_1000``
 is the share of the gold characters in the best chunks that together have at most 1,000 tokens: it
-compares sizes fairly. ``recall_at_5`` is that of the five best; ``iou_at_5`` its intersection over
-union, characters retrieved in vain counted.
+compares sizes fairly. ``recall_at_5`` is that of the five best. ``iou_at_5`` is the intersection of
+retrieved and gold characters over their union.
 """
 # pyright: basic
 
@@ -31,7 +31,7 @@ Figures = dict[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Cutting:
-    """How the corpora are cut; ``size`` None is what the library does by itself."""
+    """How the corpora are chunked; ``size`` None is the default."""
 
     strategy: str
     size: int | None
@@ -39,7 +39,7 @@ class Cutting:
     context: str = "none"
 
     def __str__(self) -> str:
-        """As a row of the table begins."""
+        """The start of its row in the table."""
         size = "default" if self.size is None else self.size
         overlap = f", overlap {self.overlap}" if self.overlap else ""
         context = f", context {self.context}" if self.context != "none" else ""
@@ -48,7 +48,7 @@ class Cutting:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Index:
-    """All chunks of all corpora, whose they are, and their vectors."""
+    """All chunks of all corpora, the corpus of each, and their vectors."""
 
     chunks: Sequence[Chunk]
     corpora: Sequence[str]
@@ -56,7 +56,7 @@ class Index:
 
 
 def cuttings(strategies: Iterable[str], sizes: Sequence[int]) -> list[Cutting]:
-    """Every strategy and size; overlaps and contexts with the default strategy."""
+    """All strategies and sizes; overlaps and contexts only with the default strategy."""
     plain = [Cutting(strategy, size) for strategy in strategies for size in sizes]
     with_overlap = [Cutting("recursive", size, int(size * OVERLAP)) for size in sizes]
     with_context = [
@@ -77,7 +77,7 @@ def measure(
     strategies: Iterable[str],
     sizes: Sequence[int],
 ) -> Figures:
-    """A row for each way to cut, with the recall of each corpus."""
+    """One row per way to chunk, with the recall in each corpus."""
     questions = read_questions(data)
     vectors = KeptVectors(library, model, kept)
     asked = vectors.of([question.text for question in questions.all], "query")
@@ -114,9 +114,9 @@ def evaluate(questions: Questions, asked: Vectors, index: Index) -> Figures:
 
 
 def _retrieved(question: Question, index: Index, order: np.ndarray) -> tuple[int, int]:
-    """Gold characters among what was retrieved; and how many characters both are together.
+    """The number of gold characters retrieved, and of characters in the union of both.
 
-    What was retrieved twice, by an overlap, was retrieved in vain the second time.
+    A character retrieved twice, because chunks overlap, counts against it the second time.
     """
     spans = [(index.corpora[place], index.chunks[place].span) for place in order]
     hits = 0

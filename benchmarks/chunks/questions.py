@@ -1,4 +1,4 @@
-"""Chroma's chunking questions: texts, and which stretches of them answer what."""
+"""Chroma's chunking questions: texts, and the spans that answer each question."""
 # pyright: basic
 
 import json
@@ -12,7 +12,7 @@ from bindery.types import Document, Span
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question about one corpus, and the spans of its text that hold the answer."""
+    """A question about one corpus, and the spans of its text that contain the answer."""
 
     text: str
     corpus: str
@@ -20,23 +20,23 @@ class Question:
 
     @property
     def gold_characters(self) -> int:
-        """How many characters answer it."""
+        """The number of characters in its spans."""
         return sum(map(len, self.gold))
 
 
 @dataclass(frozen=True, slots=True)
 class Questions:
-    """All questions, and the documents that they are about, by name."""
+    """All questions, and the documents by name."""
 
     corpora: Mapping[str, Document]
     all: tuple[Question, ...]
 
 
 def read_questions(data: Path) -> Questions:
-    """Read ``chunking/`` in the folder of data. Ends the program where its spans do not fit."""
+    """Read ``chunking/`` from the data folder. Exits if its spans do not match the text."""
     folder = data / "chunking"
     if not folder.is_dir():
-        raise SystemExit(f"{folder} is missing; benchmarks/README.md says what is in it.")
+        raise SystemExit(f"{folder} is missing. See benchmarks/README.md for its content.")
     corpora = {path.stem: _document(path) for path in sorted((folder / "corpora").glob("*.md"))}
     lines = (folder / "questions.jsonl").read_text(encoding="utf-8").splitlines()
     questions: list[Question] = []
@@ -44,14 +44,14 @@ def read_questions(data: Path) -> Questions:
         text = corpora[row["corpus"]].text
         for found in row["references"]:
             if text[found["start_index"] : found["end_index"]] != found["content"]:
-                raise SystemExit(f"The spans of {row['question']!r} are not those of the text.")
+                raise SystemExit(f"The spans of {row['question']!r} do not match the text.")
         gold = merged(Span(r["start_index"], r["end_index"]) for r in row["references"])
         questions.append(Question(row["question"], row["corpus"], gold))
     return Questions(corpora, tuple(questions))
 
 
 def merged(spans: Iterable[Span]) -> tuple[Span, ...]:
-    """The same characters as spans that do not overlap, rising."""
+    """The same characters as sorted spans that do not overlap."""
     found: list[Span] = []
     for span in sorted(spans, key=lambda span: (span.start, span.end)):
         if found and span.start <= found[-1].end:
@@ -62,5 +62,5 @@ def merged(spans: Iterable[Span]) -> tuple[Span, ...]:
 
 
 def _document(path: Path) -> Document:
-    # Read as an upload is, so that the structure is there for the strategies that look at it.
+    # Parsed like an upload, so that strategies can use the structure.
     return documents.read(path.read_bytes(), path.name)

@@ -1,4 +1,4 @@
-"""How fast texts are cut, beside libraries for it: in turn, each checked before it is timed."""
+"""Speed of chunking beside other libraries, in turn, each checked before it is timed."""
 # pyright: basic
 
 import json
@@ -16,10 +16,10 @@ from corpus import read_scifact, write_texts
 from peers import python_of
 from session import Peer, Worker, running
 
-# As much as the five corpora of Chroma's whole evaluation hold.
+# As long as the five corpora of Chroma's full evaluation.
 CHARACTERS = 1_450_000
 SIZES = (200, 128)
-# Timed at none of it: where much does not fit, a library shows what it does with what does not.
+# Checked but not timed: at small sizes, libraries show how they treat text that does not fit.
 PROBED_SIZES = (32, 64)
 OWN = "bindery"
 
@@ -27,14 +27,14 @@ Figures = dict[str, object]
 
 
 def texts_of(data: Path) -> dict[str, list[str]]:
-    """One long text of natural language; and the corpora as the documents that they are."""
+    """One long natural-language text, and the corpora as separate documents."""
     corpora = [document.text for document in read_questions(data).corpora.values()]
     abstracts = [text for _, text in sorted(read_scifact(data).documents.items())]
     return {"joined": ["\n\n".join(corpora + abstracts)[:CHARACTERS]], "corpora": corpora}
 
 
 def contestants(model: Path) -> list[Peer]:
-    """Bindery and the libraries, each in an environment of its own."""
+    """Bindery and the other libraries, each in a separate environment."""
     programs = {
         "chonkie": "cut_with_chonkie.py",
         "semchunk": "cut_with_semchunk.py",
@@ -47,9 +47,9 @@ def contestants(model: Path) -> list[Peer]:
 
 
 def measure(data: Path, model: Path, *, rounds: int, threads: int) -> Figures:
-    """Check everybody's pieces, then take times in turn; ratios are within a round.
+    """Check the pieces of all, then time them in turn; ratios are within a round.
 
-    A rival is who gives no wrong offset and no piece over the budget, at any size that is tried.
+    A rival returns no wrong offset and no piece over the budget, at any size.
     """
     tokeniser = Tokeniser.of(read_layout(model))
     figures: Figures = {}
@@ -79,7 +79,7 @@ def _ways(workers: Mapping[str, Worker]) -> list[tuple[str, str]]:
 def _check(
     workers: Mapping[str, Worker], texts: Sequence[str], tokeniser: Tokeniser, size: int
 ) -> dict[str, dict[str, Any]]:
-    """What each way's pieces of a size are like."""
+    """The errors in the pieces of each library at one size."""
     checked: dict[str, dict[str, Any]] = {}
     for name, how in _ways(workers):
         answer = workers[name].ask("cut", how=how, size=size)
@@ -91,7 +91,7 @@ def _check(
 
 
 def _rivals(checked: Mapping[int, Mapping[str, Mapping[str, Any]]]) -> list[str]:
-    """The others whose offsets and budgets hold at all sizes."""
+    """The other libraries with correct offsets and budgets at all sizes."""
     ways = next(iter(checked.values()))
     return [
         way
@@ -116,7 +116,7 @@ def _figures(
     checked: Mapping[str, Mapping[str, Any]],
     rivals: Sequence[str],
 ) -> Figures:
-    """Speeds; of ours, beside everybody's, rivals or not."""
+    """Speeds, and the ratio of ours to all others, rivals or not."""
     megabytes = sum(len(text.encode()) for text in texts) / 1e6
     others = [label for label in seconds if not label.startswith(OWN)]
     figures: Figures = {"megabytes": megabytes, "rounds": len(seconds[others[0]])}
@@ -139,7 +139,7 @@ def _checked(
     tokeniser: Tokeniser,
     size: int,
 ) -> dict[str, Any]:
-    """How many pieces are not where their offsets say, and how many are over the budget."""
+    """The number of pieces with wrong offsets, and of pieces over the budget."""
     flat = [(text, *piece) for text, some in zip(texts, pieces, strict=True) for piece in some]
     counts = tokeniser.count_tokens([piece for *_, piece in flat])
     return {

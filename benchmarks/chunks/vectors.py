@@ -1,4 +1,4 @@
-"""Vectors of texts, kept on disk: what was embedded for one run is there for the next."""
+"""Vectors cached on disk between runs."""
 # pyright: basic
 
 import hashlib
@@ -15,7 +15,7 @@ Key = tuple[str, str]
 
 
 class KeptVectors:
-    """The vectors of one model in one precision, by role and text, in a file of its own."""
+    """The vectors of one model in one precision, by role and text, in one file."""
 
     def __init__(self, library: Library, model: str, folder: Path) -> None:
         self._library, self._model = library, model
@@ -27,7 +27,7 @@ class KeptVectors:
                 self._rows = dict(zip(file["keys"].tolist(), file["rows"], strict=True))
 
     def of(self, texts: Sequence[str], role: Role) -> Vectors:
-        """One row a text, in order."""
+        """One row per text, in order."""
         keys = [hashlib.sha256(f"{role}\0{text}".encode()).hexdigest() for text in texts]
         missing = {k: t for k, t in zip(keys, texts, strict=True) if k not in self._rows}
         if missing:
@@ -38,10 +38,10 @@ class KeptVectors:
         return np.stack([self._rows[key] for key in keys])
 
     def of_sentences(self, texts: Sequence[str]) -> Vectors:
-        """What ``semantic`` asks for."""
+        """The embed function that ``semantic`` needs."""
         return self.of(texts, Role("document"))
 
     def late(self, document: Document, chunks: Sequence) -> Vectors:
-        """Those of chunks as ``late`` has them; not kept, as they depend on their document."""
+        """Vectors of chunks by late chunking; not cached, because they depend on the document."""
         _, encoded = self._library.embed_chunks(self._model, document, chunks, strategy="late")
         return encoded.embeddings.rows

@@ -1,1 +1,1 @@
-"""Parts of run_documents.py: how far texts agree, and who reads them."""
+"""Parts of run_documents.py: how far texts agree."""

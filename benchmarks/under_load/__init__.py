@@ -1,1 +1,1 @@
-"""What the service bears: throughput, overload, slow clients, SIGTERM, generated requests, time."""
+"""The sections of run_service.py, one per file, and what they share."""

@@ -1,10 +1,9 @@
-"""What the service costs a request outside the model: each layer by itself, in microseconds.
+"""The cost of a request outside the model, in microseconds for each layer.
 
-``bindery serve`` answers one short query again and again, five times over: cut off behind its
-HTTP server, behind its guard, behind its routes, behind its queue, and whole. Differences of
-neighbours are what a layer costs, in processor time and in latency. ``python cost.py LAYER serve``
-is the program that is cut off; with COST_PROFILE it also writes where its event loop spent
-its time.
+``bindery serve`` answers one short query repeatedly, in five variants: cut off behind its HTTP
+server, its guard, its routes, its queue, and whole. The differences between neighbours are what a
+layer costs, in CPU time and in latency. ``python cost.py LAYER serve`` runs one variant; with
+COST_PROFILE it also writes a profile of its event loop.
 """
 # pyright: basic
 
@@ -22,9 +21,9 @@ from pathlib import Path
 from typing import Any
 
 LAYERS: Mapping[str, str] = {
-    "server": "uvicorn: the socket, the parser of HTTP, its loop",
-    "guard": "what stands before the routes: names, keys, limits, counts, marks",
-    "routes": "routing, reading and checking the body, threads, writing the answer",
+    "server": "uvicorn: the socket, the HTTP parser, the event loop",
+    "guard": "everything before the routes: host names, API keys, limits, metrics",
+    "routes": "routing, reading and checking the body, threads, writing the response",
     "queue": "the library, tokens, the queue and its threads, pooling",
     "whole": "the model",
 }
@@ -33,7 +32,7 @@ _LINES = 40
 
 
 def measure(*, requests: int) -> Any:
-    """Each layer on a server of its own; the generator has a core of its own."""
+    """One server per layer; the generator has a core of its own."""
     from under_load import load
     from under_load.http1 import embeddings
     from under_load.machine import apart
@@ -66,7 +65,7 @@ def measure(*, requests: int) -> Any:
     for layer in ("guard", "routes"):
         profiles[layer] = _profile(layer, query * requests)
     figures = {"layers": rows, "each_adds": _differences(rows), "loop_profiles": profiles}
-    # A layer that costs nothing was not there: the cut has come loose from the code.
+    # If a layer costs nothing, it was not cut off: the patch no longer matches the code.
     least = min(adds["cpu_us"] for adds in figures["each_adds"].values())
     return Measured(figures, [at_least("Least that a layer adds, us of processor", least, 5.0)])
 
@@ -85,7 +84,7 @@ def _differences(rows: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str,
 
 
 def _profile(layer: str, requests: list[bytes]) -> list[str]:
-    """Functions of the event loop's thread, most of its own time first; profiling slows them."""
+    """Functions of the event loop's thread, by own time; profiling slows them down."""
     from under_load import load
     from under_load.server import NO_CACHE, bindery, serving
 
@@ -106,7 +105,7 @@ def _profile(layer: str, requests: list[bytes]) -> list[str]:
 
 
 def main() -> None:
-    """Cut off behind the layer, then run the command line."""
+    """Cut the server off behind the layer, then run the command line."""
     layer = sys.argv.pop(1)
     cut = {"server": _cut_behind_server, "guard": _cut_behind_guard}
     cut |= {"routes": _cut_behind_routes, "queue": _cut_behind_queue}
@@ -121,7 +120,7 @@ def main() -> None:
 
 
 def _profile_into(path: Path, command_line: Callable[[], None]) -> None:
-    """Write when the server has shut down: after that it ends by the signal that told it to."""
+    """Write the profile when the server has shut down; afterwards the signal ends the process."""
     import uvicorn
 
     profile = cProfile.Profile()
@@ -139,7 +138,7 @@ def _profile_into(path: Path, command_line: Callable[[], None]) -> None:
 
 
 async def _bare(_scope: Any, receive: Callable[[], Awaitable[Any]], send: Any) -> None:
-    """Read the body and answer with as much as a vector takes in base64."""
+    """Read the body and answer with a response as long as one vector in base64."""
     while (await receive()).get("more_body"):
         pass
     body = b" " * 2300
@@ -179,7 +178,7 @@ def _cut_behind_guard() -> None:
 
 
 def _cut_behind_routes() -> None:
-    """The library answers from memory what it has been asked before."""
+    """The library answers repeated requests from memory."""
     from bindery.encoders.pending import Pending
     from bindery.library import Library
 
@@ -201,7 +200,7 @@ def _cut_behind_routes() -> None:
 
 
 def _cut_behind_queue() -> None:
-    """The engine answers at once with what it gave for the same tokens before."""
+    """The engine answers repeated tokens from memory."""
     from bindery.engines.openvino import OpenVinoEngine
 
     known: dict[Any, Any] = {}

@@ -1,8 +1,8 @@
-"""SIGTERM at a random moment under load, again and again: what became of every request.
+"""SIGTERM at a random moment under load, repeatedly: the outcome of every request.
 
 Clients keep their connections, open a new one when the server closes theirs, and stop only when it
-refuses to connect. A request counts as lost when it was sent and no complete answer came, or when
-it was sent before the signal and answered with anything but 200.
+refuses to connect. A request counts as lost if it was sent and no complete answer came, or if it
+was sent before the signal and not answered with 200.
 """
 # pyright: basic
 
@@ -30,7 +30,7 @@ WATCH_S = 40.0
 
 @dataclass(slots=True)
 class Seen:
-    """What the clients of one round saw; times are of ``time.perf_counter``."""
+    """The observations of the clients in one round; times are of ``time.perf_counter``."""
 
     answered: list[tuple[float, int]] = field(default_factory=list)  # when sent, status
     lost: list[tuple[float, str]] = field(default_factory=list)  # when sent, how
@@ -39,7 +39,7 @@ class Seen:
 
 
 def measure(scifact: SciFact, *, rounds: int, seed: int, fault: str | None = None) -> Measured:
-    """Start, load, signal, count; as often as ``rounds``."""
+    """Start, load, signal and count, ``rounds`` times."""
     texts = chunks_of(scifact, 64)
     requests: list[bytes] = []
     place = 0
@@ -110,7 +110,7 @@ def _when(sent: float, signalled: float) -> str:
 
 
 def ask_until_refused(port: int, requests: Sequence[bytes], clients: int) -> Seen:
-    """Clients that ask all the time, and one that looks at ``/ready``, until nobody connects."""
+    """Clients that send continuously, and one that polls ``/ready``, until the port is closed."""
     seen = Seen()
 
     async def run() -> None:
@@ -137,12 +137,12 @@ async def _client(port: int, requests: Sequence[bytes], number: int, seen: Seen)
                 seen.lost.append((sent, f"{which} connection {error}"))
             place += 1
             is_first = False
-            # The server's end of the connection may have come together with the answer.
+            # The server may have closed the connection together with the answer.
             await asyncio.sleep(0)
 
 
 async def _look(port: int, seen: Seen) -> None:
-    """Ask whether it is ready on a new connection each time, as a load balancer does."""
+    """Poll ``/ready`` on a new connection each time, like a load balancer."""
     while (connection := await _connected(port, seen)) is not None:
         asked = time.perf_counter()
         try:

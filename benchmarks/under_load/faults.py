@@ -1,7 +1,7 @@
-"""Faults that are planted on purpose, each to be found by a harness; and the program that plants.
+"""Planted faults, each of which a section must detect, and the program that plants them.
 
 ``python faults.py NAME serve --port N`` is ``bindery serve`` with the fault. It is planted from
-outside, round the app or in the process, so that no change within Bindery takes it away unnoticed.
+outside, around the app or in the process, so that no change in Bindery removes it unnoticed.
 """
 # pyright: basic
 
@@ -26,9 +26,9 @@ _kept: list[bytearray] = []
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A fault by the section that must find it: a setting, a wrapped app, or a signal handler.
+    """A fault that a section must detect: a setting, a wrapped app, or a signal handler.
 
-    ``found_by`` is how the name of the verdict begins that must not hold.
+    ``found_by`` is the start of the name of the verdict that must fail.
     """
 
     section: str
@@ -39,7 +39,7 @@ class Fault:
 
 
 def holds_up_the_loop(app: App) -> App:
-    """30 ms for every request that no other request may use."""
+    """Every request blocks the event loop for 30 ms."""
 
     async def wrapped(scope: Scope, receive: Messages, send: Messages) -> None:
         if scope["type"] == "http":
@@ -50,7 +50,7 @@ def holds_up_the_loop(app: App) -> App:
 
 
 def mixes_up_answers(app: App) -> App:
-    """The vectors of a request come in another order."""
+    """The vectors of a request are returned in a wrong order."""
 
     async def wrapped(scope: Scope, receive: Messages, send: Messages) -> None:
         async def send_mixed(message: MutableMapping[str, Any]) -> None:
@@ -68,7 +68,7 @@ def mixes_up_answers(app: App) -> App:
 
 
 def forgets_retry_after(app: App) -> App:
-    """No answer says when to try again."""
+    """No response has Retry-After."""
 
     async def wrapped(scope: Scope, receive: Messages, send: Messages) -> None:
         async def send_without(message: MutableMapping[str, Any]) -> None:
@@ -83,7 +83,7 @@ def forgets_retry_after(app: App) -> App:
 
 
 def refuses_slowly(app: App) -> App:
-    """Refusals come 200 ms late."""
+    """Rejections are 200 ms late."""
 
     async def wrapped(scope: Scope, receive: Messages, send: Messages) -> None:
         async def send_late(message: MutableMapping[str, Any]) -> None:
@@ -111,7 +111,7 @@ def says_ready(app: App) -> App:
 
 
 def fails_at_times(app: App) -> App:
-    """Every 50th request is answered 500."""
+    """Every 50th request is answered with 500."""
     count = 0
 
     async def wrapped(scope: Scope, receive: Messages, send: Messages) -> None:
@@ -129,7 +129,7 @@ def fails_at_times(app: App) -> App:
 
 
 def logs_tracebacks(app: App) -> App:
-    """Every 50th request leaves a traceback in the log, and is answered as it should be."""
+    """Every 50th request leaves a traceback in the log, and is answered normally."""
     count = 0
 
     async def wrapped(scope: Scope, receive: Messages, send: Messages) -> None:
@@ -143,7 +143,7 @@ def logs_tracebacks(app: App) -> App:
 
 
 def leaks_memory(app: App) -> App:
-    """Every request leaves 100 kB behind."""
+    """Every request leaks 100 kB."""
 
     async def wrapped(scope: Scope, receive: Messages, send: Messages) -> None:
         _kept.append(bytearray(b"x") * _LEAK_BYTES)
@@ -153,7 +153,7 @@ def leaks_memory(app: App) -> App:
 
 
 def leaks_descriptors(app: App) -> App:
-    """Every tenth request leaves a descriptor open."""
+    """Every tenth request leaks a file descriptor."""
     count = 0
 
     async def wrapped(scope: Scope, receive: Messages, send: Messages) -> None:
@@ -167,19 +167,19 @@ def leaks_descriptors(app: App) -> App:
 
 
 def ends_at_once() -> None:
-    """SIGTERM ends the process where it stands, with 0."""
+    """SIGTERM ends the process immediately, with exit code 0."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
 
     def end() -> None:
         signal.sigwait({signal.SIGTERM})
         os._exit(0)
 
-    # Threads inherit the mask, so the signal comes to the one that waits for it.
+    # Threads inherit the mask, so the signal reaches the thread that waits for it.
     threading.Thread(target=end, daemon=True).start()
 
 
 def ends_with_a_failure() -> None:
-    """The exit code is 3 after an orderly end."""
+    """The exit code is 3 after an orderly shutdown."""
     import atexit
 
     atexit.register(os._exit, 3)
@@ -206,7 +206,7 @@ FAULTS: dict[str, Fault] = {
 
 
 def main() -> None:
-    """Plant, then run the command line."""
+    """Plant the fault, then run the command line."""
     import uvicorn
 
     from bindery.faces.cli import main as command_line

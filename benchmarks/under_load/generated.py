@@ -1,7 +1,7 @@
-"""Requests that schemathesis makes up from /openapi.json, against a live server.
+"""Requests that schemathesis generates from /openapi.json, against a live server.
 
-Run in slices, each with the next seed, until there are as many as asked for: by the count of the
-tool's own report. A slice can be repeated alone with its seed.
+They run in slices, each with the next seed, until the tool's report counts enough requests. A slice
+can be repeated alone with its seed.
 """
 # pyright: basic
 
@@ -31,7 +31,7 @@ expected-statuses = ["2xx", "3xx", "4xx", {", ".join(map(repr, map(str, DOCUMENT
 
 
 def measure(*, requests: int, seed: int, fault: str | None = None) -> Measured:
-    """Slices until ``requests`` have been sent, over every route in turn within each."""
+    """Run slices until ``requests`` have been sent; each slice covers every route."""
     with tempfile.TemporaryDirectory() as folder:
         home = {"BINDERY_PARSE_TIMEOUT_S": "5"}
         with serving(bindery({**NO_CACHE, **home}, fault=fault)) as server:
@@ -81,7 +81,7 @@ def _operations(server: Server) -> set[str]:
 
 
 def _slice(server: Server, folder: Path, seed: int) -> Iterator[dict[str, Any]]:
-    """One run of the tool: the requests that it made, with route and status."""
+    """Run the tool once; returns its requests, with route and status."""
     settings, report = folder / "schemathesis.toml", folder / f"{seed}.ndjson"
     settings.write_text(CHECKS)
     address = f"http://127.0.0.1:{server.port}"
@@ -94,20 +94,20 @@ def _slice(server: Server, folder: Path, seed: int) -> Iterator[dict[str, Any]]:
         *("--suppress-health-check", "all", "--warnings", "off"),
         *("--report", "ndjson", "--report-ndjson-path", report),
     ]
-    # It ends with 1 where a check failed; the report tells what.
+    # It exits with 1 if a check failed; the report says which.
     done = subprocess.run(
         command, check=False, capture_output=True, text=True, timeout=SLICE_LIMIT_S, cwd=folder
     )
     if not report.exists():
         raise SystemExit(
-            f"schemathesis made no report:\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
+            f"schemathesis wrote no report:\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
         )
     yield from read_report(report)
     report.unlink()
 
 
 def read_report(report: Path) -> Iterator[dict[str, Any]]:
-    """Each request in the tool's file of events; the status is "no answer" where none came."""
+    """Each request in the tool's event file; the status is "no answer" if none came."""
     with report.open(encoding="utf-8") as lines:
         for line in lines:
             recorder = json.loads(line).get("ScenarioFinished", {}).get("recorder") or {}

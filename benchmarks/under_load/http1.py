@@ -1,7 +1,7 @@
 """As much of HTTP/1.1 as a load generator needs, so that it measures the server and not itself.
 
-Requests are bytes made beforehand, and an answer is cut out of what arrives by its Content-Length;
-anything else a server might do (chunks, no length) is an error here.
+Requests are bytes prepared in advance; responses are delimited by their Content-Length. Anything
+else (chunked encoding, no length) is an error here.
 """
 # pyright: basic
 
@@ -20,7 +20,7 @@ _CLOSES = re.compile(rb"\r\nconnection: *close\r\n", re.IGNORECASE)
 
 
 class BrokenAnswer(OSError):
-    """The connection ended, or something came that is no answer, before an answer was complete."""
+    """The connection was closed, or sent something invalid, before a response was complete."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def embeddings(texts: Sequence[str], path: str = "/v1/embeddings") -> bytes:
 
 
 class Reader:
-    """Takes bytes as they come and gives answers back. Does no I/O."""
+    """Parses responses from bytes as they arrive. Does no I/O."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
@@ -72,11 +72,11 @@ class Reader:
 
     @property
     def is_within_an_answer(self) -> bool:
-        """Whether part of an answer has come."""
+        """Whether part of a response has arrived."""
         return bool(self._buffer) or self._head is not None
 
     def feed(self, data: bytes) -> Answer | None:
-        """The answer, where ``data`` completes one."""
+        """The response, if ``data`` completes one."""
         self._buffer += data
         if self._head is None:
             end = self._buffer.find(b"\r\n\r\n")
@@ -97,7 +97,7 @@ class Reader:
 
 
 class Connection:
-    """A connection that is kept, for one request at a time; waits in the calling thread."""
+    """A persistent connection for one request at a time; blocks the calling thread."""
 
     def __init__(self, port: int, *, timeout_s: float = 60.0) -> None:
         self._socket = socket.create_connection((HOST, port), timeout=timeout_s)
@@ -111,7 +111,7 @@ class Connection:
         self.close()
 
     def ask(self, request: bytes) -> Answer:
-        """Send and wait. Raises OSError where no complete answer comes."""
+        """Send and wait. Raises OSError if no complete response arrives."""
         self._socket.sendall(request)
         while True:
             data = self._socket.recv(1 << 18)
@@ -121,12 +121,12 @@ class Connection:
                 return answer
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self._socket.close()
 
 
 class AsyncConnection(asyncio.Protocol):
-    """The same on an event loop; make it with :func:`connect`."""
+    """The same on an event loop; create it with :func:`connect`."""
 
     def __init__(self) -> None:
         self._reader = Reader()
@@ -156,7 +156,7 @@ class AsyncConnection(asyncio.Protocol):
         self._end(BrokenAnswer(f"closed {where}{f' ({exc})' if exc else ''}"))
 
     async def ask(self, request: bytes) -> Answer:
-        """Send and wait. Raises OSError where no complete answer comes."""
+        """Send and wait. Raises OSError if no complete response arrives."""
         if self.is_closed:
             raise BrokenAnswer("closed before a request")
         assert self._transport
@@ -165,7 +165,7 @@ class AsyncConnection(asyncio.Protocol):
         return await self._waiting
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self.is_closed = True
         if self._transport:
             self._transport.abort()
@@ -177,7 +177,7 @@ class AsyncConnection(asyncio.Protocol):
 
 
 async def connect(port: int) -> AsyncConnection:
-    """A new connection. Raises OSError where it is refused."""
+    """Open a connection. Raises OSError if it is refused."""
     loop = asyncio.get_running_loop()
     _, connection = await loop.create_connection(AsyncConnection, HOST, port)
     return connection

@@ -1,9 +1,9 @@
 """Load generators, run in processes of their own on cores of their own.
 
-Open loops send when a request is due, whether or not earlier ones have been answered, and count
-latency from the moment it was due: a client that waits for one answer before it sends the next asks
-least often when the server is slowest (coordinated omission). Times are those of
-``time.perf_counter``, which all processes of a machine share on Linux.
+Open loops send when a request is due, whether or not earlier ones have been answered, and measure
+latency from the time when it was due: a client that waits for each response sends least when the
+server is slowest (coordinated omission). Times are those of ``time.perf_counter``, which all
+processes of a machine share on Linux.
 """
 # pyright: basic
 
@@ -25,9 +25,9 @@ PATIENCE_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One request: when it was due, when it was answered (or given up), and how.
+    """One request: when it was due, when it was answered or given up, and the outcome.
 
-    ``status`` is 0 where no complete answer came, and ``error`` says why.
+    ``status`` is 0 if no complete response came, and ``error`` says why.
     """
 
     due: float
@@ -38,7 +38,7 @@ class Sample:
 
     @property
     def latency_s(self) -> float:
-        """From when it was due."""
+        """Seconds since the request was due."""
         return self.done - self.due
 
 
@@ -60,9 +60,9 @@ def _settle(cores: Sequence[int]) -> None:
 def probe(
     port: int, request: bytes, *, rate_per_s: float, seconds: float, start_at: float | None = None
 ) -> list[Sample]:
-    """One client that asks at an even rate; where an answer is late, so is the next request.
+    """One client that sends at an even rate; a late response delays the next request.
 
-    What it has not come to ask by the end counts as not answered.
+    Requests that are not sent by the end count as not answered.
     """
     start = time.perf_counter() if start_at is None else start_at
     samples: list[Sample] = []
@@ -91,7 +91,7 @@ def probe(
 
 
 def ask_in_turn(port: int, requests: Sequence[bytes]) -> list[float]:
-    """Seconds that each request took, one after the other on one connection."""
+    """Seconds of each request, sent one after the other on one connection."""
     seconds: list[float] = []
     with Connection(port) as connection:
         for request in requests:
@@ -103,9 +103,9 @@ def ask_in_turn(port: int, requests: Sequence[bytes]) -> list[float]:
 
 
 def ask_all(port: int, requests: Sequence[bytes], clients: int) -> tuple[float, list[bytes]]:
-    """Seconds from the first request to the last answer, and the bodies, in order.
+    """Seconds from the first request to the last response, and the bodies, in order.
 
-    Each client has a connection of its own and takes the next request when it has its answer.
+    Each client has a connection and takes the next request after it got its response.
     """
     bodies: list[bytes] = [b""] * len(requests)
 
@@ -126,7 +126,7 @@ def ask_all(port: int, requests: Sequence[bytes], clients: int) -> tuple[float, 
         finally:
             for connection in connections:
                 connection.close()
-            await asyncio.sleep(0)  # for the loop to close their sockets before it ends
+            await asyncio.sleep(0)  # so that the loop closes their sockets before it ends
 
     return asyncio.run(run()), bodies
 
@@ -139,7 +139,7 @@ def keep_asking(
     seconds: float,
     start_at: float | None = None,
 ) -> list[Sample]:
-    """As many clients as given, each asking again as soon as it is answered, for so long."""
+    """This many clients, each sending again as soon as it is answered, for this long."""
     start = time.perf_counter() if start_at is None else start_at
     samples: list[Sample] = []
 
@@ -171,9 +171,9 @@ def open_loop(
     start_at: float,
     patience_s: float = PATIENCE_S,
 ) -> list[Sample]:
-    """Requests at random moments (Poisson) at a mean rate, on as many connections as it takes.
+    """Requests at random times (Poisson) at a mean rate, on as many connections as needed.
 
-    Each waits ``patience_s`` for its answer and then hangs up.
+    Each waits ``patience_s`` for its response and then disconnects.
     """
     idle: list[AsyncConnection] = []
     samples: list[Sample] = []
@@ -190,7 +190,7 @@ def open_loop(
             samples.append(_answered(due, answer))
             if not connection.is_closed:
                 idle.append(connection)
-        except OSError as error:  # TimeoutError is one, too
+        except OSError as error:  # includes TimeoutError
             samples.append(
                 Sample(due, time.perf_counter(), 0, error=f"{type(error).__name__} {error}"[:80])
             )
@@ -214,11 +214,11 @@ def open_loop(
 
 
 async def _random_moments(rate_per_s: float, start: float, end: float) -> AsyncGenerator[float]:
-    """The moments of a Poisson process, each when it has come; always the same for a rate."""
+    """The times of a Poisson process, yielded when due; always the same for a rate."""
     chance = random.Random(0)
     due = start
     while (due := due + chance.expovariate(rate_per_s)) < end:
-        # Where it is late already answers must be read all the same.
+        # Even if it is late, responses must be read.
         await asyncio.sleep(max(0.0, due - time.perf_counter()))
         yield due
 

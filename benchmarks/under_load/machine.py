@@ -1,4 +1,4 @@
-"""Which cores are the server's and which the generator's."""
+"""How cores are divided between server and generator."""
 # pyright: basic
 
 import os
@@ -6,6 +6,6 @@ from collections.abc import Sequence
 
 
 def apart() -> tuple[Sequence[int], Sequence[int]]:
-    """Cores of the server, and the one of the generators; the same one where there is no other."""
+    """Cores of the server, and the core of the generators; the same if there is only one."""
     cores = sorted(os.sched_getaffinity(0))
     return cores[:-1] or cores, cores[-1:]

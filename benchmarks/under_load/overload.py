@@ -1,7 +1,7 @@
-"""Ten times as much as the server can do, from an open loop, and what becomes of it.
+"""Ten times the load that the server can handle, from an open loop.
 
-Server and generator have cores of their own. Capacity is what closed-loop clients reach just
-before; a probe of short queries tells what another client sees before, during and after.
+Server and generator run on separate cores. Capacity is the rate that closed-loop clients reach just
+before. A probe of short queries shows what another client sees before, during and after.
 """
 # pyright: basic
 
@@ -71,7 +71,7 @@ def measure(
 
 
 def _capacity(pool: Executor, port: int, requests: Sequence[bytes]) -> float:
-    """Requests a second that clients get answered who wait for their answers."""
+    """Requests per second of clients that wait for each response."""
     busy = pool.submit(load.keep_asking, port, requests, CLIENTS, seconds=15.0).result()
     return _answered(busy) / (max(sample.done for sample in busy) - busy[0].due)
 
@@ -114,9 +114,9 @@ def _quantiles(samples: Sequence[load.Sample]) -> dict[str, float]:
 def _probe_figures(
     before: Sequence[load.Sample], after: Sequence[load.Sample], end: float
 ) -> dict[str, Any]:
-    """A short query: how it fared, and how long after the end it took to be as before.
+    """Figures of the probe, and how long after the overload it took to be normal again.
 
-    As before: ten in a row are answered, with a median of at most 1.5 times the idle one.
+    Normal: ten in a row are answered, with a median latency of at most 1.5 times the idle one.
     """
     normal = statistics.median(sample.latency_s for sample in before)
     later = [sample for sample in after if sample.due >= end]

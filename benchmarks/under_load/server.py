@@ -1,4 +1,4 @@
-"""Servers under test: started on a free port, watched through /proc, ended by pid."""
+"""Servers under test: started on a free port, watched through /proc, stopped by pid."""
 # pyright: basic
 
 import os
@@ -24,12 +24,12 @@ STARTUP_LIMIT_S = 120.0
 END_LIMIT_S = 45.0
 
 NO_CACHE = {"BINDERY_CACHE_MB": "0"}
-"""Texts that repeat would be looked up and not computed, and nothing would be measured."""
+"""With the cache, repeated texts would be looked up instead of computed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A command that serves on the port given with ``--port``, and the path that says it does."""
+    """A command that serves on the port given with ``--port``, and its readiness path."""
 
     command: Sequence[str | Path]
     variables: Mapping[str, str] = field(default_factory=dict)
@@ -45,7 +45,7 @@ def bindery(
 ) -> Program:
     """``bindery serve`` of this checkout, or the same with a planted fault (see faults.py).
 
-    ``variables`` are settings; with ``cores`` as many threads as there are of them are used.
+    ``variables`` are settings. With ``cores``, it uses as many threads as there are cores.
     """
     folder = Path(sys.executable).parent
     plain: list[str | Path] = [folder / "bindery", "serve"]
@@ -66,32 +66,32 @@ class Server:
         self.ready_s = float("nan")
 
     def resident_mb(self) -> float:
-        """What the process has in memory at this moment."""
+        """The current resident memory of the process."""
         return int(self._status("VmRSS").split()[0]) / 1024
 
     def threads(self) -> int:
-        """How many threads there are."""
+        """The number of threads."""
         return int(self._status("Threads"))
 
     def open_files(self) -> int:
-        """How many descriptors are open."""
+        """The number of open file descriptors."""
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))  # noqa: PTH208 - names alone
 
     def cpu_s(self) -> float:
-        """Seconds of processor time that all its threads have used, those that ended included."""
+        """CPU seconds used by all its threads, including those that have ended."""
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def tracebacks(self) -> int:
-        """How often the log holds a traceback."""
+        """The number of tracebacks in the log."""
         return self.log.read_text(errors="replace").count("Traceback (most recent call last)")
 
     def terminate(self) -> None:
-        """Ask it to end, by SIGTERM."""
+        """Send SIGTERM."""
         self.process.send_signal(signal.SIGTERM)
 
     def wait(self) -> int:
-        """Its exit code. Kills it, and raises, where it does not end in time."""
+        """Wait for its exit code. Kills it and raises if it does not exit in time."""
         try:
             return self.process.wait(timeout=END_LIMIT_S)
         except subprocess.TimeoutExpired:
@@ -100,7 +100,7 @@ class Server:
             raise
 
     def tail(self) -> str:
-        """The end of what it wrote."""
+        """The end of its output."""
         return self.log.read_text(errors="replace")[-2000:]
 
     def _status(self, name: str) -> str:
@@ -110,7 +110,7 @@ class Server:
 
 @contextmanager
 def serving(program: Program, *, cores: Sequence[int] = ()) -> Generator[Server]:
-    """A server that is ready, on ``cores`` alone where any are given; it is always ended."""
+    """Run a server until it is ready, on ``cores`` if given; it is always stopped."""
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "server.log"
         home = _home(Path(folder))
@@ -124,7 +124,7 @@ def serving(program: Program, *, cores: Sequence[int] = ()) -> Generator[Server]
                 stdout=output,
                 stderr=output,
             )
-        if cores:  # before it has any other threads, which inherit it
+        if cores:  # before it starts other threads, which inherit it
             os.sched_setaffinity(process.pid, cores)
         server = Server(process, port, log)
         try:
@@ -139,7 +139,7 @@ def serving(program: Program, *, cores: Sequence[int] = ()) -> Generator[Server]
 
 
 def _home(folder: Path) -> Path:
-    """A home of its own, so that the user's files and keys play no part: only models are shared."""
+    """A temporary home that shares only the models, not the user's files and keys."""
     said = os.environ.get("BINDERY_HOME")
     usual = Path(said) if said else platformdirs.user_data_path("bindery")
     home = folder / "home"
@@ -150,7 +150,7 @@ def _home(folder: Path) -> Path:
 
 
 def free_port() -> int:
-    """A port of the loopback address that nobody has just now."""
+    """A free port of the loopback address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
@@ -172,7 +172,7 @@ def _wait_until_ready(server: Server, path: str) -> None:
 
 
 class Watch:
-    """Samples a server's memory, descriptors and threads in a thread, until stopped."""
+    """Samples a server's memory, descriptors and threads in a thread until stopped."""
 
     def __init__(self, server: Server, *, every_s: float) -> None:
         self.samples: list[tuple[float, float, int, int]] = []  # seconds, MB, files, threads
@@ -191,7 +191,7 @@ class Watch:
 
     @property
     def most_mb(self) -> float:
-        """The most memory of any sample."""
+        """The largest memory of all samples."""
         return max(sample[1] for sample in self.samples)
 
     def _run(self) -> None:

@@ -1,4 +1,4 @@
-"""Connections that send slowly or nothing: when they end, and what another client sees."""
+"""Slow or silent connections: when they are closed, and what another client sees."""
 # pyright: basic
 
 import asyncio
@@ -28,7 +28,7 @@ _HEAD = f"POST /v1/embeddings HTTP/1.1\r\nhost: {HOST}\r\ncontent-type: applicat
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What a slow client sends at once, and what a byte a second of."""
+    """What a slow client sends at once, and what at one byte per second."""
 
     first: bytes
     then: Callable[[int], bytes]
@@ -47,7 +47,7 @@ KINDS: dict[str, Kind] = {
 def measure(
     scifact: SciFact, *, connections: int, rounds: int, fault: str | None = None
 ) -> Measured:
-    """In each round a client alone, then the same client beside the slow ones."""
+    """In each round, a client alone, then the same client beside the slow ones."""
     server_cores, generator_cores = apart()
     query = embeddings(ten_word_queries(scifact, 1))
     program = bindery(NO_CACHE, cores=server_cores, fault=fault)
@@ -104,9 +104,9 @@ def _spread(seconds: Sequence[float]) -> dict[str, float]:
 
 
 def hold(port: int, connections: int, start_at: float) -> dict[str, list[float]]:
-    """Open slow connections of every kind in turn; the seconds that each stayed open, by kind.
+    """Open slow connections of all kinds in turn; the seconds that each stayed open, by kind.
 
-    They are opened over a second; one that is open after 20 counts as open for ever.
+    They are opened within one second; one still open after 20 s counts as open for ever.
     """
     names = list(KINDS)
     held: dict[str, list[float]] = {name: [] for name in names}
@@ -132,7 +132,7 @@ def hold(port: int, connections: int, start_at: float) -> dict[str, list[float]]
 
 
 async def _drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, kind: Kind) -> None:
-    """Send as slowly as the kind does until the server has closed the connection."""
+    """Send slowly until the server has closed the connection."""
     writer.write(kind.first)
     ended = asyncio.create_task(_end(reader))
     second = 0
@@ -144,9 +144,9 @@ async def _drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, kind
 
 
 async def _end(reader: asyncio.StreamReader) -> None:
-    """Wait until the server hangs up; what it says before that does not matter."""
+    """Wait until the server closes the connection, ignoring what it sends."""
     try:
         while await reader.read(1 << 16):
             pass
     except OSError:
-        pass  # a reset is an end, too
+        pass  # a reset also counts as closed

@@ -1,7 +1,7 @@
-"""Mixed work of random lengths for a long time: does memory grow, do descriptors or threads?
+"""Mixed work of random lengths for a long time: do memory, descriptors or threads grow?
 
-Lengths are heavy-tailed, from one token to beyond the window. The cache is small, so that it is
-full, and drops what is oldest, long before the warm-up is over.
+Lengths are heavy-tailed, from one token to more than the window. The cache is small, so that it is
+full and evicts entries long before the warm-up is over.
 """
 # pyright: basic
 
@@ -27,7 +27,7 @@ CLIENTS = 3
 CACHE_MB = "4"
 MOST_WORDS = 400
 SLOPE_MB_PER_H = 60.0
-"""A kilobyte kept of each of 30 requests a second would be 100."""
+"""Leaking 1 kB of each of 30 requests per second would be 100 MB/h."""
 
 
 def measure(
@@ -82,7 +82,7 @@ def _verdicts(figures: dict[str, Any], counts: Counter[str], *, lives: bool) -> 
 
 
 def _slope_mb_per_h(samples: Sequence[tuple[float, ...]]) -> tuple[float, float]:
-    """Least squares over the samples, and its standard error."""
+    """The slope by least squares over the samples, and its standard error."""
     hours = np.array([sample[0] for sample in samples]) / 3600
     mb = np.array([sample[1] for sample in samples])
     centred = hours - hours.mean()
@@ -93,7 +93,7 @@ def _slope_mb_per_h(samples: Sequence[tuple[float, ...]]) -> tuple[float, float]
 
 
 def _range(samples: Sequence[tuple[float, ...]], column: int) -> dict[str, float]:
-    """Medians of the first and the last tenth: single samples see connections come and go."""
+    """Medians of the first and the last tenth of the samples, because single ones fluctuate."""
     values = [sample[column] for sample in samples]
     tenth = max(1, len(values) // 10)
     first, last = float(np.median(values[:tenth])), float(np.median(values[-tenth:]))
@@ -110,7 +110,7 @@ def _write(path: Path, samples: Sequence[tuple[float, float, int, int]]) -> None
 
 
 def work(port: int, documents: Sequence[str], seconds: float, seed: int) -> Counter[str]:
-    """One client: requests of every kind at random, until the time is over; counts by status."""
+    """One client: random requests of every kind until the time is over; counts by status."""
     chance = random.Random(seed)
     counts: Counter[str] = Counter()
     end = time.perf_counter() + seconds
@@ -164,7 +164,7 @@ def _upload(content: str) -> bytes:
 
 
 def text(documents: Sequence[str], chance: random.Random) -> str:
-    """Words from anywhere in a document; how many is log-normal, with a median of 40."""
+    """Words from a random position in a document; their number is log-normal, with median 40."""
     words = chance.choice(documents).split()
     count = min(MOST_WORDS, max(1, round(chance.lognormvariate(math.log(40), 1.2))))
     start = chance.randrange(len(words))

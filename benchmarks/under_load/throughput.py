@@ -1,7 +1,7 @@
-"""What the service costs: the same chunks and queries through HTTP and in process, and by Infinity.
+"""The same chunks and queries over HTTP, in process, and by Infinity.
 
 All stay loaded, and only one of them computes at a time. Generators run on the same cores, so they
-do no more than a client must: send bytes made beforehand, take the answer's.
+do no more than necessary: send prepared bytes and receive those of the response.
 """
 # pyright: basic
 
@@ -28,8 +28,8 @@ from under_load.server import Program, Server, bindery, serving
 from under_load.verdicts import Measured, Verdict, at_least, at_most
 
 SHORT = {"float32": "f32", "bfloat16": "bf16", "int8": "int8"}
-# To what the same precision gives in process. From Infinity's float32 the vectors of int8 differ
-# more: all-MiniLM's by .9906 at the least, which costs no nDCG@10 (docs/precision.md).
+# Cosine to the vectors of the same precision in process. The vectors of int8 differ more from
+# Infinity's float32: at least .9906 for all-MiniLM, without loss of nDCG@10 (docs/precision.md).
 LEAST_COSINE = {"float32": 0.999, "bfloat16": 0.999, "int8": 0.98}
 TURN = 20
 QUERY_RATE_PER_S = 5.0
@@ -39,11 +39,11 @@ WAYS: Mapping[str, tuple[int, int]] = {
     "1_client_512_chunks": (1, 512),
     "32_clients_1_chunk": (32, 1),
 }
-"""How the chunks are sent: clients at once, and chunks in a request (or as many as there are)."""
+"""How the chunks are sent: concurrent clients, and chunks per request (or all of them)."""
 
 
 def infinity(precision: str, threads: int) -> Program:
-    """Infinity on torch, with the same files; its statistics for its makers are off."""
+    """Infinity on torch, with the same files and without telemetry."""
     program = python_of("infinity").parent / "infinity_emb"
     command = [program, "v2", "--model-id", model_folder(), "--served-model-name", "vanilla"]
     command += ["--engine", "torch", "--device", "cpu", "--dtype", precision]
@@ -68,7 +68,7 @@ def measure(
     peers: Sequence[str] = ("infinity",),
     fault: str | None = None,
 ) -> Measured:
-    """Compare the vectors, then time. Without ``peers`` Bindery is measured beside itself alone."""
+    """Compare the vectors, then time. Without ``peers``, only Bindery is measured."""
     texts = chunks_of(scifact, chunks)
     asked = ten_word_queries(scifact, queries)
     own = bindery(precision=SHORT[precision], fault=fault)
@@ -111,7 +111,7 @@ def _same_vectors(agreement: Mapping[str, float], least: float) -> list[Verdict]
 
 
 def _verdicts(figures: Mapping[str, Any], *, judged: bool) -> list[Verdict]:
-    """The bounds, for the precisions that one serves in; float32 is measured beside them."""
+    """The targets, for the precisions used in production; float32 is for information."""
     if not judged:
         return []
     throughput, latency = figures["throughput"], figures["latency"]
@@ -139,7 +139,7 @@ def _verdicts(figures: Mapping[str, Any], *, judged: bool) -> list[Verdict]:
 def _compare(
     worker: Worker, servers: Mapping[str, Server], texts: Sequence[str]
 ) -> dict[str, float]:
-    """The smallest cosine to the vectors in process."""
+    """The lowest cosine to the vectors in process."""
     reference = np.load(worker.ask("encode")["vectors"])
     smallest: dict[str, float] = {}
     for name, server in servers.items():
@@ -156,7 +156,7 @@ def _compare(
 def _throughput(
     worker: Worker, servers: Mapping[str, Server], texts: Sequence[str], rounds: int
 ) -> dict[str, Any]:
-    """Each way by each server, and the worker, in turn within a round; ratios within the round."""
+    """Each way by each server and the worker, in turn; ratios are within a round."""
     in_process: list[float] = []
     taken: dict[tuple[str, str], list[float]] = {}
     for _ in range(rounds):
@@ -207,7 +207,7 @@ def _latency(
 
 
 def _under_bulk(port: int, texts: Sequence[str], query: str, rounds: int = 3) -> dict[str, Any]:
-    """A query five times a second, alone and while four clients send all chunks again and again."""
+    """Five queries per second, alone and while four clients send all chunks repeatedly."""
     seconds = 20.0
     idle: list[float] = []
     busy: list[float] = []
@@ -233,7 +233,7 @@ def _under_bulk(port: int, texts: Sequence[str], query: str, rounds: int = 3) ->
 
 
 def _latencies(samples: Sequence[load.Sample]) -> list[float]:
-    """Latencies of answers; an answer that did not come counts as one that took for ever."""
+    """Latencies; a response that did not come counts as infinitely late."""
     return [sample.latency_s if sample.status == 200 else float("inf") for sample in samples]
 
 

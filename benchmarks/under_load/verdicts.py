@@ -1,4 +1,4 @@
-"""A figure beside its bound: what makes a measurement one that can fail."""
+"""A figure and its target, so that a measurement can fail."""
 # pyright: basic
 
 from collections.abc import Mapping, Sequence
@@ -17,15 +17,15 @@ class Verdict:
 
     @property
     def holds(self) -> bool:
-        """Whether the value keeps to the bound; one that is not a number never does."""
+        """Whether the value meets the target; NaN never does."""
         if self.relation == "at most":
             return self.value <= self.bound
         return self.value >= self.bound
 
     def shows(self, other: "Verdict") -> bool:
-        """Whether this one fails through what made it other than ``other``, measured without it.
+        """Whether this verdict fails because of the fault; ``other`` is measured without it.
 
-        That held, or at a small scale, where a bound may be missed anyway, was three times better.
+        ``other`` holds or, because a small scale may miss the target anyway, is three times better.
         """
         if self.holds:
             return False
@@ -39,23 +39,23 @@ class Verdict:
 
 
 def at_most(name: str, value: float, bound: float) -> Verdict:
-    """The value must not be above the bound."""
+    """The value must be at most the bound."""
     return Verdict(name, value, "at most", bound)
 
 
 def at_least(name: str, value: float, bound: float) -> Verdict:
-    """The value must not be below the bound."""
+    """The value must be at least the bound."""
     return Verdict(name, value, "at least", bound)
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What a section found: figures to keep, and what they are held against."""
+    """The result of a section: figures to save, and their verdicts."""
 
     figures: Mapping[str, Any]
     verdicts: Sequence[Verdict]
 
     def record(self) -> dict[str, Any]:
-        """As it is kept in the results."""
+        """As saved in the results."""
         held = [asdict(verdict) | {"holds": verdict.holds} for verdict in self.verdicts]
         return {**self.figures, "verdicts": held}

@@ -1,4 +1,4 @@
-"""Bindery's own strategies; ``floor`` is the tokeniser alone, on the whole text."""
+"""Bindery's strategies; ``floor`` is the tokeniser alone, on the whole text."""
 # pyright: basic
 
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ _PIECE_CHARACTERS = 4096
 
 
 def ways(model: Path) -> Ways:
-    """All strategies that need no encoder."""
+    """All strategies that work without an encoder."""
     tokeniser = Tokeniser.of(read_layout(model))
 
     def by(strategy: str) -> Build:
@@ -36,7 +36,7 @@ def ways(model: Path) -> Ways:
 
 
 def pieces_of(_text: str, found: object) -> Iterable[Piece]:
-    """Spans and texts of chunks; none of mere counts."""
+    """Spans and texts of chunks; empty for ``floor``."""
     assert isinstance(found, list)
     return ((c.span.start, c.span.end, c.text) for c in found if isinstance(c, Chunk))
 

@@ -1,4 +1,4 @@
-"""chonkie, with Hugging Face's tokenizers and with its own makers' tokie."""
+"""chonkie, with Hugging Face's tokenizers and with tokie by the authors of chonkie."""
 # pyright: basic, reportMissingImports=false
 
 from collections.abc import Iterable
@@ -38,7 +38,7 @@ def ways(model: Path) -> Ways:
 
 
 def pieces_of(_text: str, found: Any) -> Iterable[Piece]:
-    """As it says where they are."""
+    """Spans and texts as chonkie reports them."""
     return ((c.start_index, c.end_index, c.text) for c in found)
 
 

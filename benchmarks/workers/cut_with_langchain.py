@@ -1,4 +1,4 @@
-"""langchain-text-splitters, its recursive one."""
+"""The recursive splitter of langchain-text-splitters."""
 # pyright: basic, reportMissingImports=false
 
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from tokenizers import Tokenizer
 
 
 def ways(model: Path) -> Ways:
-    """Counted by tokens, with the places where pieces start."""
+    """Counted in tokens, with start positions."""
     tokeniser = Tokenizer.from_file(str(model / "tokenizer.json"))
     tokeniser.no_padding()
     tokeniser.no_truncation()
@@ -29,7 +29,7 @@ def ways(model: Path) -> Ways:
 
 
 def pieces_of(_text: str, found: Any) -> Iterable[Piece]:
-    """The start stands in the metadata."""
+    """The start is in the metadata."""
     starts = ((one.metadata["start_index"], one.page_content) for one in found)
     return ((start, start + len(piece), piece) for start, piece in starts)
 

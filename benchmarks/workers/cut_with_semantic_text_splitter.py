@@ -1,4 +1,4 @@
-"""semantic-text-splitter, its plain and its Markdown one."""
+"""The text and Markdown splitters of semantic-text-splitter."""
 # pyright: basic, reportMissingImports=false
 
 from collections.abc import Iterable
@@ -26,7 +26,7 @@ def ways(model: Path) -> Ways:
 
 
 def pieces_of(_text: str, found: Any) -> Iterable[Piece]:
-    """It says where pieces start, in code points."""
+    """Pieces come with their start in code points."""
     return ((start, start + len(piece), piece) for start, piece in found)
 
 

@@ -11,7 +11,7 @@ from tokenizers import Tokenizer
 
 
 def ways(model: Path) -> Ways:
-    """Its one way."""
+    """Its only splitter."""
     tokeniser = Tokenizer.from_file(str(model / "tokenizer.json"))
     tokeniser.no_padding()
     tokeniser.no_truncation()
@@ -20,7 +20,7 @@ def ways(model: Path) -> Ways:
         def count(text: str) -> int:
             return len(tokeniser.encode(text, add_special_tokens=False).ids)
 
-        # A new counter each time: what it remembers is kept by counter.
+        # A new counter each time: its cache is per counter.
         chunker = semchunk.chunkerify(count, size)
         return lambda text: chunker(text, offsets=True)
 
@@ -28,7 +28,7 @@ def ways(model: Path) -> Ways:
 
 
 def pieces_of(_text: str, found: Any) -> Iterable[Piece]:
-    """Texts and offsets come apart."""
+    """Texts and offsets are separate lists."""
     pieces, offsets = found
     return ((start, end, piece) for piece, (start, end) in zip(pieces, offsets, strict=True))
 

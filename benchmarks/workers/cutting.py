@@ -1,11 +1,10 @@
-"""What the workers that cut texts speak, in the manner of ``protocol.py``.
+"""The protocol of the chunking workers, similar to ``protocol.py``.
 
     {"do": "cut", "how": "recursive", "size": 200} -> {"seconds": 0.4, "pieces": "FILE.json"}
     {"do": "stop"}                                 -> no answer; the worker ends
 
-``how`` is one of the worker's own ways. What a library remembers of a text is forgotten before each
-cut; loading and building are not timed. The file holds, for each text, (start, end, text) of its
-pieces.
+``how`` is one of the worker's ways. Caches are emptied before each run; loading and building are
+not timed. The file contains, for each text, (start, end, text) of its pieces.
 """
 # pyright: basic, reportMissingImports=false
 
@@ -32,8 +31,8 @@ def serve(
 ) -> None:
     """Cut the texts until told to stop.
 
-    ``ways`` is given the model's folder; each way builds a splitter of a size. ``pieces_of`` reads
-    what one gave for a text, outside of the time that is taken.
+    ``ways`` gets the model's folder; each way builds a splitter for a size. ``pieces_of`` converts
+    the result for one text, and is not timed.
     """
     parser = argparse.ArgumentParser()
     parser.add_argument("--texts", type=Path, required=True, help='lines of {"text": ...}')

@@ -1,4 +1,4 @@
-"""Embeds a folder as ``bindery embed FOLDER --out DIR`` does, and tells how long the model ran."""
+"""Embed a folder like ``bindery embed FOLDER --out DIR``, and report how long the model ran."""
 # pyright: basic
 
 import json

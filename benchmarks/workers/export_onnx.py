@@ -3,9 +3,9 @@
 Writes ``model.onnx`` (ids, mask and token types in, last hidden state out) and the tokenizer's
 files with the window set, which is where fastembed looks for it.
 
-It is torch's older exporter on purpose: with torch 2.13 and transformers 5.23 the newer one drops
-the mask of padded texts without a word, and ONNX Runtime's tool fuses attention only in the older
-one's graphs.
+It uses torch's older exporter on purpose: with torch 2.13 and transformers 5.23, the newer one
+silently drops the mask of padded texts, and ONNX Runtime's tool fuses attention only in graphs of
+the older one.
 """
 # pyright: basic, reportMissingImports=false
 
@@ -22,7 +22,7 @@ INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 
 
 class Body(torch.nn.Module):
-    """The checkpoint without its pooler, and with a plain tensor as its answer."""
+    """The checkpoint without its pooler, returning a plain tensor."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__()

@@ -20,7 +20,7 @@ def main() -> None:
         model_type="bert",
         num_heads=config["num_attention_heads"],
         hidden_size=config["hidden_size"],
-        opt_level=0,  # its own passes alone: higher ones ask for torch
+        opt_level=0,  # only its own passes: higher levels need torch
     )
     model.save_model_to_file(str(folder / "fused.onnx"))
     print("fused:", model.get_fused_operator_statistics(), file=sys.stderr)

@@ -2,9 +2,9 @@
 
     python make_full_size.py KIND FOLDER VOCABULARY_FOLDER
 
-Speed does not depend on the values of weights, so models whose files cannot be had are timed on
-these. The tokeniser is all-MiniLM's (BERT's English one) for every kind, so both sides see the same
-ids; the table of tokens has its real size all the same.
+Speed does not depend on the values of weights, so models whose files are not available are timed on
+these. Every kind uses the tokeniser of all-MiniLM (BERT, English), so both sides see the same ids;
+the embedding table still has its real size.
 """
 # pyright: basic, reportMissingImports=false
 
@@ -93,7 +93,7 @@ def write_modernbert(folder: Path) -> None:
 
 
 def noisy(body: torch.nn.Module) -> dict[str, torch.Tensor]:
-    """The body's tensors; norms, which start as nothing but ones or zeros, get some noise."""
+    """The body's tensors; norms, which are initialised to ones or zeros, get some noise."""
     return {
         name: tensor + torch.randn_like(tensor) * 0.2 if "norm" in name.lower() else tensor.clone()
         for name, tensor in body.state_dict().items()
@@ -121,7 +121,7 @@ def write_modules(folder: Path, kinds: list[str], *, window: int, width: int) ->
 
 
 def write(path: Path, content: object) -> None:
-    """JSON, in a folder that is made for it."""
+    """Write JSON, creating the folder."""
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(content, indent=1) + "\n")
 

@@ -1,6 +1,6 @@
-"""What every worker speaks: one JSON object a line on standard input and output.
+"""The protocol of all workers: one JSON object per line on standard input and output.
 
-A worker loads its texts and model once, says that it is ready, and then does what it is told, so
+A worker loads its texts and model once, reports that it is ready, and then executes commands, so
 that several can take turns on one machine with their models loaded:
 
     {"do": "encode", "batch_size": 32}   -> {"seconds": 1.2, "vectors": "FILE.npy"}
@@ -9,9 +9,9 @@ that several can take turns on one machine with their models loaded:
     {"do": "memory"}                     -> {"resident_mb": 512.3, "now_mb": 498.1}
     {"do": "stop"}                       -> no answer; the worker ends
 
-``batch_size`` may be left out or null: the library's own default. Vectors are float32, one row a
-text, or one for each of its tokens. ``resident_mb`` is the most so far. Anything that a library
-prints goes to standard error.
+``batch_size`` may be omitted or null for the library's default. Vectors are float32, one row per
+text or per token. ``resident_mb`` is the peak so far. Anything that a library prints goes to
+standard error.
 """
 # pyright: basic, reportMissingImports=false
 
@@ -30,7 +30,7 @@ import numpy as np
 
 
 class Encoder(Protocol):
-    """What a worker must bring: the peer behind one face."""
+    """The interface that each peer implements."""
 
     def encode(self, texts: list[str], batch_size: int | None) -> np.ndarray:
         """Vectors of documents, (n, d) float32, or those of their tokens, (rows, d)."""
@@ -41,12 +41,12 @@ class Encoder(Protocol):
         ...
 
     def count_tokens(self, texts: list[str]) -> list[int]:
-        """Tokens of each text as the model sees it: special ones in, cut to the window."""
+        """Token counts of each text as the model sees it: with special tokens, truncated."""
         ...
 
 
 def serve(build: Callable[[argparse.Namespace], Encoder], packages: list[str]) -> None:
-    """Read the arguments, build the encoder and answer until told to stop."""
+    """Read the arguments, build the encoder and answer commands until told to stop."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--name", required=True)
     parser.add_argument("--texts", type=Path, required=True, help='lines of {"text": ...}')
@@ -107,7 +107,7 @@ def _memory(_encoder: Encoder, _texts: list[str], _arguments: argparse.Namespace
 
 
 def _resident_mb() -> float | None:
-    """What is resident at this moment, where the system tells."""
+    """The current resident memory, if the system reports it."""
     status = Path("/proc/self/status")
     if not status.exists():
         return None
@@ -130,7 +130,7 @@ def _save(arguments: argparse.Namespace, what: str, vectors: np.ndarray) -> str:
 
 
 def claim_standard_output() -> Callable[[dict[str, Any]], None]:
-    """Keep standard output for answers alone: what libraries print goes to standard error."""
+    """Reserve standard output for answers: what libraries print goes to standard error."""
     channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
 

@@ -1,7 +1,7 @@
-"""Reads documents by one library, in that library's own environment.
+"""Read documents with one library, in the environment of that library.
 
-``read_documents.py LIBRARY ROUNDS FILE...`` writes one line of JSON for each file: its text, or the
-kind of the error, and the seconds that each round took.
+``read_documents.py LIBRARY ROUNDS FILE...`` writes one line of JSON for each file: its text or
+the kind of the error, and the seconds of each round.
 """
 # pyright: basic
 
@@ -29,7 +29,7 @@ def _bindery_in_sandbox() -> Callable[[Path], str]:
 def _kreuzberg() -> Callable[[Path], str]:
     from kreuzberg import ExtractionConfig, extract_file_sync
 
-    # It keeps what it has read in a folder, which would make the second round a lookup.
+    # Its cache would turn the second round into a lookup.
     config = ExtractionConfig(use_cache=False)
     return lambda path: extract_file_sync(str(path), config=config).content
 
@@ -50,7 +50,7 @@ LIBRARIES = {
 
 
 def main() -> None:
-    """Read every file, as often as asked."""
+    """Read every file in every round."""
     library, rounds, *files = sys.argv[1:]
     warnings.simplefilter("ignore")
     logging.disable()

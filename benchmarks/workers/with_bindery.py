@@ -1,4 +1,4 @@
-"""Bindery, in the repository's own environment, on the same folder of files as the reference."""
+"""Bindery, in the repository's environment, on the same model folder as the reference."""
 # pyright: basic
 
 import argparse
@@ -29,7 +29,7 @@ class Bindery:
         return self.encoder.encode([text], role="query").rows
 
     def count_tokens(self, texts: list[str]) -> list[int]:
-        """Tokens as the model sees them."""
+        """Token counts as the model sees them."""
         return self.encoder.encode_counted(texts, role="document").tokens_used.tolist()
 
 

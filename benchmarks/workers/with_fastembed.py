@@ -16,7 +16,7 @@ DEFAULT_BATCH_SIZE = 256
 
 
 class FastEmbed:
-    """The library as its users call it, on a model of their own."""
+    """The library as its users call it, on a custom model."""
 
     def __init__(self, arguments: argparse.Namespace) -> None:
         TextEmbedding.add_custom_model(
@@ -43,7 +43,7 @@ class FastEmbed:
         return next(iter(self.model.query_embed(text)))
 
     def count_tokens(self, texts: list[str]) -> list[int]:
-        """Tokens as the model sees them."""
+        """Token counts as the model sees them."""
         tokenizer = self.model.model.tokenizer
         return [sum(tokenizer.encode(text).attention_mask) for text in texts]
 

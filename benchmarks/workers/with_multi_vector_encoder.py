@@ -36,7 +36,7 @@ class Reference:
         return _numpy(self.model.encode_query([text], show_progress_bar=False)[0])
 
     def count_tokens(self, texts: list[str]) -> list[int]:
-        """Tokens as the model sees them, marker included."""
+        """Token counts as the model sees them, with the marker."""
         sees = [self.model.preprocess([text], task="document") for text in texts]
         return [int(features["attention_mask"].sum()) for features in sees]
 

@@ -35,7 +35,7 @@ class Reference:
         return self.model.encode_query(text, show_progress_bar=False)
 
     def count_tokens(self, texts: list[str]) -> list[int]:
-        """Tokens as the model sees them."""
+        """Token counts as the model sees them."""
         return [int(self.model.preprocess([text])["attention_mask"].sum()) for text in texts]
 
 
