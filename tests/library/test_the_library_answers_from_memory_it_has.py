@@ -26,7 +26,7 @@ from bindery.errors import (
     ModelTooLarge,
     TextTooLong,
 )
-from bindery.faces.http.warmup import Warmup
+from bindery.faces.http.background import Warmup
 from bindery.library import Library, ModelState
 from bindery.library.loading import status_of
 from bindery.models.card import CatalogEntry, Release

@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bindery.faces.http.pools import Pool
-from bindery.faces.http.routes.attachments import attachment, marks
+from bindery.faces.http.routes.transfers import attachment, marks
 
 
 @pytest.fixture

@@ -18,8 +18,7 @@ from hypothesis import strategies as st
 from starlette.routing import Match
 
 from bindery.faces.http.app import create_app
-from bindery.faces.http.gate.access import ACCESS, OPEN, RouteScopes, check_access, lines_of
-from bindery.faces.http.gate.identity import Scope
+from bindery.faces.http.gate.access import ACCESS, OPEN, RouteScopes, Scope, check_access, lines_of
 from bindery.library import Library, ModelState
 from bindery.settings import Settings
 from bindery.store.keys import KeyStore

@@ -231,7 +231,7 @@ def test_health_and_readiness_answer_while_every_worker_is_busy(tmp_path):
     with TestClient(app, base_url="http://127.0.0.1") as client:
         services = app.state.services
         try:
-            for pool in (services.encoding, services.parsing, services.filing):
+            for pool in (services.encoding, services.parsing, services.disk):
                 for _ in range(64):
                     pool._threads.submit(release.wait)
             assert client.get("/health").status_code == 200

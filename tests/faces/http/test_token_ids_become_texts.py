@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from bindery.faces.http.app import create_app
-from bindery.faces.http.dialects import cl100k
+from bindery.faces.http.dialects import token_ids
+from bindery.faces.http.dialects.token_ids import decode_cl100k
 from bindery.library import Library
 
 from .conftest import ADDRESS
@@ -53,24 +54,27 @@ def rows(client: TestClient, given: object, path: str = "/v1/embeddings") -> np.
 @pytest.mark.parametrize("name", TEXTS)
 def test_ids_are_decoded_as_tiktoken_does(name):
     text, ids = TEXTS[name]["text"], TEXTS[name]["ids"]
-    assert cl100k.decode(ids) == cl100k.Decoded(text, 0)
+    assert decode_cl100k(ids) == (text, 0)
 
 
 @given(name=st.sampled_from(sorted(TEXTS)), data=st.data())
 def test_wherever_a_text_is_cut_only_the_character_cut_through_is_left_out(name, data):
     text, ids = TEXTS[name]["text"], TEXTS[name]["ids"]
     place = data.draw(st.integers(0, len(ids)))
-    before, after = cl100k.decode(ids[:place]), cl100k.decode(ids[place:])
-    assert text.startswith(before.text)
-    assert text.endswith(after.text)
-    lost = len(text) - len(before.text) - len(after.text)
-    assert lost == max(before.cut_characters, after.cut_characters) <= 1
+    (before, first_cut), (after, last_cut) = (
+        decode_cl100k(ids[:place]),
+        decode_cl100k(ids[place:]),
+    )
+    assert text.startswith(before)
+    assert text.endswith(after)
+    lost = len(text) - len(before) - len(after)
+    assert lost == max(first_cut, last_cut) <= 1
 
 
 def test_a_cut_through_a_character_is_told(client):
     ids = TEXTS["emoji"]["ids"]
-    cut = next(n for n in range(1, len(ids)) if cl100k.decode(ids[:n]).cut_characters)
-    text = cl100k.decode(ids[:cut]).text
+    cut = next(n for n in range(1, len(ids)) if decode_cl100k(ids[:n])[1])
+    text = decode_cl100k(ids[:cut])[0]
     body = {"model": "vanilla", "input": [ids[:cut], [15339]]}
     answer = client.post("/v1/embeddings", json=body)
     assert answer.headers["x-bindery-cut-characters"] == "1"
@@ -104,23 +108,23 @@ def test_the_models_own_ids_give_the_vectors_of_their_text(serve, library):
 @pytest.mark.parametrize(
     ("token_input", "ids", "why"),
     [
-        ("cl100k", [100_256], "100256 is no token id"),
-        ("cl100k", [-1], "-1 is no token id"),
-        ("cl100k", [100_277], "100277 is no token id"),
-        ("cl100k", [2**63], "is no token id"),
+        ("cl100k", [100_256], "100256 is not a token id"),
+        ("cl100k", [-1], "-1 is not a token id"),
+        ("cl100k", [100_277], "100277 is not a token id"),
+        ("cl100k", [2**63], "is not a token id"),
         # One byte, a continuation, between two that are none.
-        ("cl100k", [64, 222, 64], "no UTF-8"),
+        ("cl100k", [64, 222, 64], "not UTF-8"),
         ("model", [2**40], "no token id"),
         ("model", [30_522], "no token id"),
         # [UNK] stands for any word, and the ids of "##less" alone for no text.
         ("model", [100], "not what the model's tokeniser makes"),
         ("model", [3238], "not what the model's tokeniser makes"),
-        ("reject", [15339], "does not take"),
+        ("reject", [15339], "does not accept"),
     ],
 )
 def test_ids_of_no_text_are_refused(serve, token_input, ids, why):
     if token_input == "cl100k" and len(ids) == 3:
-        assert cl100k._table()[222] == b"\x80"  # what the case is about
+        assert token_ids._table()[222] == b"\x80"  # what the case is about
     for given_ids in (ids, [[1, 2], ids] if token_input == "cl100k" else [ids]):
         body = {"model": "vanilla", "input": given_ids}
         answer = serve(token_input).post("/v1/embeddings", json=body)

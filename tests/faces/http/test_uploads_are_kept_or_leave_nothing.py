@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 
 from bindery.errors import InvalidValue
 from bindery.faces.http.app import create_app
-from bindery.faces.http.routes.uploads import UploadParser
+from bindery.faces.http.routes.transfers import UploadParser
 from bindery.library import Library
 from bindery.settings import Settings
 

@@ -15,7 +15,7 @@ from bindery.encoders.pending import Cancellation, Pending
 from bindery.errors import InputError, TextTooLong
 from bindery.faces.http.bodies import check_fields, parse_object, read_body
 from bindery.faces.http.dialects.base import EmbedAsk, Parameters, Translation
-from bindery.faces.http.gate.identity import cancellation_of, identity_of
+from bindery.faces.http.gate.access import cancellation_of, identity_of
 from bindery.faces.http.observing.timings import RequestStage, RequestTimings, timings_of
 from bindery.faces.http.services import Services, services_of
 

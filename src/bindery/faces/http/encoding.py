@@ -22,9 +22,15 @@ from bindery.faces.http.calls import (
     translated,
     worded_for,
 )
-from bindery.faces.http.dialects.base import EmbedAnswer, EmbedAsk, Translation
-from bindery.faces.http.dialects.roles import role_of
-from bindery.faces.http.dialects.token_ids import Decoded, TokenInput, decode
+from bindery.faces.http.dialects.base import (
+    EmbedAnswer,
+    EmbedAsk,
+    RerankAnswer,
+    RerankAsk,
+    Translation,
+)
+from bindery.faces.http.dialects.inputs import role_of
+from bindery.faces.http.dialects.token_ids import InputTexts, TokenInput, decode
 from bindery.faces.http.observing.timings import RequestStage
 from bindery.models.card import Family
 from bindery.types import Role
@@ -46,7 +52,7 @@ class _Job:
 
     translation: Embeds
     ask: EmbedAsk
-    decoded: Decoded
+    decoded: InputTexts
     request: EncodeRequest | SpansRequest
     is_nested: bool
 
@@ -124,11 +130,11 @@ def _request(ask: EmbedAsk, texts: Sequence[str], role: Role) -> EncodeRequest |
     return SpansRequest(documents, role, ask.dimensions, ask.any_dimensions)
 
 
-def _texts(call: ApiCall, ask: EmbedAsk) -> Decoded:
+def _texts(call: ApiCall, ask: EmbedAsk) -> InputTexts:
     library = call.services.library
     arrays = [ids for ids in ask.inputs if isinstance(ids, list)]
     if not arrays:
-        return Decoded([text for text in ask.inputs if isinstance(text, str)])
+        return InputTexts([text for text in ask.inputs if isinstance(text, str)])
     whose = TokenInput.MODEL if ask.is_of_model else TokenInput(call.services.settings.token_input)
     return decode(arrays, whose, lambda: library.measure(ask.model).tokeniser)
 
@@ -177,3 +183,36 @@ def _finish(call: ApiCall, waiting: _Waiting) -> Response:
         if job.decoded.cut_characters:
             headers[CUT_CHARACTERS] = str(job.decoded.cut_characters)
         return json_answer(job.translation.write(job.ask, answer), headers)
+
+
+Reranks: TypeAlias = Translation[RerankAsk, RerankAnswer]
+
+
+async def rerank(request: Request, translations: Sequence[Reranks]) -> Response:
+    """Answer in the dialect that the request speaks.
+
+    Scores are computed where the vectors are waited for, in threads that do nothing else.
+    """
+    call = await take(request)
+    return await call.services.ranking.run(_rerank, call, translations)
+
+
+def _rerank(call: ApiCall, translations: Sequence[Reranks]) -> Response:
+    translation, asked = translated(call, translations)
+    ask = replace(asked, model=call.services.names.model_id(asked.model))
+    call.timings.mark(RequestStage.WAIT)
+    with worded_for(translation, ask):
+        encoder, found = call.services.library.rerank(
+            ask.model,
+            ask.query,
+            ask.documents,
+            top_n=ask.top_n,
+            weight=ask.weight,
+            truncate=ask.truncate,
+            cancellation=call.cancellation,
+        )
+        call.timings.mark(RequestStage.WRITE)
+        call.timings.count(encoder.card.id, found.tokens_cut, tokens=found.total_tokens)
+        answer = RerankAnswer(encoder.card, encoder.precision, found)
+        headers = token_headers(found.total_tokens, found.tokens_cut)
+        return json_answer(translation.write(ask, answer), headers)

@@ -1,30 +1,38 @@
-"""What the routes share: the library, the settings, and the threads that work for them."""
+"""What all routes share: the library, the settings, and the threads that work for them."""
 
+from collections.abc import Mapping
 from typing import cast
 
 from starlette.requests import Request
 
-from bindery.faces.http.long_work import LongWork
-from bindery.faces.http.names import ModelNames
+from bindery.faces.http.background import BackgroundJobs, Readiness, Warmup
 from bindery.faces.http.observing.meters import Meters
 from bindery.faces.http.pools import Pool
-from bindery.faces.http.readiness import Readiness
 from bindery.faces.http.routes.events import Listeners
-from bindery.faces.http.warmup import Warmup
 from bindery.jobs import Jobs
-from bindery.library import Library
+from bindery.library import DEFAULT_MODEL, Library
+from bindery.models.card import Entry
 from bindery.settings import Settings
+
+# Ollama puts a model's variant after a colon, and this one if a client names none.
+_OLLAMA_TAG = ":latest"
 
 
 class Services:
-    """One for each app, opened and closed with it.
+    """One per app, opened and closed with it.
 
-    Threads that check, tokenise and write, ``encoding`` for small requests and ``bulk`` for the
-    rest, are few: none waits for a vector. ``loading`` waits for models to load, ``ranking`` for
-    vectors to score. Each parse may take a gigabyte, so few run at a time; ``results`` writes what
-    a job made to a file. Looking things up has threads of its own, so that ``/ready`` answers while
-    all others are taken. ``sending`` reads what goes out piece by piece, and refuses nothing that
-    has begun. How many requests there are is the guard's to bound.
+    Each kind of work has its own threads, so that slow requests do not block quick ones:
+
+    - ``encoding`` (small requests) and ``bulk`` (the rest) check, tokenise and write answers.
+      They are few, because none of them waits for a vector.
+    - ``loading`` waits for models to load, and ``ranking`` for the vectors to score.
+    - ``parsing`` is small because one document can take a gigabyte of memory.
+    - ``results`` writes the results of a job to a file, which can take minutes.
+    - ``looking`` answers what needs no file, such as the list of models, however busy the disk is.
+    - ``disk`` does everything else that touches the disk. Its queue holds as many calls as there
+      can be requests, so a download that has started is never refused.
+
+    The guard limits how many requests there are.
     """
 
     def __init__(self, library: Library, settings: Settings) -> None:
@@ -36,38 +44,56 @@ class Services:
         self.loading = Pool("load", threads=8, waiting=256)
         self.ranking = Pool("rank", threads=8, waiting=256)
         self.parsing = Pool("parse", threads=3, waiting=64)
-        self.filing = Pool("file", threads=8, waiting=256)
         self.looking = Pool("look", threads=2, waiting=1024)
         self.results = Pool("results", threads=2, waiting=32)
-        self.sending = Pool("send", threads=4, waiting=settings.max_requests)
+        self.disk = Pool("disk", threads=12, waiting=settings.max_requests)
         self.warmup = Warmup(library)
         self.readiness = Readiness(library, self.warmup)
-        self.long_work = LongWork(library, self.warmup, parse_timeout_s=settings.parse_timeout_s)
-        self.listeners = Listeners(self.sending, lambda: self.readiness.is_ending)
+        self.background_jobs = BackgroundJobs(
+            library, self.warmup, parse_timeout_s=settings.parse_timeout_s
+        )
+        self.listeners = Listeners(self.disk, lambda: self.readiness.is_ending)
         self.meters = Meters()
 
     @property
     def jobs(self) -> Jobs:
-        """The door to long work. Raises StorageError where its database cannot be opened."""
-        return self.long_work.jobs
+        """The jobs of the library. Raises StorageError if their database cannot be opened."""
+        return self.background_jobs.jobs
 
     def start(self) -> None:
-        """Load the models, and then work on jobs; neither is waited for."""
+        """Start loading the models, then working on jobs. Returns at once."""
         self.warmup.start()
-        self.long_work.start()
+        self.background_jobs.start()
 
     def close(self) -> None:
-        """Finish what is running and give the models' memory back."""
+        """Finish running work and free the memory of the models."""
         self.warmup.stop()
-        self.long_work.stop()
-        encoding = (self.encoding, self.bulk, self.loading, self.ranking)
-        filing = (self.parsing, self.filing, self.results, self.sending)
-        for pool in (*encoding, *filing, self.looking):
+        self.background_jobs.stop()
+        embedding = (self.encoding, self.bulk, self.loading, self.ranking)
+        for pool in (*embedding, self.parsing, self.looking, self.results, self.disk):
             pool.close()
         self.readiness.close()
         self.library.close()
 
 
 def services_of(request: Request) -> Services:
-    """The services of the app that the request came to."""
+    """The services of the app that received the request."""
     return cast(Services, request.app.state.services)
+
+
+class ModelNames:
+    """The names of the catalog's models: an id or a repository name, in any case.
+
+    If two rows have the same repository, its name means the first of them.
+    """
+
+    def __init__(self, catalog: Mapping[str, Entry]) -> None:
+        self._ids: dict[str, str] = {}
+        for model_id, entry in reversed(list(catalog.items())):
+            self._ids[entry.card.repository.casefold()] = model_id
+        self._ids |= {model_id.casefold(): model_id for model_id in catalog}
+
+    def model_id(self, name: str) -> str:
+        """The id of the named model; ``DEFAULT_MODEL`` for ``""``. Unknown names stay as given."""
+        plain = name.removesuffix(_OLLAMA_TAG).casefold()
+        return self._ids.get(plain, name) if plain else DEFAULT_MODEL

@@ -16,7 +16,7 @@ import uvicorn
 from fastapi import FastAPI, Request, Response
 
 from bindery.faces.http.app import create_app
-from bindery.faces.http.gate.identity import cancellation_of
+from bindery.faces.http.gate.access import cancellation_of
 from bindery.faces.http.wire.protocol import protocol_for
 from bindery.library import Library
 from bindery.settings import Settings

@@ -19,8 +19,7 @@ from bindery.faces.http.dialects.base import (
     Parameters,
     Translation,
 )
-from bindery.faces.http.dialects.inputs import MAX_TEXTS, texts_of, truncation_of
-from bindery.faces.http.dialects.roles import roles_of
+from bindery.faces.http.dialects.inputs import MAX_TEXTS, roles_of, texts_of, truncation_of
 from bindery.faces.http.dialects.vectors import OUTPUTS, ExtendedBody
 from bindery.types import Truncate
 

@@ -1,11 +1,11 @@
 """What dialects have in common: texts or token ids, and whether to cut what is too long."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 from bindery.errors import InvalidValue
 from bindery.faces.http.dialects.base import Inputs
-from bindery.types import Truncate
+from bindery.types import DOCUMENT, QUERY, Role, Truncate
 
 MAX_TEXTS = 2048
 """Texts in one request, as OpenAI has it."""
@@ -132,3 +132,37 @@ def _checked_ids(ids: object, param: str) -> list[int]:
             f"{param} is no list of token ids.", remedy="Send texts.", param=param.partition("[")[0]
         )
     return cast("list[int]", ids)
+
+
+_WORDS: Mapping[str, tuple[Role, ...]] = {
+    # Cohere
+    "search_query": (QUERY,),
+    "search_document": (DOCUMENT,),
+    "classification": ("Classification", DOCUMENT),
+    "clustering": ("Clustering", DOCUMENT),
+    # Jina
+    "retrieval.query": (QUERY,),
+    "retrieval.passage": (DOCUMENT,),
+    "text-matching": ("STS", DOCUMENT),
+    "separation": ("Clustering", DOCUMENT),
+    # Prompts of sentence-transformers
+    "passage": (DOCUMENT,),
+}
+"""The vendors' words for what a text is for, by our roles.
+
+A model without the task takes such a text as a document; any other word is a role of the model.
+"""
+
+
+def roles_of(word: str) -> tuple[Role, ...]:
+    """The roles that a dialect's word may mean, the first that the model knows counting."""
+    return _WORDS.get(word.casefold(), (word,))
+
+
+def role_of(roles: tuple[Role, ...], prompts: Iterable[Role]) -> Role:
+    """The first of the roles that a model with these prompts knows, whatever its case.
+
+    The first of all where it knows none: its encoder then says which there are.
+    """
+    known = {role.casefold(): role for role in (*prompts, QUERY, DOCUMENT)}
+    return next((known[role.casefold()] for role in roles if role.casefold() in known), roles[0])

@@ -9,8 +9,7 @@ from bindery.errors import InvalidValue
 from bindery.faces.http import examples
 from bindery.faces.http.dialects import openai
 from bindery.faces.http.dialects.base import Dialect, EmbedAsk, Output, Parameters, Translation
-from bindery.faces.http.dialects.inputs import inputs_of, truncation_of
-from bindery.faces.http.dialects.roles import roles_of
+from bindery.faces.http.dialects.inputs import inputs_of, roles_of, truncation_of
 from bindery.faces.http.dialects.vectors import ExtendedBody, output_of
 from bindery.types import Truncate
 

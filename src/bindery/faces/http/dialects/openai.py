@@ -13,9 +13,8 @@ from bindery.faces.http.dialects.base import (
     Parameters,
     Translation,
 )
-from bindery.faces.http.dialects.inputs import MAX_TEXTS, inputs_of, truncation_of
+from bindery.faces.http.dialects.inputs import MAX_TEXTS, inputs_of, roles_of, truncation_of
 from bindery.faces.http.dialects.openai_files import router
-from bindery.faces.http.dialects.roles import roles_of
 from bindery.faces.http.dialects.vectors import (
     Usage,
     VectorsAnswer,

@@ -14,8 +14,7 @@ from starlette.responses import StreamingResponse
 
 from bindery.errors import InvalidValue
 from bindery.faces.http import examples
-from bindery.faces.http.routes.attachments import attachment
-from bindery.faces.http.routes.uploads import receive_upload
+from bindery.faces.http.routes.transfers import attachment, receive_upload
 from bindery.faces.http.services import Services, services_of
 from bindery.store.files import Incoming, StoredFile
 
@@ -73,11 +72,11 @@ async def create_openai_file(request: Request) -> FileObject:
     Nothing expires here: `expires_after` is passed over, and `expires_at` is null.
     """
     services = services_of(request)
-    store = await services.filing.run(lambda: services.library.files)
+    store = await services.disk.run(lambda: services.library.files)
     stored = await receive_upload(
         request,
         store,
-        services.filing,
+        services.disk,
         limit_bytes=services.settings.upload_limit_bytes,
         keep=_keep,
         fields=("purpose",),
@@ -97,7 +96,7 @@ async def list_openai_files(
 ) -> FileList:
     """Every kept file, newest first, those of `POST /files/upload` among them."""
     services = services_of(request)
-    return await services.filing.run(
+    return await services.disk.run(
         _list, services, after=after, limit=limit, newest_first=order == "desc", purpose=purpose
     )
 
@@ -106,7 +105,7 @@ async def list_openai_files(
 async def retrieve_openai_file(request: Request, file_id: FilePath) -> FileObject:
     """What a file is called, how large it is and when it came."""
     services = services_of(request)
-    return _object(await services.filing.run(lambda: services.library.files.get(file_id)))
+    return _object(await services.disk.run(lambda: services.library.files.get(file_id)))
 
 
 @router.get(
@@ -118,15 +117,15 @@ async def retrieve_openai_file(request: Request, file_id: FilePath) -> FileObjec
 async def download_openai_file(request: Request, file_id: FilePath) -> Response:
     """The bytes that were uploaded, to be saved: never shown, whatever they are."""
     services = services_of(request)
-    stored, file = await services.filing.run(_open, services, file_id)
-    return attachment(file, stored.size_bytes, stored.name, services.sending)
+    stored, file = await services.disk.run(_open, services, file_id)
+    return attachment(file, stored.size_bytes, stored.name, services.disk)
 
 
 @router.delete("/{file_id}", summary="Delete a file")
 async def delete_openai_file(request: Request, file_id: FilePath) -> FileDeleted:
     """Remove a file and all that was made from it."""
     services = services_of(request)
-    await services.filing.run(lambda: services.library.files.delete(file_id))
+    await services.disk.run(lambda: services.library.files.delete(file_id))
     return FileDeleted(id=file_id)
 
 

@@ -18,8 +18,7 @@ from bindery.faces.http.dialects.own import OWN
 from bindery.faces.http.dialects.ranking import RANKING
 from bindery.faces.http.dialects.tei import TEI
 from bindery.faces.http.dialects.voyage import VOYAGE
-from bindery.faces.http.encoding import embed
-from bindery.faces.http.reranking import rerank
+from bindery.faces.http.encoding import embed, rerank
 
 DIALECTS = (OWN, RANKING, OPENAI, VOYAGE, JINA, COHERE, TEI, OLLAMA)
 

@@ -28,11 +28,11 @@ from bindery.faces.http.dialects.inputs import (
     MAX_DOCUMENTS,
     MAX_TEXTS,
     inputs_of,
+    roles_of,
     texts_of,
     truncation_of,
 )
 from bindery.faces.http.dialects.openai import INPUT, INPUT_KINDS
-from bindery.faces.http.dialects.roles import roles_of
 from bindery.types import DOCUMENT, Truncate
 from bindery.vectors.embeddings import Embeddings
 from bindery.vectors.scoring import mean_maxsim

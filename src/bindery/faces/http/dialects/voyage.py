@@ -20,9 +20,9 @@ from bindery.faces.http.dialects.inputs import (
     MAX_DOCUMENTS,
     documents_of,
     inputs_of,
+    roles_of,
     truncation_of,
 )
-from bindery.faces.http.dialects.roles import roles_of
 from bindery.faces.http.dialects.vectors import (
     CutBody,
     EncodingFormat,

@@ -1,22 +1,25 @@
-"""What a key must be good for, route by route.
+"""Who sends a request, and which scopes each route requires of its key.
 
-**To add a route, add its line to** :data:`ACCESS`, or the app does not start: the method and the
-path as the router has them, and what its key must open. A route with several methods has a line
-for each; HEAD goes with GET. The guard matches the same patterns in the same order as the router,
-on the path that the server decoded, and never on an address put together from headers.
+**To add a route, add its line to** :data:`ACCESS`, or the app does not start: the method, the path
+as in the router, and the required scopes. A route with several methods has a line for each; HEAD
+goes with GET. The guard matches the same patterns in the same order as the router, on the path
+that the server decoded, and never on an address put together from headers.
 """
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from fastapi.routing import RouteContext, iter_route_contexts
+from starlette.requests import Request
 from starlette.routing import BaseRoute
 
-from bindery.faces.http.gate.identity import Scope
+from bindery.encoders.pending import Cancellation
+from bindery.store.keys import Scope as Scope
 
 RequiredScopes = frozenset[Scope] | None
-"""The scopes that a key must have, all of them; None where no key is asked for."""
+"""The scopes that a key must have, all of them; None if the route needs no key."""
 
 OPEN: RequiredScopes = None
 ANY_KEY: RequiredScopes = frozenset()
@@ -26,10 +29,10 @@ EMBED_FILES: RequiredScopes = FILES | EMBED
 ADMIN: RequiredScopes = frozenset({Scope.ADMIN})
 
 ACCESS: Mapping[str, RequiredScopes] = {
-    # Probes have no keys, and these tell nothing of what is kept or asked here.
+    # Probes have no keys. These routes reveal nothing about files or requests.
     "GET /health": OPEN,
     "GET /ready": OPEN,
-    # Vectors, and which models make them.
+    # Vectors, and the models that make them.
     "POST /embedding/{model_id:path}/generate": EMBED,
     "GET /models": EMBED,
     "GET /rotations": EMBED,
@@ -70,7 +73,7 @@ ACCESS: Mapping[str, RequiredScopes] = {
     "GET /v1/files/{file_id}": FILES,
     "GET /v1/files/{file_id}/content": FILES,
     "DELETE /v1/files/{file_id}": FILES,
-    # A job reads files and has a model work on them; what comes of it is theirs who read files.
+    # Starting a job needs both scopes, because it embeds files. Its results need only `files`.
     "POST /jobs": EMBED_FILES,
     "GET /jobs": FILES,
     "GET /jobs/{job_id}": FILES,
@@ -79,14 +82,32 @@ ACCESS: Mapping[str, RequiredScopes] = {
     "POST /jobs/{job_id}/cancel": FILES,
     "GET /jobs/{job_id}/events": FILES,
     "GET /jobs/{job_id}/results": FILES,
-    # The operator's.
+    # For operators.
     "GET /metrics": ADMIN,
     "GET /": ADMIN,
     "GET /docs": ADMIN,
     "GET /docs/{name}": ADMIN,
     "GET /openapi.json": ADMIN,
 }
-"""Every route, and what it asks of a key. Nothing else is reachable without the scope admin."""
+"""Every route with its required scopes. Anything else requires the scope ``admin``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The key of a request; ``key_id`` is ``""`` if the server has no keys and is open to all."""
+
+    key_id: str = ""
+    scopes: frozenset[Scope] = frozenset(Scope)
+
+
+def identity_of(request: Request) -> Identity:
+    """Who sent the request, as found by the guard."""
+    return cast(Identity, request.scope["state"]["identity"])
+
+
+def cancellation_of(request: Request) -> Cancellation:
+    """The cancellation of the request, which the guard triggers when the client leaves."""
+    return cast(Cancellation, request.scope["state"]["cancellation"])
 
 
 def lines_of(routes: Iterable[BaseRoute]) -> list[str]:
@@ -96,34 +117,34 @@ def lines_of(routes: Iterable[BaseRoute]) -> list[str]:
 
 
 def check_access(routes: Iterable[BaseRoute]) -> None:
-    """Raise LookupError for a route without a line, so that none is served by oversight."""
+    """Raise LookupError for a route without a line, so that none is open by mistake."""
     missing = [line for line in lines_of(routes) if line not in ACCESS]
     if missing:
         raise LookupError(f"No line in {__name__}.ACCESS for: {', '.join(missing)}.")
 
 
 class RouteScopes:
-    """Finds what the route of a request asks of a key."""
+    """Finds the scopes that the route of a request requires."""
 
     def __init__(self, routes: Iterable[BaseRoute]) -> None:
         self._routes = [_entry(context) for context in iter_route_contexts(list(routes))]
-        # Most requests go to a path without parameters. Worked out by the patterns all the same, so
-        # that a pattern that stands before it counts here as it does in the router.
+        # Most requests go to a path without parameters, so those are looked up in a dict. It is
+        # filled by matching the patterns, so that an earlier pattern wins, as in the router.
         plain = {entry.path for entry in self._routes if "{" not in entry.path}
-        methods = {method for entry in self._routes for method in entry.needs}
+        methods = {method for entry in self._routes for method in entry.scopes}
         self._known = {
             (method, path): self._find(method, path) for path in plain for method in methods
         }
 
     def required(self, method: str, path: str) -> RequiredScopes:
-        """What a request needs. Any key where no route takes it: strangers learn nothing."""
+        """The required scopes; any key for unknown routes, so that strangers learn nothing."""
         known = self._known.get((method, path), ...)
         return self._find(method, path) if known is ... else known
 
     def _find(self, method: str, path: str) -> RequiredScopes:
         for entry in self._routes:
-            if method in entry.needs and entry.pattern.match(path):
-                return entry.needs[method]
+            if method in entry.scopes and entry.pattern.match(path):
+                return entry.scopes[method]
         return ANY_KEY
 
 
@@ -131,17 +152,17 @@ class RouteScopes:
 class _RouteEntry:
     path: str
     pattern: re.Pattern[str]
-    needs: Mapping[str, RequiredScopes]
+    scopes: Mapping[str, RequiredScopes]
 
 
 def _entry(context: RouteContext) -> _RouteEntry:
     path, methods = str(context.path), context.methods or ()
-    needs = {method: ACCESS.get(_line(method, path), ADMIN) for method in methods}
-    return _RouteEntry(path, context.path_regex, needs)
+    scopes = {method: ACCESS.get(_line(method, path), ADMIN) for method in methods}
+    return _RouteEntry(path, context.path_regex, scopes)
 
 
 def _lines(context: RouteContext) -> Sequence[str]:
-    """A mounted app or a websocket has no methods, and so a line that no table has."""
+    """The lines of a route; one that is in no table for a mounted app or a websocket."""
     methods = sorted(context.methods or ("",))
     return list(dict.fromkeys(_line(method, str(context.path)) for method in methods))
 

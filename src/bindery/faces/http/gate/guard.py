@@ -26,8 +26,7 @@ from bindery.faces.http.errors import (
     Unauthenticated,
     error_answer,
 )
-from bindery.faces.http.gate.access import EMBED, FILES, RequiredScopes, RouteScopes
-from bindery.faces.http.gate.identity import Identity
+from bindery.faces.http.gate.access import EMBED, FILES, Identity, RequiredScopes, RouteScopes
 from bindery.faces.http.gate.intake import BodyLimits, Intake, Load
 from bindery.faces.http.gate.origins import HeaderList, Origins
 from bindery.faces.http.observing.timings import note_error

@@ -1,19 +1,26 @@
-"""Sees every request from outside: counts it, times it and, where asked to, traces it.
+"""Sees each request from outside: counts it, times it, logs it and, if set up, traces it.
 
-Plain ASGI, around the guard, so that what the guard refuses is counted too. Messages pass as they
-are: a route learns that its client has left as if nothing stood before it.
+Plain ASGI around the guard, so that requests the guard refuses are counted too. Messages pass
+unchanged: a route still learns when its client has left.
 """
+
+import logging
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bindery.faces.http.observing.meters import Meters
-from bindery.faces.http.observing.request_log import log_request
+from bindery.faces.http.gate.access import Identity
+from bindery.faces.http.observing.meters import Meters, key_of
 from bindery.faces.http.observing.timings import RequestStage, RequestTimings
 from bindery.faces.http.observing.tracing import Tracing
 
+_log = logging.getLogger("bindery.requests")
+
+# Monitoring asks these every second or so, so they are logged at level DEBUG.
+_PROBES = {"/health", "/ready", "/metrics"}
+
 
 class Observer:
-    """Puts :class:`RequestTimings` into each request's state, and reads them."""
+    """Puts :class:`RequestTimings` into the state of each request, and reads them at its end."""
 
     def __init__(self, app: ASGIApp, *, meters: Meters, tracing: Tracing | None = None) -> None:
         self._app = app
@@ -63,3 +70,31 @@ class Observer:
             )
             if self._tracing and span:
                 self._tracing.end(span, scope, timings, status=status)
+
+
+def log_request(
+    scope: Scope, timings: RequestTimings, *, status: int, received_bytes: int, sent_bytes: int
+) -> None:
+    """Log an answered request without its content; ``status`` is 0 if its client left before.
+
+    The route is logged as the app defines it, because a path can hold anything a client likes.
+    """
+    key = key_of(scope)
+    level = logging.DEBUG if key.route in _PROBES else logging.INFO
+    if not _log.isEnabledFor(level):
+        return
+    identity: Identity = scope["state"]["identity"]
+    facts = {
+        "method": key.method,
+        "route": key.route,
+        "status": status,
+        "ms": round((timings.ended - timings.begun) * 1000, 2),
+        "received_bytes": received_bytes,
+        "sent_bytes": sent_bytes,
+        "model": timings.model,
+        "texts": timings.texts,
+        "tokens": timings.tokens,
+        "code": timings.error,
+        "key_id": identity.key_id,
+    }
+    _log.log(level, "request", extra={name: value for name, value in facts.items() if value})

@@ -11,7 +11,7 @@ from bindery.encoders.pending import Cancellation
 from bindery.faces.http import examples
 from bindery.faces.http.calls import json_answer
 from bindery.faces.http.errors import Forbidden
-from bindery.faces.http.gate.identity import Identity, Scope, cancellation_of, identity_of
+from bindery.faces.http.gate.access import Identity, Scope, cancellation_of, identity_of
 from bindery.faces.http.routes.shapes import ChunksAnswer
 from bindery.faces.http.services import Services, services_of
 from bindery.library import DEFAULT_MODEL, DEFAULT_STRATEGY

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request, Response
 
 from bindery.faces.http import examples
 from bindery.faces.http.routes.shapes import DeletedAnswer, FileAnswer, FilesAnswer
-from bindery.faces.http.routes.uploads import receive_upload
+from bindery.faces.http.routes.transfers import receive_upload
 from bindery.faces.http.services import services_of
 from bindery.store.files import StoredFile
 
@@ -27,9 +27,9 @@ async def upload_file(request: Request, response: Response) -> FileAnswer:
     name it came with last.
     """
     services = services_of(request)
-    store = await services.filing.run(lambda: services.library.files)
+    store = await services.disk.run(lambda: services.library.files)
     limit_bytes = services.settings.upload_limit_bytes
-    stored = await receive_upload(request, store, services.filing, limit_bytes=limit_bytes)
+    stored = await receive_upload(request, store, services.disk, limit_bytes=limit_bytes)
     response.headers["location"] = f"/files/{stored.id}"
     return _answer(stored)
 
@@ -38,7 +38,7 @@ async def upload_file(request: Request, response: Response) -> FileAnswer:
 async def list_files(request: Request) -> FilesAnswer:
     """Every kept file, oldest first."""
     services = services_of(request)
-    files = await services.filing.run(lambda: list(services.library.files))
+    files = await services.disk.run(lambda: list(services.library.files))
     return FilesAnswer(total_files=len(files), files=[_answer(stored) for stored in files])
 
 
@@ -46,14 +46,14 @@ async def list_files(request: Request) -> FilesAnswer:
 async def describe_file(request: Request, file_id: examples.FilePath) -> FileAnswer:
     """What a file is called, how large it is and when it came."""
     services = services_of(request)
-    return _answer(await services.filing.run(lambda: services.library.files.get(file_id)))
+    return _answer(await services.disk.run(lambda: services.library.files.get(file_id)))
 
 
 @router.delete("/{file_id}", summary="Delete a file")
 async def delete_file(request: Request, file_id: examples.FilePath) -> DeletedAnswer:
     """Remove a file and what is known of it."""
     services = services_of(request)
-    await services.filing.run(lambda: services.library.files.delete(file_id))
+    await services.disk.run(lambda: services.library.files.delete(file_id))
     return DeletedAnswer(file_id=file_id)
 
 

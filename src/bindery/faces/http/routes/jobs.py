@@ -14,9 +14,8 @@ from starlette.responses import StreamingResponse
 from bindery.errors import UnknownJob
 from bindery.faces.http import examples
 from bindery.faces.http.bodies import parse_body, read_body
-from bindery.faces.http.gate.identity import Identity, Scope, identity_of
+from bindery.faces.http.gate.access import Identity, Scope, identity_of
 from bindery.faces.http.routes import events
-from bindery.faces.http.routes.attachments import attachment
 from bindery.faces.http.routes.job_shapes import (
     JobAnswer,
     JobBody,
@@ -28,6 +27,7 @@ from bindery.faces.http.routes.job_shapes import (
     ProgressAnswer,
 )
 from bindery.faces.http.routes.shapes import ErrorFacts
+from bindery.faces.http.routes.transfers import attachment
 from bindery.faces.http.services import Services, services_of
 from bindery.jobs import FileState, Job, JobEvent, JobFile, JobRequest
 
@@ -74,7 +74,7 @@ async def create_job(
     """
     services, identity = services_of(request), identity_of(request)
     body = parse_body(await read_body(request), JobBody)
-    job = await services.filing.run(_submit, services, body, identity, idempotency_key)
+    job = await services.disk.run(_submit, services, body, identity, idempotency_key)
     response.headers.update({"location": f"/jobs/{job.id}", **_RETRY})
     return _answer(job)
 
@@ -89,14 +89,14 @@ async def list_jobs(
 ) -> JobsAnswer:
     """The jobs that the key has started, newest first; every job for one of scope `admin`."""
     services, identity = services_of(request), identity_of(request)
-    return await services.filing.run(_list, services, identity, limit, after)
+    return await services.disk.run(_list, services, identity, limit, after)
 
 
 @router.get("/{job_id}", summary="Describe a job")
 async def describe_job(request: Request, response: Response, job_id: examples.JobPath) -> JobAnswer:
     """Its state and how far it is: `queued`, `running`, `done`, `failed` or `cancelled`."""
     services = services_of(request)
-    job = await services.filing.run(_visible, services, job_id, identity_of(request))
+    job = await services.disk.run(_visible, services, job_id, identity_of(request))
     if not job.state.is_over:
         response.headers.update(_RETRY)
     return _answer(job)
@@ -112,21 +112,21 @@ async def list_job_files(
 ) -> JobFilesAnswer:
     """What became of each file, and why one failed."""
     services = services_of(request)
-    return await services.filing.run(_files, services, job_id, identity_of(request), state)
+    return await services.disk.run(_files, services, job_id, identity_of(request), state)
 
 
 @router.post("/{job_id}/cancel", summary="Cancel a job")
 async def cancel_job(request: Request, job_id: examples.JobPath) -> JobAnswer:
     """Stop after the chunks that are being embedded. One that has ended stays as it is."""
     services = services_of(request)
-    return _answer(await services.filing.run(_cancel, services, job_id, identity_of(request)))
+    return _answer(await services.disk.run(_cancel, services, job_id, identity_of(request)))
 
 
 @router.delete("/{job_id}", summary="Delete a job")
 async def delete_job(request: Request, job_id: examples.JobPath) -> JobDeletedAnswer:
     """Remove a job that is over, and its results. The files stay. 409 while it is not."""
     services = services_of(request)
-    await services.filing.run(_delete, services, job_id, identity_of(request))
+    await services.disk.run(_delete, services, job_id, identity_of(request))
     return JobDeletedAnswer(job_id=job_id)
 
 
@@ -146,7 +146,7 @@ async def follow_job(
     """What happens to a job, as it happens, until it has ended: `curl -N` shows it."""
     services = services_of(request)
     after = events.last_event_id(last_event_id)
-    await services.filing.run(_visible, services, job_id, identity_of(request))
+    await services.disk.run(_visible, services, job_id, identity_of(request))
     services.listeners.check_room()
 
     def look(number: int) -> events.EventBatch:
@@ -180,13 +180,13 @@ async def download_results(
     409 until the job is done.
     """
     services = services_of(request)
-    await services.filing.run(_visible, services, job_id, identity_of(request))
+    await services.disk.run(_visible, services, job_id, identity_of(request))
     file, size_bytes = await services.results.run(_written, services, job_id, format)
     return attachment(
         file,
         size_bytes,
         f"{job_id}.{format}",
-        services.sending,
+        services.disk,
         media_type=_MEDIA_TYPES[format],
     )
 

@@ -1,5 +1,6 @@
-"""The catalog: every row of it, all alike, with what to do about those not here."""
+"""The models of the catalog, and the rotations that were fitted for them."""
 
+import numpy as np
 from fastapi import APIRouter, Request
 
 from bindery.faces.http import examples
@@ -8,6 +9,8 @@ from bindery.faces.http.routes.shapes import (
     ModelAnswer,
     ModelRow,
     ModelsAnswer,
+    RotationAnswer,
+    RotationsAnswer,
     RowsAnswer,
 )
 from bindery.faces.http.services import services_of
@@ -16,6 +19,9 @@ from bindery.models.card import CatalogEntry
 from bindery.types import DOCUMENT, QUERY
 
 router = APIRouter()
+
+# The lengths that vectors are usually cut to.
+_LENGTHS = (1024, 768, 512, 384, 256, 192, 128, 96, 64, 32)
 
 
 @router.get("/models", summary="List models", tags=["models"])
@@ -46,6 +52,21 @@ async def retrieve_model(request: Request, model_id: examples.ModelPath) -> Mode
     services = services_of(request)
     found = services.names.model_id(model_id)
     return model_answer(await services.looking.run(services.library.status, found))
+
+
+@router.get("/rotations", tags=["rotations"], summary="List rotations")
+async def list_rotations(request: Request) -> RotationsAnswer:
+    """Every rotation that was fitted on this machine, by name."""
+    services = services_of(request)
+    found = await services.looking.run(_rotations, services.library)
+    return RotationsAnswer(total_rotations=len(found), rotations=found)
+
+
+@router.get("/rotations/{name}", tags=["rotations"], summary="Describe a rotation")
+async def describe_rotation(request: Request, name: examples.RotationPath) -> RotationAnswer:
+    """Which model's vectors it turns, and how much of them the first dimensions then keep."""
+    services = services_of(request)
+    return await services.looking.run(_rotation, services.library, name)
 
 
 def model_answer(status: ModelStatus) -> ModelAnswer:
@@ -99,4 +120,26 @@ def _row(library: Library, status: ModelStatus) -> ModelRow:
         error=ErrorFacts(code=error.code, message=error.message, remedy=error.remedy)
         if error
         else None,
+    )
+
+
+def _rotations(library: Library) -> list[RotationAnswer]:
+    return [_rotation(library, name) for name in library.rotations.names()]
+
+
+def _rotation(library: Library, name: str) -> RotationAnswer:
+    rotation = library.rotations.get(name)
+    kept = np.cumsum(rotation.energy)
+    return RotationAnswer(
+        name=name,
+        model=rotation.model,
+        revision=rotation.revision,
+        dimensions=rotation.width,
+        fitted_on=rotation.fitted_on,
+        digest=rotation.digest,
+        energy={
+            str(length): round(float(kept[length - 1]), 6)
+            for length in _LENGTHS
+            if length < rotation.width
+        },
     )

@@ -71,7 +71,7 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, settings: Settings, services: Services) -> None:
         super().__init__(config)
         self._settings = settings
-        self._desk = services
+        self._services = services
         self._on_ready: Callable[[], None] = lambda: None
         self._delay_s = settings.drain_delay_s
         self._last_resort: threading.Timer | None = None
@@ -91,7 +91,7 @@ class _Server(uvicorn.Server):
         if self.should_exit:
             os._exit(_STOPPED)
         self.should_exit = True
-        self._desk.readiness.is_ending = True
+        self._services.readiness.is_ending = True
         if sig == signal.SIGINT:
             self._delay_s = 0.0  # somebody sits at the terminal and waits
 
@@ -104,7 +104,7 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End: not ready, closed to new clients, nobody left to answer, and everything put away."""
-        self._desk.readiness.is_ending = True
+        self._services.readiness.is_ending = True
         begin = time.monotonic()
         until = begin + max(self._settings.drain_timeout_s, self._delay_s)
         self._last_resort = threading.Timer(until + _CLEAR_S - begin, self._give_up)
@@ -112,7 +112,7 @@ class _Server(uvicorn.Server):
         self._last_resort.start()
 
         # Jobs end their batch while requests are answered; they go on when a server starts again.
-        jobs_end = asyncio.create_task(asyncio.to_thread(self._desk.long_work.stop))
+        jobs_end = asyncio.create_task(asyncio.to_thread(self._services.background_jobs.stop))
         leave = Drain(self.server_state.connections)
         _log.info("Ending: not ready any more, and still serving for %g s.", self._delay_s)
         await leave.watch(begin + self._delay_s)
