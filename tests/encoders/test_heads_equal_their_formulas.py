@@ -142,7 +142,7 @@ def test_tensors_of_another_shape_are_refused(tmp_path: Path) -> None:
         Dense(step.folder, 4, 2, has_bias=True),
         Dense(step.folder, 3, 4, has_bias=True),
     ):
-        with pytest.raises(ModelBroken, match=r"linear\.weight.* is of shape \(3, 4\), not"):
+        with pytest.raises(ModelBroken, match=r"linear\.weight.* has shape \(3, 4\), not"):
             Head((wrong,))
     with pytest.raises(ModelBroken, match=r"takes 4 values, but is given 3"):
         Head((step, step))
@@ -150,7 +150,7 @@ def test_tensors_of_another_shape_are_refused(tmp_path: Path) -> None:
 
 def test_tensors_missing_or_left_over_are_refused(tmp_path: Path) -> None:
     step = dense(tmp_path / "a", 4, 3, has_bias=True)
-    with pytest.raises(ModelBroken, match=r"tensors linear\.bias of .* belong to no step"):
+    with pytest.raises(ModelBroken, match=r"tensors linear\.bias of .* do not belong to any step"):
         Head((Dense(step.folder, 4, 3),))
     with pytest.raises(ModelBroken, match=r"no tensor 'residual\.weight'"):
         Head((Dense(step.folder, 4, 3, has_bias=True, has_residual=True),))

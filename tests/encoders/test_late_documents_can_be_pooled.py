@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.encoders.late_checkpoints import GOLDEN, LATE, RECORD, TEXTS, late_encoder
 
-from bindery.encoders.token_pooling import pool_tokens
+from bindery.encoders.late import pool_tokens
 from bindery.errors import InvalidValue
 from bindery.vectors.embeddings import Embeddings
 

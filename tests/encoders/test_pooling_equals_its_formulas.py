@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bindery.encoders.pooling import POOLINGS, pool
+from bindery.encoders.head import POOLINGS, pool
 from bindery.models.card import Pooling
 
 # In: the rows of the tokens that take part, and their places from 0.

@@ -14,11 +14,10 @@ from bindery.encoders.checks import (
     prompt_of,
     refuse_spans,
 )
-from bindery.encoders.head import Head, layer_normalised, normalised
+from bindery.encoders.head import Head, layer_normalised, normalised, pool
 from bindery.encoders.local import LocalEncoder, counts
 from bindery.encoders.model_tokeniser import model_tokeniser
 from bindery.encoders.pending import Cancellation, Pending
-from bindery.encoders.pooling import pool
 from bindery.encoders.request import EncodeRequest, SpansRequest
 from bindery.encoders.scheduling import Ids, Vectors
 from bindery.encoders.spans import means, sums, windows_of
