@@ -320,7 +320,7 @@ def test_a_mark_that_the_vocabulary_lacks_does_not_skip_unknown_tokens(tmp_path:
 
 def test_a_dense_model_has_no_token_vectors_of_this_kind() -> None:
     layout = read_layout(LATE.parent / "tiny" / "bge")
-    with pytest.raises(UnsupportedModel, match="no late-interaction model"):
+    with pytest.raises(UnsupportedModel, match="not a late-interaction model"):
         late_encoder(layout)
     with pytest.raises(InvalidValue, match="dense model"):
         with_lengths(layout, query=12)

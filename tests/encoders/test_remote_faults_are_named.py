@@ -86,7 +86,7 @@ def test_after_the_last_try_the_fault_is_told(server, clock):
         encoder.encode(TEXTS, "query")
     encoder.close()
     assert caught.value.message == (
-        f"model-1 at {server.origin}/openai/v1 gives no vectors of texts 0 to 2 after "
+        f"model-1 at {server.origin}/openai/v1 gave no vectors for texts 0 to 2 after "
         "3 tries: status 500: The model is overloaded."
     )
     assert "tries and timeout_s" in caught.value.remedy
@@ -107,7 +107,7 @@ def test_a_server_that_is_not_there_is_told(server, clock):
     row = entry(server)
     encoder = bounded(row, pace=clock.pace(), tries=2, base_url="http://127.0.0.1:9/v1")
     with pytest.raises(
-        VendorUnavailable, match=r"127\.0\.0\.1:9/v1 gives .* after 2 tries: Connect"
+        VendorUnavailable, match=r"127\.0\.0\.1:9/v1 gave .* after 2 tries: Connect"
     ):
         encoder.encode(TEXTS, "query")
     encoder.close()

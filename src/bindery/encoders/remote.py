@@ -1,4 +1,4 @@
-"""Remote models: the vectors are a vendor's, the order, the checks and the errors ours."""
+"""Remote models: a vendor computes the vectors; batching, order and checks are ours."""
 
 import threading
 import weakref
@@ -27,8 +27,7 @@ from bindery.encoders.checks import (
 from bindery.encoders.model_tokeniser import ModelTokeniser
 from bindery.encoders.pending import Cancellation, Pending
 from bindery.encoders.request import EncodeRequest, SpansRequest
-from bindery.encoders.vendors import DIALECTS
-from bindery.encoders.vendors.base import Ask, Dialect, Reply
+from bindery.encoders.vendors.base import VENDOR_APIS, VendorApi, VendorReply, VendorRequest
 from bindery.encoders.vendors.client import Pace, Stop, VendorClient
 from bindery.errors import Abandoned, InvalidValue, KeyMissing, UnsupportedModel
 from bindery.models.card import RemoteEntry
@@ -37,16 +36,16 @@ from bindery.secret import Secret
 from bindery.types import DOCUMENT, QUERY, Role, Truncate
 from bindery.vectors.embeddings import Embeddings
 
-# Special tokens, and the prompt that Voyage puts before each text.
+# Special tokens, and the prompt that Voyage adds to each text.
 _TOKENS_BESIDE_TEXT = 16
 
 
 def load_remote(
     entry: RemoteEntry, key: Secret | None = None, *, pace: Pace | None = None
 ) -> "RemoteEncoder":
-    """A remote model, ready to be asked; nothing is sent before it is.
+    """A remote model. Nothing is sent until it is used.
 
-    ``key`` is what the environment variable ``entry.endpoint.key`` holds. Raises KeyMissing where
+    ``key`` is the value of the environment variable ``entry.endpoint.key``. Raises KeyMissing if
     the row names a variable and ``key`` is None, and InvalidValue for a row that does not fit the
     vendor.
     """
@@ -60,20 +59,20 @@ def load_remote(
 
 
 class RemoteEncoder(Encoder):
-    """An Encoder over a vendor's server.
+    """An Encoder that uses a vendor's server.
 
-    Texts go out in batches within the vendor's limits, several at a time, and come back in order.
+    Texts are sent in batches within the vendor's limits, several at a time; results are in order.
     """
 
     def __init__(self, entry: RemoteEntry, key: Secret | None, pace: Pace) -> None:
         self._endpoint = entry.endpoint
-        self._dialect = DIALECTS[entry.endpoint.vendor]
-        self._roles = _roles(entry, self._dialect)
+        self._api = VENDOR_APIS[entry.endpoint.vendor]
+        self._roles = _roles(entry, self._api)
         prompts = {role: entry.card.prompts.get(role, "") for role in self._roles}
         self.card = replace(entry.card, prompts=prompts)
-        _check_extra(self._endpoint, self._dialect)
+        _check_extra(self._endpoint, self._api)
         self.precision = "remote"
-        self._client = VendorClient(self._endpoint, self._dialect, key, pace)
+        self._client = VendorClient(self._endpoint, self._api, key, pace)
         self._finaliser = weakref.finalize(self, self._client.close)
 
     @property
@@ -84,11 +83,11 @@ class RemoteEncoder(Encoder):
     def submit(
         self, request: EncodeRequest, cancellation: Cancellation | None = None
     ) -> Pending[Encoded]:
-        """See Encoder; the value raises VendorError besides.
+        """See Encoder; the result may also raise VendorError.
 
-        Nothing is cut here, where the tokeniser is not. Of texts that are too long most vendors
-        raise TextTooLong, whatever ``truncate`` says; of those that may cut them ``tokens_cut`` is
-        UNKNOWN. None can be told to cut the start, so that is refused.
+        Nothing is cut here, because only the vendor has the tokeniser. Most vendors refuse texts
+        that are too long with TextTooLong, whatever ``truncate`` says; for those that may cut,
+        ``tokens_cut`` is UNKNOWN. No vendor can cut the start, so that is refused.
         """
         texts = request.texts
         check_texts(texts)
@@ -101,26 +100,26 @@ class RemoteEncoder(Encoder):
         cancellation.check()
 
         width = request.dimensions or self.card.dimensions
-        # A model that knows several lengths is always told which: its own default may be another.
+        # A model with several lengths is always told which, because its default may differ.
         told = width if self.card.nested_dimensions or width != self.card.dimensions else None
-        asks = [
-            Ask(prompted[batch], self._roles[request.role], told, batch.start)
+        requests = [
+            VendorRequest(prompted[batch], self._roles[request.role], told, batch.start)
             for batch in self._batches(prompted)
         ]
-        replies = _in_background(partial(self._ask_all, asks, width), cancellation)
+        replies = _in_background(partial(self._ask_all, requests, width), cancellation)
         return Pending(replies, lambda found: self._encoded(found, width, len(texts)))
 
     def submit_tokens(
         self, request: EncodeRequest, cancellation: Cancellation | None = None
     ) -> Pending[TokenVectors]:
-        """See Encoder: no vendor shows a token's vector."""
+        """See Encoder: refused, because no vendor returns vectors of tokens."""
         del request, cancellation
         self._refuse_tokens("does not return vectors of single tokens")
 
     def submit_spans(
         self, request: SpansRequest, cancellation: Cancellation | None = None
     ) -> Pending[Encoded]:
-        """See Encoder: no vendor shows a token's vector."""
+        """See Encoder: refused, because no vendor returns vectors of tokens."""
         del request, cancellation
         refuse_spans(self.card, "is remote and does not return vectors of single tokens")
 
@@ -138,82 +137,82 @@ class RemoteEncoder(Encoder):
     def _check_truncate(self, truncate: Truncate) -> None:
         if truncate is Truncate.START:
             raise InvalidValue(
-                f"Model {self.card.id!r} is remote: nobody there cuts the start of a text.",
+                f"Model {self.card.id!r} is remote, and its vendor cannot cut the start of a text.",
                 remedy=f"Choose {Truncate.END.value!r} or {Truncate.ERROR.value!r}.",
                 param="truncate",
             )
 
-    def _encoded(self, replies: Sequence[Reply], width: int, texts: int) -> Encoded:
+    def _encoded(self, replies: Sequence[VendorReply], width: int, texts: int) -> Encoded:
         none = np.zeros((0, width), dtype=np.float32)
         embeddings = Embeddings.dense(np.concatenate([none, *(reply.vectors for reply in replies)]))
         billed = [reply.tokens for reply in replies if reply.tokens is not None]
         return Encoded(
             embeddings.normalised() if self.card.normalised else embeddings,
             tokens_used=np.full(texts, UNKNOWN, dtype=np.int64),
-            tokens_cut=np.full(texts, UNKNOWN if self._dialect.may_cut else 0, dtype=np.int64),
+            tokens_cut=np.full(texts, UNKNOWN if self._api.may_cut else 0, dtype=np.int64),
             tokens_billed=sum(billed) if len(billed) == len(replies) else None,
         )
 
     def _check_empty(self, texts: Sequence[str]) -> None:
-        if not self._dialect.takes_empty and "" in texts:
+        if not self._api.takes_empty and "" in texts:
             raise InvalidValue(
-                f"Text {texts.index('')} is empty, which {self._dialect.title} does not take.",
+                f"Text {texts.index('')} is empty, which {self._api.title} does not accept.",
                 remedy="Leave empty texts out.",
                 param="texts",
             )
 
     def _batches(self, texts: Sequence[str]) -> Iterator[slice]:
-        """Runs of texts within the limits; one that is beyond them by itself goes alone.
+        """Runs of texts within the limits; a text beyond them goes alone.
 
-        The vendor's tokeniser is not here. Over bytes, as theirs are, a token has at least one, so
-        a request of no more bytes than tokens allowed is always within the limit.
+        The vendors' tokenisers work on bytes, so a token has at least one byte. A request with no
+        more bytes than the allowed tokens is therefore always within the limit.
         """
-        most_texts = self._dialect.most_texts(self._endpoint)
-        most_tokens = self._dialect.most_tokens(self._endpoint)
+        most_texts = self._api.most_texts(self._endpoint)
+        most_tokens = self._api.most_tokens(self._endpoint)
         first, tokens = 0, 0
-        for place, text in enumerate(texts):
+        for index, text in enumerate(texts):
             more = len(text.encode()) + _TOKENS_BESIDE_TEXT
-            if place > first and (place - first == most_texts or tokens + more > most_tokens):
-                yield slice(first, place)
-                first, tokens = place, 0
+            if index > first and (index - first == most_texts or tokens + more > most_tokens):
+                yield slice(first, index)
+                first, tokens = index, 0
             tokens += more
         if texts:
             yield slice(first, len(texts))
 
     def _ask_all(
-        self, asks: Sequence[Ask], width: int, stop: Stop, cancellation: Cancellation
-    ) -> list[Reply]:
-        def ask(one: Ask) -> Reply:
+        self, requests: Sequence[VendorRequest], width: int, stop: Stop, cancellation: Cancellation
+    ) -> list[VendorReply]:
+        def ask(one: VendorRequest) -> VendorReply:
             cancellation.check()
             return self._client.embed(one, width, stop)
 
-        if len(asks) <= 1:
-            return [ask(one) for one in asks]
+        if len(requests) <= 1:
+            return [ask(one) for one in requests]
         with ThreadPoolExecutor(self._endpoint.requests_at_once) as pool:
-            replies = [pool.submit(ask, one) for one in asks]
+            replies = [pool.submit(ask, one) for one in requests]
             try:
                 done = wait(replies, return_when=FIRST_EXCEPTION).done
                 for reply in replies:
                     if reply in done:
                         reply.result()
             finally:
-                # After a failure nobody waits for the others.
+                # After a failure the others are not needed.
                 _finish(stop, None)
                 pool.shutdown(wait=False, cancel_futures=True)
         return [reply.result() for reply in replies]
 
 
 def _in_background(
-    ask: Callable[[Stop, Cancellation], list[Reply]], cancellation: Cancellation
+    ask: Callable[[Stop, Cancellation], list[VendorReply]], cancellation: Cancellation
 ) -> "Future[Any]":
-    """Ask in a thread of its own, until the caller leaves."""
+    """Call ``ask`` in a separate thread, until the caller cancels."""
     answer: Future[Any] = Future()
     stop: Stop = Future()
 
     def run() -> None:
         try:
             _finish(answer, ask(stop, cancellation))
-        except BaseException as error:  # noqa: BLE001 (passed on to who waits, as executors do)
+        except BaseException as error:  # noqa: BLE001 - raised where the result is read
             _fail(answer, error)
 
     def leave() -> None:
@@ -226,7 +225,7 @@ def _in_background(
 
 
 def _finish(future: "Future[Any]", value: object) -> None:
-    # Two threads may come to the end of it at once: an answer, and a caller who leaves.
+    # An answer and a cancellation may come at the same time.
     with suppress(InvalidStateError):
         future.set_result(value)
 
@@ -236,26 +235,26 @@ def _fail(future: "Future[Any]", error: BaseException) -> None:
         future.set_exception(error)
 
 
-def _roles(entry: RemoteEntry, dialect: Dialect) -> dict[Role, str]:
-    """The roles of the model, and the vendor's word for each."""
-    if dialect.roles is None:
+def _roles(entry: RemoteEntry, api: VendorApi) -> dict[Role, str]:
+    """The roles of the model, with the vendor's term for each."""
+    if api.roles is None:
         return {role: role for role in (QUERY, DOCUMENT, *entry.card.prompts)}
-    strange = [role for role in entry.card.prompts if role not in dialect.roles]
+    strange = [role for role in entry.card.prompts if role not in api.roles]
     if strange:
         raise InvalidValue(
-            f"{strange[0]!r} is no role that {dialect.title} knows.",
-            remedy=f"Prompts of {entry.id!r} are for: {', '.join(dialect.roles)}.",
+            f"{api.title} does not know the role {strange[0]!r}.",
+            remedy=f"Prompts of {entry.id!r} are for: {', '.join(api.roles)}.",
             param="prompts",
         )
-    return dict(dialect.roles)
+    return dict(api.roles)
 
 
-def _check_extra(endpoint: Endpoint, dialect: Dialect) -> None:
-    ours = dialect.write(endpoint, Ask(["text"], "role", 1))
+def _check_extra(endpoint: Endpoint, api: VendorApi) -> None:
+    ours = api.write(endpoint, VendorRequest(["text"], "role", 1))
     taken = sorted(set(endpoint.extra) & set(ours))
     if taken:
         raise InvalidValue(
-            f"{taken[0]!r} is a field that every request to {dialect.title} has already.",
+            f"Every request to {api.title} already has the field {taken[0]!r}.",
             remedy="Leave it out of extra.",
             param="extra",
         )

@@ -1,4 +1,4 @@
-"""What differs between vendors, as data, and what their answers have in common."""
+"""The vendors' APIs as data, and how requests are written and answers read."""
 
 from base64 import b64decode
 from collections.abc import Callable, Mapping, Sequence
@@ -7,17 +7,17 @@ from typing import Any, TypeAlias, cast
 
 import numpy as np
 
-from bindery.models.endpoint import Endpoint
+from bindery.models.endpoint import Endpoint, Vendor
 from bindery.types import Role
 from bindery.vectors.embeddings import Rows
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
-    """What one request is for: the texts, prompts included, and the role in the vendor's words.
+class VendorRequest:
+    """The content of one request: texts with their prompts, and the role in the vendor's terms.
 
-    ``dimensions`` None is the model's own length. ``first`` is the place of the first text among
-    those of the caller.
+    ``dimensions`` None is the model's default. ``first`` is the index of the first text among the
+    caller's texts.
     """
 
     texts: Sequence[str]
@@ -31,10 +31,10 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Reply:
-    """The vectors of one request, (n, d) in the order of its texts, and the tokens billed if told.
+class VendorReply:
+    """The vectors of one request, (n, d) in the order of its texts, and the billed tokens if given.
 
-    They are as the vendor gave them: of any length, and perhaps not finite.
+    The vectors are not checked: they may have any length, and may not be finite.
     """
 
     vectors: Rows
@@ -45,23 +45,22 @@ Body: TypeAlias = dict[str, object]
 
 
 @dataclass(frozen=True, slots=True)
-class Dialect:
-    """How a vendor is asked, and how it answers.
+class VendorApi:
+    """A vendor's API.
 
-    ``path`` follows the endpoint's base URL. ``tokens_per_request`` is its limit, by the name of
-    the model where that is in the table, else under the empty name. ``roles`` are ours, with the
-    vendor's word for each, or None where it has none of its own and takes any name. ``may_cut``
-    says that a text too long may be cut without a word. ``write`` makes a request's body; ``read``
-    takes an answer's JSON and the number of texts asked for, and raises BadAnswer where they do not
-    fit.
+    ``path`` is relative to the endpoint's base URL. ``tokens_per_request`` is the limit by model,
+    with ``""`` for all others. ``roles`` maps our roles to the vendor's terms; None means that any
+    name is sent as it is. ``may_cut``: texts that are too long may be cut silently. ``write`` makes
+    the body of a request. ``read`` takes the JSON of an answer and the number of texts, and raises
+    BadAnswer if they do not match.
     """
 
     title: str
     path: str
     texts_per_request: int
     tokens_per_request: Mapping[str, int]
-    write: Callable[[Endpoint, Ask], Body]
-    read: Callable[[object, int], Reply]
+    write: Callable[[Endpoint, VendorRequest], Body]
+    read: Callable[[object, int], VendorReply]
     roles: Mapping[Role, str] | None
     takes_empty: bool = True
     may_cut: bool = False
@@ -71,17 +70,17 @@ class Dialect:
         return endpoint.texts_per_request or self.texts_per_request
 
     def most_tokens(self, endpoint: Endpoint) -> int:
-        """How many tokens the texts of a request may have together."""
+        """How many tokens a request may hold."""
         usual = self.tokens_per_request[""]
         return endpoint.tokens_per_request or self.tokens_per_request.get(endpoint.model, usual)
 
 
 class BadAnswer(Exception):
-    """An answer that is not what was asked for; the message says in what."""
+    """An answer does not match its request; the message says why."""
 
 
-def member(value: object, *names: str) -> Any:  # noqa: ANN401 (JSON may hold anything)
-    """What lies under ``names`` in nested JSON objects. Raises BadAnswer where nothing does."""
+def member(value: object, *names: str) -> Any:  # noqa: ANN401 - JSON may hold anything
+    """The value at a path of ``names`` in nested JSON objects, or BadAnswer if there is none."""
     for name in names:
         if not isinstance(value, dict) or name not in value:
             raise BadAnswer(f"it has no {'.'.join(names)}")
@@ -89,8 +88,8 @@ def member(value: object, *names: str) -> Any:  # noqa: ANN401 (JSON may hold an
     return value
 
 
-def count(value: object, *names: str) -> int | None:
-    """The whole number under ``names``, or None: tokens are told by some and not by others."""
+def _count(value: object, *names: str) -> int | None:
+    """The integer at a path of ``names``, or None: not every vendor reports tokens."""
     try:
         found = member(value, *names)
     except BadAnswer:
@@ -98,51 +97,162 @@ def count(value: object, *names: str) -> int | None:
     return found if isinstance(found, int) and not isinstance(found, bool) else None
 
 
-def listed(value: object, name: str, texts: int) -> list[object]:
-    """``value`` as a list of one item for each text."""
+def _listed(value: object, name: str, texts: int) -> list[object]:
+    """``value`` as a list with one item for each text."""
     if not isinstance(value, list):
-        raise BadAnswer(f"{name} is no list")
+        raise BadAnswer(f"{name} is not a list")
     found = cast("list[object]", value)
     if len(found) != texts:
         raise BadAnswer(f"it has {len(found)} vectors for {texts} texts")
     return found
 
 
-def stacked(vectors: Sequence[object]) -> Rows:
-    """Vectors as JSON has them, lists of numbers or base64 of little-endian float32, as (n, d)."""
-    rows = [_vector(vector, place) for place, vector in enumerate(vectors)]
+def _stacked(vectors: Sequence[object]) -> Rows:
+    """Vectors in JSON, as lists of numbers or base64 of little-endian float32, as (n, d)."""
+    rows = [_vector(vector, index) for index, vector in enumerate(vectors)]
     widths = {len(row) for row in rows}
     if len(widths) > 1:
         raise BadAnswer(f"its vectors differ in length: {', '.join(map(str, sorted(widths)))}")
     return np.stack(rows)
 
 
-def read_data(answer: object, texts: int) -> Reply:
+def _read_data(answer: object, texts: int) -> VendorReply:
     """``{"data": [{"index", "embedding"}], "usage": {"total_tokens"}}``, in any order."""
-    items = listed(member(answer, "data"), "data", texts)
-    places = [member(item, "index") for item in items]
-    if any(type(place) is not int for place in places) or sorted(places) != list(range(texts)):
+    items = _listed(member(answer, "data"), "data", texts)
+    indices = [member(item, "index") for item in items]
+    if any(type(index) is not int for index in indices) or sorted(indices) != list(range(texts)):
         raise BadAnswer(f"the indices of its vectors are not 0 to {texts - 1}, each once")
-    by_place = {place: member(item, "embedding") for place, item in zip(places, items, strict=True)}
-    vectors = stacked([by_place[place] for place in range(texts)])
-    return Reply(vectors, count(answer, "usage", "total_tokens"))
+    found = {index: member(item, "embedding") for index, item in zip(indices, items, strict=True)}
+    vectors = _stacked([found[index] for index in range(texts)])
+    return VendorReply(vectors, _count(answer, "usage", "total_tokens"))
 
 
-def _vector(value: object, place: int) -> Rows:
+def _vector(value: object, index: int) -> Rows:
     if isinstance(value, str):
         try:
             return np.frombuffer(b64decode(value, validate=True), dtype="<f4").astype(np.float32)
         except ValueError:
-            raise BadAnswer(f"vector {place} is no base64 of float32") from None
+            raise BadAnswer(f"vector {index} is not base64 of float32") from None
     if not isinstance(value, list):
-        raise BadAnswer(f"vector {place} is neither a list nor base64")
+        raise BadAnswer(f"vector {index} is neither a list nor base64")
     try:
         row = np.asarray(cast("list[object]", value))
     except ValueError:
-        raise BadAnswer(f"vector {place} is nested") from None
-    # An array of texts, nulls or lists would be turned into numbers without a word.
+        raise BadAnswer(f"vector {index} is nested") from None
+    # An array of strings, nulls or lists would silently be converted to numbers.
     if row.ndim != 1 or row.dtype.kind not in "fiu":
-        raise BadAnswer(f"vector {place} holds what is no number")
-    # A value beyond float32 becomes infinite here, and is refused with those that are.
+        raise BadAnswer(f"vector {index} holds a value that is not a number")
+    # A value beyond float32 becomes infinite here, and is refused later.
     with np.errstate(over="ignore"):
         return row.astype(np.float32)
+
+
+# https://platform.openai.com/docs/api-reference/embeddings, and every compatible server.
+
+
+def _write_openai(endpoint: Endpoint, request: VendorRequest) -> Body:
+    body: Body = {
+        "model": endpoint.model,
+        "input": request.texts,
+        "encoding_format": endpoint.encoding_format.value,
+    }
+    if request.dimensions is not None:
+        body["dimensions"] = request.dimensions
+    if endpoint.sends_role:
+        body["input_type"] = request.role
+    return body
+
+
+_OPENAI = VendorApi(
+    title="OpenAI",
+    path="/embeddings",
+    texts_per_request=2048,
+    tokens_per_request={"": 300_000},
+    write=_write_openai,
+    read=_read_data,
+    roles=None,
+    # OpenAI refuses a text that is too long, but some compatible servers cut it.
+    may_cut=True,
+)
+
+
+# Version 2: https://docs.cohere.com/reference/embed
+
+
+def _write_cohere(endpoint: Endpoint, request: VendorRequest) -> Body:
+    body: Body = {
+        "model": endpoint.model,
+        "texts": request.texts,
+        "input_type": request.role,
+        "embedding_types": ["float"],
+        "truncate": "NONE",
+    }
+    if request.dimensions is not None:
+        body["output_dimension"] = request.dimensions
+    return body
+
+
+def _read_cohere(answer: object, texts: int) -> VendorReply:
+    vectors = _listed(member(answer, "embeddings", "float"), "embeddings.float", texts)
+    return VendorReply(_stacked(vectors), _count(answer, "meta", "billed_units", "input_tokens"))
+
+
+_COHERE = VendorApi(
+    title="Cohere",
+    path="/v2/embed",
+    texts_per_request=96,
+    # No limit is documented. This one keeps what is repeated after a fault small.
+    tokens_per_request={"": 1_000_000},
+    write=_write_cohere,
+    read=_read_cohere,
+    roles={
+        "query": "search_query",
+        "document": "search_document",
+        "classification": "classification",
+        "clustering": "clustering",
+    },
+)
+
+
+# https://docs.voyageai.com/reference/embeddings-api
+
+
+def _write_voyage(endpoint: Endpoint, request: VendorRequest) -> Body:
+    body: Body = {
+        "model": endpoint.model,
+        "input": request.texts,
+        "input_type": request.role,
+        "truncation": False,
+        "output_dtype": "float",
+    }
+    if request.dimensions is not None:
+        body["output_dimension"] = request.dimensions
+    return body
+
+
+_VOYAGE = VendorApi(
+    title="Voyage",
+    path="/embeddings",
+    texts_per_request=1000,
+    tokens_per_request={
+        # All others, such as voyage-4-large and voyage-code-3.
+        "": 120_000,
+        "voyage-4-lite": 1_000_000,
+        "voyage-3.5-lite": 1_000_000,
+        "voyage-4": 320_000,
+        "voyage-3.5": 320_000,
+        "voyage-2": 320_000,
+    },
+    write=_write_voyage,
+    read=_read_data,
+    roles={"query": "query", "document": "document"},
+    takes_empty=False,
+)
+
+
+VENDOR_APIS: Mapping[Vendor, VendorApi] = {
+    Vendor.OPENAI: _OPENAI,
+    Vendor.COHERE: _COHERE,
+    Vendor.VOYAGE: _VOYAGE,
+}
+"""Another vendor is a row here."""

@@ -1,4 +1,4 @@
-"""One request to a vendor: sent until it is answered, refused or out of time, and checked."""
+"""One request to a vendor: tries, waits, deadlines, and checks of the answer."""
 
 import ssl
 import threading
@@ -15,29 +15,28 @@ import httpx2
 import numpy as np
 import orjson
 
-from bindery.encoders.vendors.base import Ask, BadAnswer, Dialect, Reply
-from bindery.encoders.vendors.refusals import Answer, Refusals, is_page, retry_after_s
+from bindery.encoders.vendors.base import BadAnswer, VendorApi, VendorReply, VendorRequest
+from bindery.encoders.vendors.refusals import Refusals, VendorResponse, is_page, retry_after_s
 from bindery.errors import EngineError, VendorBroken, VendorUnavailable
 from bindery.models.endpoint import Endpoint
 from bindery.secret import Secret
 
 Stop: TypeAlias = Future[None]
-"""Done when the caller no longer wants the answer."""
+"""Done when the caller no longer needs the answer."""
 
 # Full jitter (https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/):
 # the n-th wait is drawn from 0 to this, doubled n times.
 _FIRST_WAIT_S = 0.5
 _LONGEST_WAIT_S = 16.0
 
-# With less time left, a wait is not followed by a try.
+# With less time left there is no further try.
 _SHORTEST_TRY_S = 0.05
 
-# Worth another try, beside 500 and above: time-out, conflict (a lock, says OpenAI), too early, too
-# many requests.
+# Tried again, like 500 and above: timeout, conflict (OpenAI: a lock), too early, too many requests.
 _PASSING = frozenset({408, 409, 425, 429})
 
-# Room in an answer beside its vectors, of which a value takes up to 25 characters and a blank; some
-# vendors send the texts back.
+# Limits of an answer: room beside its vectors, and for each value of a vector, which takes up to 25
+# characters and a blank. Some vendors send the texts back.
 _ENVELOPE_BYTES = 1 << 20
 _VALUE_BYTES = 32
 
@@ -48,7 +47,7 @@ def _wait(stop: Stop, seconds: float) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Time and chance, as a client takes them; a test brings its own."""
+    """The clock and the random numbers of a client; tests bring their own."""
 
     clock: Callable[[], float] = time.monotonic
     wait: Callable[[Stop, float], None] = _wait
@@ -57,12 +56,12 @@ class Pace:
 
 @cache
 def _trusted() -> ssl.SSLContext:
-    # Reading the authorities takes 30 ms; once is enough for all vendors.
+    # Reading the certificate authorities takes 30 ms; once is enough for all vendors.
     return httpx2.create_ssl_context()
 
 
 class Passing(Exception):
-    """A fault that may be gone at the next try, ``wait_s`` from now if the vendor says so."""
+    """A fault that may pass; ``wait_s`` is how long the vendor asks to wait, if it says so."""
 
     def __init__(self, reason: str, wait_s: float | None = None) -> None:
         super().__init__(reason)
@@ -70,19 +69,17 @@ class Passing(Exception):
 
 
 class VendorClient:
-    """A vendor's server, and the connections to it. Safe to call from several threads."""
+    """The connections to a vendor's server. Thread-safe."""
 
-    def __init__(
-        self, endpoint: Endpoint, dialect: Dialect, key: Secret | None, pace: Pace
-    ) -> None:
+    def __init__(self, endpoint: Endpoint, api: VendorApi, key: Secret | None, pace: Pace) -> None:
         self._endpoint = endpoint
-        self._dialect = dialect
+        self._api = api
         self._key = key
         self._pace = pace
-        self._url = endpoint.base_url + dialect.path
+        self._url = endpoint.base_url + api.path
         self._refusals = Refusals(endpoint, key)
-        # Nothing on this machine is reached through a proxy, where the key would be in the clear.
-        # Threads give up at their own limit, so the pool needs none.
+        # No proxy for servers on this machine: it would see the key in the clear. Threads have
+        # their own time limit, so the pool needs none.
         self._http = httpx2.Client(
             headers={"Accept-Encoding": "identity", "User-Agent": "bindery"},
             verify=_trusted(),
@@ -90,27 +87,27 @@ class VendorClient:
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=None),
         )
 
-    def embed(self, ask: Ask, width: int, stop: Stop) -> Reply:
+    def embed(self, request: VendorRequest, width: int, stop: Stop) -> VendorReply:
         """The vectors of the texts, (n, width) and finite.
 
         Raises VendorRefused, VendorUnavailable after the last try, VendorBroken, TextTooLong, and
         EngineError once ``stop`` is done.
         """
         endpoint, clock = self._endpoint, self._pace.clock
-        body = orjson.dumps({**endpoint.extra, **self._dialect.write(endpoint, ask)})
-        most_bytes = _ENVELOPE_BYTES + 2 * len(body) + len(ask.texts) * width * _VALUE_BYTES
+        body = orjson.dumps({**endpoint.extra, **self._api.write(endpoint, request)})
+        most_bytes = _ENVELOPE_BYTES + 2 * len(body) + len(request.texts) * width * _VALUE_BYTES
         deadline = clock() + endpoint.timeout_s
         for tries in count(1):
-            # Half of the time at most, so that a try that hangs leaves some for another.
+            # At most half the time, so that a try that hangs leaves some for another.
             limit_s = min(deadline - clock(), endpoint.timeout_s / 2)
             try:
-                return self._read(self._try(body, most_bytes, limit_s, stop), ask, width)
+                return self._read(self._try(body, most_bytes, limit_s, stop), request, width)
             except BadAnswer as error:
-                raise self._broken(error, ask) from None
+                raise self._broken(error, request) from None
             except Passing as fault:
                 wait_s = self._wait_s(fault, tries)
                 if tries == endpoint.tries or clock() + wait_s + _SHORTEST_TRY_S > deadline:
-                    raise self._unavailable(fault, tries, ask) from None
+                    raise self._unavailable(fault, tries, request) from None
             self._pace.wait(stop, wait_s)
             if stop.done():
                 raise _given_up()
@@ -120,17 +117,17 @@ class VendorClient:
         """Close the connections."""
         self._http.close()
 
-    def _try(self, body: bytes, most_bytes: int, limit_s: float, stop: Stop) -> Answer:
-        answer: Future[Answer] = Future()
+    def _try(self, body: bytes, most_bytes: int, limit_s: float, stop: Stop) -> VendorResponse:
+        answer: Future[VendorResponse] = Future()
 
         def ask() -> None:
             try:
                 answer.set_result(self._send(body, most_bytes, limit_s))
-            except BaseException as error:  # noqa: BLE001 (passed on to who waits, as executors do)
+            except BaseException as error:  # noqa: BLE001 - raised where the result is read
                 answer.set_exception(error)
 
-        # In a thread of its own, since looking up a name, connecting, and an answer that comes byte
-        # by byte know no common time limit.
+        # In a separate thread, because no single time limit covers the name lookup, connecting, and
+        # an answer that comes byte by byte.
         threading.Thread(target=ask, name="bindery-vendor", daemon=True).start()
         either: list[Future[Any]] = [answer, stop]
         wait(either, timeout=limit_s, return_when=FIRST_COMPLETED)
@@ -140,7 +137,7 @@ class VendorClient:
             raise Passing(f"no answer within {limit_s:.3g} s")
         return answer.result()
 
-    def _send(self, body: bytes, most_bytes: int, limit_s: float) -> Answer:
+    def _send(self, body: bytes, most_bytes: int, limit_s: float) -> VendorResponse:
         headers = {"Content-Type": "application/json"}
         if self._key is not None:
             headers["Authorization"] = f"Bearer {self._key.reveal()}"
@@ -157,52 +154,52 @@ class VendorClient:
                     if len(content) > most_bytes:
                         raise BadAnswer(f"it is longer than {most_bytes} bytes")
                     if time.monotonic() > ends:
-                        raise Passing(f"no whole answer within {limit_s:.3g} s")
-                return Answer(response.status_code, response.headers, bytes(content))
-        # No cause is kept: what it carries may hold the header with the key.
-        # A ValueError is what the look-up makes of a name that cannot be one.
+                        raise Passing(f"no complete answer within {limit_s:.3g} s")
+                return VendorResponse(response.status_code, response.headers, bytes(content))
+        # The cause is dropped, because it may hold the header with the key. The name lookup raises
+        # ValueError for an impossible name.
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
             raise Passing(self._refusals.hide(f"{type(error).__name__}: {error}")) from None
 
-    def _read(self, answer: Answer, ask: Ask, width: int) -> Reply:
+    def _read(self, answer: VendorResponse, request: VendorRequest, width: int) -> VendorReply:
         if answer.status in _PASSING or answer.status >= 500:
             self._refusals.check_exhausted(answer)
             reason = f"status {answer.status}{self._refusals.quote(answer)}"
             raise Passing(reason, retry_after_s(answer.headers))
         if not 200 <= answer.status < 300:
-            raise self._refusals.refusal(answer, ask)
+            raise self._refusals.refusal(answer, request)
         if is_page(answer):
-            raise BadAnswer("a web page came in place of JSON")
+            raise BadAnswer("it is a web page instead of JSON")
         try:
             content = orjson.loads(answer.content)
         except orjson.JSONDecodeError as error:
-            raise BadAnswer(f"it is no JSON ({error})") from None
-        reply = self._dialect.read(content, len(ask.texts))
+            raise BadAnswer(f"it is not JSON ({error})") from None
+        reply = self._api.read(content, len(request.texts))
         _check(reply, width)
         return reply
 
     def _wait_s(self, fault: Passing, tries: int) -> float:
         most = min(_FIRST_WAIT_S * 2 ** (tries - 1), _LONGEST_WAIT_S)
-        # A little more than was asked for, so that all who were turned away do not come at once.
+        # Slightly longer than asked, so that not all refused clients return at the same time.
         return (fault.wait_s or 0.0) + most * self._pace.chance()
 
-    def _unavailable(self, fault: Passing, tries: int, ask: Ask) -> VendorUnavailable:
+    def _unavailable(self, fault: Passing, tries: int, request: VendorRequest) -> VendorUnavailable:
         after = "1 try" if tries == 1 else f"{tries} tries"
         asked = f"; it asks to wait {fault.wait_s:g} s" if fault.wait_s else ""
         return VendorUnavailable(
-            f"{self._refusals.who} gives no vectors of {ask} after {after}: {fault}{asked}.",
-            remedy="Try again later; in the model's row, tries and timeout_s set how long to try.",
+            f"{self._refusals.who} gave no vectors for {request} after {after}: {fault}{asked}.",
+            remedy="Try again later, or raise tries and timeout_s in the model's row.",
         )
 
-    def _broken(self, error: BadAnswer, ask: Ask) -> VendorBroken:
+    def _broken(self, error: BadAnswer, request: VendorRequest) -> VendorBroken:
         return VendorBroken(
-            f"The answer of {self._refusals.who} to {ask} cannot be used: {error}.",
+            f"The answer of {self._refusals.who} to {request} cannot be used: {error}.",
             remedy="Check vendor, base_url, model and dimensions in the model's row, and whether a "
-            "proxy or a sign-in page stands between.",
+            "proxy or a sign-in page answers instead.",
         )
 
 
-def _check(reply: Reply, width: int) -> None:
+def _check(reply: VendorReply, width: int) -> None:
     found = reply.vectors.shape[1]
     if found != width:
         raise BadAnswer(f"its vectors have {found} values, not {width}")
@@ -212,4 +209,4 @@ def _check(reply: Reply, width: int) -> None:
 
 
 def _given_up() -> EngineError:
-    return EngineError("The request was given up: another one of the same call failed.")
+    return EngineError("The request was given up because another request of the same call failed.")

@@ -1,4 +1,4 @@
-"""What a vendor says when it gives no vectors, told without ever telling the key."""
+"""A vendor's error answers as our errors, without ever showing the key."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,20 +8,20 @@ from typing import cast
 
 import orjson
 
-from bindery.encoders.vendors.base import Ask, BadAnswer, member
+from bindery.encoders.vendors.base import BadAnswer, VendorRequest, member
 from bindery.errors import BinderyError, TextTooLong, VendorRefused
 from bindery.models.endpoint import Endpoint
 from bindery.secret import Secret
 
 _LONGEST_QUOTE = 300
-# A piece of a key this long is hidden, with the word that holds it. Shorter ones are in many words.
+# A word that holds a piece of the key of this length is hidden. Shorter pieces occur in many words.
 _PIECE = 6
 
-# Where the vendors' error bodies have their sentence: OpenAI's, Cohere's, Voyage's, others'.
+# The path to the message in error bodies of OpenAI, Cohere, Voyage and others.
 _SENTENCES = (("error", "message"), ("message",), ("detail",), ("error",))
 
-# How they say that a text is too long: OpenAI by a code, then OpenAI, Voyage, text-embeddings-
-# inference and others in words.
+# How they report a text that is too long: OpenAI by a code; OpenAI, Voyage,
+# text-embeddings-inference and others in words.
 _TOO_LONG_CODES = frozenset({"context_length_exceeded"})
 _TOO_LONG = (
     "maximum context length",
@@ -32,12 +32,12 @@ _TOO_LONG = (
     "too long",
 )
 
-# A 429 that no waiting helps.
+# A 429 that does not pass.
 _EXHAUSTED_CODES = frozenset({"insufficient_quota"})
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class VendorResponse:
     """A status, headers by lower-case name, and a body."""
 
     status: int
@@ -47,60 +47,60 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Refusals:
-    """The refusals of one vendor for one model, as errors."""
+    """Makes errors of the refusals of one vendor for one model."""
 
     endpoint: Endpoint
     key: Secret | None
 
     @property
     def who(self) -> str:
-        """What to call the model and its server before a user."""
+        """The model and its server, for messages."""
         return f"{self.endpoint.model} at {self.endpoint.base_url}"
 
-    def refusal(self, answer: Answer, ask: Ask) -> BinderyError:
-        """The error that tells of an answer which no other try would better."""
+    def refusal(self, answer: VendorResponse, request: VendorRequest) -> BinderyError:
+        """The error for an answer that another try would not change."""
         status = answer.status
         sentence = _sentence(answer)
         if status in {400, 413, 422} and _says_too_long(answer, sentence):
             return TextTooLong(
-                f"{self.who} finds one of {ask} too long{self.quote(answer)}."
-                if len(ask.texts) > 1
-                else f"{self.who} finds {ask} too long{self.quote(answer)}.",
+                f"{self.who} finds one of {request} too long{self.quote(answer)}."
+                if len(request.texts) > 1
+                else f"{self.who} finds {request} too long{self.quote(answer)}.",
                 remedy="Send shorter chunks.",
             )
         if 300 <= status < 400:
             return VendorRefused(
-                f"{self.who} answers {status}, a redirect. It is not followed: the key would go "
-                "along.",
+                f"{self.who} answers {status}, a redirect. It is not followed, because the "
+                "key would be sent along.",
                 remedy="Set base_url to the server's own address.",
             )
         remedy = self._remedies().get(status, "Check the model's row against the vendor's manual.")
-        if status == 400 and not all(ask.texts):
+        if status == 400 and not all(request.texts):
             remedy = "One of the texts is empty: leave those out. " + remedy
         return VendorRefused(
-            f"{self.who} answers {status} to {ask}{self.quote(answer)}.", remedy=remedy
+            f"{self.who} answers {status} to {request}{self.quote(answer)}.", remedy=remedy
         )
 
-    def check_exhausted(self, answer: Answer) -> None:
-        """Raise VendorRefused where the account, and not the moment, is what is lacking."""
+    def check_exhausted(self, answer: VendorResponse) -> None:
+        """Raise VendorRefused if the account's quota is used up."""
         if _code(answer) in _EXHAUSTED_CODES:
             raise VendorRefused(
                 f"{self.who} answers {answer.status}{self.quote(answer)}.",
                 remedy="Check the plan and the billing of the account.",
             )
 
-    def quote(self, answer: Answer) -> str:
-        """What the vendor says, shortened, after a colon; empty where it says nothing of use."""
-        # What comes with 401 is mostly the key with some letters starred out.
+    def quote(self, answer: VendorResponse) -> str:
+        """The vendor's message, shortened, after a colon; empty if there is none."""
+        # A 401 often quotes the key with some letters starred out.
         told = "" if answer.status == 401 else _sentence(answer)
-        # Ten times what is shown is enough to read: a rude server may send megabytes.
+        # Ten times what is shown is enough; a server may send megabytes.
         sentence = self.hide(told[: 10 * _LONGEST_QUOTE])
         if len(sentence) > _LONGEST_QUOTE:
             sentence = f"{sentence[:_LONGEST_QUOTE]} ..."
         return f": {sentence}" if sentence else ""
 
     def hide(self, sentence: str) -> str:
-        """The sentence in one line, without any word that holds a piece of the key."""
+        """The sentence on one line, without any word that holds a piece of the key."""
         value = "" if self.key is None else self.key.reveal()
         pieces = {value[at : at + _PIECE] for at in range(max(1, len(value) - _PIECE + 1))} - {""}
         return " ".join(
@@ -119,16 +119,16 @@ class Refusals:
         }
 
 
-def is_page(answer: Answer) -> bool:
-    """Whether a web page came, by its announcement or its first character."""
+def is_page(answer: VendorResponse) -> bool:
+    """Whether the answer is a web page, by its content type or its first character."""
     kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
     return kind == "text/html" or answer.content.lstrip()[:1] == b"<"
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """How long the vendor asks to wait (RFC 9110, section 10.2.3); None where it does not say.
+    """How long the vendor asks to wait (RFC 9110, section 10.2.3); None if it does not.
 
-    A date is taken against the vendor's own clock, where its answer has one.
+    A date is compared with the vendor's own clock, if its answer has a date.
     """
     value = headers.get("retry-after", "").strip()
     try:
@@ -150,14 +150,14 @@ def _date(value: str) -> datetime | None:
     return date if date.tzinfo else date.replace(tzinfo=UTC)
 
 
-def _json(answer: Answer) -> object:
+def _json(answer: VendorResponse) -> object:
     try:
         return orjson.loads(answer.content)
     except orjson.JSONDecodeError:
         return None
 
 
-def _sentence(answer: Answer) -> str:
+def _sentence(answer: VendorResponse) -> str:
     body = _json(answer)
     for names in _SENTENCES:
         try:
@@ -169,13 +169,13 @@ def _sentence(answer: Answer) -> str:
     return "" if is_page(answer) else answer.content.decode("utf-8", "replace")
 
 
-def _code(answer: Answer) -> str:
+def _code(answer: VendorResponse) -> str:
     try:
         return str(cast("object", member(_json(answer), "error", "code")))
     except BadAnswer:
         return ""
 
 
-def _says_too_long(answer: Answer, sentence: str) -> bool:
+def _says_too_long(answer: VendorResponse, sentence: str) -> bool:
     lowered = sentence.lower()
     return _code(answer) in _TOO_LONG_CODES or any(phrase in lowered for phrase in _TOO_LONG)
