@@ -14,7 +14,6 @@ from bindery.errors import InvalidValue, StorageError
 from bindery.store.blobs import Blobs, open_blobs
 from bindery.store.database import Database
 from bindery.store.files import FileStore
-from bindery.store.older_homes import take_over
 
 # Larger than two parts, so that it comes and goes in several.
 LARGE = b"0123456789abcdef" * (20 << 16)
@@ -126,23 +125,6 @@ def test_a_file_comes_and_goes_with_its_content(url: str, folder: Path) -> None:
     store.delete(file.id)
     assert not is_there(blobs, file.sha256)
     assert list((folder / "incoming").iterdir()) == []
-    database.close()
-
-
-def test_an_older_home_moves_to_the_bucket(bucket: str, folder: Path) -> None:
-    sha256 = hashlib.sha256(b"content").hexdigest()
-    folder.mkdir(parents=True)
-    (folder / sha256).write_bytes(b"content")
-    (folder / f"{sha256}.json").write_bytes(b'{"name": "a", "size": 7, "uploaded_at": 1.5}')
-    database = Database.open(f"sqlite:///{folder.parent / 'bindery.db'}")
-    store = FileStore(database, open_blobs(bucket, folder), folder)
-
-    take_over(folder, store)
-
-    assert [file.name for file in store] == ["a"]
-    assert {path.name for path in folder.rglob("*")} == {"incoming"}
-    with store.open(sha256) as file:
-        assert file.read() == b"content"
     database.close()
 
 

@@ -1,6 +1,5 @@
 """An older database becomes one of today, whole or not at all; a newer one is left alone."""
 
-import hashlib
 import sqlite3
 import subprocess
 import sys
@@ -16,10 +15,9 @@ from sqlalchemy import inspect
 
 from bindery.errors import StorageError
 from bindery.store.blobs import open_blobs
-from bindery.store.database import Database, upgrading
+from bindery.store.database import Database, opening
 from bindery.store.database.tables import REVISION, metadata
 from bindery.store.files import FileStore
-from bindery.store.older_homes import take_over
 
 ARCHIVES = Path(__file__).parent / "archives"
 
@@ -34,7 +32,7 @@ def test_the_migrations_make_the_tables_that_the_program_uses(database: Database
 
 def test_the_program_knows_its_newest_migration() -> None:
     config = Config()
-    config.set_main_option("script_location", str(Path(upgrading.__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(Path(opening.__file__).parent / "migrations"))
     assert ScriptDirectory.from_config(config).get_heads() == [REVISION]
 
 
@@ -70,72 +68,6 @@ def test_archived_databases_are_opened(archive: Path, tmp_path: Path) -> None:
     with database.reading() as connection:
         context = MigrationContext.configure(connection)
         assert compare_metadata(context, metadata) == []
-    database.close()
-
-
-# Homes of before the catalog
-
-
-def old_file(folder: Path, content: bytes, record: bytes) -> str:
-    sha256 = hashlib.sha256(content).hexdigest()
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / sha256).write_bytes(content)
-    (folder / f"{sha256}.json").write_bytes(record)
-    return sha256
-
-
-def test_files_of_an_older_home_are_taken_over_once(
-    open_database: OpenDatabase, folder: Path
-) -> None:
-    first = old_file(folder, b"first", b'{"name": "a", "size": 5, "uploaded_at": 1.5}')
-    second = old_file(folder, b"second", '{"name": "é", "size": 6, "uploaded_at": 2}'.encode())
-
-    for _ in range(2):
-        store = FileStore(open_database(), open_blobs("", folder), folder)
-        take_over(folder, store)
-
-    assert [(file.id, file.name, file.size_bytes, file.uploaded_at) for file in store] == [
-        (first, "a", 5, 1.5),
-        (second, "é", 6, 2.0),
-    ]
-    assert {path.name for path in folder.iterdir()} == {first, second, "incoming"}
-    with store.open(first) as file:
-        assert file.read() == b"first"
-    store.delete(first)
-    take_over(folder, store)
-    assert [file.id for file in store] == [second]
-
-
-@pytest.mark.parametrize("record", [b"", b"{", b"[]", b"{}", b'"x"', b'{"name": "a"}', b"\xff"])
-def test_a_file_whose_record_is_damaged_is_called_by_its_digest(
-    record: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    folder = tmp_path / "files"
-    sha256 = old_file(folder, b"content", record)
-    database = Database.open(f"sqlite:///{tmp_path / 'bindery.db'}")
-    store = FileStore(database, open_blobs("", folder), folder)
-
-    take_over(folder, store)
-
-    assert [(file.id, file.name) for file in store] == [(sha256, sha256)]
-    assert f"{sha256}.json is damaged" in caplog.text
-    database.close()
-
-
-def test_a_record_without_its_content_stays_and_is_told(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    folder = tmp_path / "files"
-    sha256 = old_file(folder, b"content", b'{"name": "a", "size": 7, "uploaded_at": 1.5}')
-    (folder / sha256).unlink()
-    database = Database.open(f"sqlite:///{tmp_path / 'bindery.db'}")
-    store = FileStore(database, open_blobs("", folder), folder)
-
-    take_over(folder, store)
-
-    assert list(store) == []
-    assert f"{sha256}.json stays behind" in caplog.text
-    assert (folder / f"{sha256}.json").exists()
     database.close()
 
 

@@ -152,7 +152,7 @@ def test_several_may_make_it_at_once(open_database: OpenDatabase) -> None:
      "postgres://hidden@a/b", "postgresql://a:notaport/b"],
 )  # fmt: skip
 def test_what_is_no_address_is_refused_and_not_repeated(url: str) -> None:
-    with pytest.raises(InvalidValue, match="address of the database") as caught:
+    with pytest.raises(InvalidValue, match="Invalid database URL") as caught:
         Database.open(url)
     assert "hidden" not in str(caught.value)
     assert caught.value.param == "database_url"
@@ -231,7 +231,7 @@ def test_a_damaged_file_is_told_when_it_is_opened(at: int, path: Path) -> None:
     content[at:] = b"\xee" * 3000 + content[at:][3000:]
     path.write_bytes(content)
 
-    with pytest.raises(StorageError, match=r"bindery\.db is (damaged|no SQLite)") as caught:
+    with pytest.raises(StorageError, match=r"bindery\.db is (damaged|not a SQLite)") as caught:
         Database.open(f"sqlite:///{path}")
     assert "backup" in caught.value.remedy
 

@@ -1,7 +1,5 @@
 """What was measured of a model so that it can compute in 8 bits, kept beside its files."""
 
-import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +9,9 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import save as _save
 
+from bindery.disk import whole_file
 from bindery.engines.weights import Tensor, safe_open
-from bindery.errors import ModelBroken, ModelMissing, StorageError
+from bindery.errors import ModelBroken, ModelMissing
 
 FILE = "int8-calibration.safetensors"
 
@@ -47,13 +46,8 @@ class Calibration:
         tensors = {f"range.{index}": tensor for index, tensor in enumerate(self.ranges)}
         tensors |= {f"correction.{index}": tensor for index, tensor in enumerate(self.corrections)}
         content = _to_bytes(tensors, metadata={"fingerprint": self.fingerprint})
-        try:
-            _replace(folder / FILE, content)
-        except OSError as error:
-            raise StorageError(
-                f"{folder / FILE} cannot be written: {error.strerror}.",
-                remedy="Check whose the folder is and whether its disk has space.",
-            ) from error
+        with whole_file(folder / FILE) as file:
+            file.write(content)
 
     @classmethod
     def read(cls, folder: Path, fingerprint: str) -> "Calibration":
@@ -82,19 +76,3 @@ class Calibration:
                 f"{path} was measured with other weights than those beside it.", remedy=_REMEDY
             )
         return found
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, suffix=".partial")
-    try:
-        with os.fdopen(descriptor, "wb") as sink:
-            sink.write(content)
-            sink.flush()
-            os.fsync(sink.fileno())
-        # mkstemp makes it private; others may read the model, so they may read this.
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except OSError:
-        Path(name).unlink(missing_ok=True)
-        raise

@@ -321,7 +321,7 @@ class Library:
     @cached_property
     def files(self) -> "FileStore":
         """The uploaded files; their folder is made when they are first asked for."""
-        from bindery.store.opening import open_files
+        from bindery.store.files import open_files
 
         return open_files(self.database, self._blobs_url, self._home / "files")
 

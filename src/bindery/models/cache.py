@@ -10,12 +10,10 @@
 """
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from bindery.disk import storage_errors, sync_folder
+from bindery.disk import storage_errors, whole_file
 from bindery.errors import ModelMissing, StorageError
 from bindery.models.card import CatalogEntry
 from bindery.models.verify import FileDigest, verify
@@ -75,18 +73,8 @@ def write_lock(entry: CatalogEntry, root: Path, files: Mapping[str, FileDigest])
         for model, revisions in sorted(locks.items())
     }
     content = json.dumps({"version": _LOCK_VERSION, "models": models}, indent=2) + "\n"
-
-    target = _lock_path(root)
-    with storage_errors(target):
-        descriptor, name = tempfile.mkstemp(dir=root / "staging", suffix=".json")
-        with os.fdopen(descriptor, "w", encoding="utf-8") as sink:
-            sink.write(content)
-            sink.flush()
-            os.fsync(sink.fileno())
-        # mkstemp makes it private; others may read the models, so they may read this.
-        Path(name).chmod(0o644)
-        Path(name).replace(target)
-        sync_folder(root)
+    with whole_file(_lock_path(root)) as file:
+        file.write(content.encode())
 
 
 def _lock_path(root: Path) -> Path:

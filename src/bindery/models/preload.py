@@ -1,7 +1,6 @@
 """Fetch models: from the first source that gives the right files, whole or not at all."""
 
 import logging
-import os
 import shutil
 import tempfile
 import time
@@ -14,7 +13,7 @@ from typing import TypeAlias
 
 from filelock import FileLock, Timeout
 
-from bindery.disk import storage_errors, sync_folder
+from bindery.disk import move, storage_errors, sync_folder, whole_file
 from bindery.errors import (
     BinderyError,
     ModelBroken,
@@ -221,18 +220,11 @@ def _write(file: SourceFile, target: Path, model: str, progress: Progress) -> No
     progress(model, file.path, done, file.size)
     with storage_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        # Unbuffered: a buffer that could not be written would be tried again when closed.
-        sink = target.open("xb", buffering=0)
-    with sink:
+    with whole_file(target) as sink:
         for piece in file.pieces:
-            rest = memoryview(piece)
-            with storage_errors(target):
-                while rest:
-                    rest = rest[sink.write(rest) :]
+            sink.write(piece)
             done += len(piece)
             progress(model, file.path, done, file.size)
-        with storage_errors(target):
-            os.fsync(sink.fileno())
 
 
 def _verified(
@@ -256,11 +248,10 @@ def _place(folder: Path, target: Path, replaced: Path) -> None:
         for inner in (path for path in folder.rglob("*") if path.is_dir()):
             sync_folder(inner)
         sync_folder(folder)
-        # A folder that is not empty cannot be renamed over; a broken or outdated one steps aside.
+        # A folder that is not empty cannot be replaced by renaming: move the old one away.
         if target.exists() or target.is_symlink():
             target.rename(replaced)
-        folder.rename(target)
-        sync_folder(target.parent)
+    move(folder, target)
 
 
 def _remove(path: Path) -> None:

@@ -2,10 +2,11 @@
 
 ::
 
-    database/                   the catalog in SQL, which these stand on:
-    files.py, blobs.py          what users uploaded (opening.py, older_homes.py)
-    derived.py, jobs.py         what was made of it, and the work under way
-    rotations.py, keys.py       need no database
+    database/              SQLite or PostgreSQL, which the next four are built on
+    files.py, blobs.py     uploaded files: their names, and their contents
+    derived.py             chunks and vectors made of them
+    jobs.py                jobs, and how far each has come
+    rotations.py, keys.py  files of their own
 
-Nothing is imported here: what needs no database does not wait for its library.
+Nothing is imported here: what needs no database does not wait for SQLAlchemy.
 """

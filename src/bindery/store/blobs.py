@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
-from bindery.disk import storage_errors, sync_folder
+from bindery.disk import move, storage_errors, sync_folder
 from bindery.errors import InvalidValue, StorageError
 
 if TYPE_CHECKING:
@@ -84,9 +84,7 @@ class LocalBlobs:
 
     def place(self, path: Path, sha256: str) -> None:
         """As :meth:`Blobs.place` has it."""
-        with storage_errors(self._folder):
-            path.replace(self._folder / sha256)
-            sync_folder(self._folder)
+        move(path, self._folder / sha256)
 
     def open(self, sha256: str) -> BinaryIO:
         """As :meth:`Blobs.open` has it."""

@@ -10,22 +10,20 @@ What a user calls a file is data and never part of a path.
 """
 
 import hashlib
-import os
 import re
 import secrets
 import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from io import FileIO
 from pathlib import Path
 from typing import BinaryIO
 
 from sqlalchemy import Connection, delete, exists, insert, select, update
 
-from bindery.disk import storage_errors
+from bindery.disk import NewFile, storage_errors
 from bindery.errors import FileTooLarge, InvalidValue, UnknownFile
-from bindery.store.blobs import Blobs
+from bindery.store.blobs import Blobs, open_blobs
 from bindery.store.database import Database
 from bindery.store.database.tables import contents, files, leftovers
 from bindery.store.derived import forget_content
@@ -65,7 +63,7 @@ class StoredFile:
 class Incoming:
     """A file on its way in: write to it piece by piece, then ``keep`` it under a name."""
 
-    def __init__(self, path: Path, file: FileIO, limit_bytes: int, store: "FileStore") -> None:
+    def __init__(self, path: Path, file: NewFile, limit_bytes: int, store: "FileStore") -> None:
         self._path = path
         self._file = file
         self._limit_bytes = limit_bytes
@@ -83,10 +81,7 @@ class Incoming:
                 param="file",
             )
         self._digest.update(piece)
-        rest = memoryview(piece)
-        while rest:
-            with storage_errors(self._path.parent):
-                rest = rest[self._file.write(rest) :]
+        self._file.write(piece)
 
     def keep(self, name: str, *, purpose: str = "") -> StoredFile:
         """Make it a file of the store: found again after a restart, whatever happens next.
@@ -103,8 +98,7 @@ class Incoming:
             sha256=sha256,
             purpose=purpose,
         )
-        with storage_errors(self._path.parent):
-            os.fsync(self._file.fileno())
+        self._file.sync()
         self._store.add(self._path, file)
         return file
 
@@ -127,11 +121,8 @@ class FileStore:
     def receive(self, *, limit_bytes: int) -> Generator[Incoming]:
         """Take in a file of at most ``limit_bytes``. What was not kept at the end is gone."""
         path = self._incoming / secrets.token_hex(16)
-        with storage_errors(self._incoming):
-            # Unbuffered: a buffer that could not be written would be tried again when closed.
-            file = path.open("xb", buffering=0)
         try:
-            with file:
+            with NewFile(path) as file:
                 yield Incoming(path, file, limit_bytes, self)
         finally:
             path.unlink(missing_ok=True)
@@ -205,6 +196,14 @@ class FileStore:
                 if not connection.scalar(select(exists().where(contents.c.sha256 == sha256))):
                     self._blobs.delete(sha256)
             connection.execute(delete(leftovers).where(leftovers.c.since <= oldest))
+
+
+def open_files(database: Database, blobs_url: str, folder: Path) -> FileStore:
+    """The files of a database, with their contents at ``blobs_url``, or in ``folder`` if empty.
+
+    Raises InvalidValue for an invalid URL, StorageError.
+    """
+    return FileStore(database, open_blobs(blobs_url, folder), folder)
 
 
 def is_kept(connection: Connection, file_id: str) -> bool:

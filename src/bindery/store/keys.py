@@ -12,7 +12,6 @@ afterwards.
 import hashlib
 import hmac
 import logging
-import os
 import re
 import secrets
 import time
@@ -26,7 +25,7 @@ from typing import Any, cast
 import orjson
 from filelock import FileLock
 
-from bindery.disk import storage_errors, sync_folder
+from bindery.disk import storage_errors, whole_file
 from bindery.errors import InvalidValue, StorageError, UnknownKey
 from bindery.secret import Secret
 
@@ -142,18 +141,8 @@ class KeyStore:
             for key in keys
         ]
         content = orjson.dumps({"version": _VERSION, "keys": rows}, option=orjson.OPT_INDENT_2)
-        draft = self.path.with_name(f".keys.{secrets.token_hex(8)}")
-        with storage_errors(self.path):
-            try:
-                descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-                with os.fdopen(descriptor, "wb") as file:
-                    file.write(content)
-                    file.flush()
-                    os.fsync(file.fileno())
-                draft.replace(self.path)
-                sync_folder(self.path.parent)
-            finally:
-                draft.unlink(missing_ok=True)
+        with whole_file(self.path, mode=0o600) as file:
+            file.write(content)
 
 
 class KeyRing:

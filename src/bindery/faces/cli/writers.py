@@ -1,20 +1,19 @@
 """Where records go: JSON lines, NumPy's .npz or Parquet, whole or not at all."""
 
-import os
 import shutil
 import sys
 import tempfile
 import zipfile
 from array import array
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, TypeAlias
 
 import numpy as np
 import orjson
 
-from bindery.disk import storage_errors
+from bindery import disk
 from bindery.errors import InvalidValue, StorageError
 from bindery.faces.cli.printing import JSON_OPTIONS
 from bindery.faces.cli.records import About, Batch, records
@@ -123,26 +122,8 @@ def print_document(
 @contextmanager
 def whole_file(path: Path) -> Generator[Path, None, None]:
     """A file beside ``path`` to write to, which takes its name once all of it is on the disk."""
-    with storage_errors(path):
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        os.close(descriptor)
-        unfinished = Path(name)
-        try:
-            yield unfinished
-            with unfinished.open("rb") as written:
-                os.fsync(written.fileno())
-            unfinished.chmod(0o666 & ~_umask())
-            unfinished.replace(path)
-        except BaseException:  # also Ctrl-C; whatever it is goes on after the clearing up
-            with suppress(OSError):  # the first error is the one to tell
-                unfinished.unlink()
-            raise
-
-
-def _umask() -> int:
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
+    with disk.whole_file(path) as file, disk.storage_errors(path):
+        yield Path(file.name)
 
 
 def _lines(batch: Batch, about: About) -> Iterator[bytes]:

@@ -1,14 +1,12 @@
-"""The catalog of what is kept, in SQL: SQLite in the home folder, or PostgreSQL by its URL.
+"""The database: SQLite in the home folder, or PostgreSQL by its URL.
 
 ::
 
-    tables.py       what there is
-    migrations/     how an older database becomes one of today
-    opening.py      ``Database``: one transaction to write, or a steady view to read
-    sqlite.py       how each of the two is opened so that what was acknowledged is not lost,
-    postgresql.py   and that one transaction at a time writes
-    ballast.py      room on a full disk for deleting
-    faults.py       what a database says, as our errors
+    tables.py       the tables
+    migrations/     how an older database is brought up to date
+    opening.py      ``Database``: transactions that write, and steady views to read
+    connections.py  how SQLite and PostgreSQL are opened so that no committed write is lost
+    faults.py       the database's errors as ours
 """
 
 from bindery.store.database.faults import Conflict

@@ -1,4 +1,4 @@
-"""What a database says, as our errors."""
+"""The database's errors as ours."""
 
 import sqlite3
 from collections.abc import Generator, Mapping
@@ -9,39 +9,40 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from bindery.errors import StorageError, StorageFull
 
+RESTORE = "Restore a backup of it; docs/storage.md says how."
 _FREE_SPACE = "Delete files that are not needed, or free some space on its disk."
-RESTORE = "Put back a backup of it; docs/storage.md says how."
-_RETRY = "Try again; where it stays so, look for a process that holds a transaction open."
-_REACH = "Check that its server runs, and the address in BINDERY_DATABASE_URL."
+_RETRY = "Try again. If this persists, look for a process that holds a transaction open."
+_PERMISSIONS = "Check its owner and permissions."
+_REACH = "Check that its server is running and that BINDERY_DATABASE_URL is right."
 
 # By SQLite's primary result code: https://sqlite.org/rescode.html
 _SQLITE: Mapping[int, tuple[type[StorageError], str, str]] = {
-    5: (StorageError, "is held by another process", _RETRY),
-    6: (StorageError, "is held by another transaction", _RETRY),
-    8: (StorageError, "can only be read", "Check whose it is and whether it can be written to."),
-    10: (StorageError, "met an error of its disk", "Look at the disk, then start Bindery again."),
+    5: (StorageError, "is locked by another process", _RETRY),
+    6: (StorageError, "is locked by another transaction", _RETRY),
+    8: (StorageError, "is read-only", _PERMISSIONS),
+    10: (StorageError, "met a disk error", "Check the disk, then restart Bindery."),
     11: (StorageError, "is damaged", RESTORE),
     13: (StorageFull, "has no room left", _FREE_SPACE),
-    14: (StorageError, "cannot be opened", "Check whose it is and whether it can be written to."),
-    26: (StorageError, "is no SQLite database", RESTORE),
+    14: (StorageError, "cannot be opened", _PERMISSIONS),
+    26: (StorageError, "is not a SQLite database", RESTORE),
 }
 
 # By SQLSTATE: https://www.postgresql.org/docs/current/errcodes-appendix.html
 _POSTGRESQL: Mapping[str, tuple[type[StorageError], str, str]] = {
-    "40001": (StorageError, "gave way to another transaction", _RETRY),
-    "40P01": (StorageError, "gave way to another transaction", _RETRY),
+    "40001": (StorageError, "rolled back in favour of another transaction", _RETRY),
+    "40P01": (StorageError, "rolled back in favour of another transaction", _RETRY),
     "53100": (StorageFull, "has no room left", _FREE_SPACE),
-    "55P03": (StorageError, "is held by another process", _RETRY),
-    "58030": (StorageError, "met an error of its disk", "Look at its server's log."),
+    "55P03": (StorageError, "is locked by another process", _RETRY),
+    "58030": (StorageError, "met a disk error", "Check its server's log."),
 }
 
-# SQLITE_IOERR_FSYNC and SQLITE_IOERR_DIR_FSYNC: what was written is in doubt, and trying again may
-# falsely succeed (https://wiki.postgresql.org/wiki/Fsync_Errors).
+# SQLITE_IOERR_FSYNC and SQLITE_IOERR_DIR_FSYNC: it is unknown what reached the disk, and a retry
+# may wrongly succeed (https://wiki.postgresql.org/wiki/Fsync_Errors).
 _FSYNC_FAILED = frozenset({1034, 1290})
 
 
 class Conflict(Exception):
-    """A row is there already, or one that it refers to is gone."""
+    """A row already exists, or refers to one that does not."""
 
 
 @contextmanager
@@ -64,7 +65,7 @@ def storage_faults(name: str) -> Generator[None]:
 
 
 def is_fsync_failure(error: BaseException) -> bool:
-    """Whether the database could not make sure that what it wrote is on the disk."""
+    """Whether the database failed to flush its writes to the disk."""
     cause = error.__cause__
     origin = cause.orig if isinstance(cause, DBAPIError) else None
     return getattr(origin, "sqlite_errorcode", None) in _FSYNC_FAILED
@@ -72,7 +73,7 @@ def is_fsync_failure(error: BaseException) -> bool:
 
 def _meaning(origin: BaseException | None) -> tuple[type[StorageError], str, str]:
     if isinstance(origin, sqlite3.Error):
-        code = getattr(origin, "sqlite_errorcode", 0)  # absent where Python itself refuses
+        code = getattr(origin, "sqlite_errorcode", 0)  # absent if Python's own driver refuses
         return _SQLITE.get(code & 0xFF, (StorageError, f"failed: {origin}", RESTORE))
     state = str(getattr(origin, "sqlstate", None))
     return _POSTGRESQL.get(state, (StorageError, "cannot be reached or failed", _REACH))

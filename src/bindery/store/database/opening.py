@@ -1,4 +1,4 @@
-"""``Database``: the door to the tables."""
+"""``Database``: transactions that write, and steady views to read."""
 
 import threading
 import weakref
@@ -10,24 +10,24 @@ from typing import TypeAlias
 from sqlalchemy import URL, Connection, Engine, inspect, make_url
 from sqlalchemy.exc import ArgumentError
 
-from bindery.disk import storage_errors
+from bindery.disk import Ballast, storage_errors
 from bindery.errors import InvalidValue, StorageError
-from bindery.store.database import postgresql, sqlite
-from bindery.store.database.ballast import Ballast
+from bindery.store.database import connections
 from bindery.store.database.faults import is_fsync_failure, storage_faults
 from bindery.store.database.tables import REVISION
 
 _SQLITE = "sqlite:///"
+_MIGRATIONS = Path(__file__).parent / "migrations"
 
 Transaction: TypeAlias = Connection
-"""What the functions of :mod:`bindery.store` work within; only they know that it speaks SQL."""
+"""What the functions of :mod:`bindery.store` work within. Other packages only pass it on."""
 
 
 class Database:
     """Transactions on the tables of :mod:`bindery.store.database.tables`.
 
-    Safe to use from several threads and processes: one transaction at a time writes, wherever. On
-    SQLite others must not read for long meanwhile: it waits for them, up to 30 s.
+    Safe to use from several threads and processes: only one transaction at a time writes. With
+    SQLite's rollback journal a commit waits for readers, up to 30 s: keep reads short.
     """
 
     def __init__(self, engine: Engine, name: str, ballast: Ballast | None) -> None:
@@ -37,22 +37,22 @@ class Database:
         self._writing = engine.execution_options(writes=True)
         self._turn = threading.Lock()
         self._failure: StorageError | None = None
-        # Connections that nobody closed are closed with it, and not by the collector's leave.
+        # Whatever nobody closed is closed when the database is, not by garbage collection.
         self._close = weakref.finalize(self, engine.dispose)
 
     @classmethod
     def open(cls, url: str) -> "Database":
-        """The database at ``sqlite:///PATH`` or ``postgresql://...``, its tables those of today.
+        """The database at ``sqlite:///PATH`` or ``postgresql://...``, brought up to date.
 
-        Raises InvalidValue for an address of neither, StorageError for a database that cannot be
-        reached, is damaged or is of a newer program.
+        Raises InvalidValue for any other URL, and StorageError if the database cannot be reached,
+        is damaged or was written by a newer version.
         """
         address = _parsed(url)
         if isinstance(address, Path):
             with storage_errors(address):
                 address.parent.mkdir(parents=True, exist_ok=True)
             ballast = Ballast(address.with_name("ballast"))
-            database = cls(sqlite.open_engine(address), str(address), ballast)
+            database = cls(connections.open_sqlite(address), str(address), ballast)
         else:
             database = cls(_server_engine(address), address.render_as_string(), None)
         try:
@@ -64,10 +64,10 @@ class Database:
 
     @contextmanager
     def writing(self) -> Generator[Connection]:
-        """One transaction: kept, whatever happens then, when the block ends without an exception.
+        """One transaction. It is committed durably if the block ends without an exception.
 
-        It is not to be entered within itself. Raises StorageFull where there is no room, and
-        StorageError; Conflict if a row is there already or refers to one that is not.
+        Do not nest. Raises StorageFull if the disk is full, StorageError, and Conflict if a row
+        already exists or refers to one that does not.
         """
         with self._turn:
             if self._ballast:
@@ -77,9 +77,9 @@ class Database:
 
     @contextmanager
     def freeing(self) -> Generator[Connection]:
-        """As :meth:`writing`, to delete: on a full disk too, and nothing is left of what went.
+        """Like :meth:`writing`, to delete: works on a full disk, and leaves no deleted data behind.
 
-        The room that is held back for this is taken again once there is some.
+        The space reserved for this is reserved again as soon as there is some.
         """
         with self._turn:
             if self._ballast:
@@ -94,7 +94,7 @@ class Database:
 
     @contextmanager
     def reading(self) -> Generator[Connection]:
-        """A steady view of what is kept. Raises StorageError."""
+        """A steady view of the database. Raises StorageError."""
         with storage_faults(self._name), self._reading.begin() as connection:
             yield connection
 
@@ -104,7 +104,7 @@ class Database:
 
     @property
     def failure(self) -> StorageError | None:
-        """Why nothing is written any more, where the disk failed to keep what it was given."""
+        """Why nothing is written any more: the disk failed to flush a write."""
         return self._failure
 
     @contextmanager
@@ -122,21 +122,45 @@ class Database:
     def _prepare(self) -> None:
         with self.reading() as connection:
             if connection.dialect.name == "sqlite":
-                sqlite.check(connection, self._name)
+                connections.check_sqlite(connection, self._name)
             found = _revision(connection)
         if found == REVISION:
             return
-        # Alembic takes a third of a second to import, and is needed once in a database's life.
-        from bindery.store.database.upgrading import upgrade
-
         with self._transaction() as connection:
-            # Another process may have done it since.
-            upgrade(connection, _revision(connection), self._name)
+            # Another process may have done it meanwhile.
+            _upgrade(connection, _revision(connection), self._name)
 
     def _forget(self) -> None:
-        if sqlite.JOURNAL == "WAL" and self._reading.dialect.name == "sqlite":
+        if connections.JOURNAL == "WAL" and self._reading.dialect.name == "sqlite":
             with storage_faults(self._name):
-                sqlite.truncate_log(self._reading)
+                connections.truncate_log(self._reading)
+
+
+def _upgrade(connection: Connection, found: str | None, name: str) -> None:
+    """Run the migrations that a database at revision ``found`` lacks, in the caller's transaction.
+
+    Raises StorageError for a revision of a newer version.
+    """
+    # Alembic takes a third of a second to import, and is needed once in a database's life.
+    from alembic import command
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+    from alembic.util import CommandError
+
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    if found is not None:
+        try:
+            ScriptDirectory.from_config(config).get_revision(found)
+        except CommandError as error:
+            raise StorageError(
+                f"The database {name} was written by a newer Bindery: it is at revision "
+                f"{found[:40]!r}, which this version does not know.",
+                remedy="Install the newer Bindery, or restore the backup from before it.",
+            ) from error
+    command.upgrade(config, "head")
 
 
 def _revision(connection: Connection) -> str | None:
@@ -147,35 +171,35 @@ def _revision(connection: Connection) -> str | None:
 
 def _parsed(url: str) -> Path | URL:
     if url.startswith(_SQLITE):
-        # Verbatim: a folder may be called what has a meaning in an address.
+        # Verbatim: a folder's name may contain characters that mean something in a URL.
         path = url.removeprefix(_SQLITE)
         if path and path != ":memory:":
             return Path(path)
-        raise _no_address()
+        raise _invalid_url()
     try:
         address = make_url(url)
     except (ArgumentError, ValueError):
-        raise _no_address() from None
+        raise _invalid_url() from None
     if address.get_backend_name() != "postgresql":
-        raise _no_address()
+        raise _invalid_url()
     return address
 
 
 def _server_engine(address: URL) -> Engine:
     try:
-        return postgresql.open_engine(address)
+        return connections.open_postgresql(address)
     except ImportError as error:
         raise InvalidValue(
-            "The database is a PostgreSQL, whose client is not installed.",
+            "The client for PostgreSQL is not installed.",
             remedy="pip install 'bindery[postgres]'.",
             param="database_url",
         ) from error
 
 
-def _no_address() -> InvalidValue:
-    # What it is stays untold: it may hold a password.
+def _invalid_url() -> InvalidValue:
+    # It is not quoted: it may hold a password.
     return InvalidValue(
-        "The address of the database is none.",
-        remedy="Write sqlite:////folder/bindery.db or postgresql://user@host/database.",
+        "Invalid database URL.",
+        remedy="Use sqlite:////folder/bindery.db or postgresql://user@host/database.",
         param="database_url",
     )
