@@ -1,14 +1,13 @@
 """The app over the real model, called in process; and a real server for real clients."""
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-import uvicorn
 from starlette.testclient import TestClient
 from tests.faces.families import TINY, write_catalog
+from tests.faces.http.serving import serving
 
 from bindery.faces.http.app import create_app
 from bindery.faces.http.examples import ROTATION
@@ -88,17 +87,8 @@ def bare_home(tmp_path: Path) -> Path:
 def server(home: Path, settings: Settings) -> Iterator[str]:
     """The base address of a real server on this machine."""
     app = create_app(Library(home, precision="f32"), settings)
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, ws="none")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        assert thread.is_alive()
-        thread.join(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    yield f"{ADDRESS}:{port}"
-    server.should_exit = True
-    thread.join()
+    with serving(app) as (_, port):
+        yield f"{ADDRESS}:{port}"
 
 
 @pytest.fixture(scope="session")

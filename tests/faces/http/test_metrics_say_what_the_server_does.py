@@ -2,19 +2,18 @@
 
 import asyncio
 import socket
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from itertools import pairwise
 
 import pytest
-import uvicorn
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
+from tests.faces.http.serving import serving
 
 from bindery.encoders.figures import EncoderFigures, Histogram, MetricKind
 from bindery.faces.http.app import create_app
@@ -204,21 +203,12 @@ def test_errors_are_counted_by_their_code_wherever_they_are_told(client):
 def test_what_never_becomes_a_request_is_counted_too(tmp_path, settings):
     app = create_app(Library(tmp_path), settings)
     meters = app.state.services.meters
-    config = uvicorn.Config(
-        app, port=0, log_config=None, ws="none", http=protocol_for(settings, meters)
-    )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        assert thread.is_alive()
-        thread.join(0.01)
-    address = server.servers[0].sockets[0].getsockname()
-    with socket.create_connection(address, timeout=300) as connection:
+    with (
+        serving(app, http=protocol_for(settings, meters)) as (_, port),
+        socket.create_connection(("127.0.0.1", port), timeout=300) as connection,
+    ):
         connection.sendall(b"no HTTP at all\r\n\r\n")
         assert connection.recv(1 << 16).startswith(b"HTTP/1.1 400")
-    server.should_exit = True
-    thread.join()
     assert (meters.errors["invalid_value"], sum(meters.requests.values())) == (1, 0)
 
 

@@ -14,6 +14,7 @@ import orjson
 import pytest
 import uvicorn
 from fastapi import FastAPI, Request, Response
+from tests.faces.http.serving import serving
 
 from bindery.faces.http.app import create_app
 from bindery.faces.http.gate.access import cancellation_of
@@ -126,18 +127,11 @@ def _serving(home: Path, **changes: object) -> Iterator[Server]:
     settings = replace(Settings(home=home), **(_LIMITS | _BYTES | changes))
     app = create_app(Library(home), settings)
     _add_routes(app)
-    config = uvicorn.Config(
-        app, host="127.0.0.1", port=0, log_config=None, ws="none", http=protocol_for(settings)
-    )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        assert thread.is_alive()
-        thread.join(0.01)
-    yield Server(server, app, home, server.servers[0].sockets[0].getsockname()[1])
-    app.state.is_over = server.should_exit = True
-    thread.join()
+    with serving(app, http=protocol_for(settings)) as (server, port):
+        try:
+            yield Server(server, app, home, port)
+        finally:
+            app.state.is_over = True
 
 
 def _add_routes(app: FastAPI) -> None:
@@ -157,7 +151,7 @@ def _add_routes(app: FastAPI) -> None:
 
 
 @pytest.fixture(scope="session")
-def serving() -> Callable[..., object]:
+def serve() -> Callable[..., object]:
     """Serve a home with some settings changed."""
     return _serving
 

@@ -121,8 +121,8 @@ def test_a_gigabyte_that_is_announced_is_not_waited_for(server, path):
     server.wait_until_free()
 
 
-def test_what_is_left_of_a_refused_body_is_thrown_away_to_a_limit(serving, tmp_path):
-    with serving(tmp_path, header_timeout_s=30) as server, server.connect() as line:
+def test_what_is_left_of_a_refused_body_is_thrown_away_to_a_limit(serve, tmp_path):
+    with serve(tmp_path, header_timeout_s=30) as server, server.connect() as line:
         line.send(post("/v1/embeddings", b"Content-Length: 1000000000"))
         with pytest.raises((BrokenPipeError, ConnectionResetError)):
             line.socket.sendall(bytes(500_000_000))
