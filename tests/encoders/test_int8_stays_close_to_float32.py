@@ -130,7 +130,7 @@ def test_a_model_that_was_not_prepared_says_what_to_do(tmp_path: Path) -> None:
 def test_other_weights_are_measured_anew(tiny: Path) -> None:
     retensor(tiny, doubled)
 
-    with pytest.raises(ModelBroken, match="measured with other weights") as error:
+    with pytest.raises(ModelBroken, match="measured with different weights") as error:
         load(tiny, precision="int8")
     assert "bindery preload MODEL --precision int8" in error.value.remedy
     assert calibrate(read_layout(tiny), threads=1)
@@ -151,7 +151,7 @@ def test_a_file_cut_short_is_named_and_measured_anew(tiny: Path, kept: int) -> N
 def test_what_is_not_finite_or_not_paired_is_no_calibration() -> None:
     good, row = np.zeros((2, 3), np.float32), np.zeros(4, np.float32)
 
-    with pytest.raises(ValueError, match="product 1 is not finite"):
+    with pytest.raises(ValueError, match="product 1 are not finite"):
         Calibration("f", [good, good * np.nan], [row, row])
     with pytest.raises(ValueError, match="1 ranges, 2 corrections"):
         Calibration("f", [good], [row, row])

@@ -141,9 +141,13 @@ REFUSED = {
     ),
     "soft-capping": ("gemma3", {"attn_logit_softcapping": 50.0}, "attn_logit_softcapping 50.0"),
     "a kind of layer": ("gemma3", {"layer_types": ["chunked_attention"] * 7}, "chunked_attention"),
-    "activations": ("qwen3", {"hidden_act": "laplace"}, "'laplace' is not known"),
-    "ModernBERT's": ("modernbert", {"hidden_activation": "gelu_10"}, "'gelu_10' is not known"),
-    "DistilBERT's": ("distilbert", {"activation": "mish"}, "'mish' is not known"),
+    "activations": ("qwen3", {"hidden_act": "laplace"}, "Unknown activation 'laplace'"),
+    "ModernBERT's": (
+        "modernbert",
+        {"hidden_activation": "gelu_10"},
+        "Unknown activation 'gelu_10'",
+    ),
+    "DistilBERT's": ("distilbert", {"activation": "mish"}, "Unknown activation 'mish'"),
     "experts": ("nomic_bert", {"num_experts": 8}, "num_experts 8"),
     "pre-norm": ("nomic_bert", {"prenorm": True}, "prenorm True"),
     "a decoder": ("roberta", {"is_decoder": True}, "is_decoder True"),
@@ -152,7 +156,7 @@ REFUSED = {
         {"position_embedding_type": "relative_key"},
         "relative_key",
     ),
-    "heads to share": ("qwen3", {"num_key_value_heads": 4}, "6 heads .* 4 heads"),
+    "heads to share": ("qwen3", {"num_key_value_heads": 4}, "6 query heads .* 4 key heads"),
     "heads to divide": ("modernbert", {"num_attention_heads": 5}, "24 .* 5 heads"),
 }
 
@@ -171,7 +175,7 @@ BROKEN = {
     "no window": ("modernbert", {"local_attention": None}, "no 'local_attention'"),
     "no padding id": ("roberta", {"pad_token_id": None}, "no 'pad_token_id'"),
     "biases that are not there": ("qwen3", {"attention_bias": True}, "q_proj.bias"),
-    "another vocabulary": ("gemma3", {"vocab_size": 65}, r"\(64, 24\), not \(65, 24\)"),
+    "another vocabulary": ("gemma3", {"vocab_size": 65}, r"\(64, 24\), expected \(65, 24\)"),
 }
 
 

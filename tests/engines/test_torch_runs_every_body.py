@@ -296,7 +296,7 @@ def test_ids_and_places_beyond_the_tables_are_refused(engine: Engine) -> None:
     """On CUDA they would end every later call of the process."""
     wide = np.ones((1, 65), np.int32)
     for way in (engine.hidden_states, engine.hidden_states_quickly):
-        with pytest.raises(EngineError, match="190 is beyond the 190"):
+        with pytest.raises(EngineError, match="190 is outside the model's vocabulary of 190"):
             way(np.full((1, 8), 190, np.int32), np.ones((1, 8), np.int32))
         with pytest.raises(EngineError, match="64"):
             way(wide, wide)

@@ -1,6 +1,6 @@
 """Token ids in, hidden states out.
 
-An engine knows nothing of text, pooling or prompts.
+An engine knows nothing about text, pooling or prompts.
 """
 
 from bindery.engines.base import Engine, Precision

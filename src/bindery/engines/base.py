@@ -1,4 +1,4 @@
-"""What an engine promises."""
+"""The interface of engines."""
 
 from enum import StrEnum
 from typing import Protocol, TypeAlias
@@ -11,10 +11,10 @@ HiddenStates: TypeAlias = npt.NDArray[np.float32]
 
 
 class Precision(StrEnum):
-    """What an engine computes in; vectors leave it as float32 whatever it is.
+    """The number type that an engine computes with; its output is always float32.
 
-    ``AUTO`` is bfloat16 where the processor has instructions for it, else float32. ``INT8`` is
-    8-bit products, as :mod:`bindery.engines.quantisation` has them, and ``AUTO`` for the rest.
+    ``AUTO`` is bfloat16 if the CPU has instructions for it, otherwise float32. ``INT8`` is 8-bit
+    products (see :mod:`bindery.engines.quantisation`), and ``AUTO`` for the rest.
     """
 
     AUTO = "auto"
@@ -24,38 +24,39 @@ class Precision(StrEnum):
 
 
 class Engine(Protocol):
-    """A model's body, loaded. Safe to call from several threads."""
+    """A loaded model body. Safe to call from several threads."""
 
     @property
     def precision(self) -> Precision:
-        """What it computes in: never ``AUTO``."""
+        """The precision it computes with; never ``AUTO``."""
         ...
 
     @property
     def streams(self) -> int:
-        """How many calls run side by side at full speed, such as one per core."""
+        """How many concurrent calls run at full speed, such as one per core."""
         ...
 
     @property
     def batch_tokens(self) -> int:
-        """How many tokens, padding included, a batch holds at full speed."""
+        """How many tokens, including padding, a batch should have for full speed."""
         ...
 
     def hidden_states(self, ids: TokenIds, mask: TokenIds) -> HiddenStates:
-        """The last hidden states of a batch, tuned for many batches at once, one per stream.
+        """The last hidden states of a batch, tuned for many concurrent batches.
 
-        ids, mask: (b, s), mask 1 at tokens and 0 at padding, which is on the right; bodies that
-        look back only take it on the left too. Returns (b, s, d). Nobody looks at padding; what
-        stands there is finite and, in bodies that look both ways everywhere, what the id there
-        sees. Raises EngineError when the runtime fails, for ids beyond the vocabulary, and for more
-        tokens than a table of positions has rows; padding beyond it must have the id 0.
+        ids, mask: (b, s), mask 1 at tokens and 0 at padding. Padding is on the right; causal bodies
+        also accept it on the left. Returns (b, s, d). No token attends to padding. The states at
+        padding are finite; in fully bidirectional bodies they are the states of the id there.
+
+        Raises EngineError if the runtime fails, for ids beyond the vocabulary, and for more tokens
+        than the position table has rows. Padding beyond the table must have id 0.
         """
         ...
 
     def hidden_states_quickly(self, ids: TokenIds, mask: TokenIds) -> HiddenStates:
-        """The same, tuned to answer one short batch soonest, with every core on it."""
+        """The same, tuned for the latency of one short batch, which uses all cores."""
         ...
 
     def close(self) -> None:
-        """Give the memory back. Calls after it raise EngineError."""
+        """Free the memory. Later calls raise EngineError."""
         ...

@@ -1,4 +1,4 @@
-"""What was measured of a model so that it can compute in 8 bits, kept beside its files."""
+"""Calibration of a model for 8-bit products, stored next to its files."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,12 +22,12 @@ _to_bytes: Any = _save  # compiled: it has no annotations
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Calibration:
-    """What :func:`bindery.engines.quantisation.quantise` needs, product by product.
+    """The input of :func:`bindery.engines.quantisation.quantise`, per product.
 
-    ``fingerprint`` is that of the graph it was measured in. ``ranges`` are (2, d): the least and
-    the greatest value that enters each channel. ``corrections`` are (n,): what is added to each
-    output, so that rounding errs by nothing on average. Raises ValueError for numbers that are not
-    finite, and unless there are as many of the one as of the other.
+    ``fingerprint`` identifies the graph that was measured. ``ranges`` are (2, d): the smallest and
+    largest input of each channel. ``corrections`` are (n,): they are added to the outputs, so that
+    the mean rounding error is 0. Raises ValueError for non-finite numbers, and if ``ranges`` and
+    ``corrections`` differ in length.
     """
 
     fingerprint: str
@@ -39,10 +39,10 @@ class Calibration:
             raise ValueError(f"{len(self.ranges)} ranges, {len(self.corrections)} corrections")
         for index, tensors in enumerate(zip(self.ranges, self.corrections, strict=True)):
             if not all(np.isfinite(tensor).all() for tensor in tensors):
-                raise ValueError(f"what was measured at product {index} is not finite")
+                raise ValueError(f"the measurements of product {index} are not finite")
 
     def write(self, folder: Path) -> None:
-        """Keep it beside a model, in place of what was there. Raises StorageError."""
+        """Write it to a model's folder, replacing an older one. Raises StorageError."""
         tensors = {f"range.{index}": tensor for index, tensor in enumerate(self.ranges)}
         tensors |= {f"correction.{index}": tensor for index, tensor in enumerate(self.corrections)}
         content = _to_bytes(tensors, metadata={"fingerprint": self.fingerprint})
@@ -51,10 +51,10 @@ class Calibration:
 
     @classmethod
     def read(cls, folder: Path, fingerprint: str) -> "Calibration":
-        """What is kept beside a model.
+        """Read the calibration of a model.
 
-        Raises ModelMissing where nothing is, ModelBroken where the file is not whole or was
-        measured in another graph than that of ``fingerprint``.
+        Raises ModelMissing if there is none, and ModelBroken if the file is incomplete or belongs
+        to a graph with another ``fingerprint``.
         """
         path = folder / FILE
         if not path.is_file():
@@ -72,7 +72,5 @@ class Calibration:
                 f"{path} is truncated or altered: {error}.", remedy=_REMEDY
             ) from error
         if found.fingerprint != fingerprint:
-            raise ModelBroken(
-                f"{path} was measured with other weights than those beside it.", remedy=_REMEDY
-            )
+            raise ModelBroken(f"{path} was measured with different weights.", remedy=_REMEDY)
         return found

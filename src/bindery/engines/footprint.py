@@ -1,4 +1,4 @@
-"""How much memory a model will hold, told from its files before it is loaded."""
+"""The memory that a model will need, estimated from its files before it is loaded."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -13,13 +13,13 @@ from bindery.engines.selection import EngineName
 from bindery.engines.weights import safe_open
 from bindery.errors import ModelBroken
 
-# The tokeniser, the graph, and what is between layers while batches run.
+# The tokeniser, the graph, and the activations while batches run.
 _BESIDE_WEIGHTS = 128 * 1024 * 1024
 
 _TABLE = re.compile(r"embed\w*\.weight$")
 _NARROW = "BF16"
 
-# A number takes that much in a product; in float32 OpenVINO lays it out for few rows and for many.
+# Bytes per weight of a product; in float32, OpenVINO keeps layouts for few and for many rows.
 _BYTES_IN_PRODUCT: Mapping[Precision, int] = {
     Precision.FLOAT32: 8,
     Precision.BFLOAT16: 2,
@@ -35,21 +35,21 @@ def footprint(
     engine: str = EngineName.AUTO,
     device: str = "auto",
 ) -> int:
-    """The bytes that a model in a folder takes at the most while it runs, to a tenth or so.
+    """The peak memory of a model while it runs, in bytes, to about 10 %.
 
-    The arguments are those of :func:`bindery.engines.selection.open_engine`; on a GPU it is the
-    GPU's memory that they take. Raises ModelBroken for a file that cannot be read.
+    The arguments are those of :func:`bindery.engines.selection.open_engine`; on a GPU, it is the
+    memory of the GPU. Raises ModelBroken for a file that cannot be read.
 
-    Tables of tokens count in full, though they mostly stay in the file, and only what texts use of
-    them comes into memory. Told, and held by a process on two cores after batches of 1 to 1,024
-    tokens over the whole vocabulary, in MiB::
+    Embedding tables count in full, although they mostly stay in the file and only the rows that
+    texts use come into memory. Estimated, and measured in a process on two cores after batches of 1
+    to 1,024 tokens over the whole vocabulary, in MiB::
 
         all-MiniLM      f32   338    296    bf16   215    186
         ColBERTv2       f32   873    927    bf16   382    406
         ModernBERT      f32  1117    744    bf16   486    485
         EmbeddingGemma  f32  1707      -    bf16  1099   1190
     """
-    # They load the runtime, which commands that load no model do without.
+    # These import the runtime, which commands that load no model do not need.
     from bindery.engines.openvino import SMALL_PARAMETERS, available_cores, effective_precision
     from bindery.engines.runtime import ov
 
@@ -75,7 +75,7 @@ class _Tensor(NamedTuple):
 
 
 def _tensors(folder: Path) -> Iterator[_Tensor]:
-    """All tensors of a folder, body and steps, by their files' headers."""
+    """All tensors of a folder, from the headers of its files."""
     for path in sorted(folder.rglob("*.safetensors")):
         try:
             with safe_open(path, framework="numpy") as file:

@@ -1,4 +1,4 @@
-"""A body that measures what goes on in it."""
+"""An engine that measures values inside the graph, for calibration."""
 
 import threading
 from collections.abc import Callable
@@ -15,11 +15,11 @@ from bindery.errors import EngineError
 
 
 class ObservingEngine:
-    """An Engine in float32, to run texts through before a model is quantised.
+    """An Engine in float32 that observes values while texts run, before a model is quantised.
 
-    ``observe`` gives the graph further outputs; ``join(old, new, part)`` makes one value of what
-    was seen of them and what a batch, this part of all tokens so far, has given. Raises what
-    :class:`bindery.engines.openvino.OpenVinoEngine` does.
+    ``observe`` adds outputs to the graph. ``join(old, new, part)`` merges the previous value of an
+    output with that of a batch, which has the share ``part`` of all tokens so far. Raises the same
+    errors as :class:`bindery.engines.openvino.OpenVinoEngine`.
     """
 
     def __init__(
@@ -33,15 +33,15 @@ class ObservingEngine:
         weights = Weights(folder)
         graph = build(read_config(folder), weights).graph
         self.fingerprint = fingerprint(graph)
-        """Of the graph that is observed."""
+        """The fingerprint of the observed graph."""
         self.seen: list[Tensor] = []
-        """One value for each further output; empty before the first batch."""
+        """The value of each added output; empty before the first batch."""
         observe(graph)
         options = {
             "INFERENCE_NUM_THREADS": threads or available_cores(),
             "INFERENCE_PRECISION_HINT": Precision.FLOAT32.value,
         }
-        self._weights = weights  # the graph's constants lie in its memory
+        self._weights = weights  # the graph's constants point into its memory
         self._request: Any = ov.Core().compile_model(graph, "CPU", options).create_infer_request()
         self._join = join
         self._running = threading.Lock()
@@ -54,7 +54,7 @@ class ObservingEngine:
 
     @property
     def streams(self) -> int:
-        """One: nobody waits for it."""
+        """One: calibration needs no concurrency."""
         return 1
 
     @property
@@ -66,7 +66,7 @@ class ObservingEngine:
         """See Engine."""
         with self._running:
             if self._request is None:
-                raise EngineError("The engine was closed.", remedy="Load the model again.")
+                raise EngineError("The engine is closed.", remedy="Load the model again.")
             hidden, *new = self._request.infer([ids, mask]).to_tuple()
             self._tokens += ids.size
             part = ids.size / self._tokens
@@ -79,5 +79,5 @@ class ObservingEngine:
         return self.hidden_states(ids, mask)
 
     def close(self) -> None:
-        """See Engine. What was seen stays."""
+        """See Engine. The observed values remain."""
         self._request = None

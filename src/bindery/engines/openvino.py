@@ -1,4 +1,4 @@
-"""OpenVINO on the processor: the default engine, without torch."""
+"""OpenVINO on the CPU: the default engine, without torch."""
 
 import json
 import os
@@ -22,28 +22,28 @@ from bindery.engines.runtime import CompiledModel, Core, Graph, ov
 from bindery.engines.weights import Weights
 from bindery.errors import EngineError, ModelBroken
 
-# The quick path is a second compiled copy of the weights: worth it for models as small as MiniLM.
+# The latency path needs a second compiled copy of the weights: only for models as small as MiniLM.
 SMALL_PARAMETERS = 64 * 1024 * 1024
-# A larger model's products are large enough to be shared by some cores. On two cores at BERT-base's
-# size, one stream gives 2 to 5 % less throughput than two, answers a query of 32 tokens in 0.6 of
-# the time, and holds the weights once.
+# The products of a larger model are large enough to share among a few cores. At BERT-base's size on
+# two cores, one stream has 2 to 5 % less throughput than two, answers a query of 32 tokens in 60 %
+# of the time, and needs the weights only once.
 _CORES_A_STREAM = 4
 
 _BATCH_TOKENS = 1024
 
-# What bulk is nicer by than the rest of the process: a tenth of the weight beside a query on the
-# same core. Under bulk on two cores a query has half the p50 and three quarters of the p95 it has
-# without, and bulk is 6 % faster.
+# Added to the niceness of bulk threads, so that they have a tenth of the weight of a query on the
+# same core. Under bulk load on two cores, this halves the p50 of queries, reduces their p95 to
+# three quarters, and makes bulk 6 % faster.
 _NICENESS = 10
 
 
 class OpenVinoEngine:
-    """A body, compiled.
+    """A compiled body.
 
-    A small one is compiled twice: with one stream per core for bulk, and with every core on one
-    text for a query. A larger one is compiled once, with a few cores on each text.
+    A small model is compiled twice: with one stream per core for bulk, and with all cores on one
+    text for queries. A larger model is compiled once, with a few cores per text.
 
-    Raises ModelBroken for files that are not a checkpoint, UnsupportedModel for an architecture
+    Raises ModelBroken for files that are not a checkpoint, and UnsupportedModel for an architecture
     without a graph.
     """
 
@@ -55,7 +55,7 @@ class OpenVinoEngine:
         self._precision = effective_precision(core, precision)
         config = read_config(folder)
         weights = Weights(folder, narrow=self._precision is Precision.BFLOAT16)
-        # Compiling may release the graph's constants, so each compilation gets a graph of its own.
+        # Compiling may release the graph's constants, so each compilation needs its own graph.
         body = _body(config, weights, self._precision)
         self._vocabulary, self._longest = int(config["vocab_size"]), body.longest
         is_small = weights.parameters() <= SMALL_PARAMETERS
@@ -67,12 +67,12 @@ class OpenVinoEngine:
         if has_quick_path:
             body = _body(config, weights, self._precision)
             self._quick = self._compile(core, body.graph, weights, streams=1)
-        # What was read to compile lies a second time, laid out for the processor, in its memory.
+        # The compiled model has its own copy of the weights, so free the mapped ones.
         weights.forget_pages()
 
     @property
     def precision(self) -> Precision:
-        """What it computes in."""
+        """The precision it computes with."""
         return self._precision
 
     @property
@@ -82,7 +82,7 @@ class OpenVinoEngine:
 
     @property
     def batch_tokens(self) -> int:
-        """So few that the activations of a batch stay in a core's cache."""
+        """Few enough that the activations of a batch stay in a core's cache."""
         return _BATCH_TOKENS
 
     def hidden_states(self, ids: TokenIds, mask: TokenIds) -> HiddenStates:
@@ -101,20 +101,22 @@ class OpenVinoEngine:
         self._quick.close()
 
     def _check(self, ids: TokenIds, mask: TokenIds) -> None:
-        # OpenVINO takes an id or a position beyond its table for a row of zeros.
+        # OpenVINO returns zeros for ids and positions beyond their table, so check here.
         largest = int(ids.max(initial=0))
         if largest >= self._vocabulary:
             raise EngineError(
-                f"Token id {largest} is beyond the {self._vocabulary} that the model knows.",
-                remedy="Its tokenizer.json belongs to another model.",
+                f"Token id {largest} is outside the model's vocabulary of {self._vocabulary}.",
+                remedy="Its tokenizer.json belongs to a different model.",
             )
         if self._longest is None or ids.shape[1] <= self._longest:
             return
         beyond = slice(self._longest, None)
-        if ids[:, beyond].any() or mask[:, beyond].any():  # padding up to a round length may be
+        if (
+            ids[:, beyond].any() or mask[:, beyond].any()
+        ):  # padding to a rounded length may exceed it
             raise EngineError(
-                f"A text is longer than the {self._longest} tokens that the model has places for.",
-                remedy="Cut it, or choose a model with a longer window.",
+                f"A text is longer than the model's maximum of {self._longest} tokens.",
+                remedy="Truncate it, or choose a model with a longer window.",
             )
 
     def _compile(self, core: Core, graph: Graph, weights: Weights, *, streams: int) -> "_Compiled":
@@ -125,17 +127,17 @@ class OpenVinoEngine:
         }
         compiled = _Compiled(core.compile_model(graph, "CPU", options), weights, streams)
         one = np.ones((1, 1), dtype=np.int32)
-        compiled.run(one, one)  # lays the weights out, which takes as long as 50 short texts
+        compiled.run(one, one)  # reorders the weights, which takes as long as 50 short texts
         return compiled
 
 
 class _Compiled:
-    """A compiled model and its requests: as many calls at once as it has streams, others wait."""
+    """A compiled model with one request per stream; further calls wait."""
 
     def __init__(self, model: CompiledModel, weights: Weights, streams: int) -> None:
         self._streams = streams
         self._requests: SimpleQueue[Any] = SimpleQueue()
-        self._weights = weights  # the model's constants lie in its memory
+        self._weights = weights  # the model's constants point into its memory
         for _ in range(streams):
             self._requests.put(model.create_infer_request())
 
@@ -143,7 +145,7 @@ class _Compiled:
         request = self._requests.get()
         if request is None:
             self._requests.put(None)
-            raise EngineError("The engine was closed.", remedy="Load the model again.")
+            raise EngineError("The engine is closed.", remedy="Load the model again.")
         try:
             # share_inputs and share_outputs stay off: with them OpenVINO 2026.4.1 corrupted the
             # heap when shapes changed between calls. Copying costs under 1 % of a batch.
@@ -156,16 +158,16 @@ class _Compiled:
             self._requests.put(request)
 
     def close(self) -> None:
-        for _ in range(self._streams):  # waits for the calls that are under way
+        for _ in range(self._streams):  # wait for running calls
             if self._requests.get() is None:
                 break
         self._requests.put(None)
 
 
 def _at_lower_priority(compile_: Callable[[], _Compiled]) -> _Compiled:
-    """Compile where the threads that run it are started by one of lower priority: they inherit it.
+    """Compile in a thread of lower priority, which the threads of the compiled model inherit.
 
-    Only Linux has priorities of threads, and a process may always lower its own.
+    Only Linux has priorities per thread, and a process may always lower its own.
     """
 
     def run() -> _Compiled:
@@ -187,7 +189,7 @@ def available_cores() -> int:
 
 
 def effective_precision(core: Core, precision: Precision) -> Precision:
-    """What is computed in where that is asked for: never ``AUTO``."""
+    """The precision to compute with for a given one; never ``AUTO``."""
     if precision is not Precision.AUTO:
         return precision
     fast = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
@@ -195,7 +197,7 @@ def effective_precision(core: Core, precision: Precision) -> Precision:
 
 
 def _between_products(core: Core, precision: Precision) -> Precision:
-    """What all is computed in that is not a product in 8 bits."""
+    """The precision of everything except 8-bit products."""
     return effective_precision(core, Precision.AUTO) if precision is Precision.INT8 else precision
 
 

@@ -17,17 +17,17 @@ from bindery.engines.calibration import Calibration
 from bindery.engines.runtime import Graph, Node, op
 from bindery.engines.weights import Tensor
 
-# How much of a channel's size goes over to its weights: at 1 all channels become alike. Mean cosine
-# of all-MiniLM's vectors of 60 texts to float32's: .9968 at 0.6, .9974 at 0.7 and 0.8, .9965 at
-# 0.9.
+# How much of a channel's scale moves to its weights; at 1, all channels have the same scale. Mean
+# cosine of all-MiniLM's vectors of 60 texts to float32: .9968 at 0.6, .9974 at 0.7 and 0.8, .9965
+# at 0.9.
 _MOVED = 0.75
 
-# A channel that was almost constant on the texts measured may be larger on others.
+# A channel that was almost constant on the measured texts may be larger on others.
 _LEAST_SIZE = 1e-3
 
 
 def fingerprint(graph: Graph) -> str:
-    """SHA-256 (hex) of all constants in the graph's order: the weights and where they stand."""
+    """SHA-256 (hex) of all constants in the order of the graph: the weights and their positions."""
     digest = hashlib.sha256()
     for node in graph.get_ordered_ops():
         if node.get_type_name() == "Constant":
@@ -37,9 +37,9 @@ def fingerprint(graph: Graph) -> str:
 
 
 def observe_ranges(graph: Graph) -> None:
-    """Give a graph an output for each product: least and greatest of each channel of x, (2, d).
+    """Add an output per product to a graph: minimum and maximum of each channel of x, (2, d).
 
-    Padding counts too: late interaction keeps some of it.
+    Padding counts too, because late interaction keeps some of it.
     """
     for product in _products(graph):
         x = product.input_value(0)
@@ -49,12 +49,12 @@ def observe_ranges(graph: Graph) -> None:
 
 
 def observe_corrections(graph: Graph, ranges: Sequence[Tensor]) -> None:
-    """Give a graph an output for each product: its mean less that of the one in 8 bits, (n,).
+    """Add an output per product to a graph: its mean minus that of the 8-bit product, (n,).
 
-    Some channels are large in every token, and most that leaves a GELU lies within one step of the
-    256; so rounding errs the same way token after token (Nagel et al., 2019, arXiv:1906.04721,
-    section 4.2). On all-MiniLM the mean cosine lay between .993 and .998, as the texts happened to
-    be; corrected, at .997 with all of them.
+    Some channels are large in every token, and most outputs of a GELU are within one of the 256
+    steps, so rounding errors have the same sign in every token (Nagel et al., 2019,
+    arXiv:1906.04721, section 4.2). On all-MiniLM, the mean cosine was between .993 and .998,
+    depending on the texts; with corrections, it is .997 for all of them.
     """
     for product, range in zip(_products(graph), ranges, strict=True):
         lost = op.subtract(product, _in_8_bits(product, range)).output(0)
@@ -62,7 +62,7 @@ def observe_corrections(graph: Graph, ranges: Sequence[Tensor]) -> None:
 
 
 def quantise(graph: Graph, calibration: Calibration) -> None:
-    """Put 8-bit products in place of the graph's own; it is the one that was observed."""
+    """Replace the graph's products by 8-bit ones; it must be the graph that was observed."""
     measured = zip(calibration.ranges, calibration.corrections, strict=True)
     for product, (range, correction) in zip(_products(graph), measured, strict=True):
         corrected = op.add(_in_8_bits(product, range), _row(correction))
@@ -82,11 +82,11 @@ def _products(graph: Graph) -> Sequence[Node]:
 
 
 def _in_8_bits(product: Node, range: Tensor) -> Node:
-    """The product x W^T, for W (n, d), but for what is the same for every token."""
+    """The product x W^T, for W (n, d), without the part that is the same for every token."""
     matrix = product.input_value(1).get_node().data
     shrink = _shrink(matrix, range)
     low, high = (range * shrink).min(), (range * shrink).max()
-    # Counted from the lowest value up, since uint8 has no place for a zero point in a product.
+    # Relative to the lowest value, because a uint8 product cannot have a zero point.
     ends = ([low], [high], [0], [high - low])
     x = op.multiply(product.input_value(0), _row(shrink))
     codes = op.fake_quantize(x, *map(_row, ends), levels=256)
@@ -99,7 +99,7 @@ def _in_8_bits(product: Node, range: Tensor) -> Node:
 
 
 def _shrink(matrix: Tensor, range: Tensor) -> Tensor:
-    """What each channel (d,) is multiplied with, and its weights divided by."""
+    """The factor of each channel (d,); its weights are divided by it."""
     sizes = np.abs(range).max(axis=0)
     sizes = np.maximum(sizes, max(sizes.max() * _LEAST_SIZE, 1e-6))
     weights = np.maximum(np.abs(matrix).max(axis=0), 1e-6)

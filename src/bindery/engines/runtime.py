@@ -1,8 +1,8 @@
-"""OpenVINO, imported in the one way that reports nothing to anybody.
+"""Import OpenVINO without its telemetry.
 
-``import openvino`` loads its conversion tools, which send an event to Google Analytics through the
-package openvino-telemetry, asked or not. Where that package cannot be imported they use a stub, so
-it is kept from being found while they load. Every engine takes OpenVINO from here.
+``import openvino`` loads its conversion tools, which always send an event to Google Analytics
+through the package openvino-telemetry. If that package cannot be imported they use a stub, so it is
+hidden while they load. Every engine imports OpenVINO from here.
 """
 
 import sys
@@ -15,7 +15,7 @@ _TELEMETRY = "openvino_telemetry"
 def _import_silently() -> tuple[ModuleType, ModuleType]:
     modules: dict[str, Any] = sys.modules
     found = modules.get(_TELEMETRY)
-    modules[_TELEMETRY] = None  # an import of it now raises ModuleNotFoundError
+    modules[_TELEMETRY] = None  # importing it now raises ModuleNotFoundError
     try:
         import openvino
         from openvino import opset13
@@ -35,7 +35,7 @@ op: Any = _operators
 Core: TypeAlias = Any
 CompiledModel: TypeAlias = Any
 Graph: TypeAlias = Any
-"""An openvino.Model: operators and weights, not compiled yet."""
+"""An openvino.Model: operators and weights, before compilation."""
 
 Node: TypeAlias = Any
-"""An openvino.Node: one operator, or what comes out of it."""
+"""An openvino.Node: one operator, or its output."""

@@ -1,4 +1,4 @@
-"""Which engine runs a model, and on what: by the names that a user gives."""
+"""Choose the engine and device of a model by name."""
 
 import re
 from enum import StrEnum
@@ -15,10 +15,9 @@ _OF_OPENVINO = ("auto", "cpu")
 
 
 class EngineName(StrEnum):
-    """The engines there are.
+    """The engines.
 
-    ``AUTO`` is OpenVINO on the processor where it has a graph of the model's architecture, and
-    torch elsewhere.
+    ``AUTO`` is OpenVINO on the CPU if it has a graph for the model's architecture, otherwise torch.
     """
 
     AUTO = "auto"
@@ -34,18 +33,18 @@ def open_engine(
     engine: str = EngineName.AUTO,
     device: str = "auto",
 ) -> Engine:
-    """Load the body in a folder into the engine that these names choose.
+    """Load the body in a folder into the chosen engine.
 
     ``device`` is ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"`` and so on, or ``"mps"``. Raises
-    InvalidValue for a name that there is not, for a device that this machine lacks, and for two
-    that do not go together; UnsupportedModel for an architecture that the engine does not run, and
-    where the extra ``torch`` is needed and not installed; ModelBroken for files that are not a
-    checkpoint.
+    InvalidValue for an unknown name, for a device that this machine does not have, and for an
+    engine and a device that do not go together; UnsupportedModel for an architecture that the
+    engine does not support, and if the extra ``torch`` is needed but not installed; ModelBroken for
+    files that are not a checkpoint.
     """
     name = _chosen(engine, device)
     if name is EngineName.TORCH:
         return _open_torch(folder, precision, threads, device)
-    # Loading a runtime takes from a tenth of a second to ten of them, so only the chosen one is.
+    # Importing a runtime takes 0.1 to 10 s, so import only the chosen one.
     from bindery.engines.openvino import OpenVinoEngine
 
     try:
@@ -55,7 +54,7 @@ def open_engine(
             return _open_torch(folder, precision, threads, device)
         raise UnsupportedModel(
             error.message,
-            remedy=f"{error.remedy} Others run in the engine torch: {INSTALL_TORCH}.".lstrip(),
+            remedy=f"{error.remedy} The engine torch supports others: {INSTALL_TORCH}.".lstrip(),
         ) from error
 
 
@@ -65,16 +64,16 @@ def has_torch() -> bool:
 
 
 def _chosen(engine: str, device: str) -> EngineName:
-    """The engine to take; AUTO where that depends on the model."""
+    """The engine to use; AUTO if that depends on the model."""
     if engine not in list(EngineName):
         raise InvalidValue(
-            f"There is no engine {engine!r}.",
+            f"Unknown engine {engine!r}.",
             remedy=f"Choose one of: {', '.join(EngineName)}.",
             param="engine",
         )
     if not _DEVICE.fullmatch(device):
         raise InvalidValue(
-            f"There is no device {device!r}.",
+            f"Unknown device {device!r}.",
             remedy="Choose one of: auto, cpu, cuda, cuda:0 (and so on), mps.",
             param="device",
         )
@@ -83,7 +82,7 @@ def _chosen(engine: str, device: str) -> EngineName:
         return name
     if name is EngineName.OPENVINO:
         raise InvalidValue(
-            f"OpenVINO computes on the processor, not on {device!r}.",
+            f"The engine openvino only supports the device cpu, not {device!r}.",
             remedy="Choose the engine torch or the device cpu.",
             param="device",
         )

@@ -1,4 +1,4 @@
-"""A body as sentence-transformers loads it: every tensor from its file, nothing executed."""
+"""A body loaded by sentence-transformers, with every tensor from a file and nothing executed."""
 
 import json
 import logging
@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from bindery.engines.graphs.gemma3 import window
 from bindery.errors import BinderyError, EngineError, ModelBroken, UnsupportedModel
 
-# Any, because these are not installed where the types are checked.
+# Any, because these are not installed when types are checked.
 torch: Any = _torch
 transformers: Any = _transformers
 modules: Any = _modules
@@ -27,12 +27,12 @@ Transformer: Any = modules.Transformer
 Device: TypeAlias = Any
 Dtype: TypeAlias = Any
 Body: TypeAlias = Any
-"""sentence-transformers' Transformer module: a dict of ids and mask in, token embeddings added."""
+"""sentence-transformers' Transformer module: adds token embeddings to a dict of ids and mask."""
 
-# What no last hidden state depends on may be missing, or of another shape.
+# Tensors that the last hidden state does not depend on; they may be missing or differ in shape.
 _UNUSED = re.compile(r"(^|\.)pooler\.")
 
-# transformers has nothing finer for files that are broken or do not go together.
+# transformers has no more specific errors for broken or inconsistent files.
 _BROKEN = (
     OSError,
     SafetensorError,
@@ -51,29 +51,29 @@ def load_body(folder: Path, dtype: Dtype, device: Device) -> Body:
 
     Only safetensors are read and nothing is fetched. Raises ModelBroken for files that are not a
     checkpoint or lack a tensor, UnsupportedModel for an architecture that transformers does not
-    know or that brings code of its own.
+    know or that needs code of its own.
     """
     if (folder / "adapter_config.json").exists():
         raise UnsupportedModel(
-            f"{folder} holds an adapter, whose model lies elsewhere.",
-            remedy="Merge the adapter into its model and save that.",
+            f"{folder} contains an adapter, not a complete model.",
+            remedy="Merge the adapter into its base model and save the result.",
         )
     if not any(folder.glob("*.safetensors")):
         raise ModelBroken(
-            f"{folder} has no model.safetensors.", remedy="Only safetensors are read."
+            f"{folder} has no model.safetensors.", remedy="Bindery only reads safetensors files."
         )
     with _quiet(), _told_apart(folder):
         body = _transformer(folder, dtype)
         _refuse_missing(folder, body.report)
         _refuse_other_outputs(folder, body)
-        body.processor = None  # a tokeniser of Gemma's size is not small, and is not asked
+        body.processor = None  # not needed, and large for Gemma
         return body.to(device).eval()
 
 
 class _Reporting(Transformer):
-    """sentence-transformers' Transformer, keeping what transformers says of the tensors it loaded.
+    """sentence-transformers' Transformer, keeping transformers' report on the loaded tensors.
 
-    Without that a tensor that is missing is drawn at random, with no more than a line in a log.
+    Without it, a missing tensor would be initialised at random, with only a line in a log.
     """
 
     def _load_model(self, *args: object, **options: object) -> object:
@@ -89,9 +89,10 @@ def _transformer(folder: Path, dtype: Dtype, attention: str = "sdpa") -> Body:
         **own,
         "dtype": dtype,
         "use_safetensors": True,
-        # Named outright, since a config.json may name a kernel that is fetched from a hub and run.
+        # Set explicitly, because a config.json may name a kernel that is downloaded and executed.
         "attn_implementation": attention,
-        # Reported like what is missing, so that the message names it and the pooler may differ.
+        # Report them like missing tensors, so that the message names them and the pooler may
+        # differ.
         "ignore_mismatched_sizes": True,
     }
     try:
@@ -108,7 +109,7 @@ def _transformer(folder: Path, dtype: Dtype, attention: str = "sdpa") -> Body:
 
 
 def _corrections(folder: Path) -> dict[str, object]:
-    """What transformers would take from a config.json otherwise than it was meant."""
+    """Settings to override, where transformers would misread a config.json."""
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     if config.get("model_type") == "gemma3_text" and config.get("use_bidirectional_attention"):
         return {"sliding_window": window(config)}
@@ -128,13 +129,13 @@ def _refuse_missing(folder: Path, report: Mapping[str, Any]) -> None:
 
 def _refuse_other_outputs(folder: Path, body: Body) -> None:
     if "text" not in body.modality_config or body.module_output_name != "token_embeddings":
-        raise UnsupportedModel(f"{folder} does not make hidden states of a text's tokens.")
+        raise UnsupportedModel(f"{folder} does not produce hidden states of a text's tokens.")
 
 
 def positions(body: Body) -> int:
-    """How many tokens have places: the rows of a table of positions; without one, no limit.
+    """The maximum number of tokens: the rows of the position table, or None without one.
 
-    RoBERTa's kin count from the row after the padding's.
+    RoBERTa and related models count from the row after that of the padding.
     """
     for name, module in body.model.named_modules():
         if name.endswith("position_embeddings") and hasattr(module, "num_embeddings"):
@@ -145,7 +146,7 @@ def positions(body: Body) -> int:
 
 @contextmanager
 def _quiet() -> Generator[None]:
-    """Keep bars, reports and warnings of the libraries from the terminal while a model loads."""
+    """Silence progress bars, reports and warnings of the libraries while a model loads."""
     loggers = [logging.getLogger(name) for name in ("transformers", "sentence_transformers")]
     levels = [logger.level for logger in loggers]
     shows_bars = transformers.utils.logging.is_progress_bar_enabled()
@@ -165,13 +166,13 @@ def _quiet() -> Generator[None]:
 
 @contextmanager
 def _told_apart(folder: Path) -> Generator[None]:
-    """Say what is wrong with a model: its files, its architecture, or the room for it."""
+    """The error for a model that does not load: bad files, an unknown architecture, no memory."""
     try:
         yield
     except BinderyError:
         raise
     except torch.OutOfMemoryError as error:
-        raise EngineError(f"The memory is too small for {folder}: {error}") from error
+        raise EngineError(f"There is not enough memory to load {folder}: {error}") from error
     except _BROKEN as error:
         raise ModelBroken(f"{folder} cannot be loaded: {error}") from error
     except (ValueError, ImportError) as error:

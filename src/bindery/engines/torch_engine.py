@@ -1,6 +1,6 @@
-"""PyTorch through sentence-transformers: CUDA, MPS, and bodies that OpenVINO has no graph of.
+"""PyTorch through sentence-transformers: CUDA, MPS, and bodies without an OpenVINO graph.
 
-It comes with ``bindery[torch]``; only :mod:`bindery.engines.selection` imports it.
+It needs ``bindery[torch]``; only :mod:`bindery.engines.selection` imports it.
 """
 
 import gc
@@ -14,21 +14,21 @@ from bindery.engines.base import HiddenStates, Precision, TokenIds
 from bindery.engines.torch_body import Body, Device, load_body, positions, torch
 from bindery.errors import EngineError, InvalidValue
 
-# Larger than OpenVINO's: torch gains from 32 texts of 128 tokens over 16 on a processor (measured
-# roughly), and a GPU needs thousands of rows to fill it. The figures of CUDA and MPS are not
-# measured yet (benchmarks/gpu.py).
+# Larger than OpenVINO's: on a CPU, torch is faster with 32 texts of 128 tokens than with 16
+# (roughly measured), and a GPU needs thousands of rows. Those of CUDA and MPS are not measured yet
+# (benchmarks/gpu.py).
 _BATCH_TOKENS = {"cpu": 4096, "cuda": 32_768, "mps": 8192}
 
 
 class TorchEngine:
-    """A body as sentence-transformers loads it, on one device.
+    """A body loaded by sentence-transformers, on one device.
 
-    ``device`` is ``"auto"`` (the first there is of CUDA, MPS and the processor), ``"cpu"``,
+    ``device`` is ``"auto"`` (the first available of CUDA, MPS and CPU), ``"cpu"``,
     ``"cuda"``, ``"cuda:1"`` or ``"mps"``. ``threads`` sets torch's threads for the whole process.
-    Nothing of the folder is executed and nothing fetched; only safetensors are read.
+    Nothing in the folder is executed, nothing is downloaded, and only safetensors are read.
 
     Raises ModelBroken for files that are not a checkpoint or lack a tensor, UnsupportedModel for an
-    architecture that transformers does not know, InvalidValue for a device that is not there.
+    architecture that transformers does not know, InvalidValue for a missing device.
     """
 
     def __init__(
@@ -53,12 +53,12 @@ class TorchEngine:
 
     @property
     def precision(self) -> Precision:
-        """What it computes in."""
+        """The precision it computes with."""
         return self._precision
 
     @property
     def streams(self) -> int:
-        """Two on CUDA, so that one batch computes while another is pooled; else one."""
+        """Two on CUDA, so that one batch computes while another is pooled; otherwise one."""
         return 2 if self._device.type == "cuda" else 1
 
     @property
@@ -67,67 +67,69 @@ class TorchEngine:
         return _BATCH_TOKENS[self._device.type]
 
     def hidden_states(self, ids: TokenIds, mask: TokenIds) -> HiddenStates:
-        """See Engine. What stands where the mask is 0 is what the model gives there."""
+        """See Engine. The states at padding are those that the model returns."""
         body = self._body
         if body is None:
-            raise EngineError("The engine was closed.", remedy="Load the model again.")
+            raise EngineError("The engine is closed.", remedy="Load the model again.")
         length = self._checked_length(ids, mask)
         try:
             with self._one_at_a_time or nullcontext():
                 found = self._run(body, ids[:, :length], mask[:, :length])
         except (RuntimeError, ValueError, IndexError) as error:
-            # torch has nothing finer; memory that does not suffice is a RuntimeError too.
+            # torch has no more specific errors; running out of memory is a RuntimeError too.
             raise EngineError(
                 f"torch failed on a batch of shape {ids.shape}: {error}",
-                remedy="If memory is short, give shorter texts or choose the device cpu.",
+                remedy="If it ran out of memory, send shorter texts or choose the device cpu.",
             ) from error
         beyond = ids.shape[1] - length
         return np.pad(found, ((0, 0), (0, beyond), (0, 0))) if beyond else found
 
     def hidden_states_quickly(self, ids: TokenIds, mask: TokenIds) -> HiddenStates:
-        """See Engine. torch uses every core, or the whole GPU, for one batch as well."""
+        """See Engine. torch always uses all cores, or the whole GPU, for one batch."""
         return self.hidden_states(ids, mask)
 
     def close(self) -> None:
-        """See Engine. Calls that are under way end well."""
+        """See Engine. Running calls finish normally."""
         self._body = None
         gc.collect()  # modules and their hooks refer to each other
         if self._device.type != "cpu":
             getattr(torch, self._device.type).empty_cache()
 
     def _run(self, body: Body, ids: TokenIds, mask: TokenIds) -> HiddenStates:
-        # inference_mode holds for the thread that enters it.
+        # inference_mode applies only to the current thread.
         with torch.inference_mode():
             features = {
                 "input_ids": torch.tensor(ids, dtype=torch.long, device=self._device),
                 "attention_mask": torch.tensor(mask, dtype=torch.long, device=self._device),
             }
             hidden = body(features)["token_embeddings"]
-            # NumPy has no bfloat16; widened here, half as many bytes cross from the GPU.
+            # NumPy has no bfloat16; converting here halves the bytes copied from the GPU.
             return hidden.cpu().float().numpy()
 
     def _checked_length(self, ids: TokenIds, mask: TokenIds) -> int:
-        """How many columns to run; an id or a place beyond a table ends CUDA for the process."""
+        """How many columns to run. An id or position beyond its table would break CUDA for good."""
         if ids.ndim != 2 or ids.shape != mask.shape:
-            raise EngineError(f"Ids of shape {ids.shape} and a mask of {mask.shape} do not fit.")
+            raise EngineError(
+                f"ids of shape {ids.shape} and mask of shape {mask.shape} do not match."
+            )
         largest = int(ids.max(initial=0))
         if largest >= self._vocabulary:
             raise EngineError(
-                f"Token id {largest} is beyond the {self._vocabulary} that the model knows.",
-                remedy="Its tokenizer.json belongs to another model.",
+                f"Token id {largest} is outside the model's vocabulary of {self._vocabulary}.",
+                remedy="Its tokenizer.json belongs to a different model.",
             )
-        # Batches are padded to rounded lengths, which may go beyond the last position.
+        # Batches are padded to rounded lengths, which may exceed the last position.
         length = min(ids.shape[1], self._positions)
         if mask[:, length:].any():
             raise EngineError(
-                f"A text of {ids.shape[1]} tokens is beyond the {self._positions} that the model "
-                "has places for."
+                f"A text of {ids.shape[1]} tokens is longer than the model's maximum of "
+                f"{self._positions}."
             )
         return length
 
 
 def _found(device: str) -> Device:
-    """The device of that name. Raises InvalidValue for one that this machine lacks."""
+    """The device of this name. Raises InvalidValue if this machine does not have it."""
     kind, _, number = device.partition(":")
     there = {
         "cuda": torch.cuda.device_count() if torch.cuda.is_available() else 0,
@@ -138,9 +140,9 @@ def _found(device: str) -> Device:
         kind = next(name for name, count in there.items() if count)
     if int(number or 0) >= there[kind]:
         raise InvalidValue(
-            f"There is no device {device!r} here: torch {torch.__version__} finds "
-            f"{there[kind]} of the kind {kind}.",
-            remedy="Choose the device cpu, or install a torch that is built for yours.",
+            f"Device {device!r} is not available: torch {torch.__version__} finds "
+            f"{there[kind]} {kind} devices.",
+            remedy="Choose the device cpu, or install a build of torch for your device.",
             param="device",
         )
     return torch.device(f"{kind}:{int(number or 0)}" if kind == "cuda" else kind)
@@ -151,7 +153,7 @@ def _effective(precision: Precision, device: Device) -> Precision:
         return Precision.BFLOAT16 if _is_fast_in_bfloat16(device) else Precision.FLOAT32
     if precision not in {Precision.FLOAT32, Precision.BFLOAT16}:
         raise InvalidValue(
-            f"The engine torch does not compute in {precision.value}.",
+            f"The engine torch does not support the precision {precision.value}.",
             remedy="Choose the precision f32 or bf16, or the engine openvino.",
             param="precision",
         )

@@ -1,4 +1,4 @@
-"""The tensors of a checkpoint, by name: as float32, or where they lie in the file."""
+"""The tensors of a checkpoint by name, as float32 or as views of the file."""
 
 import json
 import mmap
@@ -28,12 +28,12 @@ _MAPPED: Mapping[str, Any] = {"F32": np.dtype("<f4"), "BF16": np.dtype("<u2")}
 
 
 class Weights(Mapping[str, Tensor]):
-    """A checkpoint's tensors, mapped from the disk, so that memory holds no second copy of them.
+    """A checkpoint's tensors, memory-mapped so that there is no second copy of them.
 
     One file (``model.safetensors``) or several (``model.safetensors.index.json``). float16 and
     bfloat16 widen to float32, which is exact. Raises ModelBroken naming the file or the tensor.
 
-    ``narrow`` says that the graph computes in bfloat16: matrices that the file holds in it stay so.
+    ``narrow`` means that the graph computes in bfloat16: matrices stored in bfloat16 stay so.
     """
 
     def __init__(self, folder: Path, *, narrow: bool = False) -> None:
@@ -43,7 +43,7 @@ class Weights(Mapping[str, Tensor]):
         self._files = _files_by_tensor(folder)
         self._maps: dict[str, _File] = {}
         self.views: list[object] = []
-        """What the graph's constants point to, which must live as long as they do."""
+        """The memory that the graph's constants point into; it must live as long as they do."""
 
     def __getitem__(self, name: str) -> Tensor:
         tensor = self.as_written(name)
@@ -62,10 +62,10 @@ class Weights(Mapping[str, Tensor]):
         return sum(1 for _ in self)
 
     def as_written(self, name: str) -> Tensor | Bits:
-        """A tensor as it lies in the file where that is float32 or bfloat16; else as float32.
+        """A view of a tensor in the file if it is float32 or bfloat16; otherwise a float32 copy.
 
-        What lies there is not read before it is used, and must not be written to; it stays valid as
-        long as one of these Weights does.
+        A view is read only when it is used, must not be written to, and stays valid as long as one
+        of these Weights exists.
         """
         key = self._prefix + name
         if key not in self._files:
@@ -76,26 +76,27 @@ class Weights(Mapping[str, Tensor]):
         return self._file(key).tensor(key)
 
     def under(self, prefix: str) -> "Weights":
-        """The same tensors, named from ``prefix`` on."""
+        """The tensors whose names start with ``prefix``, without it."""
         narrowed = copy(self)
         narrowed._prefix = self._prefix + prefix
         return narrowed
 
     def body(self, first: str) -> "Weights":
-        """The tensors of a body whose first is called ``first``, whatever stands before the name.
+        """The tensors of a body whose first tensor is ``first``, whatever its prefix.
 
-        A body saved beside a head goes by a name of its own: ``bert.``, ``roberta.``, ``model.``.
+        A body saved together with a head has a prefix, such as ``bert.``, ``roberta.`` or
+        ``model.``.
         """
         before = [name.removesuffix(first) for name in self if f".{name}".endswith(f".{first}")]
         return self.under(min(before, key=len, default=""))
 
     def parameters(self) -> int:
-        """How many numbers the checkpoint holds."""
+        """The number of values in the checkpoint."""
         keys = (self._prefix + name for name in self)
         return sum(prod(self._file(key).entry(key)["shape"]) for key in keys)
 
     def forget_pages(self) -> None:
-        """Give back the memory of what was read; what is used again is read again from the disk."""
+        """Free the memory of pages read so far; they are read from disk again if needed."""
         for file in self._maps.values():
             file.forget_pages()
 
@@ -120,12 +121,12 @@ class _File:
 
     @classmethod
     def open(cls, path: Path) -> "_File":
-        """Map a file, having had its header checked by its own library."""
+        """Map a file after the safetensors library has checked its header."""
         try:
             with safe_open(path, framework="numpy"):
                 pass
             with path.open("rb") as file:
-                # OpenVINO takes no memory that cannot be written to. Nothing is: a written page
+                # OpenVINO needs writable memory but does not write: a written page
                 # would become this process's own copy.
                 content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
         except (SafetensorError, OSError) as error:
@@ -134,7 +135,7 @@ class _File:
         return cls(path, content, json.loads(content[8:start]), start)
 
     def entry(self, name: str) -> Mapping[str, Any]:
-        """What the header says of a tensor: its dtype, shape and data_offsets."""
+        """The header's entry for a tensor: dtype, shape and data_offsets."""
         if name not in self.header:
             raise ModelBroken(f"{self.path} is truncated or altered: it has no tensor {name!r}.")
         return self.header[name]
@@ -155,7 +156,7 @@ class _File:
 
 
 def lies_in_file(tensor: Tensor | Bits) -> bool:
-    """Whether a tensor is a view of the mapped file, which the processor can use where it lies."""
+    """Whether a tensor is an aligned view of the mapped file, usable without a copy."""
     base: object = tensor
     while isinstance(base, np.ndarray):
         base = cast("Any", base).base
@@ -168,11 +169,13 @@ def _files_by_tensor(folder: Path) -> dict[str, str]:
         try:
             return dict(json.loads(index.read_text(encoding="utf-8"))["weight_map"])
         except (ValueError, KeyError, TypeError) as error:
-            raise ModelBroken(f"{index} is not a list of tensors and their files.") from error
+            raise ModelBroken(f"{index} does not map tensors to files.") from error
 
     path = folder / _WHOLE
     if not path.is_file():
-        raise ModelBroken(f"{folder} has no {_WHOLE}.", remedy="Only safetensors are read.")
+        raise ModelBroken(
+            f"{folder} has no {_WHOLE}.", remedy="Bindery only reads safetensors files."
+        )
     try:
         with safe_open(path, framework="numpy") as file:
             return dict.fromkeys(file.keys(), path.name)

@@ -1,6 +1,6 @@
 """Model bodies as OpenVINO graphs, built from a checkpoint's tensors and its config.json.
 
-One file per architecture, named by the ``model_type`` of the configuration; what they share is in
+One file per architecture, named by the ``model_type`` of the configuration. Shared parts are in
 ``parts`` (tables, products, norms), ``attention``, ``rotary`` and ``settings``.
 """
 
@@ -38,10 +38,10 @@ GRAPHS: Mapping[str, Builder] = {
 
 
 def build(config: Mapping[str, Any], weights: Weights) -> Body:
-    """The body of a checkpoint.
+    """Build the body of a checkpoint.
 
-    Raises UnsupportedModel for an architecture without a graph, naming it, and ModelBroken where
-    the tensors are not those that the configuration describes.
+    Raises UnsupportedModel for an architecture without a graph, and ModelBroken if the tensors do
+    not match the configuration.
     """
     architecture = str(config.get("model_type"))
     if architecture not in GRAPHS:
@@ -51,10 +51,10 @@ def build(config: Mapping[str, Any], weights: Weights) -> Body:
         )
     try:
         return GRAPHS[architecture](config, weights)
-    except KeyError as error:  # a missing tensor is a ModelBroken already
+    except KeyError as error:  # a missing tensor already raises ModelBroken
         raise ModelBroken(f"The config.json of {weights.folder} has no {error}.") from error
     except (RuntimeError, TypeError, ValueError, ArithmeticError) as error:
-        # OpenVINO has nothing finer for shapes and settings that do not go together.
+        # OpenVINO has no more specific errors for inconsistent shapes and settings.
         raise ModelBroken(
-            f"The tensors of {weights.folder} are not those that its config.json describes: {error}"
+            f"The tensors of {weights.folder} do not match its config.json: {error}"
         ) from error

@@ -1,4 +1,4 @@
-"""Attention: heads, who may look at whom, and the product itself."""
+"""Attention: heads, masks and the product itself."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from bindery.engines.weights import Weights
 from bindery.errors import UnsupportedModel
 
 # Large enough to vanish in any softmax, small enough for bfloat16's range. Finite, so that rows
-# that may look at nothing, as those of padding on the left, stay finite too.
+# without any visible token, such as padding on the left, stay finite too.
 _NEVER = -1e9
 
 
 @dataclass(frozen=True, slots=True)
 class Heads:
-    """How a layer's width is divided: ``keys`` heads of keys and values serve ``queries`` heads."""
+    """The heads of a layer: ``keys`` heads of keys and values are shared by ``queries`` heads."""
 
     queries: int
     keys: int
@@ -27,28 +27,28 @@ class Heads:
     def __post_init__(self) -> None:
         if self.queries % self.keys:
             raise UnsupportedModel(
-                f"{self.queries} heads of queries cannot share {self.keys} heads of keys."
+                f"{self.queries} query heads cannot share {self.keys} key heads."
             )
 
     @classmethod
     def dividing(cls, width: int, heads: int) -> "Heads":
-        """As many heads of queries as of keys, that share a width evenly."""
+        """Equal numbers of query and key heads, which divide the width evenly."""
         if width % heads:
             raise UnsupportedModel(f"A width of {width} cannot be divided among {heads} heads.")
         return cls(heads, heads, width // heads)
 
 
 def padding_bias(mask: Node) -> Node:
-    """What is added to attention scores so that nobody looks at padding: (b, 1, 1, s)."""
+    """The bias on attention scores that hides padding: (b, 1, 1, s)."""
     attended = op.unsqueeze(op.convert(mask, "f32"), parts.constant([1, 2], np.int64))
     padding = op.subtract(parts.constant(1, np.float32), attended)
     return op.multiply(padding, parts.constant(_NEVER, np.float32))
 
 
 def distance_bias(ids: Node, *, causal: bool = False, window: int | None = None) -> Node:
-    """What is added so that nobody looks at what comes later or lies too far off: (1, 1, s, s).
+    """The bias that hides later tokens and tokens outside the window: (1, 1, s, s).
 
-    ``causal``: token i sees tokens j <= i. ``window``: it sees those with abs(i - j) < window.
+    ``causal``: token i attends to tokens j <= i. ``window``: to those with abs(i - j) < window.
     """
     places = parts.positions(ids)
     ahead = op.subtract(  # j - i
@@ -68,7 +68,7 @@ def distance_bias(ids: Node, *, causal: bool = False, window: int | None = None)
 def biases(
     ids: Node, mask: Node, *, window: int | None = None, causal: bool = False
 ) -> dict[str, Node]:
-    """What is added to attention scores in layers of either kind, computed once for all of them."""
+    """The biases on attention scores by kind of layer, computed once for all layers."""
     padding = padding_bias(mask)
     full = op.add(padding, distance_bias(ids, causal=True)) if causal else padding
     if window is None:
@@ -82,7 +82,7 @@ def self_attention(
 ) -> Node:
     """Multi-head attention (Vaswani et al., 2017, arXiv:1706.03762, section 3.2.2).
 
-    ``names`` are those of the maps to queries, keys, values and out of them; all have biases.
+    ``names`` are those of the projections to queries, keys, values and output; all have biases.
     """
     joined = parts.linear_side_by_side(x, weights, names[:3])
     query, key, value = split_heads(joined, heads)
@@ -92,7 +92,7 @@ def self_attention(
 def attend(query: Node, key: Node, value: Node, bias: Node, scale: float | None = None) -> Node:
     """Scaled dot-product attention (arXiv:1706.03762, eq. 1), heads joined again: (b, s, h * w).
 
-    ``scale`` None is one over the root of a head's width.
+    If ``scale`` is None, it is one over the square root of a head's width.
     """
     inputs = [query, key, value, bias]
     if scale is not None:
@@ -103,7 +103,7 @@ def attend(query: Node, key: Node, value: Node, bias: Node, scale: float | None 
 
 
 def split_heads(joined: Node, heads: Heads) -> list[Node]:
-    """Queries, keys and values side by side, apart and by head: each (b, heads, s, width)."""
+    """Split queries, keys and values that are side by side: each (b, heads, s, width)."""
     counts = (heads.queries, heads.keys, heads.keys)
     widths = parts.constant([count * heads.width for count in counts], np.int64)
     apart = op.variadic_split(joined, parts.constant(2, np.int32), widths).outputs()
@@ -111,7 +111,7 @@ def split_heads(joined: Node, heads: Heads) -> list[Node]:
 
 
 def repeated(x: Node, heads: Heads) -> Node:
-    """Keys or values (b, keys, s, w), each repeated for the queries that it serves."""
+    """Keys or values (b, keys, s, w), each head repeated for the query heads that share it."""
     times = heads.queries // heads.keys
     if times == 1:
         return x

@@ -18,7 +18,7 @@ def build(config: Mapping[str, Any], weights: Weights) -> parts.Body:
 def encoder(
     ids: Node, mask: Node, places: Node, config: Mapping[str, Any], weights: Weights
 ) -> Node:
-    """Hidden states (b, s, hidden_size), for positions counted in one way or another."""
+    """Hidden states (b, s, hidden_size) for the given position ids."""
     plain = {"position_embedding_type": "absolute", "is_decoder": False}
     settings.refuse_variants(config, plain | {"add_cross_attention": False})
     weights = weights.body("embeddings.word_embeddings.weight")
@@ -34,7 +34,7 @@ def _embeddings(ids: Node, places: Node, config: Mapping[str, Any], weights: Wei
     width = config["hidden_size"]
     words = parts.embeddings(weights, "word_embeddings", (config["vocab_size"], width), ids)
     table = parts.table(weights, "position_embeddings", (config["max_position_embeddings"], width))
-    # One text at a time: every token is of the first of the two segments, so its row is folded in.
+    # Every token belongs to the first segment, so its embedding is added to the positions.
     table = table + weights["token_type_embeddings.weight"][0]
     x = op.add(words, parts.rows(table, places))
     return parts.layer_norm(x, weights, "LayerNorm", config["layer_norm_eps"])
@@ -48,7 +48,7 @@ def _layer(x: Node, bias: Node, config: Mapping[str, Any], weights: Weights) -> 
 
 
 def feed_forward(x: Node, config: Mapping[str, Any], weights: Weights, norm: str) -> Node:
-    """What follows attention in a layer: norm, feed-forward, norm."""
+    """The part of a layer after attention: norm, feed-forward, norm."""
     epsilon = config["layer_norm_eps"]
     x = parts.layer_norm(x, weights, norm, epsilon)
     wide = parts.activation(config["hidden_act"])(parts.linear(x, weights, "intermediate.dense"))

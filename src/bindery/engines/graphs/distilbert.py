@@ -7,7 +7,7 @@ from bindery.engines.graphs import attention, parts
 from bindery.engines.runtime import Node, op
 from bindery.engines.weights import Weights
 
-_EPSILON = 1e-12  # of every norm; its configuration has none
+_EPSILON = 1e-12  # of every norm; the configuration has no setting for it
 
 
 def build(config: Mapping[str, Any], weights: Weights) -> parts.Body:

@@ -1,7 +1,7 @@
 """Gemma 3, text only (Gemma Team, 2025, arXiv:2503.19786), as in EmbeddingGemma (arXiv:2509.20354).
 
-Four norms a layer, normed queries and keys, one global layer after five local ones; EmbeddingGemma
-looks both ways.
+Four norms per layer, normalised queries and keys, one global layer after five local ones;
+EmbeddingGemma is bidirectional.
 """
 
 import logging
@@ -20,7 +20,7 @@ _logger = logging.getLogger(__name__)
 
 
 def build(config: Mapping[str, Any], weights: Weights) -> parts.Body:
-    """A local layer sees what is less than a window away."""
+    """In local layers, tokens attend to tokens less than a window away."""
     settings.refuse_variants(config, {"attn_logit_softcapping": None})
     weights = weights.body("embed_tokens.weight")
     every = config.get("sliding_window_pattern", 6)
@@ -37,14 +37,14 @@ def build(config: Mapping[str, Any], weights: Weights) -> parts.Body:
 
 
 def window(config: Mapping[str, Any]) -> int:
-    """W such that a local layer's token i sees the tokens j with abs(i - j) < W.
+    """W such that in local layers, token i attends to tokens j with abs(i - j) < W.
 
-    Looking both ways, W is ``sliding_window`` // 2 + 1: 257 for EmbeddingGemma's 512. But
-    transformers from 4.56 to before 5.23 wrote down W itself, and halved it again when it read
-    that; so a model fine-tuned and saved then says 257. The published ``sliding_window`` is even,
-    as all are, and W odd: an odd number is therefore taken for W, which is what the process that
-    wrote it computed with. After 257, such numbers (129, 65) come of a second round of saving and
-    loading, and are warned of: the training probably did not mean them.
+    In bidirectional models, W is ``sliding_window`` // 2 + 1: 257 for EmbeddingGemma's 512. But
+    transformers 4.56 up to 5.22 saved W itself, and halved it again on loading, so models that were
+    fine-tuned and saved with it contain 257. Published values of ``sliding_window`` are even and W
+    is odd, so an odd number is taken as W: the process that saved it computed with it. Smaller odd
+    numbers (129, 65) come from saving and loading repeatedly, and cause a warning: the training
+    probably did not intend them.
     """
     written = int(config["sliding_window"])
     if not config.get("use_bidirectional_attention"):
@@ -53,8 +53,8 @@ def window(config: Mapping[str, Any]) -> int:
         return written // 2 + 1
     if written != 257:
         _logger.warning(
-            "sliding_window %d is odd: taken for a window that transformers halved already, "
-            "perhaps more than once. A window of 512 would be written 512, or 257 when halved.",
+            "sliding_window is %d, an odd number: transformers probably halved it, perhaps more "
+            "than once. For a window of 512, it should be 512, or 257 if it was halved once.",
             written,
         )
     return written
@@ -106,5 +106,5 @@ def _attention(x: Node, sight: Sight, config: Mapping[str, Any], weights: Weight
 
 
 def _norm(x: Node, config: Mapping[str, Any], weights: Weights, name: str) -> Node:
-    # What is stored is the scale's distance from 1.
+    # The stored value is the scale minus 1.
     return parts.rms_norm(x, 1 + weights[f"{name}.weight"], config["rms_norm_eps"])

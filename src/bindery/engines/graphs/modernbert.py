@@ -16,7 +16,7 @@ from bindery.engines.weights import Weights
 
 
 def build(config: Mapping[str, Any], weights: Weights) -> parts.Body:
-    """A local layer sees ``local_attention`` // 2 tokens to either side."""
+    """In local layers, tokens attend to ``local_attention`` // 2 tokens on each side."""
     weights = weights.body("embeddings.tok_embeddings.weight")
     every = config.get("global_attn_every_n_layers", 3)
     layers = range(config["num_hidden_layers"])
@@ -26,7 +26,7 @@ def build(config: Mapping[str, Any], weights: Weights) -> parts.Body:
     sights = _sights(ids, mask, config)
     x = _embeddings(ids, config, weights.under("embeddings."))
     for number, kind in enumerate(kinds):
-        # The embeddings are normed already, so the first layer's attention is not.
+        # The embeddings are already normalised, so the first layer has no norm before attention.
         normed = number > 0
         x = _layer(x, sights[kind], config, weights.under(f"layers.{number}."), normed=normed)
     x = _norm(x, config, weights, "final_norm")
@@ -68,7 +68,7 @@ def _attention(x: Node, sight: Sight, config: Mapping[str, Any], weights: Weight
 
 
 def _gated(x: Node, config: Mapping[str, Any], weights: Weights) -> Node:
-    """GeGLU (Shazeer, 2020, arXiv:2002.05202, eq. 6), what opens and what passes side by side."""
+    """GeGLU (Shazeer, 2020, arXiv:2002.05202, eq. 6), with both projections in one product."""
     bias = bool(config.get("mlp_bias"))
     both = parts.linear(x, weights, "Wi", bias=bias)
     opened, passed = op.split(both, parts.constant(2, np.int32), 2).outputs()

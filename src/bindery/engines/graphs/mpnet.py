@@ -1,7 +1,7 @@
-"""MPNet (Song et al., 2020, arXiv:2004.09297): BERT's layers, positions relative as well.
+"""MPNet (Song et al., 2020, arXiv:2004.09297): BERT's layers with added relative positions.
 
-The relative ones are T5's (Raffel et al., 2019, arXiv:1910.10683, section 2.1): a bias by distance
-for every head, one for all layers.
+Relative positions are those of T5 (Raffel et al., 2019, arXiv:1910.10683, section 2.1): a bias per
+distance and head, shared by all layers.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ _FARTHEST = 128
 
 
 def build(config: Mapping[str, Any], weights: Weights) -> parts.Body:
-    """Positions count as RoBERTa's."""
+    """Positions are counted like RoBERTa's."""
     weights = weights.body("embeddings.word_embeddings.weight")
     longest = config["max_position_embeddings"] - _PADDING - 1
     ids, mask = parts.inputs()
@@ -48,7 +48,7 @@ def _layer(x: Node, bias: Node, config: Mapping[str, Any], weights: Weights) -> 
 
 
 def _relative_bias(ids: Node, config: Mapping[str, Any], weights: Weights, longest: int) -> Node:
-    """(1, heads, s, s): for every head a row of biases by distance, laid out along diagonals."""
+    """The bias of each head and distance along the diagonals: (1, heads, s, s)."""
     shape = (config["relative_attention_num_buckets"], config["num_attention_heads"])
     table = parts.table(weights, "relative_attention_bias", shape)
     by_distance = table[buckets(np.arange(-longest, longest + 1))].T
@@ -63,7 +63,7 @@ def _relative_bias(ids: Node, config: Mapping[str, Any], weights: Weights, longe
 
 
 def buckets(ahead: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """The bucket of each distance j - i: the near ones each its own, then by logarithm, to 128."""
+    """The bucket of each distance j - i: exact for small distances, then logarithmic up to 128."""
     half = _BUCKETS // 2
     exact = half // 2
     distance = np.abs(ahead)

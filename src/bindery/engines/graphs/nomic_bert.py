@@ -9,7 +9,7 @@ from bindery.engines.graphs.settings import FULL
 from bindery.engines.runtime import Node, op
 from bindery.engines.weights import Weights
 
-# The configurations of its own code on the hub name the sizes as GPT-2 does.
+# Configurations of the original code on the hub name sizes like GPT-2.
 _GPT2_NAMES = {
     "n_embd": "hidden_size",
     "n_head": "num_attention_heads",
@@ -35,7 +35,7 @@ _PLAIN = {
 
 
 def build(config: Mapping[str, Any], weights: Weights) -> parts.Body:
-    """Post-norm; only the output of attention, the gate and the norms distinguish it from BERT."""
+    """Post-norm; differs from BERT in the output of attention, the gate and the norms."""
     config = {_GPT2_NAMES.get(name, name): value for name, value in config.items()}
     settings.refuse_variants(config, _PLAIN)
     weights = weights.body("embeddings.word_embeddings.weight")
@@ -58,7 +58,7 @@ def _sight(ids: Node, mask: Node, config: Mapping[str, Any]) -> Sight:
 def _embeddings(ids: Node, config: Mapping[str, Any], weights: Weights) -> Node:
     shape = (config["vocab_size"], config["hidden_size"])
     words = parts.embeddings(weights, "embeddings.word_embeddings", shape, ids)
-    # One text at a time: every token is of the first of the two segments.
+    # Every token belongs to the first segment.
     segment = weights["embeddings.token_type_embeddings.weight"][:1][None]
     x = op.add(words, parts.constant(segment))
     return parts.layer_norm(x, weights, "emb_ln", config["layer_norm_eps"])

@@ -1,4 +1,4 @@
-"""The parts that model bodies share, written once: constants, tables, products, norms."""
+"""Parts that model bodies share: constants, tables, products, norms."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,15 +20,15 @@ ACTIVATIONS: Mapping[str, Callable[[Node], Node]] = {
     "swish": op.swish,
     "tanh": op.tanh,
 }
-"""Activation functions by the names that configurations use."""
+"""Activation functions by their names in configurations."""
 
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A model's body, not compiled yet: ids and mask (b, s) int32 in, (b, s, d) float32 out.
+    """A model body before compilation: ids and mask (b, s) int32 in, (b, s, d) float32 out.
 
-    ``longest`` is the number of tokens that a table of positions has rows for, None where positions
-    have no end. OpenVINO gives zeros beyond a table.
+    ``longest`` is the number of rows of the position table, or None if positions are unlimited.
+    OpenVINO returns zeros beyond a table.
     """
 
     graph: Graph
@@ -36,10 +36,10 @@ class Body:
 
 
 def activation(name: str) -> Callable[[Node], Node]:
-    """The activation of that name; raises UnsupportedModel, naming it, for an unknown one."""
+    """The activation with this name. Raises UnsupportedModel for an unknown one."""
     if name not in ACTIVATIONS:
         raise UnsupportedModel(
-            f"The activation {name!r} is not known.", remedy=f"Known: {', '.join(ACTIVATIONS)}."
+            f"Unknown activation {name!r}.", remedy=f"Known: {', '.join(ACTIVATIONS)}."
         )
     return ACTIVATIONS[name]
 
@@ -47,7 +47,7 @@ def activation(name: str) -> Callable[[Node], Node]:
 def constant(values: npt.ArrayLike, dtype: npt.DTypeLike | None = None) -> Node:
     """A constant of the graph.
 
-    np.asarray and not np.ascontiguousarray: the latter makes a vector of a scalar, which Range
+    np.asarray and not np.ascontiguousarray, which would turn a scalar into a vector that Range
     refuses.
     """
     return op.constant(np.asarray(values, dtype=dtype))
@@ -74,14 +74,14 @@ def positions(ids: Node) -> Node:
 
 
 def positions_after(padding: int, ids: Node) -> Node:
-    """Positions as fairseq counts them: from ``padding`` + 1, over what is not the padding id."""
+    """Positions like fairseq: they start at ``padding`` + 1 and skip padding ids."""
     real = op.convert(op.not_equal(ids, constant(padding, np.int32)), "i32")
     counted = op.multiply(op.cum_sum(real, constant(1, np.int32)), real)
     return op.add(counted, constant(padding, np.int32))
 
 
 def table(weights: Weights, name: str, shape: tuple[int, int]) -> Tensor:
-    """A small table to look rows up in, checked to be of the shape that the configuration says."""
+    """A small lookup table, checked against the shape in the configuration."""
     _check_table(weights, name, shape)
     return weights[f"{name}.weight"]
 
@@ -92,9 +92,9 @@ def rows(table: Tensor, indices: Node) -> Node:
 
 
 def embeddings(weights: Weights, name: str, shape: tuple[int, int], ids: Node) -> Node:
-    """The rows of the table of words at the ids, as float32. The table stays as the file has it.
+    """The embeddings of the ids, as float32. The table keeps the type of the file.
 
-    Gemma's is 262,144 x 768: 805 MB in float32, half of that where the file holds bfloat16.
+    Gemma's is 262,144 x 768: 805 MB in float32, and half of that in a bfloat16 file.
     """
     _check_table(weights, name, shape)
     table = _constant_in_place(weights.as_written(f"{name}.weight"), weights)
@@ -103,23 +103,23 @@ def embeddings(weights: Weights, name: str, shape: tuple[int, int], ids: Node) -
 
 
 def _check_table(weights: Weights, name: str, shape: tuple[int, int]) -> None:
-    # OpenVINO gives zeros for rows beyond a table's end, so a short one would go unnoticed.
+    # OpenVINO returns zeros for rows beyond a table, so a short one would go unnoticed.
     found = weights.as_written(f"{name}.weight").shape
     if found != shape:
-        raise ModelBroken(f"{name} of {weights.folder} is of shape {found}, not {shape}.")
+        raise ModelBroken(f"{name} in {weights.folder} has shape {found}, expected {shape}.")
 
 
 def linear(x: Node, weights: Weights, name: str, *, bias: bool = True) -> Node:
-    """The map x W^T + b; with ``bias`` false x W^T, whatever the checkpoint has."""
+    """X W^T + b, or x W^T if ``bias`` is false, even if the checkpoint has a bias."""
     return linear_side_by_side(x, weights, [name], bias=bias)
 
 
 def linear_side_by_side(
     x: Node, weights: Weights, names: Sequence[str], *, bias: bool = True
 ) -> Node:
-    """Several linear maps of the same x, as one product, side by side: a tenth less time.
+    """Several linear maps of the same x as one product, which takes 10 % less time.
 
-    A query of 20 tokens is over in 2 ms, of which a hundred operators' starts are a good part.
+    A query of 20 tokens takes 2 ms; starting a hundred operators is a good part of it.
     """
     product = _times(x, weights, [f"{name}.weight" for name in names])
     if not bias:
@@ -151,7 +151,7 @@ def layer_norm(x: Node, weights: Weights, name: str, epsilon: float, *, bias: bo
 def rms_norm(x: Node, scale: Tensor, epsilon: float) -> Node:
     """Root mean square normalisation over the last axis (Zhang, 2019, arXiv:1910.07467, eq. 4).
 
-    Written as OpenVINO's fusion into one operator expects it.
+    Written in the form that OpenVINO fuses into one operator.
     """
     squares = op.reduce_mean(op.power(x, constant(2, np.float32)), constant([-1], np.int64), True)
     root = op.sqrt(op.add(squares, constant(epsilon, np.float32)))
@@ -159,7 +159,7 @@ def rms_norm(x: Node, scale: Tensor, epsilon: float) -> Node:
 
 
 def _times(x: Node, weights: Weights, names: Sequence[str]) -> Node:
-    """The product of x with one matrix, or with several, one under the other."""
+    """The product of x with one matrix, or with several that are stacked."""
     written: list[Any] = [weights.as_written(name) for name in names]
     narrow = weights.narrow and all(tensor.dtype == np.uint16 for tensor in written)
     if not narrow:
@@ -168,12 +168,12 @@ def _times(x: Node, weights: Weights, names: Sequence[str]) -> Node:
     matrix = _constant_in_place(joined, weights)
     if not narrow:
         return op.matmul(x, matrix, False, True)
-    # Left to OpenVINO, it would hold the matrices in float32 beside those it computes with.
+    # Otherwise OpenVINO would keep the matrices in float32 beside those it computes with.
     return op.convert(op.matmul(op.convert(x, "bf16"), matrix, False, True), "f32")
 
 
 def _constant_in_place(tensor: Tensor | Bits, weights: Weights) -> Node:
-    """A constant that is the file's own memory, if that is where the tensor lies; else a copy."""
+    """A constant that shares the file's memory if the tensor is a view of it; otherwise a copy."""
     in_place = lies_in_file(tensor)
     if tensor.dtype != np.uint16:
         return op.constant(tensor, shared_memory=in_place)

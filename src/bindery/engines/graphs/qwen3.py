@@ -1,6 +1,7 @@
 """Qwen3 (Qwen Team, 2025, arXiv:2505.09388), as in Qwen3-Embedding (arXiv:2506.05176): causal.
 
-Pre-norm, grouped queries (Ainslie et al., 2023, arXiv:2305.13245), normed queries and keys.
+Pre-norm, grouped-query attention (Ainslie et al., 2023, arXiv:2305.13245), normalised queries and
+keys.
 """
 
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from bindery.engines.weights import Weights
 
 
 def build(config: Mapping[str, Any], weights: Weights) -> parts.Body:
-    """Right for padding on either side: rotary positions only matter by their distance."""
+    """Correct for padding on either side, because rotary positions only depend on distances."""
     weights = weights.body("embed_tokens.weight")
     window = config.get("sliding_window") if config.get("use_sliding_window") else None
     near = config.get("max_window_layers", 0) if window else config["num_hidden_layers"]

@@ -20,7 +20,7 @@ def _as_is(x: Node) -> Node:
 class Rotation:
     """Cosine and sine of every position's angles, (1, 1, s, width): one for all layers of a kind.
 
-    The pairs that turn together are a head's first and second half, as in GPT-NeoX.
+    Pairs are formed from a head's first and second half, as in GPT-NeoX.
     """
 
     width: int
@@ -29,10 +29,10 @@ class Rotation:
 
     @classmethod
     def of(cls, ids: Node, base: float, width: int, longest: int) -> "Rotation":
-        """For ids (b, s) with s up to ``longest``: looked up, since bfloat16 has no position 257.
+        """For ids (b, s) with s up to ``longest``: from a table, because bfloat16 has no 257.
 
-        float32 throughout, as the reference computes them: position 2,000 times a rounded
-        frequency is off by 1e-4.
+        float32 throughout, like the reference: position 2,000 times a rounded frequency would be
+        off by 1e-4.
         """
         exponents = np.arange(0, width, 2, dtype=np.float32) / np.float32(width)
         frequencies = np.float32(1) / np.float32(base) ** exponents
@@ -46,7 +46,7 @@ class Rotation:
         return cls(width, cosine, sine)
 
     def turn(self, x: Node) -> Node:
-        """Queries or keys (b, heads, s, width), turned. Written as OpenVINO's fusion expects it."""
+        """Rotate queries or keys (b, heads, s, width). Written in the form that OpenVINO fuses."""
         halves = parts.constant([self.width // 2, self.width // 2], np.int64)
         first, second = op.variadic_split(x, parts.constant(3, np.int64), halves).outputs()
         negated = op.multiply(second, parts.constant(-1, np.float32))
@@ -56,7 +56,7 @@ class Rotation:
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What layers of one kind look at: their heads, how positions turn them, what is hidden."""
+    """The attention of layers of one kind: heads, rotary positions and mask."""
 
     heads: attention.Heads
     turns: Rotation
@@ -71,7 +71,7 @@ class Sight:
     ) -> Node:
         """Attention over queries, keys and values side by side, (b, s, heads * width) each.
 
-        ``norms`` are those of queries and keys, head by head, before they are turned.
+        ``norms`` apply to queries and keys, per head, before the rotation.
         """
         query, key, value = attention.split_heads(joined, self.heads)
         query, key = (
