@@ -44,12 +44,18 @@ def prepared(minilm_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     return folder
 
 
-@pytest.fixture
-def tiny(tmp_path: Path) -> Path:
-    """A small checkpoint of random weights, prepared."""
-    folder = copied("bge", tmp_path)
+@pytest.fixture(scope="module")
+def prepared_tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small checkpoint of random weights, prepared once."""
+    folder = copied("bge", tmp_path_factory.mktemp("tiny"))
     assert calibrate(read_layout(folder), threads=1)
     return folder
+
+
+@pytest.fixture
+def tiny(prepared_tiny: Path, tmp_path: Path) -> Path:
+    """A copy of it, to be damaged."""
+    return Path(shutil.copytree(prepared_tiny, tmp_path / "model"))
 
 
 def doubled(tensors: Tensors) -> Tensors:
