@@ -2,17 +2,17 @@
 
 import signal
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
+from tests.faces.commands import BINDERY
 
 from bindery.vectors import load
 
-COMMAND = (sys.executable, "-c", "from bindery.faces.cli import main; main()", "embed")
+COMMAND = (*BINDERY, "embed")
 # Two batches: some of it is kept before the rest is done.
 FILES, SENTENCES = 24, 96
 

@@ -2,20 +2,19 @@
 
 import os
 import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import orjson
 from starlette.testclient import TestClient
+from tests.faces.commands import BINDERY
 
 from bindery.faces.http.app import create_app
 from bindery.library import Library
 from bindery.settings import Settings
 from bindery.vectors import load
 
-COMMAND = (sys.executable, "-c", "from bindery.faces.cli import main; main()", "embed")
 ROUTES = {"/files/upload": 201, "/v1/files": 200}
 """Where files are uploaded to, and what an upload that is kept is answered with."""
 
@@ -140,7 +139,7 @@ def embed(names: Iterable[str], place: Path) -> Counter[str]:
 
 def _run(*arguments: bytes | str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
     ended = subprocess.run(
-        [*COMMAND, *arguments], capture_output=True, cwd=cwd, timeout=600, check=False
+        [*BINDERY, "embed", *arguments], capture_output=True, cwd=cwd, timeout=600, check=False
     )
     said = [part.decode() for part in (ended.stdout, ended.stderr)]
     for line in "".join(said).split("\n"):

@@ -1,5 +1,6 @@
 """A home with the real model, and commands run in it."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -39,6 +40,13 @@ def variables(home: Path) -> dict[str, str | None]:
         "HF_TOKEN": None,
         "COLUMNS": "80",
     }
+
+
+@pytest.fixture(scope="session")
+def environment(variables: dict[str, str | None]) -> dict[str, str]:
+    """The same for a command that is a process of its own."""
+    kept = {name: value for name, value in os.environ.items() if name not in variables}
+    return {**kept, **{name: value for name, value in variables.items() if value is not None}}
 
 
 @pytest.fixture(scope="session")

@@ -1,19 +1,17 @@
 """A server that logs all it can gives away no text, name, key or token in any output of its own."""
 
 import json
-import os
 import signal
 import subprocess
-import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
 
 import pytest
+from tests.faces.commands import BINDERY
 
 CANARY = "q7zx5vk2wp9jmb4t"
 PARTS = [CANARY[start : start + 6] for start in range(len(CANARY) - 5)]
-START = "from bindery.faces.cli import main; main()"
 ROWS = """
 [models.far]
 vendor = "openai"
@@ -39,14 +37,12 @@ def ask(address: str, path: str, body: object = None, **headers: str) -> tuple[i
 @pytest.mark.slow
 @pytest.mark.parametrize("log_format", ["json", "console"])
 def test_no_output_holds_a_canary(
-    variables: dict[str, str | None], home: Path, tmp_path: Path, log_format: str
+    environment: dict[str, str], tmp_path: Path, log_format: str
 ) -> None:
     rows = tmp_path / "rows.toml"
     rows.write_text(ROWS)
-    kept = {name: value for name, value in os.environ.items() if name not in variables}
-    environment = {
-        **kept,
-        **{name: value for name, value in variables.items() if value is not None},
+    variables = {
+        **environment,
         "BINDERY_CATALOG": str(rows),
         "BINDERY_DRAIN_DELAY_S": "0",
         "HF_TOKEN": f"hf_{CANARY}",
@@ -54,8 +50,8 @@ def test_no_output_holds_a_canary(
     }
     flags = ["--port", "0", "--log-level", "debug", "--log-format", log_format]
     with subprocess.Popen(
-        [sys.executable, "-c", START, "serve", *flags],
-        env=environment,
+        [*BINDERY, "serve", *flags],
+        env=variables,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -9,21 +9,15 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from tests.faces.commands import BINDERY
 
 from bindery.faces.cli import leave_cores_to_the_engine
 
 FULL = Path("/dev/full")
-START = "from bindery.faces.cli import main; main()"
 
 
 def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-c", START, *arguments]
-
-
-@pytest.fixture(scope="session")
-def environment(variables: dict[str, str | None]) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if name not in variables}
-    return {**kept, **{name: value for name, value in variables.items() if value is not None}}
+    return [*BINDERY, *arguments]
 
 
 def test_help_loads_nothing_heavy(environment: dict[str, str]):

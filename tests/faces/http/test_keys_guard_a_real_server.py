@@ -4,21 +4,19 @@ import http.client
 import logging
 import os
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+from tests.faces.commands import BINDERY
 
 from bindery.errors import InvalidValue, StorageError
 from bindery.faces.http.wire.listening import refuse_strangers
 from bindery.faces.http.wire.server import serve
 from bindery.settings import Settings
 from bindery.store.keys import KeyStore, Scope
-
-PROGRAM = "from bindery.faces.cli import main; main()"
 
 
 class Server:
@@ -61,7 +59,7 @@ class Server:
 def serving(home: Path, *arguments: str) -> Iterator[Server]:
     environment = os.environ | {"BINDERY_HOME": str(home), "BINDERY_DRAIN_DELAY_S": "0"}
     process = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, "serve", "--port", "0", *arguments],
+        [*BINDERY, "serve", "--port", "0", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
