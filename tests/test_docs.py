@@ -3,7 +3,6 @@
 import http.client
 import os
 import re
-import runpy
 import shutil
 import socket
 import subprocess
@@ -84,19 +83,14 @@ def _wait(port: int, server: subprocess.Popen[bytes]) -> None:
 
 
 @pytest.mark.parametrize("block", _blocks("python"))
-def test_python_examples_run(
-    block: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_python_examples_run(block: str, tmp_path: Path) -> None:
     script = tmp_path / "example.py"
     script.write_text(block, encoding="utf-8")
-    monkeypatch.chdir(tmp_path)
 
-    runpy.run_path(str(script), run_name="__main__")
+    run = subprocess.run([sys.executable, script], capture_output=True, text=True, cwd=tmp_path)
 
-    assert capsys.readouterr().out
+    assert run.returncode == 0, run.stderr
+    assert run.stdout
 
 
 @pytest.mark.slow

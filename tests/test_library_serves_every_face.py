@@ -32,6 +32,7 @@ from bindery.models.catalog import CATALOG
 from bindery.models.layouts import read_layout
 from bindery.models.preload import State
 from bindery.models.sources import FolderSource
+from bindery.options import ChunkOptions
 from bindery.types import BLOCK_KINDS, Document
 
 SOURCE = TINY / "e5"  # a window of 64, and a prompt before documents
@@ -254,7 +255,9 @@ DOCUMENT = Document(TEXT, "text", "a.md")
 @pytest.mark.parametrize("overlap", [0, 7])
 def test_no_chunk_is_cut_by_the_model(strategy: str, overlap: int, ready: Library) -> None:
     document = named_for(strategy, DOCUMENT)
-    chunks = ready.chunk(document, strategy=strategy, model_id="small", overlap=overlap)
+    chunks = ready.chunk(
+        document, ChunkOptions(strategy=strategy, overlap=overlap), model_id="small"
+    )
 
     encoder = ready.encoder("small")
     room = encoder.tokeniser.room("document")
@@ -278,7 +281,7 @@ def test_what_was_measured_is_what_the_encoder_says(ready: Library) -> None:
 
 
 def test_a_size_may_be_chosen(ready: Library) -> None:
-    chunks = ready.chunk(DOCUMENT, model_id="small", size=12)
+    chunks = ready.chunk(DOCUMENT, ChunkOptions(size=12), model_id="small")
 
     assert max(chunk.tokens for chunk in chunks) <= 12
 
@@ -291,12 +294,12 @@ def test_a_document_without_text_has_no_chunks(ready: Library) -> None:
 def test_a_program_is_divided_within_the_time_that_is_allowed(ready: Library) -> None:
     slow = Document("<<E\n" * 50_000, "code", "a.sh")
     with pytest.raises(ParseTimeout, match=r"0\.3 s"):
-        ready.chunk(slow, strategy="code", model_id="small", parse_timeout_s=0.3)
+        ready.chunk(slow, ChunkOptions(strategy="code"), model_id="small", parse_timeout_s=0.3)
 
 
 def test_an_unknown_strategy_is_told_the_known_ones(ready: Library) -> None:
     with pytest.raises(UnknownStrategy, match="'by-page'") as caught:
-        ready.chunk(DOCUMENT, strategy="by-page", model_id="small")
+        ready.chunk(DOCUMENT, ChunkOptions(strategy="by-page"), model_id="small")
     assert "recursive" in caught.value.remedy
 
 
@@ -360,7 +363,9 @@ def test_the_default_is_the_recursive_strategy_for_vanilla(
     chunks = library.chunk(document)
 
     assert library.measure("vanilla").room == 254
-    assert chunks == library.chunk(document, strategy="recursive", model_id="vanilla", size=128)
+    assert chunks == library.chunk(
+        document, ChunkOptions(strategy="recursive", size=128), model_id="vanilla"
+    )
     encoded = library.encoder("vanilla").encode_counted([c.text for c in chunks], "document")
     assert not encoded.tokens_cut.any()
     assert encoded.tokens_used.max() <= 256

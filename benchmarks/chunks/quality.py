@@ -16,6 +16,7 @@ import numpy as np
 
 from bindery import chunking, documents
 from bindery.library import Library
+from bindery.options import CONTEXTS, LATE, ChunkOptions
 from bindery.types import Chunk, Document
 from chunks.questions import Question, Questions, read_questions
 from chunks.vectors import KeptVectors
@@ -61,7 +62,7 @@ def cuttings(strategies: Iterable[str], sizes: Sequence[int]) -> list[Cutting]:
     with_overlap = [Cutting("recursive", size, int(size * OVERLAP)) for size in sizes]
     with_context = [
         Cutting("recursive", size, context=context)
-        for context in chunking.CONTEXTS
+        for context in CONTEXTS
         if context != "none"
         for size in sizes
     ]
@@ -142,7 +143,7 @@ def _index(
     rows: list[Vectors] = []
     for name, document in questions.corpora.items():
         cut = _cut(library, vectors, model, cutting, document)
-        is_late = cutting.strategy == chunking.LATE
+        is_late = cutting.strategy == LATE
         texts = [chunk.context + chunk.text for chunk in cut]
         rows.append(vectors.late(document, cut) if is_late else vectors.of(texts, "document"))
         chunks += cut
@@ -154,14 +155,16 @@ def _cut(
     library: Library, vectors: KeptVectors, model: str, cutting: Cutting, document: Document
 ) -> list[Chunk]:
     if cutting.size is None:
-        return library.chunk(document, strategy=cutting.strategy, model_id=model)
+        return library.chunk(document, ChunkOptions(strategy=cutting.strategy), model_id=model)
     return chunking.chunk(
         document,
         library.measure(model).tokeniser,
-        strategy=cutting.strategy,
-        size=cutting.size,
-        overlap=cutting.overlap,
-        context=cutting.context,
+        ChunkOptions(
+            strategy=cutting.strategy,
+            size=cutting.size,
+            overlap=cutting.overlap,
+            context=cutting.context,
+        ),
         embed=vectors.of_sentences,
         divide=documents.divide,
     )

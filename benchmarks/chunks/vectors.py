@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from bindery.encoders.request import chunks_request
 from bindery.library import Library
+from bindery.options import VectorOptions
 from bindery.types import Document, Role
 from corpus import Vectors
 
@@ -31,7 +33,7 @@ class KeptVectors:
         keys = [hashlib.sha256(f"{role}\0{text}".encode()).hexdigest() for text in texts]
         missing = {k: t for k, t in zip(keys, texts, strict=True) if k not in self._rows}
         if missing:
-            _, encoded = self._library.embed(self._model, [*missing.values()], role)
+            _, encoded = self._library.embed(self._model, [*missing.values()], VectorOptions(role))
             self._rows |= dict(zip(missing, encoded.embeddings.rows, strict=True))
             self._path.parent.mkdir(parents=True, exist_ok=True)
             np.savez(self._path, keys=[*self._rows], rows=[*self._rows.values()])
@@ -43,5 +45,6 @@ class KeptVectors:
 
     def late(self, document: Document, chunks: Sequence) -> Vectors:
         """Vectors of chunks by late chunking; not cached, because they depend on the document."""
-        _, encoded = self._library.embed_chunks(self._model, document, chunks, strategy="late")
+        request = chunks_request(chunks, VectorOptions(), late_in=document)
+        _, encoded = self._library.submit(self._model, request).result()
         return encoded.embeddings.rows

@@ -9,6 +9,7 @@ from cutting import Build, Cut, Piece, Ways, serve
 from bindery.chunking import CHUNKERS, chunk
 from bindery.encoders.tokeniser import Tokeniser
 from bindery.models.layouts import read_layout
+from bindery.options import ChunkOptions
 from bindery.types import Chunk, Document
 
 _PIECE_CHARACTERS = 4096
@@ -21,7 +22,9 @@ def ways(model: Path) -> Ways:
     def by(strategy: str) -> Build:
         def build(size: int) -> Cut:
             return lambda text: chunk(
-                Document(text, "text", "text"), tokeniser, strategy=strategy, size=size
+                Document(text, "text", "text"),
+                tokeniser,
+                ChunkOptions(strategy=strategy, size=size),
             )
 
         return build

@@ -8,6 +8,7 @@ import pytest
 from tests.chunking.meanings import hashed
 
 from bindery import chunking, documents
+from bindery.options import ChunkOptions
 from bindery.types import Chunk, Document
 
 needs_grammars = pytest.mark.skipif(
@@ -25,10 +26,12 @@ def named_for(strategy: str, document: Document) -> Document:
 
 
 def chunk(
-    document: Document, *rest: object, strategy: str = "recursive", **options: object
+    document: Document,
+    tokeniser: chunking.OffsetTokeniser,
+    options: ChunkOptions = ChunkOptions(),
+    **given: Callable[..., object],
 ) -> list[Chunk]:
     """Chunking, given an encoder, what divides programs and a document of the right name."""
-    cut: Callable[..., list[Chunk]] = chunking.chunk
-    document = named_for(strategy, document)
-    given = {"embed": hashed, "divide": documents.divide, **options}
-    return cut(document, *rest, strategy=strategy, **given)
+    document = named_for(options.strategy, document)
+    given = {"embed": hashed, "divide": documents.divide, **given}
+    return chunking.chunk(document, tokeniser, options, **given)

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from tests.chunking.strategies import STRATEGIES, chunk
 from tests.chunking.tokenisers import LeadingBlanks, Utf8Bytes
 
-from bindery.chunking import CONTEXTS, LATE, OffsetTokeniser
+from bindery.chunking import OffsetTokeniser
 from bindery.errors import InvalidValue
+from bindery.options import CONTEXTS, LATE, ChunkOptions
 from bindery.types import BLOCK_KINDS, Block, Chunk, Document, Span
 
 HARD_PIECES = (
@@ -103,21 +104,17 @@ def test_chunks_are_exact_fit_cover_and_rise(
     context: str,
 ) -> None:
     size, overlap = budget
-    options = {
-        "strategy": strategy,
-        "size": size,
-        "overlap": overlap,
-        "context": "none" if strategy == LATE else context,
-    }
+    context = "none" if strategy == LATE else context
+    options = ChunkOptions(strategy, size, overlap, context)
     try:
-        chunks = chunk(document, tokeniser, **options)
+        chunks = chunk(document, tokeniser, options)
     except InvalidValue:
         # The one reason to refuse: BERT makes three tokens of a Hangul syllable.
         character_counts = tokeniser.count_tokens(list(document.text))
         assert max(character_counts) > size
         return
     check(document, chunks, tokeniser, size, overlap)
-    assert chunks == chunk(document, tokeniser, **options)
+    assert chunks == chunk(document, tokeniser, options)
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
@@ -133,7 +130,9 @@ def test_neighbours_share_no_more_tokens_than_the_overlap(
     starts = starts + [text[start] == " " for start in starts]
     size, overlap = budget
     chunks = chunk(
-        Document(text, "text", "words"), tokeniser, strategy=strategy, size=size, overlap=overlap
+        Document(text, "text", "words"),
+        tokeniser,
+        ChunkOptions(strategy=strategy, size=size, overlap=overlap),
     )
     for before, after in itertools.pairwise(chunks):
         shared = (starts >= after.span.start) & (starts < before.span.end)
@@ -152,7 +151,9 @@ def test_an_overlap_that_costs_more_than_arithmetic_says_is_left_out(
     # The long word costs four tokens more as soon as a chunk begins with it.
     size, overlap = max(budget[0], 5), budget[1]
     document = Document(" ".join(words), "text", "words")
-    chunks = chunk(document, LeadingBlanks(), strategy=strategy, size=size, overlap=overlap)
+    chunks = chunk(
+        document, LeadingBlanks(), ChunkOptions(strategy=strategy, size=size, overlap=overlap)
+    )
     check(document, chunks, LeadingBlanks(), size, overlap)
 
 
@@ -172,14 +173,14 @@ def test_grapheme_clusters_stay_whole(
 ) -> None:
     edges = {0, *itertools.accumulate(map(len, clusters))}
     document = Document("".join(clusters), "text", "clusters")
-    for piece in chunk(document, tokeniser, strategy=strategy, size=size):
+    for piece in chunk(document, tokeniser, ChunkOptions(strategy=strategy, size=size)):
         assert {piece.span.start, piece.span.end} <= edges
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_a_cluster_over_the_budget_is_cut(strategy: str) -> None:
     document = Document("a " + "e" + "\u0301" * 10_000 + " b", "text", "pile")
-    chunks = chunk(document, Utf8Bytes(), strategy=strategy, size=100)
+    chunks = chunk(document, Utf8Bytes(), ChunkOptions(strategy=strategy, size=100))
     check(document, chunks, Utf8Bytes(), 100, 0)
     assert chunks[0].text == "a"
 
@@ -187,7 +188,7 @@ def test_a_cluster_over_the_budget_is_cut(strategy: str) -> None:
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_a_character_over_the_budget_is_an_error_that_names_it(strategy: str) -> None:
     with pytest.raises(InvalidValue, match=r"'👍' at position 3 alone has 4 tokens") as caught:
-        chunk(Document("ok 👍", "text", "x"), Utf8Bytes(), strategy=strategy, size=3)
+        chunk(Document("ok 👍", "text", "x"), Utf8Bytes(), ChunkOptions(strategy=strategy, size=3))
     assert caught.value.param == "size"
     assert "4 or more" in caught.value.remedy
 
@@ -198,7 +199,7 @@ def test_a_run_without_blanks_is_not_swallowed_as_one_unknown_word(
     strategy: str, wordpiece: OffsetTokeniser, run: str
 ) -> None:
     document = Document((run * 30_000)[:30_000], "text", "run")
-    chunks = chunk(document, wordpiece, strategy=strategy, size=16)
+    chunks = chunk(document, wordpiece, ChunkOptions(strategy=strategy, size=16))
     check(document, chunks, wordpiece, 16, 0)
     # A word of more than 100 characters is unknown whatever it is: each token stands for fewer.
     assert max(len(piece.span) for piece in chunks) < 16 * 100
@@ -209,7 +210,10 @@ def test_a_run_without_blanks_is_not_swallowed_as_one_unknown_word(
 def test_a_text_without_content_has_no_chunks(
     strategy: str, tokeniser: OffsetTokeniser, text: str
 ) -> None:
-    assert chunk(Document(text, "text", "empty"), tokeniser, strategy=strategy, size=8) == []
+    assert (
+        chunk(Document(text, "text", "empty"), tokeniser, ChunkOptions(strategy=strategy, size=8))
+        == []
+    )
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
@@ -218,7 +222,7 @@ def test_characters_without_tokens_still_belong_to_a_chunk(
     strategy: str, wordpiece: OffsetTokeniser, text: str
 ) -> None:
     document = Document(text, "text", "odd")
-    chunks = chunk(document, wordpiece, strategy=strategy, size=8)
+    chunks = chunk(document, wordpiece, ChunkOptions(strategy=strategy, size=8))
     check(document, chunks, wordpiece, 8, 0)
     assert [piece.tokens for piece in chunks] == [0]
 
@@ -231,6 +235,8 @@ def test_a_text_within_the_size_is_one_chunk(
     text = "# One\n\nTwo three. Four, five; six.\n\nSeven."
     size = tokeniser.count_tokens([text])[0]
     chunks = chunk(
-        Document(text, "text", "short"), tokeniser, strategy=strategy, size=size, overlap=overlap
+        Document(text, "text", "short"),
+        tokeniser,
+        ChunkOptions(strategy=strategy, size=size, overlap=overlap),
     )
     assert [piece.text for piece in chunks] == [text]

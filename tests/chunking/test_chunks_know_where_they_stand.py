@@ -3,9 +3,10 @@
 import pytest
 from tests.chunking.tokenisers import Utf8Bytes, WordPiece
 
-from bindery.chunking import CONTEXTS, chunk, truncated
+from bindery.chunking import chunk, truncated
 from bindery.documents import read
 from bindery.errors import InvalidValue
+from bindery.options import CONTEXTS, ChunkOptions
 from bindery.types import Block, Chunk, Document, Span
 
 BOOK = b"""before all
@@ -33,7 +34,7 @@ Last words.
 
 
 def test_headings_are_the_titles_over_a_place_outermost_first(wordpiece: WordPiece) -> None:
-    chunks = chunk(read(BOOK, "book.md"), wordpiece, strategy="markdown", size=50)
+    chunks = chunk(read(BOOK, "book.md"), wordpiece, ChunkOptions(strategy="markdown", size=50))
     assert [(piece.headings, piece.text.split()[-2:]) for piece in chunks] == [
         ((), ["before", "all"]),
         (("Book",), ["Opening", "words."]),
@@ -46,14 +47,16 @@ def test_headings_are_the_titles_over_a_place_outermost_first(wordpiece: WordPie
 
 def test_a_text_without_blocks_has_the_headings_that_markdown_sees(wordpiece: WordPiece) -> None:
     text = "# One\n\nfirst words here\n\n  ## Two\n\nsecond words here"
-    chunks = chunk(Document(text, "text", "x"), wordpiece, strategy="sentence", size=3)
+    chunks = chunk(
+        Document(text, "text", "x"), wordpiece, ChunkOptions(strategy="sentence", size=3)
+    )
     assert [piece.headings for piece in chunks] == [("One",)] * 2 + [("One", "Two")] * 2
 
 
 def test_a_chunk_is_on_the_page_that_it_begins_on() -> None:
     blocks = (Block("page", Span(0, 10), page=1), Block("page", Span(12, 20), page=2))
     document = Document("a" * 10 + "  " + "b" * 8, "pdf", "x.pdf", blocks)
-    chunks = chunk(document, Utf8Bytes(), strategy="fixed", size=5)
+    chunks = chunk(document, Utf8Bytes(), ChunkOptions(strategy="fixed", size=5))
     assert [piece.page for piece in chunks] == [
         1 if piece.span.start < 10 else 2 for piece in chunks
     ]
@@ -71,7 +74,9 @@ def test_what_repeats_on_every_page_is_no_heading(wordpiece: WordPiece) -> None:
             ("second", "paragraph", 0, 4),
         )
     )
-    chunks = chunk(Document(text, "pdf", "x.pdf", blocks), wordpiece, strategy="fixed", size=2)
+    chunks = chunk(
+        Document(text, "pdf", "x.pdf", blocks), wordpiece, ChunkOptions(strategy="fixed", size=2)
+    )
     assert [(piece.text.split()[0], piece.page) for piece in chunks][0::2] == [
         ("Heading", 3),
         ("second", 4),
@@ -81,7 +86,11 @@ def test_what_repeats_on_every_page_is_no_heading(wordpiece: WordPiece) -> None:
 
 def test_a_title_of_a_page_is_cut_short(wordpiece: WordPiece) -> None:
     document = Document(f"# {'word ' * 10_000}\n\ntext", "text", "x")
-    titles = {title for piece in chunk(document, wordpiece, size=64) for title in piece.headings}
+    titles = {
+        title
+        for piece in chunk(document, wordpiece, ChunkOptions(size=64))
+        for title in piece.headings
+    }
     assert [len(title) for title in titles] == [200]
     assert titles.pop().endswith("…")
 
@@ -98,7 +107,7 @@ def test_context_is_a_path_that_does_not_repeat_how_a_chunk_begins(
     context: str, expected: list[str], wordpiece: WordPiece
 ) -> None:
     document = read(b"before\n\n# Shelves\n\n## Oak\n\none one one\n\ntwo two two", "x.md")
-    chunks = chunk(document, wordpiece, strategy="markdown", size=9, context=context)
+    chunks = chunk(document, wordpiece, ChunkOptions(strategy="markdown", size=9, context=context))
     assert [piece.context for piece in chunks] == expected
     for piece in chunks:
         assert wordpiece.count_tokens([piece.context + piece.text]) == [piece.tokens]
@@ -107,9 +116,11 @@ def test_context_is_a_path_that_does_not_repeat_how_a_chunk_begins(
 
 def test_without_a_title_the_name_stands_for_it(wordpiece: WordPiece) -> None:
     document = Document("## A\n\none\n\n## B\n\ntwo two two", "text", "folder/annual report.txt")
-    chunks = chunk(document, wordpiece, strategy="markdown", size=20, context="headings")
+    chunks = chunk(
+        document, wordpiece, ChunkOptions(strategy="markdown", size=20, context="headings")
+    )
     assert [piece.context for piece in chunks] == ["annual report\n\n"] * 2
-    chunks = chunk(document, wordpiece, strategy="fixed", size=11, context="headings")
+    chunks = chunk(document, wordpiece, ChunkOptions(strategy="fixed", size=11, context="headings"))
     assert chunks[-1].context == "annual report > B\n\n"
 
 
@@ -117,7 +128,9 @@ def test_a_long_context_loses_its_outermost_titles_and_no_text(wordpiece: WordPi
     text = "# one two three four\n\n## five six\n\n### seven\n\n" + "word " * 40
     document = read(text.encode(), "x.md")
     found = {
-        size: chunk(document, wordpiece, size=size, strategy="fixed", context="headings")[-1]
+        size: chunk(
+            document, wordpiece, ChunkOptions(size=size, strategy="fixed", context="headings")
+        )[-1]
         for size in (30, 12, 8, 3, 1)
     }
     assert {size: piece.context for size, piece in found.items()} == {
@@ -132,7 +145,7 @@ def test_a_long_context_loses_its_outermost_titles_and_no_text(wordpiece: WordPi
 
 def test_a_character_that_needs_the_room_of_the_context_takes_it() -> None:
     document = Document("ok 👍 ok", "text", "x")
-    chunks = chunk(document, Utf8Bytes(), strategy="fixed", size=6, context="title")
+    chunks = chunk(document, Utf8Bytes(), ChunkOptions(strategy="fixed", size=6, context="title"))
     assert [(piece.text, piece.context) for piece in chunks] == [
         ("ok", "x\n\n"),
         ("👍", ""),
@@ -142,35 +155,43 @@ def test_a_character_that_needs_the_room_of_the_context_takes_it() -> None:
 
 def test_what_is_no_context_is_refused(wordpiece: WordPiece) -> None:
     with pytest.raises(InvalidValue, match="'summary'") as caught:
-        chunk(Document("", "text", "x"), wordpiece, size=9, context="summary")
+        chunk(Document("", "text", "x"), wordpiece, ChunkOptions(size=9, context="summary"))
     assert caught.value.param == "context"
     assert all(name in caught.value.remedy for name in CONTEXTS)
-    with pytest.raises(InvalidValue, match="'late' takes no context") as caught:
-        chunk(Document("", "text", "x"), wordpiece, strategy="late", size=9, context="title")
+    with pytest.raises(InvalidValue, match="takes no other context") as caught:
+        chunk(
+            Document("", "text", "x"),
+            wordpiece,
+            ChunkOptions(strategy="late", size=9, context="title"),
+        )
     assert caught.value.param == "context"
 
 
 def test_children_share_a_parent_and_stay_in_it(wordpiece: WordPiece) -> None:
     text = "# a\n\n" + "one two three. " * 5 + "\n\n# b\n\n" + "four five six. " * 5
     document = read(text.encode(), "x.md")
-    chunks = chunk(document, wordpiece, strategy="parent-child", size=6, overlap=2, parent_size=30)
+    chunks = chunk(
+        document,
+        wordpiece,
+        ChunkOptions(strategy="parent-child", size=6, overlap=2, parent_size=30),
+    )
     parents = [piece.parent for piece in chunks]
     assert all(parents)
     quoted = [document.quote(parent).split() for parent in dict.fromkeys(parents) if parent]
     assert [words[:2] for words in quoted] == [["#", "a"], ["#", "b"]]
     assert len(chunks) > 3 * len(quoted)
-    assert chunk(document, wordpiece, strategy="parent-child", size=6) == chunk(
-        document, wordpiece, strategy="parent-child", size=6, parent_size=24
+    assert chunk(document, wordpiece, ChunkOptions(strategy="parent-child", size=6)) == chunk(
+        document, wordpiece, ChunkOptions(strategy="parent-child", size=6, parent_size=24)
     )
 
 
 def test_only_parents_that_can_be_are_made(wordpiece: WordPiece) -> None:
     document = Document("", "text", "x")
-    with pytest.raises(InvalidValue, match="'parent-child', not for 'fixed'") as caught:
-        chunk(document, wordpiece, strategy="fixed", size=6, parent_size=30)
+    with pytest.raises(InvalidValue, match="'fixed' makes no parents") as caught:
+        chunk(document, wordpiece, ChunkOptions(strategy="fixed", size=6, parent_size=30))
     assert caught.value.param == "parent_size"
-    with pytest.raises(InvalidValue, match=r"at least the size of a chunk \(6\), got 5") as caught:
-        chunk(document, wordpiece, strategy="parent-child", size=6, parent_size=5)
+    with pytest.raises(InvalidValue, match="at least size, got 5 and 6") as caught:
+        chunk(document, wordpiece, ChunkOptions(strategy="parent-child", size=6, parent_size=5))
     assert caught.value.param == "parent_size"
     with pytest.raises(InvalidValue, match="is not inside its parent"):
         Chunk(Span(0, 5), "abcde", 1, parent=Span(1, 9))
@@ -179,12 +200,12 @@ def test_only_parents_that_can_be_are_made(wordpiece: WordPiece) -> None:
 def test_what_a_model_would_cut_off_is_told_as_a_span(wordpiece: WordPiece) -> None:
     text = "one two three four five six"
     document = Document(text, "text", "x")
-    [piece] = chunk(document, wordpiece, size=10)
+    [piece] = chunk(document, wordpiece, ChunkOptions(size=10))
     assert truncated(piece, wordpiece, room=6) is None
     unseen = truncated(piece, wordpiece, room=4)
     assert unseen
     assert document.quote(unseen) == "five six"
-    [piece] = chunk(document, wordpiece, size=10, context="title")
+    [piece] = chunk(document, wordpiece, ChunkOptions(size=10, context="title"))
     unseen = truncated(piece, wordpiece, room=4)
     assert unseen
     assert document.quote(unseen) == "four five six"  # the title takes one of the four

@@ -11,12 +11,13 @@ from bindery.chunking import chunk
 from bindery.documents import divide
 from bindery.documents.programs import LANGUAGES
 from bindery.errors import InvalidValue, UnknownStrategy, UnsupportedKind
+from bindery.options import ChunkOptions
 from bindery.types import Document
 
 
 def cut(text: str, name: str, size: int) -> list[str]:
     document, strategy = Document(text, "code", name), "code"
-    chunks = chunk(document, Utf8Bytes(), strategy=strategy, size=size, divide=divide)
+    chunks = chunk(document, Utf8Bytes(), ChunkOptions(strategy=strategy, size=size), divide=divide)
     return [piece.text for piece in chunks]
 
 
@@ -93,6 +94,6 @@ def test_without_the_extra_an_empty_text_is_refused_too(monkeypatch: pytest.Monk
 
 def test_without_what_divides_programs_it_is_said_what_does() -> None:
     with pytest.raises(InvalidValue, match="needs a function that finds") as caught:
-        chunk(Document("x", "code", "a.py"), Utf8Bytes(), strategy="code", size=9)
+        chunk(Document("x", "code", "a.py"), Utf8Bytes(), ChunkOptions(strategy="code", size=9))
     assert "divide" in caught.value.remedy
     assert caught.value.param == "strategy"

@@ -11,6 +11,7 @@ from bindery import chunking
 from bindery.chunking import ChunkingInput
 from bindery.chunking.semantic import semantic
 from bindery.errors import InvalidValue
+from bindery.options import ChunkOptions
 from bindery.types import Document
 
 BIRDS = "A heron is a bird. The bird is a heron. A heron is a grey bird."
@@ -30,7 +31,9 @@ class Asked:
 
 def cut(text: str, wordpiece: WordPiece, size: int, embed: chunking.Embed = hashed) -> list[str]:
     document = Document(text, "text", "example")
-    found = chunking.chunk(document, wordpiece, strategy="semantic", size=size, embed=embed)
+    found = chunking.chunk(
+        document, wordpiece, ChunkOptions(strategy="semantic", size=size), embed=embed
+    )
     return [one.text for one in found]
 
 
@@ -38,8 +41,11 @@ def cut(text: str, wordpiece: WordPiece, size: int, embed: chunking.Embed = hash
 def test_the_cut_is_where_the_words_change(wordpiece: WordPiece, before: str, after: str) -> None:
     # Either would hold more of its sentences: the budget alone would cut elsewhere.
     assert cut(f"{before} {after}", wordpiece, 24) == [before, after]
-    plain = chunking.chunk(Document(f"{before} {after}", "text", "x"), wordpiece,
-                           strategy="sentence", size=24)  # fmt: skip
+    plain = chunking.chunk(
+        Document(f"{before} {after}", "text", "x"),
+        wordpiece,
+        ChunkOptions(strategy="sentence", size=24),
+    )
     assert [one.text for one in plain] != [before, after]
 
 
@@ -85,7 +91,9 @@ def test_a_heading_stays_with_what_it_heads(wordpiece: WordPiece) -> None:
 
 def test_without_an_encoder_it_says_what_is_missing(wordpiece: WordPiece) -> None:
     with pytest.raises(InvalidValue, match="needs a function that embeds") as caught:
-        chunking.chunk(Document(BIRDS, "text", "x"), wordpiece, strategy="semantic", size=9)
+        chunking.chunk(
+            Document(BIRDS, "text", "x"), wordpiece, ChunkOptions(strategy="semantic", size=9)
+        )
     assert caught.value.param == "strategy"
 
 

@@ -6,19 +6,20 @@ from tests.chunking.tokenisers import WordPiece
 from bindery.chunking import CHUNKERS, chunk
 from bindery.documents import read
 from bindery.errors import InvalidValue, UnknownStrategy
+from bindery.options import ChunkOptions
 from bindery.types import Block, Document, Span
 
 
 def cut(text: str, wordpiece: WordPiece, strategy: str, size: int, overlap: int = 0) -> list[str]:
     document = Document(text, "text", "example")
-    chunks = chunk(document, wordpiece, strategy=strategy, size=size, overlap=overlap)
+    chunks = chunk(document, wordpiece, ChunkOptions(strategy=strategy, size=size, overlap=overlap))
     return [piece.text for piece in chunks]
 
 
 def test_recursive_without_overlap_is_the_default(wordpiece: WordPiece) -> None:
     document = Document("one two.\n\nthree four", "text", "x")
-    assert chunk(document, wordpiece, size=3) == chunk(
-        document, wordpiece, strategy="recursive", size=3, overlap=0
+    assert chunk(document, wordpiece, ChunkOptions(size=3)) == chunk(
+        document, wordpiece, ChunkOptions(strategy="recursive", size=3, overlap=0)
     )
 
 
@@ -113,7 +114,7 @@ def test_recursive_takes_headings_from_the_blocks_where_there_are_some(
     text = "one two three four five six.\nHeading\nseven eight nine ten eleven twelve."
     start = text.index("Heading")
     blocks = (Block("heading", Span(start, start + 7), level=1),)
-    chunks = chunk(Document(text, "text", "x", blocks), wordpiece, size=9)
+    chunks = chunk(Document(text, "text", "x", blocks), wordpiece, ChunkOptions(size=9))
     assert [piece.span.start for piece in chunks] == [0, start]
 
 
@@ -130,30 +131,38 @@ def test_a_budget_that_allows_no_chunk_is_refused(
     wordpiece: WordPiece, size: int, overlap: int, param: str
 ) -> None:
     with pytest.raises(InvalidValue) as caught:
-        chunk(Document("x", "text", "x"), wordpiece, size=size, overlap=overlap)
+        chunk(Document("x", "text", "x"), wordpiece, ChunkOptions(size=size, overlap=overlap))
     assert caught.value.param == param
     assert str(overlap if param == "overlap" else size) in caught.value.message
 
 
 def test_an_unknown_strategy_is_refused_with_the_known(wordpiece: WordPiece) -> None:
     with pytest.raises(UnknownStrategy, match="'magic'") as caught:
-        chunk(Document("x", "text", "x"), wordpiece, strategy="magic", size=5)
+        chunk(Document("x", "text", "x"), wordpiece, ChunkOptions(strategy="magic", size=5))
     assert all(name in caught.value.remedy for name in CHUNKERS)
 
 
 def test_markdown_never_puts_two_sections_into_a_chunk(wordpiece: WordPiece) -> None:
     text = "# a\n\n## b\n\none two\n\n## c\n\nthree four five six\n"
     document = read(text.encode(), "x.md")
-    pieces = [c.text for c in chunk(document, wordpiece, strategy="markdown", size=20, overlap=5)]
+    pieces = [
+        c.text
+        for c in chunk(document, wordpiece, ChunkOptions(strategy="markdown", size=20, overlap=5))
+    ]
     assert pieces == ["# a\n\n## b\n\none two", "## c\n\nthree four five six"]
-    assert len(chunk(document, wordpiece, strategy="recursive", size=40)) == 1
+    assert len(chunk(document, wordpiece, ChunkOptions(strategy="recursive", size=40))) == 1
 
 
 def test_page_cuts_where_pages_begin(wordpiece: WordPiece) -> None:
     text = "one two\n\nthree four\n\nfive"
     blocks = (Block("page", Span(0, 7), page=1), Block("page", Span(9, 25), page=2))
     document = Document(text, "pdf", "x.pdf", blocks)
-    pieces = [c.text for c in chunk(document, wordpiece, strategy="page", size=20, overlap=2)]
+    pieces = [
+        c.text
+        for c in chunk(document, wordpiece, ChunkOptions(strategy="page", size=20, overlap=2))
+    ]
     assert pieces == ["one two", "three four\n\nfive"]
-    tight = [c.text for c in chunk(document, wordpiece, strategy="page", size=2, overlap=1)]
+    tight = [
+        c.text for c in chunk(document, wordpiece, ChunkOptions(strategy="page", size=2, overlap=1))
+    ]
     assert tight == ["one two", "three four", "four\n\nfive"]

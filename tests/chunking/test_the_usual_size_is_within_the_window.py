@@ -2,9 +2,10 @@
 
 import pytest
 
-from bindery.chunking import usual_size
+from bindery.options import ChunkOptions
 
 
 @pytest.mark.parametrize(("room", "size"), [(1, 1), (30, 30), (128, 128), (254, 128), (8190, 128)])
 def test_the_usual_size_is_128_tokens_or_the_window(room: int, size: int) -> None:
-    assert usual_size(room) == size
+    assert ChunkOptions().sized(room).size == size
+    assert ChunkOptions(size=7).sized(room).size == 7

@@ -11,6 +11,7 @@ from tests.chunking.tokenisers import Offsets, Recording, Utf8Bytes
 
 from bindery.chunking import CHUNKERS, OffsetTokeniser
 from bindery.documents.programs import division_points
+from bindery.options import ChunkOptions
 from bindery.types import Document
 
 FAMILIES = {
@@ -43,7 +44,7 @@ def test_the_tokeniser_reads_the_text_about_twice_at_most(
     strategy: str, family: str, tokeniser: OffsetTokeniser
 ) -> None:
     recording = Recording(tokeniser)
-    chunk(of_length(family, 20_000), recording, strategy=strategy, size=100)
+    chunk(of_length(family, 20_000), recording, ChunkOptions(strategy=strategy, size=100))
     # Chunks over the budget, which only other tokenisers make, are counted once more in halves.
     assert recording.characters <= (2.5 if tokeniser.splits_at_blanks else 3.5) * 20_000
 
@@ -55,8 +56,8 @@ def test_four_times_the_text_takes_about_four_times_as_long(family: str) -> None
         document, tokeniser = of_length(family, length), Stride()
         started = time.process_time()
         for strategy in names:
-            chunk(document, tokeniser, strategy=strategy, size=100)
-        chunk(document, tokeniser, size=100, context="headings")
+            chunk(document, tokeniser, ChunkOptions(strategy=strategy, size=100))
+        chunk(document, tokeniser, ChunkOptions(size=100, context="headings"))
         if "code" in names:  # it divides in a process of its own, whose time is not of this one
             division_points(document.text.encode(), "x.py")
         return time.process_time() - started

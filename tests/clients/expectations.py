@@ -15,6 +15,7 @@ from tokenizers import Tokenizer
 
 from bindery.errors import UnknownModel
 from bindery.library import Library
+from bindery.options import VectorOptions
 
 TEXTS = [
     "Loose paper is fragile.",
@@ -69,7 +70,7 @@ def _vectors(
     served: Served, library: Library, model: str, role: str, texts: list[str]
 ) -> dict[str, list[float]]:
     found = _embed(served, model, texts, role=role)
-    _, encoded = library.embed(model, texts, role)
+    _, encoded = library.embed(model, texts, VectorOptions(role))
     if np.abs(np.array(found) - encoded.embeddings.rows).max() > _NEAR:
         raise RuntimeError(f"The server's own route gives other {role} vectors than {model} does.")
     return dict(zip(texts, found, strict=True))

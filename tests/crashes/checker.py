@@ -12,6 +12,7 @@ from tests.crashes.writer import SIZE, STRATEGY, library_of
 from bindery.errors import UnknownFile, UnknownJob
 from bindery.jobs import Jobs, JobState
 from bindery.library import Library
+from bindery.options import ChunkOptions
 
 
 @dataclass(slots=True)
@@ -138,13 +139,13 @@ def _results(library: Library, jobs: Jobs, home: Path, told: Told) -> Iterator[s
 
 def _compared(library: Library, file_id: str, records: list[dict[str, object]]) -> Iterator[str]:
     document = library.read_file(file_id)
-    chunks = library.chunk(document, strategy=STRATEGY, size=SIZE)
+    chunks = library.chunk(document, ChunkOptions(strategy=STRATEGY, size=SIZE))
     expected = [(chunk.span.start, chunk.span.end, chunk.text) for chunk in chunks]
     found = [(one["start"], one["end"], one["text"]) for one in records]
     if found != expected:
         yield f"The chunks of {file_id} are {len(found)}, and not the {len(expected)} expected."
         return
-    _, encoded = library.embed("vanilla", [chunk.text for chunk in chunks], "document")
+    _, encoded = library.embed("vanilla", [chunk.text for chunk in chunks])
     vectors = np.array([one["embedding"] for one in records], dtype=np.float32)
     cosines = (vectors * encoded.embeddings.rows).sum(axis=1)
     if not (cosines > 0.9999).all():

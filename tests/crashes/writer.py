@@ -16,6 +16,7 @@ from tests.crashes.plan import Round, Upload, round_of
 from bindery.errors import UnknownFile
 from bindery.jobs import JobRequest, Jobs, JobState
 from bindery.library import Library
+from bindery.options import ChunkOptions
 
 STRATEGY, SIZE = "sentence", 24
 
@@ -60,7 +61,9 @@ def work(library: Library, jobs: Jobs, step: Round) -> None:
         say("keep?", upload.id)
         keep(library, upload)
         say("keep", upload.id)
-    request = JobRequest(tuple(one.id for one in step.uploads), strategy=STRATEGY, size=SIZE)
+    request = JobRequest(
+        tuple(one.id for one in step.uploads), chunks=ChunkOptions(strategy=STRATEGY, size=SIZE)
+    )
     say("submit?", step.key)
     job = jobs.submit(request, idempotency_key=step.key)
     say("submit", [step.key, job.id])

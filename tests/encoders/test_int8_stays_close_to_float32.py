@@ -7,8 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.engines.checkpoints import TINY, Tensors, copied, load, retensor
-from tests.faces.families import TINY as FAMILIES
-from tests.faces.families import write_catalog
 
 from bindery.encoders.calibration import calibrate, calibration_texts
 from bindery.encoders.dense import DenseEncoder
@@ -19,7 +17,6 @@ from bindery.engines.quantisation import observe_ranges
 from bindery.errors import ModelBroken, ModelMissing, StorageError
 from bindery.library import Library
 from bindery.models.catalog import CATALOG
-from bindery.models.catalog_file import read_catalog
 from bindery.models.layouts import read_layout
 from bindery.models.preload import State
 from bindery.models.sources import FolderSource
@@ -168,15 +165,14 @@ def test_a_folder_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
         Calibration("f", [], []).write(tmp_path / "absent")
 
 
-def test_preload_prepares_models_for_int8(tmp_path: Path) -> None:
-    catalog = read_catalog(write_catalog(tmp_path / "catalog.toml"))
-    library = Library(tmp_path, catalog=catalog, precision="int8", threads=1)
-    sources = [FolderSource(FAMILIES["colbert"])]
-    (outcome,) = library.preload(["colbert"], sources, progress=lambda *_: None)
+def test_preload_prepares_models_for_int8(minilm_folder: Path, tmp_path: Path) -> None:
+    library = Library(tmp_path, precision="int8")
+    source = FolderSource(minilm_folder)
+    (outcome,) = library.preload(["vanilla"], [source], progress=lambda *_: None)
 
     assert outcome.state is State.FETCHED, outcome.error
-    assert library.encoder("colbert").precision == "int8"
-    (again,) = library.preload(["colbert"], sources, progress=lambda *_: None)
+    assert library.encoder("vanilla").precision == "int8"
+    (again,) = library.preload(["vanilla"], [source], progress=lambda *_: None)
     assert again.state is State.PRESENT
     library.close()
 

@@ -17,6 +17,7 @@ from bindery.encoders.loading import load_encoder
 from bindery.encoders.request import SpannedText, SpansRequest
 from bindery.errors import InvalidValue
 from bindery.models.layouts import read_layout
+from bindery.options import VectorOptions
 from bindery.types import Span
 
 RECORD = json.loads((GOLDEN / "late_chunking.json").read_text(encoding="utf-8"))
@@ -45,7 +46,7 @@ def spanned(text: str, spans: list[tuple[int, int]]) -> SpannedText:
 
 
 def late(encoder: DenseEncoder, *texts: SpannedText, role: str = "document") -> Encoded:
-    return encoder.submit_spans(SpansRequest(texts, role)).result()
+    return encoder.submit_spans(SpansRequest(texts, VectorOptions(role))).result()
 
 
 @pytest.mark.parametrize("case", RECORD["cases"])
@@ -159,17 +160,23 @@ def test_models_that_do_not_pool_by_mean_are_refused(name: str) -> None:
 def test_late_interaction_is_refused() -> None:
     encoder = load_encoder(read_layout(GOLDEN / "late" / "stanford"), threads=1)
     with pytest.raises(InvalidValue, match="a vector for each token"):
-        encoder.submit_spans(SpansRequest([spanned("a book", [(0, 6)])], "document"))
+        encoder.submit_spans(SpansRequest([spanned("a book", [(0, 6)])]))
     encoder.close()
 
 
 def test_dimensions_and_roles_are_as_elsewhere(gemma: DenseEncoder) -> None:
     text = spanned("a book", [(0, 6)])
-    [short] = gemma.submit_spans(SpansRequest([text], "query", 8, True)).result().embeddings.rows
+    [short] = (
+        gemma.submit_spans(SpansRequest([text], VectorOptions("query", 8, True)))
+        .result()
+        .embeddings.rows
+    )
     full = gemma.encode(["a book"], "query").rows[0, :8]
     assert np.abs(short - full / np.linalg.norm(full)).max() < 1e-5
-    for request, param in ((SpansRequest([text], "poem"), "role"),
-                           (SpansRequest([text], "query", 7), "dimensions")):  # fmt: skip
+    for request, param in (
+        (SpansRequest([text], VectorOptions("poem")), "role"),
+        (SpansRequest([text], VectorOptions("query", 7)), "dimensions"),
+    ):
         with pytest.raises(InvalidValue) as caught:
             gemma.submit_spans(request)
         assert caught.value.param == param

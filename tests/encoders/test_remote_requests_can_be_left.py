@@ -15,7 +15,7 @@ from bindery.errors import Abandoned, DeadlineExceeded, InvalidValue
 from bindery.models.endpoint import Vendor
 from bindery.types import Truncate
 
-ASKED = EncodeRequest(["one", "two"], "document")
+ASKED = EncodeRequest(["one", "two"])
 
 
 @pytest.fixture

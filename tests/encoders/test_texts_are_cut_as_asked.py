@@ -16,6 +16,7 @@ from bindery.encoders.late import LateEncoder
 from bindery.encoders.request import EncodeRequest
 from bindery.encoders.tokeniser import Tokeniser
 from bindery.errors import InvalidValue, TextTooLong
+from bindery.options import VectorOptions
 from bindery.types import Truncate
 
 END, START, ERROR = Truncate.END, Truncate.START, Truncate.ERROR
@@ -99,7 +100,7 @@ def test_a_text_that_may_not_be_cut_is_refused_before_anything_runs(
 
         for submit in (encoder.submit, encoder.submit_tokens):
             with pytest.raises(TextTooLong) as caught:
-                submit(EncodeRequest(texts, role, truncate=ERROR))
+                submit(EncodeRequest(texts, VectorOptions(role, truncate=ERROR)))
             assert caught.value.param == "texts"
             told = f"Text 2 has {window + 2} tokens"
             assert told in caught.value.message
@@ -120,5 +121,5 @@ def test_a_plain_string_truncates_as_its_member_does(dense: DenseEncoder) -> Non
         for how in ("start", START)
     )
     assert np.abs(given.rows - meant.rows).max() <= 1e-6
-    with pytest.raises(InvalidValue, match="'middle' is no way to truncate"):
+    with pytest.raises(InvalidValue, match="Unknown truncate 'middle'"):
         dense.encode([text], "document", truncate="middle")  # type: ignore[arg-type]

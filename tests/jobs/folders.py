@@ -12,6 +12,7 @@ import orjson
 from bindery.jobs import Job, JobFile, JobRequest, Jobs
 from bindery.jobs.sources import Content, FolderFiles, walk
 from bindery.library import Library
+from bindery.options import ChunkOptions
 from bindery.store.database import Database, Transaction
 
 
@@ -56,7 +57,9 @@ class Folder:
     library: Library
     root: Path
     out: Path
-    request: JobRequest = field(default_factory=lambda: JobRequest(("none",), size=24))
+    request: JobRequest = field(
+        default_factory=lambda: JobRequest(("none",), chunks=ChunkOptions(size=24))
+    )
     poison: str | None = None
 
     def write(self, name: str, text: str) -> None:
@@ -110,9 +113,7 @@ def check_vectors(library: Library, records: list[dict[str, Any]]) -> None:
     """Raise unless each record has the vector that its text has by itself."""
     if not records:
         return
-    _, encoded = library.embed(
-        "vanilla", [one["context"] + one["text"] for one in records], "document"
-    )
+    _, encoded = library.embed("vanilla", [one["context"] + one["text"] for one in records])
     found = np.array([one["embedding"] for one in records], dtype=np.float32)
     assert found.shape == encoded.embeddings.rows.shape
     # bfloat16, and another batch around each text: 1 - cosine stays under 1e-4.

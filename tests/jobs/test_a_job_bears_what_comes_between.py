@@ -16,6 +16,7 @@ from bindery.jobs import JobRequest, Jobs, JobState
 from bindery.jobs.embedding import Flight, Model
 from bindery.jobs.running import Run
 from bindery.library import Library
+from bindery.options import ChunkOptions
 
 BAD_WORD = "aardvark"
 SHARED = "Vellum lasts for a thousand years or more."
@@ -112,7 +113,7 @@ def texts_of(library: Library, job_id: str, folder: Path) -> list[str]:
 
 
 def job_on(jobs: Jobs, file: str) -> str:
-    return jobs.submit(JobRequest((file,), size=12)).id
+    return jobs.submit(JobRequest((file,), chunks=ChunkOptions(size=12))).id
 
 
 def test_a_vector_that_was_known_and_is_deleted_is_made_again(

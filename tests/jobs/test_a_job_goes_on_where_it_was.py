@@ -20,6 +20,7 @@ from tests.jobs.folders import Crash, Folder, check_vectors
 
 from bindery.jobs.running import TRIES_ALONE
 from bindery.library import Library
+from bindery.options import ChunkOptions, VectorOptions
 from bindery.types import Document
 
 NAMES = st.sampled_from(["a.txt", "b.txt", "deep/c.txt", "d.md"])
@@ -82,7 +83,9 @@ class FolderMachine(RuleBasedStateMachine):
         return [
             (name, index, chunk.text)
             for name, text in sorted(self.texts.items())
-            for index, chunk in enumerate(self.library.chunk(Document(text, "text", name), size=24))
+            for index, chunk in enumerate(
+                self.library.chunk(Document(text, "text", name), ChunkOptions(size=24))
+            )
         ]
 
     def teardown(self) -> None:
@@ -209,7 +212,8 @@ def test_other_settings_begin_anew(folder: Folder) -> None:
     folder.write("one.txt", "\n\n".join(PARAGRAPHS))
     folder.run()
     whole = folder.records()
-    short = replace(folder, request=replace(folder.request, dimensions=64, any_dimensions=True))
+    options = VectorOptions(dimensions=64, any_dimensions=True)
+    short = replace(folder, request=replace(folder.request, vectors=options))
 
     short.run()
 

@@ -17,11 +17,12 @@ from bindery.errors import (
     JobUnfinished,
     UnknownFile,
     UnknownJob,
-    UnknownStrategy,
+    UnknownRotation,
 )
 from bindery.jobs import JobRequest, Jobs, JobState
 from bindery.jobs.sources import FolderFiles, walk
 from bindery.library import Library
+from bindery.options import ChunkOptions, VectorOptions
 from bindery.settings import read_settings
 from bindery.store import jobs as rows
 from bindery.store.database import Database
@@ -60,7 +61,9 @@ def test_a_key_is_a_promise(library: Library, database: Database, folder: Path) 
     assert jobs.submit(REQUEST, owner="you", idempotency_key="k").id != job.id
     assert jobs.submit(REQUEST, owner="me").id != job.id
     with pytest.raises(IdempotencyConflict):
-        jobs.submit(replace(REQUEST, overlap=2), owner="me", idempotency_key="k")
+        jobs.submit(
+            replace(REQUEST, chunks=ChunkOptions(overlap=2)), owner="me", idempotency_key="k"
+        )
     assert [one.owner for one in jobs.list("you")] == ["you"]
     assert len(jobs.list()) == 3
 
@@ -69,10 +72,11 @@ def test_a_key_is_a_promise(library: Library, database: Database, folder: Path) 
     ("change", "error"),
     [
         ({"files": ("gone.txt",)}, UnknownFile),
-        ({"strategy": "odd"}, UnknownStrategy),
-        ({"size": 0}, InvalidValue),
-        ({"role": "odd"}, InvalidValue),
-        ({"dimensions": 7}, InvalidValue),
+        ({"chunks": ChunkOptions("parent-child", parent_size=9)}, InvalidValue),
+        ({"vectors": VectorOptions("odd")}, InvalidValue),
+        ({"vectors": VectorOptions(dimensions=7)}, InvalidValue),
+        ({"vectors": VectorOptions(rotation="odd")}, UnknownRotation),
+        ({"vectors": VectorOptions(title="odd")}, InvalidValue),
     ],
 )
 def test_what_cannot_be_done_is_not_taken_on(
@@ -175,7 +179,7 @@ def test_a_file_that_goes_during_a_job_is_told(
 def test_what_jobs_make_pushes_nobody_out_of_the_cache(database: Database, folder: Path) -> None:
     library = Library(read_settings(os.environ).home, cache_bytes=1 << 20)
     with closing(library):
-        library.embed("vanilla", ["What lasts?"], "query")
+        library.embed("vanilla", ["What lasts?"], VectorOptions("query"))
         jobs = jobs_of(library, database, folder)
         assert jobs.run(jobs.submit(REQUEST).id).state is JobState.DONE
 

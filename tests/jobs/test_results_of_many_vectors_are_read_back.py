@@ -12,6 +12,7 @@ from bindery.jobs import JobRequest, Jobs
 from bindery.library import Library
 from bindery.models.catalog_file import read_catalog
 from bindery.models.sources import FolderSource
+from bindery.options import ChunkOptions, VectorOptions
 from bindery.vectors import Form, code, load
 from bindery.vectors.embeddings import Embeddings
 
@@ -42,7 +43,12 @@ def run(library: Library, form: Form, folder: Path) -> tuple[list[dict], Path]:
     """The results of a job on all files: the records as JSON has them, and the file of Parquet."""
     jobs = Jobs(library)
     files = tuple(stored.id for stored in library.files)
-    request = JobRequest(files, model="colbert", strategy="sentence", size=24, form=form)
+    request = JobRequest(
+        files,
+        model="colbert",
+        chunks=ChunkOptions(strategy="sentence", size=24),
+        vectors=VectorOptions(form=form),
+    )
     job = jobs.run(jobs.submit(request).id)
     assert job.progress.files_done == len(TEXTS)
     for format_ in ("jsonl", "parquet"):

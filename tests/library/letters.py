@@ -53,7 +53,7 @@ class Letters:
         (cancellation or Cancellation()).check()
         texts = request.texts
         too_long = [place for place, text in enumerate(texts) if len(text) > WINDOW]
-        if too_long and request.truncate is Truncate.ERROR:
+        if too_long and request.options.truncate is Truncate.ERROR:
             raise TextTooLong(f"Text {too_long[0]} is too long.", param="texts")
         titles = request.titles or [None] * len(texts)
         self.ran.update(texts)
@@ -66,16 +66,23 @@ class Letters:
             raise TextFailed(f"The model fails on text {failed[0]}.", places=failed)
         counts = np.array([len(text) for text in request.texts], dtype=np.int64)
         used, cut = np.minimum(counts, WINDOW), np.maximum(counts - WINDOW, 0)
-        embeddings = Embeddings.ragged(rows, request.dimensions or WIDTH)
+        embeddings = Embeddings.ragged(rows, request.options.dimensions or WIDTH)
         if self.kind == "remote":
             return Encoded(embeddings, used * 0 + UNKNOWN, cut * 0, int(counts.sum()))
         return Encoded(embeddings, used, cut)
 
     def _rows(self, text: str, title: str | None, request: EncodeRequest) -> np.ndarray:
-        seen = text[-WINDOW:] if request.truncate is Truncate.START else text[:WINDOW]
-        about = (self.card.id, self.card.revision, self.precision, request.role, title, seen)
+        seen = text[-WINDOW:] if request.options.truncate is Truncate.START else text[:WINDOW]
+        about = (
+            self.card.id,
+            self.card.revision,
+            self.precision,
+            request.options.role,
+            title,
+            seen,
+        )
         seed = int.from_bytes(hashlib.sha256(repr(about).encode()).digest()[:8], "big")
         rows = np.random.default_rng(seed).normal(size=(len(seen), WIDTH)).astype(np.float32)
         if self.kind != "late":
             rows = np.random.default_rng(seed).normal(size=(1, WIDTH)).astype(np.float32)
-        return rows[:, : request.dimensions or WIDTH]
+        return rows[:, : request.options.dimensions or WIDTH]

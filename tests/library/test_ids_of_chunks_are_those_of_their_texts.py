@@ -12,6 +12,7 @@ from tests.engines.checkpoints import TINY
 from bindery.chunking import chunk
 from bindery.encoders.tokeniser import Tokeniser
 from bindery.errors import InvalidValue
+from bindery.options import ChunkOptions
 from bindery.types import Document, TokenIds, Truncate
 
 TEXT = "Loose paper is lost. Bound paper stands on an antidisestablishmentarian shelf. " * 20
@@ -39,7 +40,9 @@ def test_they_are_the_ids_of_the_text_alone(
     truncate: Truncate,
 ) -> None:
     try:
-        chunks = chunk(document, tokeniser, strategy=strategy, size=budget[0], overlap=budget[1])
+        chunks = chunk(
+            document, tokeniser, ChunkOptions(strategy=strategy, size=budget[0], overlap=budget[1])
+        )
     except InvalidValue:
         return
     for one in chunks:
@@ -55,7 +58,9 @@ def test_they_are_the_ids_of_the_text_alone(
 
 def test_plain_text_is_read_once(tokeniser: Tokeniser) -> None:
     for overlap in (0, 5):
-        chunks = chunk(Document(TEXT, "text", "x"), tokeniser, size=16, overlap=overlap)
+        chunks = chunk(
+            Document(TEXT, "text", "x"), tokeniser, ChunkOptions(size=16, overlap=overlap)
+        )
         assert all(one.ids is not None for one in chunks)
         # Wrong ids would show, so they are what is taken, whatever the text.
         known = [TokenIds(np.full(3, 7, np.int32), one.ids.digest) for one in chunks if one.ids]
@@ -64,7 +69,7 @@ def test_plain_text_is_read_once(tokeniser: Tokeniser) -> None:
 
 
 def test_where_a_cut_is_no_blank_the_text_is_read_again(tokeniser: Tokeniser) -> None:
-    chunks = chunk(Document("x" * 500, "text", "x"), tokeniser, size=16)
+    chunks = chunk(Document("x" * 500, "text", "x"), tokeniser, ChunkOptions(size=16))
     assert [one.ids for one in chunks] == [None] * len(chunks)
 
 
@@ -72,7 +77,7 @@ def test_ids_of_another_tokeniser_are_not_taken(tokeniser: Tokeniser) -> None:
     others = [Tokeniser(TINY / "bge", max_tokens=32), tokeniser.neutralised()]
     for other in others:
         assert other.digest != tokeniser.digest
-        [one] = chunk(Document("a [MASK] b", "text", "x"), other, size=16)
+        [one] = chunk(Document("a [MASK] b", "text", "x"), other, ChunkOptions(size=16))
         assert one.ids is not None
         [found] = tokeniser.tokenise([one.text], known=[one.ids])
         [expected] = tokeniser.tokenise([one.text])

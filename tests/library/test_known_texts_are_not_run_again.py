@@ -17,6 +17,7 @@ from bindery.encoders.pending import Cancellation, Pending
 from bindery.encoders.request import EncodeRequest
 from bindery.errors import Abandoned, BinderyError, InvalidValue, TextFailed, TextTooLong
 from bindery.library.cache import VectorCache
+from bindery.options import VectorOptions
 from bindery.types import Truncate
 
 LARGE = 1 << 20
@@ -30,16 +31,18 @@ def requests(draw: st.DrawFn) -> EncodeRequest:
     pairs = draw(st.lists(st.tuples(texts, titles), max_size=6))
     return EncodeRequest(
         [text for text, _ in pairs],
-        draw(st.sampled_from(["query", "document"])),
-        draw(st.sampled_from([None, 2, 4])),
+        VectorOptions(
+            draw(st.sampled_from(["query", "document"])),
+            draw(st.sampled_from([None, 2, 4])),
+            truncate=draw(st.sampled_from([Truncate.END, Truncate.START])),
+        ),
         titles=[title for _, title in pairs] if draw(st.booleans()) else None,
-        truncate=draw(st.sampled_from([Truncate.END, Truncate.START])),
     )
 
 
 def titled(request: EncodeRequest) -> EncodeRequest:
     """Only documents have titles."""
-    return replace(request, titles=request.titles if request.role == "document" else None)
+    return replace(request, titles=request.titles if request.options.role == "document" else None)
 
 
 def assert_same(found: Encoded, expected: Encoded) -> None:
@@ -88,7 +91,7 @@ def test_answers_are_the_models_bit_for_bit_within_the_bytes(
 def test_what_fits_is_run_once_for_each_owner(asked: list) -> None:
     model, cache = Letters(), VectorCache(capacity_bytes=LARGE)
     distinct = {
-        (text, title, r.role, r.dimensions, r.truncate)
+        (text, title, r.options)
         for r in asked
         for text, title in zip(r.texts, r.titles or [None] * len(r.texts), strict=True)
     }
@@ -104,7 +107,7 @@ def test_a_title_is_never_taken_for_a_part_of_the_text() -> None:
     model, cache = Letters(), VectorCache(capacity_bytes=LARGE)
     pairs = [(None, "ab"), ("", "ab"), ("a", "b"), ("ab", ""), ("None", ""), (None, ""), ("'", "")]
     for title, text in pairs * 2:
-        request = EncodeRequest([text], "document", titles=[title])
+        request = EncodeRequest([text], titles=[title])
         found = cache.submit(model, request).result()
         assert_same(found, Letters().submit(request).result())
 
@@ -115,7 +118,7 @@ def test_a_title_is_never_taken_for_a_part_of_the_text() -> None:
 def test_an_owner_finds_nothing_of_anothers_unless_they_share(shares: bool) -> None:
     model, cache = Letters(), VectorCache(capacity_bytes=LARGE, shares=shares)
     for owner in ("a", "b", "", "a"):
-        cache.submit(model, EncodeRequest(["x"], "query"), owner=owner).result()
+        cache.submit(model, EncodeRequest(["x"], VectorOptions("query")), owner=owner).result()
 
     assert model.ran["x"] == (1 if shares else 3)
     assert cache.figures().hits == (3 if shares else 1)
@@ -125,13 +128,13 @@ def test_an_owner_finds_nothing_of_anothers_unless_they_share(shares: bool) -> N
 @given(asked=st.lists(st.sampled_from("abcd"), min_size=10, max_size=40), room=st.integers(2, 3))
 def test_the_least_recently_used_go_first(asked: list[str], room: int) -> None:
     one = VectorCache(capacity_bytes=LARGE)
-    one.submit(Letters(), EncodeRequest(["a"], "query")).result()
+    one.submit(Letters(), EncodeRequest(["a"], VectorOptions("query"))).result()
     model, cache = Letters(), VectorCache(capacity_bytes=one.figures().bytes * room)
     kept: OrderedDict[str, None] = OrderedDict()
     misses = 0
 
     for text in asked:
-        cache.submit(model, EncodeRequest([text], "query")).result()
+        cache.submit(model, EncodeRequest([text], VectorOptions("query"))).result()
         misses += text not in kept
         kept[text] = None
         kept.move_to_end(text)
@@ -144,14 +147,17 @@ def test_the_least_recently_used_go_first(asked: list[str], room: int) -> None:
 def test_what_is_larger_than_the_cache_is_not_kept_and_drives_nothing_out() -> None:
     model, cache = Letters("late"), VectorCache(capacity_bytes=500)
     for text in ("a", "b" * WINDOW, "a"):
-        cache.submit(model, EncodeRequest([text], "query")).result()
+        cache.submit(model, EncodeRequest([text], VectorOptions("query"))).result()
 
     assert model.ran == {"a": 1, "b" * WINDOW: 1}
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_was_given_out_cannot_change_what_is_kept(kind: str) -> None:
-    cache, request = VectorCache(capacity_bytes=LARGE), EncodeRequest(["ab", "b"], "query")
+    cache, request = (
+        VectorCache(capacity_bytes=LARGE),
+        EncodeRequest(["ab", "b"], VectorOptions("query")),
+    )
     expected = Letters(kind).submit(request).result()
     for asked in (request, request, replace(request, texts=["ab", "c"])):
         rows = cache.submit(Letters(kind), asked).result().embeddings.rows
@@ -166,14 +172,14 @@ def test_what_was_given_out_cannot_change_what_is_kept(kind: str) -> None:
 def test_a_vendor_is_asked_and_paid_for_what_is_new_alone() -> None:
     model, cache = Letters("remote"), VectorCache(capacity_bytes=LARGE)
     billed = [
-        cache.submit(model, EncodeRequest(texts, "query")).result().tokens_billed
+        cache.submit(model, EncodeRequest(texts, VectorOptions("query"))).result().tokens_billed
         for texts in (["aa", "bb", "aa"], ["aa"], ["aa", "ccc"], ["bb", "ccc"])
     ]
 
     assert billed == [4, 0, 3, 0]
     local = VectorCache(capacity_bytes=LARGE)
     for _ in range(2):
-        found = local.submit(Letters(), EncodeRequest(["aa"], "query")).result()
+        found = local.submit(Letters(), EncodeRequest(["aa"], VectorOptions("query"))).result()
         assert (found.total_tokens, found.tokens_billed) == (2, None)
 
 
@@ -182,8 +188,8 @@ def test_a_vendor_is_asked_and_paid_for_what_is_new_alone() -> None:
 
 def test_errors_name_texts_as_the_caller_does_and_are_not_kept() -> None:
     model, cache = Letters(bad={"bad"}), VectorCache(capacity_bytes=LARGE)
-    cache.submit(model, EncodeRequest(["a", "b"], "query")).result()
-    request = EncodeRequest(["a", "c", "bad", "b", "c", "bad"], "query")
+    cache.submit(model, EncodeRequest(["a", "b"], VectorOptions("query"))).result()
+    request = EncodeRequest(["a", "c", "bad", "b", "c", "bad"], VectorOptions("query"))
 
     for _ in range(2):
         with pytest.raises(TextFailed, match="on text 2 by itself and on 1 more") as caught:
@@ -193,7 +199,7 @@ def test_errors_name_texts_as_the_caller_does_and_are_not_kept() -> None:
     model.bad.clear()
     assert_same(cache.submit(model, request).result(), Letters().submit(request).result())
 
-    long = EncodeRequest(["a", "a", "x" * 99], "query", truncate=Truncate.ERROR)
+    long = EncodeRequest(["a", "a", "x" * 99], VectorOptions("query", truncate=Truncate.ERROR))
     cache.submit(model, replace(long, texts=["a"])).result()
     with pytest.raises(TextTooLong, match="Text 2 "):
         cache.submit(model, long)
@@ -202,7 +208,7 @@ def test_errors_name_texts_as_the_caller_does_and_are_not_kept() -> None:
 @pytest.mark.parametrize("wrong", [{"texts": ["a", 7]}, {"texts": "aa"}, {"texts": ["\ud800"]},
                                    {"titles": ["a"]}, {"titles": [7, 7]}])  # fmt: skip
 def test_what_is_no_text_is_refused_as_without_a_cache(wrong: dict) -> None:
-    request = replace(EncodeRequest(["a", "b"], "document", titles=["a", "b"]), **wrong)
+    request = replace(EncodeRequest(["a", "b"], titles=["a", "b"]), **wrong)
 
     with pytest.raises(InvalidValue):
         VectorCache(capacity_bytes=LARGE).submit(Letters(), request)
@@ -229,7 +235,7 @@ class Slow(Letters):
 
 def test_who_asks_the_same_at_the_same_time_waits_for_the_first() -> None:
     model, cache = Slow("remote"), VectorCache(capacity_bytes=LARGE)
-    request = EncodeRequest(["same"], "query")
+    request = EncodeRequest(["same"], VectorOptions("query"))
     pending = [cache.submit(model, request) for _ in range(5)]
     called: list[int] = []
     for one in pending:
@@ -248,7 +254,7 @@ def test_who_asks_the_same_at_the_same_time_waits_for_the_first() -> None:
 
 def test_who_waited_for_one_that_left_runs_once_more() -> None:
     model, cache, cancellation = Slow(), VectorCache(capacity_bytes=LARGE), Cancellation()
-    request, gone = EncodeRequest(["same"], "query"), Cancellation()
+    request, gone = EncodeRequest(["same"], VectorOptions("query")), Cancellation()
     first = cache.submit(model, request, cancellation)
     left, *others = [
         cache.submit(model, request, one) for one in (gone, None, Cancellation(), None)
@@ -270,7 +276,9 @@ def test_who_waited_for_one_that_left_runs_once_more() -> None:
 
 def test_a_text_that_fails_fails_for_all_who_asked_for_it() -> None:
     model, cache = Slow(bad={"bad"}), VectorCache(capacity_bytes=LARGE)
-    pending = [cache.submit(model, EncodeRequest(["bad"], "query")) for _ in range(500)]
+    pending = [
+        cache.submit(model, EncodeRequest(["bad"], VectorOptions("query"))) for _ in range(500)
+    ]
 
     model.release.set_result(None)
 
@@ -283,7 +291,10 @@ def test_a_text_that_fails_fails_for_all_who_asked_for_it() -> None:
 
 
 def test_a_refusal_is_the_first_callers_own() -> None:
-    cache, request = VectorCache(capacity_bytes=LARGE), EncodeRequest(["same"], "query")
+    cache, request = (
+        VectorCache(capacity_bytes=LARGE),
+        EncodeRequest(["same"], VectorOptions("query")),
+    )
     over = Cancellation()
     over.cancel()
     for _ in range(2):
@@ -311,7 +322,7 @@ def test_many_threads_get_what_one_would(kind: str) -> None:
         start.wait()
         for _ in range(150):
             chosen = random.choice(pool_of_texts, random.integers(1, 4)).tolist()
-            request = EncodeRequest(chosen, "query")
+            request = EncodeRequest(chosen, VectorOptions("query"))
             found = outcome(lambda: cache.submit(model, request))  # noqa: B023
             if "b" in chosen:
                 assert isinstance(found, TextFailed)

@@ -32,7 +32,7 @@ from bindery.library.loading import status_of
 from bindery.models.card import CatalogEntry, Release
 from bindery.models.layouts import read_layout
 from bindery.models.sources import FolderSource
-from bindery.types import Truncate
+from bindery.options import VectorOptions
 from bindery.vectors.embeddings import Embeddings
 from bindery.vectors.rotation import Rotation
 
@@ -107,8 +107,8 @@ def test_models_make_room_for_each_other_and_answer_as_if_they_had_all(home, ope
 
     for _ in range(2):
         for name in FOLDERS:
-            _, encoded = library.embed(name, TEXTS, "document")
-            expected = all_of_it.embed(name, TEXTS, "document")[1]
+            _, encoded = library.embed(name, TEXTS)
+            expected = all_of_it.embed(name, TEXTS)[1]
             assert np.allclose(encoded.embeddings.rows, expected.embeddings.rows, atol=1e-5)
             assert 0 < library.figures().loaded_bytes <= 2 * BYTES
     assert states(library) == {"first": gone, "second": loaded, "late": loaded}
@@ -136,7 +136,7 @@ def test_of_more_models_than_fit_a_server_begins_with_the_first(home, opened) ->
 
 def test_no_request_ever_meets_a_model_that_was_unloaded(home, opened) -> None:
     library = open_library(home, opened, memory_budget_bytes=2 * BYTES)
-    expected = {name: library.embed(name, TEXTS, "document")[1] for name in FOLDERS}
+    expected = {name: library.embed(name, TEXTS)[1] for name in FOLDERS}
     start = threading.Barrier(6)
 
     def ask(seed: int) -> None:
@@ -147,7 +147,7 @@ def test_no_request_ever_meets_a_model_that_was_unloaded(home, opened) -> None:
             if chance.random() < 0.3:
                 assert len(library.rerank(name, "paper", TEXTS)[1].ranked) == len(TEXTS)
                 continue
-            pending = library.submit(name, EncodeRequest(TEXTS, "document"))
+            pending = library.submit(name, EncodeRequest(TEXTS))
             encoder, encoded = pending.result()
             assert encoder.card.id == name
             rows = expected[name].embeddings.rows
@@ -163,7 +163,7 @@ def test_what_was_handed_out_stays_loaded(home, opened) -> None:
     kept = library.encoder("first")
     with library.lend("second") as second:
         with pytest.raises(DeadlineExceeded):
-            library.embed("late", TEXTS, "document", cancellation=Cancellation.within(0.05))
+            library.embed("late", TEXTS, cancellation=Cancellation.within(0.05))
         assert len(second.encode(TEXTS, "document")) == len(TEXTS)
 
     library.load("late")
@@ -178,7 +178,7 @@ def test_a_model_beyond_the_budget_is_refused_and_says_so(home, opened) -> None:
 
     for _ in range(2):
         with pytest.raises(ModelTooLarge, match=r"'first' needs [\d,]+ MB") as caught:
-            library.embed("first", TEXTS, "document")
+            library.embed("first", TEXTS)
         assert "budget" in caught.value.remedy
         status = library.status("first")
         assert (status.state, status.error) == (ModelState.REFUSED, caught.value)
@@ -189,14 +189,14 @@ def test_an_error_gives_the_model_back(home, opened) -> None:
     cancelled = Cancellation()
     cancelled.cancel()
     wrong = [
-        ({"role": "nonsense"}, InvalidValue),
-        ({"rotation": "nowhere"}, BinderyError),
-        ({"truncate": Truncate.ERROR, "texts": ["word " * 999]}, TextTooLong),
+        ({"options": VectorOptions("nonsense")}, InvalidValue),
+        ({"options": VectorOptions(rotation="nowhere")}, BinderyError),
+        ({"options": VectorOptions(truncate="error"), "texts": ["word " * 999]}, TextTooLong),
         ({"cancellation": cancelled}, Abandoned),
     ]
     for arguments, error in wrong:
         with pytest.raises(error):
-            library.embed("first", **({"texts": TEXTS, "role": "document"} | arguments))
+            library.embed("first", **({"texts": TEXTS} | arguments))
     for arguments, error in (
         ({"top_n": 0}, InvalidValue),
         ({"cancellation": cancelled}, Abandoned),
@@ -227,11 +227,11 @@ def test_a_model_that_does_not_answer_says_why() -> None:
 @pytest.mark.parametrize("name", FOLDERS)
 def test_what_is_known_is_the_first_answer_again(name, home, opened) -> None:
     library = open_library(home, opened, cache_bytes=1 << 20)
-    first = library.embed(name, TEXTS, "document")[1]
+    first = library.embed(name, TEXTS)[1]
 
-    again = library.embed(name, TEXTS, "document")[1]
-    turned_about = library.embed(name, TEXTS[::-1], "document")[1]
-    other_owner = library.embed(name, TEXTS, "document", owner="somebody")[1]
+    again = library.embed(name, TEXTS)[1]
+    turned_about = library.embed(name, TEXTS[::-1])[1]
+    other_owner = library.embed(name, TEXTS, owner="somebody")[1]
 
     assert again.embeddings.rows.tobytes() == first.embeddings.rows.tobytes()
     assert again.embeddings.offsets.tolist() == first.embeddings.offsets.tolist()
@@ -245,13 +245,13 @@ def test_what_is_known_is_the_first_answer_again(name, home, opened) -> None:
     library.close()
     assert library.figures().cache.bytes == 0
     uncached = open_library(home, opened)
-    uncached.embed(name, TEXTS, "document")
+    uncached.embed(name, TEXTS)
     assert uncached.figures().cache.misses == 0
 
 
 def test_a_rotation_fitted_anew_turns_what_is_known_anew(home, opened) -> None:
     library = open_library(home, opened, cache_bytes=1 << 20)
-    full = library.embed("first", TEXTS, "document")[1].embeddings
+    full = library.embed("first", TEXTS)[1].embeddings
     for seed in (1, 2):
         sample = np.random.default_rng(seed).normal(size=(80, full.width)).astype(np.float32)
         turn = Rotation.fit(Embeddings.dense(sample), model="first", revision=REVISION)
@@ -260,7 +260,7 @@ def test_a_rotation_fitted_anew_turns_what_is_known_anew(home, opened) -> None:
         library.rotations.save("turn", turn)
         for dimensions in (None, 7):
             _, encoded = library.embed(
-                "first", TEXTS, "document", rotation="turn", dimensions=dimensions
+                "first", TEXTS, VectorOptions(rotation="turn", dimensions=dimensions)
             )
             expected = turn.apply(full)
             if dimensions:
@@ -277,11 +277,11 @@ def test_a_vendor_is_not_asked_twice(home, opened) -> None:
         )
         opened.append(library)
         texts = ["a", "b", "a"]
-        first = library.embed("far", texts, "document")[1]
-        again = library.embed("far", [*texts, "c"], "document")[1]
+        first = library.embed("far", texts)[1]
+        again = library.embed("far", [*texts, "c"])[1]
 
         assert [len(seen.body["input"]) for seen in server.seen] == [2, 1]
     assert (again.embeddings.rows[:3] == first.embeddings.rows).all()
     assert (again.embeddings.rows[0] == again.embeddings.rows[2]).all()
     assert first.tokens_billed > again.tokens_billed > 0
-    assert library.embed("far", texts, "document")[1].total_tokens == 0
+    assert library.embed("far", texts)[1].total_tokens == 0

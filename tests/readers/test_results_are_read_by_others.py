@@ -55,7 +55,7 @@ def test_vectors_come_back_bit_by_bit(folder: Folder, form: Form, format_: str) 
         jobs.write_results(jobs.list()[0].id, path, format_)
     finally:
         database.close()
-    _, encoded = folder.library.embed("vanilla", [one["text"] for one in records], "document")
+    _, encoded = folder.library.embed("vanilla", [one["text"] for one in records])
     got = np.array([one["embedding"] for one in records])
     expected = folder.out / "expected.npz"
     np.savez(

@@ -24,6 +24,7 @@ from bindery.errors import (
 )
 from bindery.library.reranking import DEFAULT_WEIGHT, Ranked, mix, reorder, rerank, rerank_counted
 from bindery.models.layouts import read_layout
+from bindery.options import VectorOptions
 from bindery.types import Truncate
 from bindery.vectors.embeddings import Embeddings
 from bindery.vectors.scoring import cosine, maxsim, mean_maxsim
@@ -52,7 +53,10 @@ class Words:
         (cancellation or Cancellation()).check()
         used = self._used(request)
         encoded = Encoded(
-            self.encode(request.texts, request.role), used, used * 0, tokens_billed=int(used.sum())
+            self.encode(request.texts, request.options.role),
+            used,
+            used * 0,
+            tokens_billed=int(used.sum()),
         )
         return Pending.done(encoded)
 
@@ -64,16 +68,16 @@ class Words:
         (cancellation or Cancellation()).check()
         self.most_at_once = max(self.most_at_once, len(request.texts))
         tokens = Embeddings.ragged([self._rows(text) for text in request.texts], WIDTH)
-        pooled = self.encode(request.texts, request.role) if self.kind == "dense" else None
+        pooled = self.encode(request.texts, request.options.role) if self.kind == "dense" else None
         used = self._used(request)
         return Pending.done(TokenVectors(tokens, pooled, used, used * 0))
 
     def encode_tokens(self, texts: Sequence[str], role: str) -> TokenVectors:
-        return self.submit_tokens(EncodeRequest(texts, role)).result()
+        return self.submit_tokens(EncodeRequest(texts, VectorOptions(role))).result()
 
     def _used(self, request: EncodeRequest) -> np.ndarray:
         used = np.array([len(text.split()) for text in request.texts], dtype=np.int64)
-        if request.truncate is Truncate.ERROR and (used > MOST_WORDS).any():
+        if request.options.truncate is Truncate.ERROR and (used > MOST_WORDS).any():
             raise TextTooLong(f"Text {int(used.argmax())} is too long.", param="texts")
         return used
 

@@ -16,7 +16,7 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from bindery.chunking.context import CONTEXTS, Context, contexts_of
+from bindery.chunking.context import contexts_of
 from bindery.chunking.fitting import fit, truncated
 from bindery.chunking.outline import (
     Budget,
@@ -25,44 +25,34 @@ from bindery.chunking.outline import (
     Divide,
     Embed,
     Outline,
-    usual_size,
 )
-from bindery.chunking.semantic import SEMANTIC, semantic
+from bindery.chunking.semantic import semantic
 from bindery.chunking.strategies import (
-    LATE,
-    PARENT_CHILD,
     code,
     fixed,
     late,
     markdown,
     page,
     parent_child,
-    parent_size_of,
     recursive,
     sentence,
 )
 from bindery.chunking.structure import Structure, find_structure
 from bindery.chunking.tokens import OffsetTokeniser
-from bindery.errors import InvalidValue, UnknownStrategy
+from bindery.options import LATE, PARENT_CHILD, SEMANTIC, USUAL_SIZE, ChunkOptions
 from bindery.types import Chunk, Document, Span
 
 __all__ = [
     "CHUNKERS",
-    "CONTEXTS",
-    "LATE",
-    "PARENT_CHILD",
-    "SEMANTIC",
     "Budget",
     "Chunker",
     "ChunkingInput",
-    "Context",
     "Divide",
     "Embed",
     "OffsetTokeniser",
     "Outline",
     "chunk",
     "truncated",
-    "usual_size",
 ]
 
 CHUNKERS: Mapping[str, Chunker] = {
@@ -76,57 +66,42 @@ CHUNKERS: Mapping[str, Chunker] = {
     SEMANTIC: semantic,
     LATE: late,
 }
+"""The function for each of :data:`bindery.options.STRATEGIES`."""
+
+# With chunks of 254 tokens, the window of a small model, a parent is two pages of a book.
+_CHUNKS_PER_PARENT = 4
 
 
 def chunk(
     document: Document,
     tokeniser: OffsetTokeniser,
+    options: ChunkOptions = ChunkOptions(),
     *,
-    strategy: str = "recursive",
-    size: int,
-    overlap: int = 0,
-    context: str = "none",
-    parent_size: int | None = None,
     embed: Embed | None = None,
     divide: Divide | None = None,
 ) -> list[Chunk]:
-    """Cut a document into chunks of at most ``size`` tokens, in order.
+    """Cut a document into chunks as the options say, in order.
 
-    ``strategy`` is a key of :data:`CHUNKERS`. Each chunk repeats up to ``overlap`` tokens of the
-    one before it. Special tokens and the model's prompt are not counted in ``size``. A document
-    that is empty or only whitespace has no chunks.
+    A ``size`` of None means 128 tokens, whatever window the model has:
+    :meth:`bindery.options.ChunkOptions.sized` knows of windows. A document that is empty or only
+    whitespace has no chunks.
 
-    ``context``, one of :data:`CONTEXTS`, is put before each chunk when it is embedded: its tokens
-    count, up to half of ``size``. ``parent_size`` is only for ``parent-child``; by default it is 4
-    times ``size``. ``embed`` gives ``semantic`` the vectors of its sentences, and ``divide`` tells
-    ``code`` where a program may be cut (:func:`bindery.documents.divide`).
+    ``embed`` gives ``semantic`` the vectors of its sentences, and ``divide`` tells ``code`` where a
+    program may be cut (:func:`bindery.documents.divide`).
 
-    Raises UnknownStrategy; InvalidValue for a size or overlap that allows no chunk, for a size that
-    a single character of the text exceeds, and for any other invalid option; and whatever ``embed``
-    and ``divide`` raise.
+    Raises InvalidValue for a size that a single character of the text exceeds, and whatever
+    ``embed`` and ``divide`` raise.
     """
-    budget = Budget(size, overlap)
-    if strategy not in CHUNKERS:
-        raise UnknownStrategy(
-            f"Unknown chunking strategy {strategy!r}.",
-            remedy=f"Choose one of: {', '.join(CHUNKERS)}.",
-            param="strategy",
-        )
-    if strategy == LATE and context != "none":
-        raise InvalidValue(
-            f"The strategy 'late' takes no context, got {context!r}: the model already reads the "
-            "text around each chunk.",
-            remedy="Choose the context 'none', or another strategy.",
-            param="context",
-        )
+    size = USUAL_SIZE if options.size is None else options.size
     structure = find_structure(document)
     source = replace(
         ChunkingInput.read(document, tokeniser, embed),
         divide=divide,
-        parent_size=parent_size_of(parent_size, strategy=strategy, size=size),
-        contexts=contexts_of(context, structure, tokeniser, size=size),
+        parent_size=options.parent_size or _CHUNKS_PER_PARENT * size,
+        contexts=contexts_of(options.context, structure, tokeniser, size=size),
     )
-    outline = CHUNKERS[strategy](source)
+    outline = CHUNKERS[options.strategy](source)
+    budget = Budget(size, options.overlap)
     return _located(fit(source, outline, budget), outline.parents, structure)
 
 

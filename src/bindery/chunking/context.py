@@ -2,16 +2,9 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias, get_args
 
 from bindery.chunking.structure import Structure
 from bindery.chunking.tokens import OffsetTokeniser
-from bindery.errors import InvalidValue
-
-Context: TypeAlias = Literal["none", "title", "headings"]
-"""What precedes each chunk: nothing, the document's title, or its title and heading path."""
-
-CONTEXTS: tuple[Context, ...] = get_args(Context)
 
 # Written like a path of headings, on a line of its own, with a blank line before the text. Because
 # it ends in blanks, the text keeps the tokens that it has alone.
@@ -60,15 +53,9 @@ def contexts_of(
 ) -> Contexts:
     """The contexts for chunks of ``size`` tokens, of which a context takes at most half.
 
-    A heading with which a chunk begins is not repeated in its context. Raises InvalidValue for an
-    unknown kind.
+    ``kind`` is one of :data:`bindery.options.CONTEXTS`. A heading with which a chunk begins is not
+    repeated in its context.
     """
-    if kind not in CONTEXTS:
-        raise InvalidValue(
-            f"Unknown context {kind!r}.",
-            remedy=f"Choose one of: {', '.join(CONTEXTS)}.",
-            param="context",
-        )
     if kind == "none":
         return NO_CONTEXTS
 

@@ -10,44 +10,15 @@ import numpy.typing as npt
 from bindery.chunking.characters import Characters, Positions, read_characters
 from bindery.chunking.context import NO_CONTEXTS, Contexts
 from bindery.chunking.tokens import OffsetTokeniser, TokenPositions, locate_tokens
-from bindery.errors import InvalidValue
 from bindery.types import Document, Span
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How many tokens a chunk may have, and how many of them it may share with the one before.
-
-    Raises InvalidValue if no chunk could be made.
-    """
+    """How many tokens a chunk may have, and how many of them it may share with the one before."""
 
     size: int
     overlap: int = 0
-
-    def __post_init__(self) -> None:
-        if self.size < 1:
-            raise InvalidValue(
-                f"The size of a chunk must be at least 1 token, got {self.size}.",
-                remedy="Choose 1 or more.",
-                param="size",
-            )
-        if not 0 <= self.overlap < self.size:
-            raise InvalidValue(
-                f"The overlap must be from 0 to {self.size - 1} tokens for chunks of {self.size}, "
-                f"got {self.overlap}.",
-                remedy=f"Choose 0 to {self.size - 1}.",
-                param="overlap",
-            )
-
-
-# Half of all-MiniLM-L6-v2's window: the best chunks, 1,000 tokens in all, hold .915 of the answers
-# to 276 questions at 128 tokens a chunk, and .878 at 254 (docs/chunking.md).
-_USUAL_SIZE = 128
-
-
-def usual_size(room: int) -> int:
-    """The default chunk size in tokens for a model that has room for ``room`` of them."""
-    return min(room, _USUAL_SIZE)
 
 
 Embed: TypeAlias = Callable[[Sequence[str]], npt.NDArray[np.float32]]

@@ -19,9 +19,6 @@ from bindery.chunking.outline import ChunkingInput, Embed, Outline
 from bindery.chunking.strategies import LEAST_FILL, sentence
 from bindery.errors import InvalidValue
 
-SEMANTIC = "semantic"
-"""The only strategy that needs an encoder."""
-
 # Sentences compared on each side of a position.
 _GROUP = 3
 

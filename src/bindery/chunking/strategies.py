@@ -13,11 +13,6 @@ from bindery.chunking.packing import pack
 from bindery.errors import InvalidValue
 from bindery.types import Span
 
-PARENT_CHILD = "parent-child"
-
-LATE = "late"
-"""The strategy whose chunks are pooled from one pass over the document, not embedded alone."""
-
 LEAST_FILL = 0.25
 """How full a chunk must be before it may end at a better boundary.
 
@@ -25,9 +20,6 @@ A quarter and a half are alike in quality (MiniLM, 276 questions, share of the g
 1,000 retrieved tokens: .915 for both at 128 tokens, .878 and .869 at 254); the lower value respects
 more sections and paragraphs.
 """
-
-# With chunks of 254 tokens, the window of a small model, a parent is two pages of a book.
-_CHUNKS_PER_PARENT = 4
 
 
 def fixed(source: ChunkingInput) -> Outline:
@@ -139,28 +131,6 @@ def parent_child(source: ChunkingInput) -> Outline:
         for start, end in itertools.pairwise([*starts, characters.last])
     )
     return replace(outline, walls=np.array(starts, dtype=np.int64), parents=parents)
-
-
-def parent_size_of(given: int | None, *, strategy: str, size: int) -> int:
-    """How many tokens a parent may have: ``given``, or 4 times ``size`` if None.
-
-    Raises InvalidValue if the strategy has no parents, or if parents would be smaller than chunks.
-    """
-    if given is None:
-        return _CHUNKS_PER_PARENT * size
-    if strategy != PARENT_CHILD:
-        raise InvalidValue(
-            f"parent_size is only for the strategy {PARENT_CHILD!r}, not for {strategy!r}.",
-            remedy=f"Leave parent_size out, or choose the strategy {PARENT_CHILD!r}.",
-            param="parent_size",
-        )
-    if given < size:
-        raise InvalidValue(
-            f"parent_size must be at least the size of a chunk ({size}), got {given}.",
-            remedy=f"Choose {size} or more.",
-            param="parent_size",
-        )
-    return given
 
 
 def late(source: ChunkingInput) -> Outline:

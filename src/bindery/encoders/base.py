@@ -14,6 +14,7 @@ from bindery.encoders.pending import Cancellation, Pending
 from bindery.encoders.request import EncodeRequest, SpansRequest
 from bindery.errors import InvalidValue
 from bindery.models.card import ModelCard
+from bindery.options import VectorOptions
 from bindery.types import Role, Truncate
 from bindery.vectors.embeddings import Embeddings
 
@@ -161,7 +162,9 @@ class Encoder(ABC):
         The arguments are those of :class:`EncodeRequest`. Raises what :meth:`submit` and waiting
         for its result raise.
         """
-        request = EncodeRequest(texts, role, dimensions, any_dimensions, titles, truncate)
+        request = EncodeRequest(
+            texts, VectorOptions(role, dimensions, any_dimensions, truncate=truncate), titles
+        )
         return _result(self.submit, request).embeddings
 
     def encode_counted(
@@ -175,7 +178,9 @@ class Encoder(ABC):
         truncate: Truncate = Truncate.END,
     ) -> Encoded:
         """The same, with the tokens used and cut of each text."""
-        request = EncodeRequest(texts, role, dimensions, any_dimensions, titles, truncate)
+        request = EncodeRequest(
+            texts, VectorOptions(role, dimensions, any_dimensions, truncate=truncate), titles
+        )
         return _result(self.submit, request)
 
     def encode_tokens(
@@ -190,7 +195,7 @@ class Encoder(ABC):
 
         Raises UnsupportedModel for a remote model.
         """
-        request = EncodeRequest(texts, role, titles=titles, truncate=truncate)
+        request = EncodeRequest(texts, VectorOptions(role, truncate=truncate), titles)
         return _result(self.submit_tokens, request)
 
 

@@ -9,6 +9,7 @@ from bindery.engines import Precision
 from bindery.errors import InvalidValue, TextTooLong
 from bindery.models.card import ModelCard
 from bindery.models.layouts import Layout, read_object
+from bindery.options import VectorOptions
 from bindery.types import DOCUMENT, Role
 
 _HALF = frozenset({"f16", "fp16", "float16", "half"})
@@ -116,6 +117,17 @@ def check_dimensions(
         )
 
 
+def check_options(card: ModelCard, options: VectorOptions) -> None:
+    """Raise InvalidValue for vectors that the model cannot give by itself: see check_dimensions."""
+    if options.rotation is not None:
+        raise InvalidValue(
+            f"An encoder applies no rotation, got {options.rotation!r}.",
+            remedy="Ask a Library, which keeps the rotations.",
+            param="rotation",
+        )
+    check_dimensions(card, options.dimensions, any_dimensions=options.any_dimensions)
+
+
 def refuse_spans(card: ModelCard, reason: str) -> NoReturn:
     """Raise InvalidValue: of this model's tokens no vectors of spans can be pooled."""
     raise InvalidValue(
@@ -127,7 +139,7 @@ def refuse_spans(card: ModelCard, reason: str) -> NoReturn:
 
 def check_no_dimensions(request: EncodeRequest) -> None:
     """Raise InvalidValue where vectors of tokens are to be cut: they are of the body's width."""
-    if request.dimensions is not None:
+    if request.options.dimensions is not None:
         raise InvalidValue("Vectors of tokens are given at full width.", param="dimensions")
 
 

@@ -8,8 +8,8 @@ import numpy.typing as npt
 
 from bindery.encoders.base import Encoded, TokenVectors
 from bindery.encoders.checks import (
-    check_dimensions,
     check_no_dimensions,
+    check_options,
     check_texts,
     prompt_of,
     refuse_spans,
@@ -57,8 +57,8 @@ class DenseEncoder(LocalEncoder):
         self, request: EncodeRequest, cancellation: Cancellation | None = None
     ) -> Pending[Encoded]:
         """See Encoder. The full length is no cut: it gives what None gives."""
-        dimensions = request.dimensions
-        check_dimensions(self.card, dimensions, any_dimensions=request.any_dimensions)
+        dimensions = request.options.dimensions
+        check_options(self.card, request.options)
         tokens = self._tokens(request, cancellation)
 
         def finished(found: list[Vectors]) -> Encoded:
@@ -90,13 +90,13 @@ class DenseEncoder(LocalEncoder):
         if self.card.pooling != (Pooling.MEAN,):
             kinds = " and ".join(self.card.pooling)
             refuse_spans(self.card, f"pools a text by {kinds}, not by mean")
-        check_dimensions(self.card, request.dimensions, any_dimensions=request.any_dimensions)
+        check_options(self.card, request.options)
         check_texts([spanned.text for spanned in request.texts])
         self._scheduler.check(cancellation)
         windows = windows_of(
-            self.tokeniser.of_role(request.role),
+            self.tokeniser.of_role(request.options.role),
             request.texts,
-            prompt_of(self.card, request.role),
+            prompt_of(self.card, request.options.role),
             pools_prompt=self._readout.pools_prompt,
         )
         spans = sum(len(spanned.spans) for spanned in request.texts)
@@ -105,7 +105,7 @@ class DenseEncoder(LocalEncoder):
             pooled, counts = means(windows, found, spans, self._hidden_width)
             embeddings = self._dense(self._readout.head(pooled))
             return Encoded(
-                self._cut(embeddings, request.dimensions),
+                self._cut(embeddings, request.options.dimensions),
                 tokens_used=counts,
                 tokens_cut=np.zeros_like(counts),
                 tokens_billed=sum(map(len, windows)),

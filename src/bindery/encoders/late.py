@@ -8,8 +8,8 @@ import numpy.typing as npt
 
 from bindery.encoders.base import Encoded, TokenVectors
 from bindery.encoders.checks import (
-    check_dimensions,
     check_no_dimensions,
+    check_options,
     refuse_spans,
 )
 from bindery.encoders.head import Head
@@ -67,8 +67,8 @@ class LateEncoder(LocalEncoder):
 
         The tokens that fill queries do not count as used.
         """
-        dimensions = request.dimensions
-        check_dimensions(self.card, dimensions, any_dimensions=request.any_dimensions)
+        dimensions = request.options.dimensions
+        check_options(self.card, request.options)
 
         def finished(found: TokenVectors) -> Encoded:
             embeddings = found.tokens
@@ -76,7 +76,8 @@ class LateEncoder(LocalEncoder):
                 embeddings = embeddings.cut(dimensions)
             return Encoded(embeddings, tokens_used=found.tokens_used, tokens_cut=found.tokens_cut)
 
-        return self.submit_tokens(replace(request, dimensions=None), cancellation).then(finished)
+        full = replace(request, options=replace(request.options, dimensions=None))
+        return self.submit_tokens(full, cancellation).then(finished)
 
     def submit_tokens(
         self, request: EncodeRequest, cancellation: Cancellation | None = None
@@ -86,7 +87,7 @@ class LateEncoder(LocalEncoder):
         tokens = self._tokens(request, cancellation)
 
         def finished(found: list[Vectors]) -> TokenVectors:
-            embeddings = self._kept([rows for (rows,) in found], tokens, request.role)
+            embeddings = self._kept([rows for (rows,) in found], tokens, request.options.role)
             return TokenVectors(embeddings, None, *counts(tokens))
 
         return self._run(tokens, self._project, cancellation).then(finished)

@@ -72,12 +72,12 @@ class LocalEncoder(Encoder):
         self._scheduler.check(cancellation)
         found = self._tokeniser.tokenise(
             request.texts,
-            request.role,
+            request.options.role,
             titles=request.titles,
-            truncate=request.truncate,
+            truncate=request.options.truncate,
             known=request.ids,
         )
-        if request.truncate is Truncate.ERROR:
+        if request.options.truncate is Truncate.ERROR:
             check_fits(self.card, found)
         return found
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from bindery.encoders.base import UNKNOWN, Encoded, Encoder, TokenVectors
 from bindery.encoders.checks import (
-    check_dimensions,
+    check_options,
     check_texts,
     prompts_of,
     refuse_spans,
@@ -91,19 +91,19 @@ class RemoteEncoder(Encoder):
         """
         texts = request.texts
         check_texts(texts)
-        check_dimensions(self.card, request.dimensions, any_dimensions=request.any_dimensions)
-        prompts = prompts_of(self.card, request.role, texts, request.titles)
-        self._check_truncate(request.truncate)
+        check_options(self.card, request.options)
+        prompts = prompts_of(self.card, request.options.role, texts, request.titles)
+        self._check_truncate(request.options.truncate)
         prompted = [prompt + text for prompt, text in zip(prompts, texts, strict=True)]
         self._check_empty(prompted)
         cancellation = cancellation or Cancellation()
         cancellation.check()
 
-        width = request.dimensions or self.card.dimensions
+        width = request.options.dimensions or self.card.dimensions
         # A model with several lengths is always told which, because its default may differ.
         told = width if self.card.nested_dimensions or width != self.card.dimensions else None
         requests = [
-            VendorRequest(prompted[batch], self._roles[request.role], told, batch.start)
+            VendorRequest(prompted[batch], self._roles[request.options.role], told, batch.start)
             for batch in self._batches(prompted)
         ]
         replies = _in_background(partial(self._ask_all, requests, width), cancellation)

@@ -4,41 +4,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bindery.errors import InvalidValue
-from bindery.types import Role, Span, TokenIds, Truncate
+from bindery.options import VectorOptions
+from bindery.types import Chunk, Document, Span, TokenIds
 
 
 @dataclass(frozen=True, slots=True)
 class EncodeRequest:
-    """Texts, and what their vectors shall be.
+    """Texts, and what their vectors are to be.
 
-    ``role`` is ``"query"``, ``"document"`` or a task of the model. ``dimensions`` cuts to one of
-    the lengths the model was trained for and brings the vectors back to length 1;
-    ``any_dimensions`` permits other lengths; None keeps the vectors as the model gives them.
-    ``titles`` are those of the documents, one for each text, None for one without. ``truncate``
-    says what becomes of a text longer than the model's window. ``ids`` are those of texts that were
-    tokenised before, one for each, None for one that was not: :class:`bindery.types.TokenIds`.
-    Whether a model takes all this is checked by its encoder. Raises InvalidValue for another way to
-    truncate.
+    ``titles`` are the titles of the documents, one for each text, None for a text without; if they
+    are not given, every text has the title of the options. ``ids`` are the token ids of texts that
+    were tokenised before, one for each text, None for a text that was not
+    (:class:`bindery.types.TokenIds`). The encoder checks whether its model takes all this.
     """
 
     texts: Sequence[str]
-    role: Role
-    dimensions: int | None = None
-    any_dimensions: bool = False
+    options: VectorOptions = VectorOptions()
     titles: Sequence[str | None] | None = None
-    truncate: Truncate = Truncate.END
     ids: Sequence[TokenIds | None] | None = None
 
     def __post_init__(self) -> None:
-        try:
-            # A plain "start" is equal to the member but is not it, and would be cut at the end.
-            object.__setattr__(self, "truncate", Truncate(self.truncate))
-        except ValueError:
-            raise InvalidValue(
-                f"{str(self.truncate)[:80]!r} is no way to truncate.",
-                remedy=f"Choose one of: {', '.join(Truncate)}.",
-                param="truncate",
-            ) from None
+        if self.titles is None and self.options.title is not None:
+            object.__setattr__(self, "titles", [self.options.title] * len(self.texts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +72,37 @@ class SpannedText:
 
 @dataclass(frozen=True, slots=True)
 class SpansRequest:
-    """Texts that run whole, of any length, and what the vectors of their spans shall be.
+    """Texts of any length that are read whole, and what the vectors of their spans are to be.
 
-    ``role``, ``dimensions`` and ``any_dimensions`` are as in :class:`EncodeRequest`.
+    Raises InvalidValue if the options have a title, which belongs to a text with a single vector.
     """
 
     texts: Sequence[SpannedText]
-    role: Role
-    dimensions: int | None = None
-    any_dimensions: bool = False
+    options: VectorOptions = VectorOptions()
+
+    def __post_init__(self) -> None:
+        if self.options.title is not None:
+            raise InvalidValue(
+                "Late chunking takes no title.", remedy="Leave the title out.", param="title"
+            )
+
+
+def chunks_request(
+    chunks: Sequence[Chunk], options: VectorOptions, *, late_in: Document | None = None
+) -> EncodeRequest | SpansRequest:
+    """What to ask for to get the vectors of chunks, in their order.
+
+    Each chunk is a text of its own, with its context before it. With ``late_in``, the document that
+    they were cut from, they are embedded by late chunking.
+    """
+    if late_in is None:
+        texts = [chunk.context + chunk.text for chunk in chunks]
+        # A context changes how the text is cut into tokens.
+        ids = [None if chunk.context else chunk.ids for chunk in chunks]
+        return EncodeRequest(texts, options, ids=ids)
+    if any(chunk.context for chunk in chunks):
+        raise InvalidValue(
+            "Late chunking takes no context, but some of the chunks have one.", param="context"
+        )
+    spans = tuple(chunk.span for chunk in chunks)
+    return SpansRequest([SpannedText(late_in.text, spans)] if spans else [], options)

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from bindery.encoders import Encoded, Encoder
 from bindery.encoders.pending import Cancellation, Pending
-from bindery.encoders.request import EncodeRequest, SpannedText, SpansRequest
+from bindery.encoders.request import EncodeRequest, SpansRequest, chunks_request
 from bindery.errors import Overloaded, TextFailed
 from bindery.jobs.reading import Failed, Piece, Unchanged
 from bindery.jobs.recipe import Recipe
@@ -91,7 +91,6 @@ class Model:
                 pending = self._library.submit(
                     self._recipe.model,
                     request,
-                    rotation=self._recipe.rotation,
                     cancellation=self._cancellation,
                     # What a job makes is kept on disk; in the cache it would push queries out.
                     owner=None,
@@ -127,18 +126,13 @@ class Model:
         return [flight.new[place] for place in error.places]
 
     def _request(self, batch: Batch, new: Sequence[bytes]) -> EncodeRequest | SpansRequest:
-        recipe = self._recipe
-        wish = (recipe.role, recipe.cut_to, recipe.cut_to is not None)
-        if not recipe.is_late:
+        vectors = self._recipe.vectors
+        if not self._recipe.is_late:
             by_key = batch.chunks()
-            chunks = [by_key[key] for key in new]
-            texts = [chunk.context + chunk.text for chunk in chunks]
-            # A context changes how the text is cut into tokens.
-            ids = [None if chunk.context else chunk.ids for chunk in chunks]
-            return EncodeRequest(texts, *wish, ids=ids)
+            return chunks_request([by_key[key] for key in new], vectors)
         [document] = [piece.document for piece in batch.pieces if piece.document is not None]
-        spans = tuple(chunk.span for piece in batch.pieces for chunk in piece.chunks)
-        return SpansRequest([SpannedText(document.text, spans)], *wish)
+        chunks = [chunk for piece in batch.pieces for chunk in piece.chunks]
+        return chunks_request(chunks, vectors, late_in=document)
 
 
 def split(keys: Sequence[bytes], encoded: Encoded) -> dict[bytes, KeptVectors]:

@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import IO, Any
 
-from bindery.encoders.checks import check_dimensions
+from bindery.encoders.checks import check_dimensions, check_options
 from bindery.errors import (
     IdempotencyConflict,
     JobUnfinished,
@@ -86,30 +86,23 @@ class Jobs:
             if job := _of_key(connection, owner, key, request):
                 return job
             rows.add_job(
-                connection, job_id, asdict(request), files, owner=owner, idempotency_key=key
+                connection, job_id, request.facts(), files, owner=owner, idempotency_key=key
             )
         self._news.tell()
         return self.get(job_id)
 
     def check(self, request: JobRequest) -> None:
         """Raise what is wrong with a request, but for its files."""
-        library, model = self._library, request.model
+        library, model, vectors = self._library, request.model, request.vectors
         card = library.measure(model).card
-        library.room(model, request.role)
-        library.chunk(
-            Document("", "text", ""),
-            strategy=request.strategy,
-            model_id=model,
-            size=request.size,
-            overlap=request.overlap,
-            context=request.context,
-            parent_size=request.parent_size,
-        )
-        if request.rotation is None:
-            check_dimensions(card, request.dimensions, any_dimensions=request.any_dimensions)
+        library.room(model, vectors.role, title=vectors.title)
+        library.chunk(Document("", "text", ""), request.chunks, model_id=model)
+        if vectors.rotation is None:
+            check_options(card, vectors)
             return
-        library.rotations.get(request.rotation).check_model(card.id, card.revision, card.dimensions)
-        check_dimensions(card, request.dimensions, any_dimensions=True)
+        rotation = library.rotations.get(vectors.rotation)
+        rotation.check_model(card.id, card.revision, card.dimensions)
+        check_dimensions(card, vectors.dimensions, any_dimensions=True)
 
     def get(self, job_id: str) -> Job:
         """The job as it is just now. Raises UnknownJob."""
@@ -197,7 +190,7 @@ class Jobs:
             ]
         if row.maker is None:
             raise JobUnfinished(f"The job {job_id} ended before it began.", remedy="See its error.")
-        recipe, form = Recipe(**row.maker), Form(request_of(row).form)
+        recipe, form = Recipe.from_facts(row.maker), Form(request_of(row).vectors.form)
         return write_results(self._database, files, recipe, form, sink, format)
 
     def renew(self, job_id: str, request: JobRequest) -> Job:
@@ -216,7 +209,7 @@ class Jobs:
             rows.renew_job(
                 connection,
                 job_id,
-                request=asdict(request),
+                request=request.facts(),
                 progress={} if row.state.is_over else row.progress,
                 files=[_again(one, before.get(one.file_id)) for one in new],
             )

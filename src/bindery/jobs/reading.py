@@ -243,12 +243,8 @@ class Reading:
             try:
                 return self._library.chunk(
                     document,
-                    strategy=recipe.strategy,
+                    recipe.chunks,
                     model_id=recipe.model,
-                    size=recipe.size,
-                    overlap=recipe.overlap,
-                    context=recipe.context,
-                    parent_size=recipe.parent_size,
                     parse_timeout_s=timeout_s,
                     cancellation=self._cancellation,
                     owner=recipe.owner,

@@ -1,16 +1,15 @@
 """What a job is: the request, its files, how far it is, and what changed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from bindery.errors import InvalidValue
+from bindery.options import ChunkOptions, VectorOptions, names_of
 from bindery.store.values import FileState as FileState
 from bindery.store.values import JobRow
 from bindery.store.values import JobState as JobState
-from bindery.types import DOCUMENT
-from bindery.vectors import Form
 
 
 class Stage(StrEnum):
@@ -25,23 +24,13 @@ class Stage(StrEnum):
 class JobRequest:
     """What a job is to do: files by their ids, how they are cut, and what the vectors are to be.
 
-    ``size`` None is the usual one. ``context`` is what goes before each chunk, ``parent_size``
-    is of the strategy parent-child, and ``rotation`` the name of one. Raises InvalidValue for no
-    file, for one that is named twice, and for a form that is none.
+    Raises InvalidValue for no file, and for one that is named twice.
     """
 
     files: tuple[str, ...]
     model: str = "vanilla"
-    strategy: str = "recursive"
-    size: int | None = None
-    overlap: int = 0
-    context: str = "none"
-    parent_size: int | None = None
-    role: str = DOCUMENT
-    dimensions: int | None = None
-    any_dimensions: bool = False
-    rotation: str | None = None
-    form: str = Form.FLOAT32
+    chunks: ChunkOptions = ChunkOptions()
+    vectors: VectorOptions = VectorOptions()
 
     def __post_init__(self) -> None:
         if not self.files:
@@ -51,12 +40,24 @@ class JobRequest:
             raise InvalidValue(
                 f"The file {twice[:200]!r} is named twice.", remedy="Name it once.", param="files"
             )
-        if self.form not in list(Form):
+        if self.chunks.is_late and self.vectors.title is not None:
             raise InvalidValue(
-                f"{self.form[:80]!r} is no form of vectors.",
-                remedy=f"Choose one of: {', '.join(Form)}.",
-                param="form",
+                "Late chunking takes no title.", remedy="Leave the title out.", param="title"
             )
+
+    def facts(self) -> dict[str, Any]:
+        """The same for JSON, every option by its name; :meth:`from_facts` reads it back."""
+        named = {"files": self.files, "model": self.model}
+        return {**named, **asdict(self.chunks), **asdict(self.vectors)}
+
+    @classmethod
+    def from_facts(cls, facts: Mapping[str, Any]) -> "JobRequest":
+        """The request that these facts are of; options that they lack have their defaults."""
+        rest = dict(facts)
+        files, model = tuple(rest.pop("files")), rest.pop("model")
+        names = names_of(ChunkOptions)
+        chunks = ChunkOptions(**{name: rest.pop(name) for name in names if name in rest})
+        return cls(files, model, chunks, VectorOptions(**rest))
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,5 +134,4 @@ class JobEvent:
 
 def request_of(row: JobRow) -> JobRequest:
     """The request in a job's row."""
-    fields: dict[str, Any] = {**row.request, "files": tuple(row.request["files"])}
-    return JobRequest(**fields)
+    return JobRequest.from_facts(row.request)

@@ -3,9 +3,8 @@
 import threading
 import time
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
-from bindery.chunking import usual_size
 from bindery.errors import (
     Abandoned,
     BinderyError,
@@ -21,6 +20,7 @@ from bindery.jobs.sources import Source
 from bindery.jobs.values import Failure, FileState, JobRequest, JobState, request_of
 from bindery.library import Library
 from bindery.models.card import Family
+from bindery.options import VectorOptions
 from bindery.store import jobs as rows
 from bindery.store.database import Database
 from bindery.store.jobs import LeaseLost
@@ -155,25 +155,23 @@ class Worker:
 
     def _recipe(self, request: JobRequest, owner: str) -> Recipe:
         """The request with nothing left to a default; the model is loaded for it."""
-        library, rotation = self._library, request.rotation
+        library, wanted = self._library, request.vectors
+        rotation = wanted.rotation
         with library.lend(request.model) as encoder:
             card, precision = encoder.card, encoder.precision
-        room = library.room(request.model, request.role)
+        room = library.room(request.model, wanted.role, title=wanted.title)
         return Recipe(
             owner=owner,
             bindery=parsed_by(),
             model=card.id,
             revision=card.revision,
             precision=precision,
-            strategy=request.strategy,
-            size=usual_size(room) if request.size is None else request.size,
-            overlap=request.overlap,
-            context=request.context,
-            parent_size=request.parent_size,
-            role=request.role,
-            dimensions=request.dimensions or card.dimensions,
-            cut_to=request.dimensions,
-            rotation=rotation,
+            chunks=request.chunks.sized(room),
+            # The form is how results are written. Lengths were checked when the job was submitted.
+            vectors=replace(
+                wanted, any_dimensions=wanted.dimensions is not None, form=VectorOptions().form
+            ),
+            dimensions=wanted.dimensions or card.dimensions,
             rotation_digest=None if rotation is None else library.rotations.get(rotation).digest,
             has_many_vectors=card.family is Family.LATE_INTERACTION,
         )

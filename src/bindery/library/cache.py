@@ -13,7 +13,7 @@ import numpy as np
 
 from bindery.encoders import Encoded, Encoder
 from bindery.encoders.base import UNKNOWN
-from bindery.encoders.checks import check_dimensions, check_texts, check_titles
+from bindery.encoders.checks import check_options, check_texts, check_titles
 from bindery.encoders.pending import Cancellation, Pending
 from bindery.encoders.request import EncodeRequest
 from bindery.errors import BinderyError, InputError, InvalidValue, TextFailed
@@ -109,12 +109,12 @@ class VectorCache:
         """
         if not self._capacity_bytes or not len(request.texts):
             return encoder.submit(request, cancellation)
-        card = encoder.card
-        check_dimensions(card, request.dimensions, any_dimensions=request.any_dimensions)
+        card, options = encoder.card, request.options
+        check_options(card, options)
         check_texts(request.texts)
-        check_titles(card, request.role, request.texts, request.titles)
+        check_titles(card, options.role, request.texts, request.titles)
         texts = self._look_up(_keys(encoder, request, "" if self._shares else owner))
-        width = request.dimensions or card.dimensions
+        width = options.dimensions or card.dimensions
         if not texts.new:
             self._count(hits=len(texts.keys))
             return Pending[Encoded].done(_joined([texts.known[key] for key in texts.keys], width))
@@ -255,10 +255,10 @@ class VectorCache:
 
 def _keys(encoder: Encoder, request: EncodeRequest, owner: str) -> list[bytes]:
     """A digest for each text over everything that its vectors depend on, and its owner."""
-    card = encoder.card
+    card, options = encoder.card, request.options
     about = (
         *(owner, card.id, card.revision, encoder.precision),
-        *(request.role, request.dimensions, request.any_dimensions, request.truncate),
+        *(options.role, options.dimensions, options.any_dimensions, options.truncate),
     )
     # A repr says where it ends, so no two different lists of parts make the same bytes.
     common = hashlib.blake2b(repr(about).encode(), digest_size=_DIGEST_BYTES)

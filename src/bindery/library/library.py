@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bindery import chunking, documents
-from bindery.chunk_requests import chunks_request
 from bindery.encoders import Encoder
 from bindery.encoders.base import Encoded
 from bindery.encoders.figures import EncoderFigures
@@ -23,6 +22,7 @@ from bindery.library.rotation import apply_rotation
 from bindery.models.card import Entry
 from bindery.models.preload import Outcome, Progress
 from bindery.models.sources import Source
+from bindery.options import ChunkOptions, VectorOptions
 from bindery.secret import Secret
 from bindery.store.rotations import RotationStore
 from bindery.types import DOCUMENT, Chunk, Document, Role, Truncate
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     # SQLAlchemy takes a quarter of a second to import: who only embeds does not wait for it.
     from bindery.store.database import Database
     from bindery.store.files import FileStore
-
-DEFAULT_STRATEGY = "recursive"
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,26 +170,24 @@ class Library:
         model_id: str,
         request: EncodeRequest | SpansRequest,
         *,
-        rotation: str | None = None,
         cancellation: Cancellation | None = None,
         owner: str | None = "",
     ) -> Pending[tuple[Encoder, Encoded]]:
-        """Line texts, or spans of them, up for their vectors; return without waiting for those.
+        """Queue texts, or spans of texts, and return without waiting for their vectors.
 
-        A model that is not loaded is loaded first, which takes its time. The encoder beside the
-        vectors tells what made them; only :meth:`lend` and :meth:`encoder` keep it loaded.
+        A model that is not loaded is loaded first. The encoder that comes with the vectors says
+        what made them; only :meth:`lend` and :meth:`encoder` keep it loaded.
 
-        With the name of a ``rotation`` the full vectors are turned by it and then cut to the
-        request's dimensions, which may be any length. ``owner`` is whose vectors may be found in
-        the cache; None passes it by, and those of spans, which depend on all of a text, are never
-        kept. Raises what :meth:`load`, :meth:`Encoder.submit`, :meth:`Encoder.submit_spans` and
+        ``owner`` is whose vectors may be found in the cache; None bypasses it. Vectors of spans,
+        which depend on the whole text, are never cached. Raises what :meth:`load`,
+        :meth:`Encoder.submit`, :meth:`Encoder.submit_spans` and
         :meth:`bindery.store.RotationStore.get` do.
         """
         lease = self.lend(model_id, cancellation)
 
         def submit(encoder: Encoder) -> Pending[tuple[Encoder, Encoded]]:
             full, turn = request, None
-            if rotation is not None:
+            if (rotation := request.options.rotation) is not None:
                 full, turn = apply_rotation(request, self.rotations.get(rotation), encoder.card)
             if isinstance(full, SpansRequest):
                 pending = encoder.submit_spans(full, cancellation)
@@ -207,56 +203,18 @@ class Library:
         self,
         model_id: str,
         texts: Sequence[str],
-        role: Role,
+        options: VectorOptions = VectorOptions(),
         *,
-        dimensions: int | None = None,
-        any_dimensions: bool = False,
-        rotation: str | None = None,
         titles: Sequence[str | None] | None = None,
-        truncate: Truncate = Truncate.END,
         cancellation: Cancellation | None = None,
         owner: str = "",
     ) -> tuple[Encoder, Encoded]:
-        """The vectors of the texts, in order, and the encoder that gave them.
+        """The vectors of the texts, in order, and the encoder that made them.
 
         The same as the result of :meth:`submit`. Raises what that and waiting for it do.
         """
-        request = EncodeRequest(texts, role, dimensions, any_dimensions, titles, truncate)
-        pending = self.submit(
-            model_id, request, rotation=rotation, cancellation=cancellation, owner=owner
-        )
-        return pending.result()
-
-    def embed_chunks(
-        self,
-        model_id: str,
-        document: Document,
-        chunks: Sequence[Chunk],
-        *,
-        strategy: str,
-        role: Role = DOCUMENT,
-        dimensions: int | None = None,
-        any_dimensions: bool = False,
-        rotation: str | None = None,
-        cancellation: Cancellation | None = None,
-        owner: str = "",
-    ) -> tuple[Encoder, Encoded]:
-        """The vectors of a document's chunks, in order, as the ``strategy`` that made them has it.
-
-        Raises what :func:`bindery.chunk_requests.chunks_request`, :meth:`submit` and waiting for it
-        do.
-        """
-        request = chunks_request(
-            document,
-            chunks,
-            strategy=strategy,
-            role=role,
-            dimensions=dimensions,
-            any_dimensions=any_dimensions,
-        )
-        return self.submit(
-            model_id, request, rotation=rotation, cancellation=cancellation, owner=owner
-        ).result()
+        request = EncodeRequest(texts, options, titles)
+        return self.submit(model_id, request, cancellation=cancellation, owner=owner).result()
 
     def rerank(
         self,
@@ -355,13 +313,9 @@ class Library:
     def chunk(
         self,
         document: Document,
+        options: ChunkOptions = ChunkOptions(),
         *,
-        strategy: str = DEFAULT_STRATEGY,
         model_id: str = DEFAULT_MODEL,
-        size: int | None = None,
-        overlap: int = 0,
-        context: str = "none",
-        parent_size: int | None = None,
         parse_timeout_s: float = 30.0,
         when_embedded: Callable[[int], object] | None = None,
         cancellation: Cancellation | None = None,
@@ -369,32 +323,25 @@ class Library:
     ) -> list[Chunk]:
         """Cut a document into chunks for a model, in order.
 
-        ``size`` None is :func:`bindery.chunking.usual_size`, within the model's window. The
-        strategy ``semantic`` has the model embed every sentence: ``when_embedded`` is told the
-        tokens of each pass, and ``cancellation`` and ``owner`` are those of :meth:`submit`.
-        ``code`` parses the program in another process, within ``parse_timeout_s``. Raises what
-        :func:`bindery.chunking.chunk` does, for ``semantic`` what :meth:`embed` does, and for
-        ``code`` what :func:`bindery.documents.divide` does.
+        The strategy ``semantic`` has the model embed every sentence: ``when_embedded`` is called
+        with the tokens of each pass, and ``cancellation`` and ``owner`` are as in :meth:`submit`.
+        ``code`` parses the program in a process of its own, within ``parse_timeout_s``. Raises
+        what :meth:`bindery.options.ChunkOptions.sized` and :func:`bindery.chunking.chunk` do, for
+        ``semantic`` what :meth:`embed` does, and for ``code`` what
+        :func:`bindery.documents.divide` does.
         """
 
         def embed(texts: Sequence[str]) -> Rows:
-            _, encoded = self.embed(
-                model_id, texts, DOCUMENT, cancellation=cancellation, owner=owner
-            )
+            _, encoded = self.embed(model_id, texts, cancellation=cancellation, owner=owner)
             if when_embedded is not None:
                 when_embedded(encoded.total_tokens)
             return encoded.embeddings.rows
 
         measure = self.measure(model_id)
-        budget = chunking.usual_size(measure.room) if size is None else size
         return chunking.chunk(
             document,
             measure.tokeniser,
-            strategy=strategy,
-            size=budget,
-            overlap=overlap,
-            context=context,
-            parent_size=parent_size,
+            options.sized(measure.room),
             embed=embed,
             divide=partial(documents.divide, timeout_s=parse_timeout_s),
         )

@@ -6,7 +6,7 @@ with no training and no second model; docs/reranking.md has the figures.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from bindery.encoders.base import Counts, Encoder, TokenVectors, total_tokens
 from bindery.encoders.pending import Cancellation
 from bindery.encoders.request import EncodeRequest
 from bindery.errors import InvalidValue, TextFailed, TextTooLong, UnsupportedModel
+from bindery.options import VectorOptions
 from bindery.types import DOCUMENT, QUERY, Truncate
 from bindery.vectors.scoring import Scores, cosine, mean_maxsim
 
@@ -94,20 +95,20 @@ def rerank_counted(
     _check(top_n, weight)
     if isinstance(documents, str):
         raise InvalidValue("Documents come as a list, not as one string.", param="documents")
-    wish = EncodeRequest([query], QUERY, truncate=truncate)
+    question = EncodeRequest([query], VectorOptions(QUERY, truncate=truncate))
+    answers = VectorOptions(DOCUMENT, truncate=truncate)
     try:
-        asked = encoder.submit_tokens(wish, cancellation).result()
+        asked = encoder.submit_tokens(question, cancellation).result()
     except UnsupportedModel:  # a remote model
-        return _rerank_by_cosine(encoder, wish, documents, top_n, cancellation)
+        both = [question, EncodeRequest(documents, answers)]
+        return _rerank_by_cosine(encoder, both, top_n, cancellation)
 
     scores = [np.zeros(0, dtype=np.float32)]
     used, cut = [asked.tokens_used], [asked.tokens_cut]
     for first in range(0, len(documents), _DOCUMENTS_AT_ONCE):
         texts = documents[first : first + _DOCUMENTS_AT_ONCE]
         try:
-            some = encoder.submit_tokens(
-                replace(wish, texts=texts, role=DOCUMENT), cancellation
-            ).result()
+            some = encoder.submit_tokens(EncodeRequest(texts, answers), cancellation).result()
         except (TextTooLong, TextFailed) as error:
             raise _renamed(error, first) from error
         scores.append(_scores(asked, some, weight))
@@ -119,13 +120,13 @@ def rerank_counted(
 
 def _rerank_by_cosine(
     encoder: Encoder,
-    query: EncodeRequest,
-    documents: Sequence[str],
+    requests: Sequence[EncodeRequest],
     top_n: int | None,
     cancellation: Cancellation | None,
 ) -> Reranked:
-    both = [query, replace(query, texts=documents, role=DOCUMENT)]
-    asked, found = [one.result() for one in [encoder.submit(wish, cancellation) for wish in both]]
+    """The order by the cosine between a query and documents, which are the two requests."""
+    pending = [encoder.submit(request, cancellation) for request in requests]
+    asked, found = [one.result() for one in pending]
     cosines = cosine(asked.embeddings, found.embeddings)[0]
     billed = (asked.tokens_billed, found.tokens_billed)
     return Reranked(

@@ -1,4 +1,4 @@
-"""Vectors turned by a rotation before they are cut."""
+"""Rotations, applied to the full vectors of a model before they are cut."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,11 +13,12 @@ from bindery.vectors.rotation import Rotation
 def apply_rotation(
     request: EncodeRequest | SpansRequest, rotation: Rotation, card: ModelCard
 ) -> tuple[EncodeRequest | SpansRequest, Callable[[Encoded], Encoded]]:
-    """What to ask the model for instead, its full vectors, and what is to be done to them.
+    """A request for the model's full vectors, and a function that rotates and cuts them.
 
-    Raises InvalidValue for a rotation of another model's vectors, and for a length that is none.
+    Raises InvalidValue for a rotation of another model's vectors, and for a length that the model
+    cannot give.
     """
-    dimensions = request.dimensions
+    dimensions = request.options.dimensions
     rotation.check_model(card.id, card.revision, card.dimensions)
     check_dimensions(card, dimensions, any_dimensions=True)
 
@@ -27,4 +28,5 @@ def apply_rotation(
             embeddings = embeddings.cut(dimensions)
         return replace(encoded, embeddings=embeddings)
 
-    return replace(request, dimensions=None, any_dimensions=False), turn
+    full = replace(request.options, dimensions=None, any_dimensions=False, rotation=None)
+    return replace(request, options=full), turn

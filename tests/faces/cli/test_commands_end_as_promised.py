@@ -11,7 +11,8 @@ import typer.main
 from bindery import errors
 from bindery.faces.cli.app import app
 from bindery.faces.cli.exits import EXIT_CODES, exit_code
-from bindery.library import DEFAULT_MODEL, DEFAULT_STRATEGY
+from bindery.library import DEFAULT_MODEL
+from bindery.options import ChunkOptions
 
 from .conftest import Run
 
@@ -51,7 +52,7 @@ def test_every_command_that_gives_data_can_give_json():
 
 def test_the_defaults_are_the_library_s():
     defaults = {option.name: option.default for option in COMMANDS["embed"].params}
-    assert (defaults["model"], defaults["strategy"]) == (DEFAULT_MODEL, DEFAULT_STRATEGY)
+    assert (defaults["model"], defaults["strategy"]) == (DEFAULT_MODEL, ChunkOptions().strategy)
 
 
 @pytest.mark.parametrize("kind", classes(errors.BinderyError), ids=lambda kind: kind.__name__)

@@ -9,10 +9,11 @@ from arro3.io import read_parquet
 
 from bindery import documents as reading
 from bindery.encoders import Encoder
-from bindery.faces.cli.embed import Wish, embedded
+from bindery.faces.cli.embed import embedded
 from bindery.faces.cli.inputs import Piece
 from bindery.faces.cli.writers import WRITERS
 from bindery.library import Library
+from bindery.options import VectorOptions
 
 from .conftest import Run
 
@@ -192,5 +193,5 @@ def test_texts_are_read_only_as_far_as_they_are_needed(library: Library):
             taken += 1
             yield Piece("f", index, 0, 1, "a", 1)
 
-    first = next(embedded(pieces(), library, "vanilla", Wish("document")))
+    first = next(embedded(pieces(), library, "vanilla", VectorOptions()))
     assert len(first) == taken < 5000

@@ -37,7 +37,7 @@ def test_each_chunk_is_read_with_those_around_it(client, library):
     assert [len(document["data"]) for document in found["data"]] == [3, 1]
     encoder = library.encoder("vanilla")
     texts = [SpannedText.joined(chunks) for chunks in DOCUMENTS]
-    expected = encoder.submit_spans(SpansRequest(texts, "document")).result()
+    expected = encoder.submit_spans(SpansRequest(texts)).result()
     assert np.abs(rows(found) - expected.embeddings.rows).max() < 1e-6
     # A document of one chunk is that text, and any other chunk is not.
     alone = encoder.encode([chunk for chunks in DOCUMENTS for chunk in chunks], "document").rows
@@ -60,7 +60,7 @@ def test_jina_asks_for_it_with_a_flag(client):
 def test_tokens_are_those_that_ran(client, library):
     long = [["paper " * 200] * 3]
     joined = SpannedText.joined(long[0])
-    expected = library.encoder("vanilla").submit_spans(SpansRequest([joined], "document")).result()
+    expected = library.encoder("vanilla").submit_spans(SpansRequest([joined])).result()
     answer = client.post(PATH, json=body(inputs=long))
     assert answer.json()["usage"]["total_tokens"] == expected.total_tokens > 602
     assert answer.headers["x-bindery-tokens"] == str(expected.total_tokens)

@@ -57,7 +57,7 @@ def client(library: Library, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 def test_every_form_comes_with_offsets(client, library, ask, encoding, form):
     answer = ask(client, TEXTS, MODEL, output_dtype=form, encoding_format=encoding)
 
-    _, encoded = library.embed(MODEL, TEXTS, "document")
+    _, encoded = library.embed(MODEL, TEXTS)
     assert same(read(answer), code(encoded.embeddings, form).decoded())
     assert answer["offsets"] == encoded.embeddings.offsets.tolist()
     assert len(answer["embeddings"]) == len(TEXTS)

@@ -43,7 +43,7 @@ def test_lines_are_embedded_by_the_server(run, tmp_path: Path, home: Path):
     assert result.exit_code == 0, result.output
 
     library = Library(home, precision="f32")
-    _, encoded = library.embed("vanilla", TEXTS, "document")
+    _, encoded = library.embed("vanilla", TEXTS)
     library.close()
     assert np.abs(load(out).restored().rows - encoded.embeddings.rows).max() < 1e-3
 

@@ -190,34 +190,36 @@ from bindery.faces.http.observing.tracing import open_tracing
 from bindery.library import Library
 from bindery.settings import Settings
 
+settings = Settings(home=Path(sys.argv[1]), otel_endpoint=sys.argv[2] or None)
+tracing = open_tracing(settings.otel_endpoint)
+app = create_app(Library(settings.home), settings, tracing=tracing)
+with TestClient(app, base_url="http://127.0.0.1") as client:
+    assert client.get("/health").status_code == 200
 kinds = ("opentelemetry.sdk", "opentelemetry.exporter", "google.protobuf", "requests")
-for endpoint in (None, sys.argv[2]):
-    settings = Settings(home=Path(sys.argv[1]), otel_endpoint=endpoint)
-    tracing = open_tracing(settings.otel_endpoint)
-    app = create_app(Library(settings.home), settings, tracing=tracing)
-    with TestClient(app, base_url="http://127.0.0.1") as client:
-        assert client.get("/health").status_code == 200
-    print(sorted(kind for kind in kinds if kind in sys.modules))
+print(sorted(kind for kind in kinds if kind in sys.modules))
 """
 
 
-def test_nothing_of_it_is_loaded_until_an_endpoint_is_set(tmp_path):
+def modules_of(home, endpoint: str) -> str:
     # FastAPI would set itself up from these, and send addresses and queries along.
     environment = {
         "FASTAPI_OTEL_AUTO_CONFIGURE": "true",
         "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9",
     }
-    with collector() as (address, _):
-        run = subprocess.run(
-            [sys.executable, "-c", _ASK, str(tmp_path), address],
-            capture_output=True,
-            text=True,
-            env=os.environ | environment,
-        )
+    run = subprocess.run(
+        [sys.executable, "-c", _ASK, str(home), endpoint],
+        capture_output=True,
+        text=True,
+        env=os.environ | environment,
+    )
     assert run.returncode == 0, run.stderr
-    without, with_endpoint = run.stdout.splitlines()
-    assert without == "[]"
-    assert "opentelemetry.sdk" in with_endpoint
+    return run.stdout.strip()
+
+
+def test_nothing_of_it_is_loaded_until_an_endpoint_is_set(tmp_path):
+    assert modules_of(tmp_path, "") == "[]"
+    with collector() as (address, _):
+        assert "opentelemetry.sdk" in modules_of(tmp_path, address)
 
 
 def test_an_endpoint_without_the_extra_is_told(monkeypatch):

@@ -13,6 +13,7 @@ from bindery.faces.http.calls import token_headers
 from bindery.faces.http.dialects.vectors import known
 from bindery.faces.http.examples import ROTATION
 from bindery.library import Library
+from bindery.options import VectorOptions
 from bindery.vectors import Form, code, from_wire
 
 TEXTS = ["Loose paper is lost.", "", "装丁 🙂 ـكتاب"]
@@ -53,7 +54,7 @@ def test_the_answer_says_all_that_is_needed_to_read_it(
 ):
     answer = ask(client, TEXTS, output_dtype=form, encoding_format=encoding)
 
-    _, encoded = library.embed("vanilla", TEXTS, "document")
+    _, encoded = library.embed("vanilla", TEXTS)
     assert same(read(answer), code(encoded.embeddings, form).decoded())
     assert ("scales" in answer) == (form is Form.INT8)
     assert "offsets" not in answer
@@ -108,7 +109,7 @@ def test_a_length_that_cannot_be_is_told_those_that_can(client, dimensions, wish
 @pytest.mark.usefixtures("client")  # which keeps the rotation
 def test_a_length_is_refused_before_a_text_is_looked_at(library):
     with pytest.raises(InvalidValue) as caught:
-        library.embed("vanilla", [7], "document", rotation=ROTATION, dimensions=385)
+        library.embed("vanilla", [7], VectorOptions(rotation=ROTATION, dimensions=385))
     assert caught.value.param == "dimensions"
 
 

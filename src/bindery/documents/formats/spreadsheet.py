@@ -1,4 +1,4 @@
-"""Workbooks (XLSX, XLS, ODS), with calamine: one table per sheet."""
+"""Workbooks (XLSX, XLSB, XLS, ODS), through calamine: a table a sheet."""
 
 import datetime
 import io
@@ -29,30 +29,30 @@ def read_ods(data: bytes, name: str) -> Document:
 
 
 def _read(data: bytes, kind: str, name: str) -> Document:
-    """Read each sheet as a page: its name as a heading, its cells as a Markdown table.
+    """Each sheet in order: its name as a heading, its cells as a Markdown table; pages are sheets.
 
-    Cells have their stored values, formulas their last results. Hidden sheets are also read, and
-    named in a warning.
+    Cells show their values as stored, formulas what they last gave. Hidden sheets are read too,
+    and named in a warning.
     """
     builder, closed = DocumentBuilder(), close_up(data, kind, name)
     try:
         hidden = _write(builder, closed)
     except BaseException as error:
-        # A broken file can cause a Rust panic, which is not an Exception.
+        # Rust's panics are no Exceptions, and one is all that a broken file needs to cause.
         if isinstance(error, Exception) or type(error).__name__ != "PanicException":
             raise
         raise BrokenDocument(
-            f"{name!r} could not be read: {str(error)[:200]}.",
-            remedy="It may be damaged: open it in the program that wrote it and save it again.",
+            f"{name!r} cannot be read: {str(error)[:200]}.",
+            remedy="Open it in its own program and save it anew; it may be damaged.",
         ) from None
-    warnings = [f"These hidden sheets were read too: {', '.join(hidden)}."] if hidden else []
+    warnings = [f"Hidden sheets were read too: {', '.join(hidden)}."] if hidden else []
     if closed is not data:
-        warnings.append("Empty rows and columns between distant cells were left out.")
+        warnings.append("Empty rows and columns between cells that lie far apart were left out.")
     return builder.document(kind, name, warnings)
 
 
 def _write(builder: DocumentBuilder, data: bytes) -> list[str]:
-    """Write every sheet; returns the names of hidden sheets."""
+    """Write every sheet; returns the names of those that are hidden."""
     hidden: list[str] = []
     with CalamineWorkbook.from_filelike(io.BytesIO(data)) as book:
         for number, sheet in enumerate(book.sheets_metadata, 1):
@@ -60,7 +60,7 @@ def _write(builder: DocumentBuilder, data: bytes) -> list[str]:
             if sheet.visible != SheetVisibleEnum.Visible:
                 hidden.append(sheet.name)
             cells = book.get_sheet_by_index(number - 1).to_python(skip_empty_area=True)
-            # A sheet may have millions of empty rows.
+            # Empty rows are no rows of the table; a sheet may have them by the million.
             rows = [[_shown(cell) for cell in row] for row in cells if row.count("") < len(row)]
             table = markdown_table(_trimmed(rows))
             if table:
@@ -70,19 +70,19 @@ def _write(builder: DocumentBuilder, data: bytes) -> list[str]:
 
 
 def _trimmed(rows: Sequence[Sequence[str]]) -> list[Sequence[str]]:
-    """Rows without empty columns on the right, of which a sheet may have thousands."""
+    """Rows without the empty columns at their right, which a sheet may have by the thousand."""
     width = max((last_filled(row) for row in rows), default=0)
     return [row[:width] for row in rows]
 
 
 def last_filled(row: Sequence[str]) -> int:
-    """The number of cells up to the last filled one."""
+    """How many cells there are up to the last one that holds something."""
     return next((place for place in range(len(row), 0, -1) if row[place - 1].strip()), 0)
 
 
 def _shown(cell: Any) -> str:  # noqa: ANN401 - calamine gives text, numbers, times or booleans
     if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e15:
-        return str(int(cell))  # spreadsheets have no integers: 2024 is stored as 2024.0
+        return str(int(cell))  # a spreadsheet knows no integers: 2024.0 was typed as 2024
     if isinstance(cell, datetime.datetime) and cell.time() == datetime.time():
         return cell.date().isoformat()
     return str(cell)

@@ -19,32 +19,20 @@ from bindery.faces.cli.exits import (
     Commands,
 )
 from bindery.faces.cli.options import (
-    AnyDimensions,
     Config,
-    Context,
-    Device,
-    Dimensions,
-    Engine,
     Files,
-    FormName,
     Hidden,
     Json,
     Lines,
     Model,
     Out,
-    Overlap,
-    ParentSize,
-    Precision,
     ResultFormat,
-    Role,
-    Size,
     SkipUnsupported,
-    Strategy,
-    Title,
-    Turned,
+    takes_options,
     takes_settings,
     texts,
 )
+from bindery.options import ChunkOptions, ModelOptions, VectorOptions, names_of
 from bindery.settings import Found, take_settings
 
 app = typer.Typer(
@@ -97,7 +85,7 @@ def _begin(config: Path | None = None, **flags: str | bool | None) -> Found:
 
 
 @app.command(epilog="Examples:\n  bindery serve --port 8080\n  bindery serve --config bindery.toml")
-@takes_settings
+@takes_settings()
 def serve(config: Config = None, **flags: str | bool | None) -> None:
     """Serve the REST API, with every model that is on this machine.
 
@@ -168,23 +156,18 @@ def models(json: Json = False) -> None:
     "  bindery chunk notes.md --strategy parent-child --context headings\n"
     "  cat notes.txt | bindery chunk - --json"
 )
+@takes_options
 def chunk(
     file: Annotated[str, typer.Argument(metavar="FILE", help="A document; - is standard input.")],
-    strategy: Strategy = "recursive",
-    size: Size = None,
-    overlap: Overlap = 0,
-    context: Context = "none",
-    parent_size: ParentSize = None,
+    options: ChunkOptions,
     model: Model = "vanilla",
     json: Json = False,
 ) -> None:
     """Cut a document into chunks and show them."""
     found = _begin()
     from bindery.faces.cli.chunk import chunk as run
-    from bindery.faces.cli.inputs import Cutting
 
-    cutting = Cutting(model, strategy, size, overlap, context, parent_size)
-    run(found.settings, file, cutting, json=json)
+    run(found.settings, file, options, model=model, json=json)
 
 
 @app.command(
@@ -196,45 +179,32 @@ def chunk(
     "  echo 'Loose paper is fragile.' | bindery embed - | head\n"
     "  bindery embed papers/ --out vectors/"
 )
+@takes_options
+@takes_settings(*names_of(ModelOptions))
 def embed(
     files: Files,
+    chunks: ChunkOptions,
+    vectors: VectorOptions,
     out: Out = None,
     model: Model = "vanilla",
-    role: Role = "document",
-    strategy: Strategy = "recursive",
-    size: Size = None,
-    overlap: Overlap = 0,
-    context: Context = "none",
-    parent_size: ParentSize = None,
-    dimensions: Dimensions = None,
-    any_dimensions: AnyDimensions = False,
-    rotation: Turned = None,
-    title: Title = None,
-    form: FormName = "float32",
-    precision: Precision = None,
-    engine: Engine = None,
-    device: Device = None,
     lines: Lines = False,
     format: ResultFormat = "parquet",
     hidden: Hidden = False,
     skip_unsupported: SkipUnsupported = False,
     json: Json = False,
+    **flags: str | bool | None,
 ) -> None:
     """Parse, chunk and embed documents.
 
     A file that cannot be read is reported, and the others go on.
-    What is written bears its name only once all of it is there.
-    Of a folder all files are embedded; when it was stopped, the same command goes on.
+    The output file appears only when it is complete.
+    A folder is embedded with all its files; if that was stopped, the same command goes on.
     """
-    found = _begin(engine=engine, device=device)
-    from bindery.faces.cli.embed import Job, Wish
+    found = _begin(None, **flags)
+    from bindery.faces.cli.embed import Job
     from bindery.faces.cli.embed import embed as run
-    from bindery.faces.cli.inputs import Cutting
-    from bindery.vectors import Form
 
-    cutting = Cutting(model, strategy, size, overlap, context, parent_size)
-    wish = Wish(role, dimensions, any_dimensions, rotation, title, Form(form))
-    job = Job(files, out, cutting, wish, precision, lines=lines, json=json)
+    job = Job(files, out, model, chunks, vectors, lines=lines, json=json)
     if any(Path(file).is_dir() for file in files):
         from bindery.faces.cli.folder import Choices, embed_folder
 
@@ -263,6 +233,7 @@ app.add_typer(rotate, name="rotate")
     "  bindery rotate fit shelf texts.txt --lines --sample 2000\n"
     "  bindery rotate fit shelf vectors.npz",
 )
+@takes_options
 def rotate_fit(
     name: Annotated[str, typer.Argument(metavar="NAME", help="What to call it.")],
     files: Annotated[
@@ -271,10 +242,8 @@ def rotate_fit(
             metavar="FILE", help="Documents, or .npz and .parquet that bindery embed wrote."
         ),
     ],
+    chunks: ChunkOptions,
     model: Model = "vanilla",
-    strategy: Strategy = "recursive",
-    size: Size = None,
-    overlap: Overlap = 0,
     sample: Annotated[
         int, typer.Option(min=1, help="Look at so many texts at most, chosen by lot.")
     ] = 10_000,
@@ -286,11 +255,9 @@ def rotate_fit(
     A file that cannot be read is reported, and the others go on.
     """
     found = _begin()
-    from bindery.faces.cli.inputs import Cutting
     from bindery.faces.cli.rotate import Fit, fit
 
-    cutting = Cutting(model, strategy, size, overlap)
-    if not fit(found.settings, Fit(name, files, cutting, sample, lines=lines, json=json)):
+    if not fit(found.settings, Fit(name, files, model, chunks, sample, lines=lines, json=json)):
         raise typer.Exit(BAD_INPUT)
 
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import asdict
 from typing import Any
 
 from rich.table import Table
 
-from bindery.chunking import truncated, usual_size
-from bindery.faces.cli.inputs import Cutting, read_document, shown_name
+from bindery.chunking import truncated
+from bindery.faces.cli.inputs import read_document, shown_name
 from bindery.faces.cli.printing import (
     count,
     first_line,
@@ -17,34 +18,37 @@ from bindery.faces.cli.printing import (
     print_warning,
 )
 from bindery.faces.python import open_library
+from bindery.options import ChunkOptions
 from bindery.settings import Settings
-from bindery.types import Chunk, Span
+from bindery.types import Chunk, Document, Span
 
 
-def chunk(settings: Settings, file: str, cutting: Cutting, *, json: bool) -> None:
-    """Cut one document and show the chunks; those over the model's window are told apart."""
+def chunk(settings: Settings, file: str, options: ChunkOptions, *, model: str, json: bool) -> None:
+    """Cut one document and show the chunks, with a warning for those over the model's window."""
     with closing(open_library(settings)) as library:
-        cutting.check(library)
-        document = read_document(file, timeout_s=settings.parse_timeout_s)
+        # Wrong options are reported before the document is parsed.
+        library.chunk(Document("", "text", ""), options, model_id=model)
+        timeout_s = settings.parse_timeout_s
+        document = read_document(file, timeout_s=timeout_s)
         spent: list[int] = []
-        chunks = cutting.cut(library, document, spent.append, timeout_s=settings.parse_timeout_s)
-        measure = library.measure(cutting.model)
+        chunks = library.chunk(
+            document,
+            options,
+            model_id=model,
+            parse_timeout_s=timeout_s,
+            when_embedded=spent.append,
+        )
+        measure = library.measure(model)
     room = measure.room
+    options = options.sized(room)
     cuts = [truncated(one, measure.tokeniser, room=room) for one in chunks]
     if json:
-        about = {
-            "file": shown_name(file),
-            "kind": document.kind,
-            "model": cutting.model,
-            "strategy": cutting.strategy,
-            "size": cutting.size or usual_size(room),
-            "overlap": cutting.overlap,
-            "context": cutting.context,
-            "total_chunks": len(chunks),
-            "tokens_spent": sum(spent),
-        }
         facts = [_facts(index, one, cuts[index], room) for index, one in enumerate(chunks)]
-        print_json({**about, "chunks": facts, "warnings": document.warnings})
+        about = {"file": shown_name(file), "kind": document.kind, "model": model}
+        counts = {"total_chunks": len(chunks), "tokens_spent": sum(spent)}
+        print_json(
+            {**about, **asdict(options), **counts, "chunks": facts, "warnings": document.warnings}
+        )
         return
     for warning in document.warnings:
         print_warning(warning, about=shown_name(file))
@@ -53,16 +57,16 @@ def chunk(settings: Settings, file: str, cutting: Cutting, *, json: bool) -> Non
     messages().print(
         f"{count(len(chunks), 'chunk')}, {count(tokens, 'token')}, "
         f"{count(len(document.text), 'character')} "
-        f"({document.kind}, {cutting.strategy}, up to {cutting.size or usual_size(room)} tokens)",
+        f"({document.kind}, {options.strategy}, up to {options.size} tokens)",
         soft_wrap=True,
     )
     if spent:
-        told = f"{cutting.model} read {count(sum(spent), 'token')} to find where to cut."
+        told = f"{model} read {count(sum(spent), 'token')} to find where to cut."
         messages().print(told, soft_wrap=True)
     over = sum(cut is not None for cut in cuts)
     if over:
         print_warning(
-            f"{count(over, 'chunk')} longer than the {room} tokens that {cutting.model} takes: "
+            f"{count(over, 'chunk')} longer than the {room} tokens that {model} takes: "
             "what is beyond would not be embedded."
         )
 

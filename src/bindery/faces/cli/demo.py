@@ -15,6 +15,7 @@ from bindery.encoders import Encoder
 from bindery.faces.cli.printing import first_line, output, print_json
 from bindery.faces.python import open_library
 from bindery.library import DEFAULT_MODEL, Library
+from bindery.options import ChunkOptions
 from bindery.settings import Settings
 from bindery.types import DOCUMENT, QUERY, Chunk, Document
 from bindery.vectors.scoring import cosine
@@ -69,7 +70,7 @@ def run(library: Library, settings: Settings) -> Result:
     clock.lap("load the model")
     document = documents.parse(data, _NAME, timeout_s=settings.parse_timeout_s)
     clock.lap("parse")
-    chunks = library.chunk(document, size=_CHUNK_TOKENS)
+    chunks = library.chunk(document, ChunkOptions(size=_CHUNK_TOKENS))
     clock.lap("chunk")
     vectors = encoder.encode([chunk.text for chunk in chunks], DOCUMENT)
     clock.lap("embed")

@@ -12,12 +12,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn
 
 from bindery import __version__
-from bindery.chunking import LATE, usual_size
-from bindery.encoders import Encoded, Encoder
+from bindery.encoders import Encoder
 from bindery.errors import BinderyError, InvalidValue
 from bindery.faces.cli import inputs
 from bindery.faces.cli.exits import described
-from bindery.faces.cli.inputs import Cutting, Piece
+from bindery.faces.cli.inputs import Piece
 from bindery.faces.cli.printing import (
     count,
     messages,
@@ -32,7 +31,9 @@ from bindery.faces.cli.writers import check_target, print_document, write_file, 
 from bindery.faces.python import open_library
 from bindery.library import Library
 from bindery.models.card import Family
+from bindery.options import ChunkOptions, VectorOptions
 from bindery.settings import Settings
+from bindery.types import Document
 from bindery.vectors import Form
 
 # A second or two of work on two cores, so that progress moves; the encoder sorts a batch by length
@@ -42,38 +43,14 @@ _BATCH_TEXTS = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What the vectors are to be; ``title`` is that of every text."""
-
-    role: str
-    dimensions: int | None = None
-    any_dimensions: bool = False
-    rotation: str | None = None
-    title: str | None = None
-    form: Form = Form.FLOAT32
-
-    def embed(self, library: Library, model: str, texts: Sequence[str]) -> tuple[Encoder, Encoded]:
-        """The vectors of the texts, in order."""
-        return library.embed(
-            model,
-            texts,
-            self.role,
-            dimensions=self.dimensions,
-            any_dimensions=self.any_dimensions,
-            rotation=self.rotation,
-            titles=[self.title] * len(texts) if self.title else None,
-        )
-
-
-@dataclass(frozen=True, slots=True)
 class Job:
     """What ``bindery embed`` was asked for; ``out`` None is standard output."""
 
     files: Sequence[str]
     out: Path | None
-    cutting: Cutting
-    wish: Wish
-    precision: str | None
+    model: str
+    chunks: ChunkOptions
+    vectors: VectorOptions
     lines: bool
     json: bool
 
@@ -118,22 +95,22 @@ class Tally:
 
 def embed(settings: Settings, job: Job) -> bool:
     """Embed the files and write the records; whether every file could be read."""
-    _check_by_itself(job.cutting)
+    _check_by_itself(job.chunks)
     if job.out:
         check_target(job.out)
     started = time.monotonic()
     tally = Tally(messages())
-    with closing(open_library(settings, precision=job.precision)) as library:
+    with closing(open_library(settings)) as library:
         # A wrong option is told before any file is read; only with a text is a title looked at.
-        probe = [""] if job.wish.title else []
-        encoder, _ = job.wish.embed(library, job.cutting.model, probe)
+        probe = [""] if job.vectors.title else []
+        encoder, _ = library.embed(job.model, probe, job.vectors)
         if not job.lines:
             job = _fitted(job, library)
-            job.cutting.check(library)
+            library.chunk(Document("", "text", ""), job.chunks, model_id=job.model)
         about = _about(library, encoder, job)
         pieces = inputs.pieces_of(job.files, _reader(library, settings, job, tally), tally.fail)
         with _progress(tally.console, job) as progress:
-            batches = embedded(pieces, library, job.cutting.model, job.wish)
+            batches = embedded(pieces, library, job.model, job.vectors)
             is_written = _write(_counted(batches, tally, progress), job, about, tally)
     seconds = time.monotonic() - started
     if job.json and job.out:
@@ -144,12 +121,12 @@ def embed(settings: Settings, job: Job) -> bool:
     return not tally.failed
 
 
-def _check_by_itself(cutting: Cutting) -> None:
+def _check_by_itself(options: ChunkOptions) -> None:
     """Raise InvalidValue where a vector depends on more than its text: records hold that alone."""
-    wholes = {"strategy": cutting.strategy == LATE, "context": cutting.context != "none"}
+    wholes = {"strategy": options.is_late, "context": options.context != "none"}
     for name, is_asked in wholes.items():
         if is_asked:
-            value = getattr(cutting, name)
+            value = getattr(options, name)
             raise InvalidValue(
                 f"--{name} {value} is for folders: a record of a file holds a chunk by itself.",
                 remedy="Put the files in a folder: bindery embed FOLDER --out DIR.",
@@ -157,10 +134,12 @@ def _check_by_itself(cutting: Cutting) -> None:
             )
 
 
-def embedded(pieces: Iterator[Piece], library: Library, model: str, wish: Wish) -> Iterator[Batch]:
+def embedded(
+    pieces: Iterator[Piece], library: Library, model: str, options: VectorOptions
+) -> Iterator[Batch]:
     """The pieces with their vectors, in order, a batch at a time."""
     for batch in _batches(pieces):
-        _, encoded = wish.embed(library, model, [piece.text for piece in batch])
+        _, encoded = library.embed(model, [piece.text for piece in batch], options)
         yield Batch(batch, encoded)
 
 
@@ -182,38 +161,43 @@ def _reader(
     library: Library, settings: Settings, job: Job, tally: Tally
 ) -> Callable[[str], Iterator[Piece]]:
     if job.lines:
-        return lambda file: inputs.read_lines(file, library, job.cutting.model)
+        return lambda file: inputs.read_lines(file, library, job.model)
     return lambda file: inputs.read_chunks(
-        file, library, job.cutting, timeout_s=settings.parse_timeout_s, warn=tally.warn
+        file,
+        library,
+        job.model,
+        job.chunks,
+        timeout_s=settings.parse_timeout_s,
+        warn=tally.warn,
     )
 
 
 def _fitted(job: Job, library: Library) -> Job:
     """The job with chunks that fit beside the prompt of their role, or beside their title."""
-    if job.cutting.size is not None:
-        return job
-    room = library.room(job.cutting.model, job.wish.role, title=job.wish.title)
-    return replace(job, cutting=replace(job.cutting, size=usual_size(room)))
+    room = library.room(job.model, job.vectors.role, title=job.vectors.title)
+    return replace(job, chunks=job.chunks.sized(room))
 
 
 def _about(library: Library, encoder: Encoder, job: Job) -> About:
-    card, cutting, wish = encoder.card, job.cutting, job.wish
-    digest = library.rotations.get(wish.rotation).digest if wish.rotation is not None else None
+    card, chunks, vectors = encoder.card, job.chunks, job.vectors
+    digest = (
+        library.rotations.get(vectors.rotation).digest if vectors.rotation is not None else None
+    )
     return About(
         model=card.id,
         repository=card.repository,
         revision=card.revision,
         precision=encoder.precision,
-        dimensions=wish.dimensions or card.dimensions,
-        role=wish.role,
-        strategy=None if job.lines else cutting.strategy,
-        size=None if job.lines else cutting.size,
-        overlap=None if job.lines else cutting.overlap,
+        dimensions=vectors.dimensions or card.dimensions,
+        role=vectors.role,
+        strategy=None if job.lines else chunks.strategy,
+        size=None if job.lines else chunks.size,
+        overlap=None if job.lines else chunks.overlap,
         bindery=__version__,
-        form=wish.form,
-        rotation=wish.rotation,
+        form=Form(vectors.form),
+        rotation=vectors.rotation,
         rotation_digest=digest,
-        title=wish.title,
+        title=vectors.title,
         has_many_vectors=card.family is Family.LATE_INTERACTION,
     )
 

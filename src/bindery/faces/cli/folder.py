@@ -75,7 +75,7 @@ class Outcome:
         progress = self.job.progress
         return {
             **self.about,
-            "form": self.job.request.form,
+            "form": self.job.request.vectors.form,
             "out": None if self.written is None else shown_name(str(self.written)),
             "files_done": progress.files_done,
             "files_failed": progress.files_failed,
@@ -117,11 +117,11 @@ def embed_folder(settings: Settings, asked: Asked, choices: Choices) -> bool:
         paths, timeout_s=settings.parse_timeout_s, limit_bytes=settings.upload_limit_bytes
     )
     with (
-        closing(open_library(settings, precision=asked.precision)) as library,
+        closing(open_library(settings)) as library,
         _opened_state(out) as database,
     ):
         jobs = Jobs(library, database=database, source=source, is_alone=True)
-        job = _begin(jobs, _request(asked, tuple(paths)))
+        job = _begin(jobs, JobRequest(tuple(paths), asked.model, asked.chunks, asked.vectors))
         try:
             _work(jobs, job.id, follow_on(messages(), json=asked.json))
         except KeyboardInterrupt:
@@ -142,29 +142,11 @@ def _folders(asked: Asked) -> tuple[Path, Path]:
         wrong = "A folder is embedded by itself, without other files."
     elif asked.out is None or asked.out.is_file() or asked.out.suffix:
         wrong = "A folder is embedded into a folder."
-    elif asked.lines or asked.wish.title:
+    elif asked.lines or asked.vectors.title:
         wrong = "Lines and a title are of single files."
     if wrong is not None or asked.out is None:
         raise InvalidValue(wrong or "", remedy="Write: bindery embed FOLDER --out DIR.")
     return Path(asked.files[0]), asked.out
-
-
-def _request(asked: Asked, files: tuple[str, ...]) -> JobRequest:
-    cutting, wish = asked.cutting, asked.wish
-    return JobRequest(
-        files=files,
-        model=cutting.model,
-        strategy=cutting.strategy,
-        size=cutting.size,
-        overlap=cutting.overlap,
-        context=cutting.context,
-        parent_size=cutting.parent_size,
-        role=wish.role,
-        dimensions=wish.dimensions,
-        any_dimensions=wish.any_dimensions,
-        rotation=wish.rotation,
-        form=wish.form,
-    )
 
 
 @contextmanager

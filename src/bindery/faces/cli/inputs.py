@@ -12,7 +12,8 @@ from bindery import documents
 from bindery.encoders.base import UNKNOWN
 from bindery.errors import BinderyError, BrokenDocument, InputError, UnknownFile, UnsupportedModel
 from bindery.library import Library
-from bindery.types import Chunk, Document
+from bindery.options import ChunkOptions
+from bindery.types import Document
 
 STANDARD_INPUT = "-"
 
@@ -37,46 +38,6 @@ class Piece:
     tokens: int
     page: int | None = None
     share: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Cutting:
-    """How documents become chunks; ``size`` None is the usual one."""
-
-    model: str
-    strategy: str
-    size: int | None
-    overlap: int
-    context: str = "none"
-    parent_size: int | None = None
-
-    def cut(
-        self,
-        library: Library,
-        document: Document,
-        when_embedded: Callable[[int], object] | None = None,
-        *,
-        timeout_s: float = 30.0,
-    ) -> list[Chunk]:
-        """The chunks of a document, in order; see Library.chunk for ``when_embedded``.
-
-        ``timeout_s`` is what parsing may take, where the strategy parses too.
-        """
-        return library.chunk(
-            document,
-            strategy=self.strategy,
-            model_id=self.model,
-            size=self.size,
-            overlap=self.overlap,
-            context=self.context,
-            parent_size=self.parent_size,
-            parse_timeout_s=timeout_s,
-            when_embedded=when_embedded,
-        )
-
-    def check(self, library: Library) -> None:
-        """Raise what is wrong with the options, before any document is read."""
-        self.cut(library, Document("", "text", ""))
 
 
 Warn = Callable[[str, str], None]
@@ -105,13 +66,19 @@ def read_document(file: str, *, timeout_s: float) -> Document:
 
 
 def read_chunks(
-    file: str, library: Library, cutting: Cutting, *, timeout_s: float, warn: Warn
+    file: str,
+    library: Library,
+    model: str,
+    options: ChunkOptions,
+    *,
+    timeout_s: float,
+    warn: Warn,
 ) -> Iterator[Piece]:
     """The chunks of one document."""
     document = read_document(file, timeout_s=timeout_s)
     for warning in document.warnings:
         warn(file, warning)
-    chunks = cutting.cut(library, document, timeout_s=timeout_s)
+    chunks = library.chunk(document, options, model_id=model, parse_timeout_s=timeout_s)
     share = size_bytes([file]) / len(chunks) if chunks else 0
     for index, chunk in enumerate(chunks):
         start, end = chunk.span.start, chunk.span.end

@@ -1,5 +1,7 @@
 """The options of the commands: those that several share, and one for each setting."""
 
+import dataclasses
+import functools
 import inspect
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import typer
 
 from bindery.faces.cli.exits import remember_json
+from bindery.options import Option, names_of, options_of
 from bindery.settings import GROUPS, Field
 
 Json = Annotated[
@@ -15,47 +18,6 @@ Json = Annotated[
     typer.Option("--json", help="Print one JSON document instead.", callback=remember_json),
 ]
 Model = Annotated[str, typer.Option("--model", "-m", help="The model, as `bindery models` lists.")]
-Strategy = Annotated[
-    str,
-    # As bindery.chunking has them, which is too heavy to import for a page of help.
-    typer.Option(
-        help="How to cut documents: recursive, sentence, fixed, markdown, page, code, "
-        "parent-child, semantic or late."
-    ),
-]
-Size = Annotated[
-    int | None,
-    typer.Option(help="Tokens in a chunk, at most; 128 by default, or the model's window."),
-]
-Role = Annotated[
-    str, typer.Option(help="What the texts are: document, query or a task of the model.")
-]
-Dimensions = Annotated[
-    int | None, typer.Option(help="A shorter length that the model was trained for.")
-]
-AnyDimensions = Annotated[
-    bool, typer.Option("--any-dimensions", help="Allow lengths that it was not trained for.")
-]
-Turned = Annotated[
-    str | None, typer.Option(help="The rotation to turn vectors by before they are cut.")
-]
-Title = Annotated[
-    str | None, typer.Option(help="The documents' title, for models that know titles.")
-]
-FormName = Annotated[
-    # As bindery.vectors has them, which is too heavy to import for a page of help.
-    Literal["float32", "float16", "int8", "binary", "ubinary"],
-    typer.Option(help="What numbers are written as; int8 comes with scales."),
-]
-Context = Annotated[
-    Literal["none", "title", "headings"],
-    typer.Option(help="What to put before each chunk; it counts as a part of it."),
-]
-ParentSize = Annotated[
-    int | None,
-    typer.Option(help="Tokens in a parent, of parent-child; four times the size by default."),
-]
-Overlap = Annotated[int, typer.Option(help="Tokens that a chunk repeats of the one before it.")]
 
 Files = Annotated[
     list[str], typer.Argument(metavar="FILE", help="Documents, or a folder; - is standard input.")
@@ -69,7 +31,6 @@ Out = Annotated[
         "standard output by default.",
     ),
 ]
-Precision = Annotated[str | None, typer.Option(help="What to compute in: auto, f32, bf16 or int8.")]
 Lines = Annotated[
     bool, typer.Option("--lines", help="Take each line as a text of its own; nothing is chunked.")
 ]
@@ -90,38 +51,77 @@ Config = Annotated[
     Path | None,
     typer.Option(metavar="PATH", help="The settings file; bindery.toml in the home by default."),
 ]
-Engine = Annotated[
-    str | None, typer.Option(help="What runs the model: auto, openvino or torch (an extra).")
-]
-Device = Annotated[
-    str | None, typer.Option(help="What it runs on: auto, cpu, cuda, cuda:1 and so on, or mps.")
-]
-
 _Command = TypeVar("_Command", bound=Callable[..., None])
 
 
-def takes_settings(command: _Command) -> _Command:
+def takes_settings(*names: str) -> Callable[[_Command], _Command]:
     """Give a command, in place of its ``**flags``, an option for each setting, None by default.
 
-    They come as texts: what is a right one, the settings say, wherever it was given.
+    ``names`` are the settings to take, all of them if none is named. Values come as texts: the
+    settings check them, wherever they were given.
     """
-    own = list(inspect.signature(command, eval_str=True).parameters.values())[:-1]
-    flags = [
-        inspect.Parameter(
-            field.name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=None,
-            annotation=_option(field, group),
-        )
-        for group, fields in GROUPS.items()
-        for field in fields
-        if not field.is_secret
-    ]
-    object.__setattr__(command, "__signature__", inspect.Signature([*own, *flags]))
-    return command
+
+    def decorate(command: _Command) -> _Command:
+        own = list(inspect.signature(command, eval_str=True).parameters.values())[:-1]
+        flags = [
+            inspect.Parameter(
+                field.name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=None,
+                annotation=_setting(field, group),
+            )
+            for group, fields in GROUPS.items()
+            for field in fields
+            if not field.is_secret and (not names or field.name in names)
+        ]
+        object.__setattr__(command, "__signature__", inspect.Signature([*own, *flags]))
+        return command
+
+    return decorate
 
 
-def _option(field: Field, group: str) -> Any:  # noqa: ANN401 - an annotation made at run time
+def takes_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command, in place of each parameter of an options class, one for each of its fields.
+
+    The command gets a value of that class. Its constructor checks what was given.
+    """
+    kinds: dict[str, type] = {}
+    parameters: list[inspect.Parameter] = []
+    for parameter in inspect.signature(command, eval_str=True).parameters.values():
+        kind = parameter.annotation
+        if not dataclasses.is_dataclass(kind):
+            parameters.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY))
+            continue
+        assert isinstance(kind, type)
+        kinds[parameter.name] = kind
+        parameters += [
+            inspect.Parameter(
+                option.name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=option.default,
+                annotation=_option(option),
+            )
+            for option in options_of(kind)
+        ]
+
+    @functools.wraps(command)
+    def run(**given: Any) -> None:  # noqa: ANN401 - as Typer has read them
+        for name, kind in kinds.items():
+            given[name] = kind(**{field: given.pop(field) for field in names_of(kind)})
+        command(**given)
+
+    object.__setattr__(run, "__signature__", inspect.Signature(parameters))
+    return run
+
+
+def _option(option: Option) -> Any:  # noqa: ANN401 - an annotation made at run time
+    flag = f"--{option.name.replace('_', '-')}"
+    # With its flag alone, a switch has no --no- form.
+    made = typer.Option(flag, help=option.help)
+    return Annotated[option.annotation, made]
+
+
+def _setting(field: Field, group: str) -> Any:  # noqa: ANN401 - an annotation made at run time
     is_switch = not field.kind.word
     default = field.shown(field.default)
     option = typer.Option(

@@ -14,15 +14,16 @@ from rich.table import Table
 
 from bindery.errors import InvalidValue, StorageError
 from bindery.faces.cli import inputs
-from bindery.faces.cli.embed import Tally, Wish, embedded
+from bindery.faces.cli.embed import Tally, embedded
 from bindery.faces.cli.exits import described
-from bindery.faces.cli.inputs import Cutting, Piece
+from bindery.faces.cli.inputs import Piece
 from bindery.faces.cli.printing import count, messages, output, print_json, printable
 from bindery.faces.python import open_library
 from bindery.library import Library
 from bindery.models.card import ModelCard
+from bindery.options import ChunkOptions, VectorOptions
 from bindery.settings import Settings
-from bindery.types import DOCUMENT
+from bindery.types import Document
 from bindery.vectors import load
 from bindery.vectors.embeddings import BinaryEmbeddings, Embeddings
 from bindery.vectors.rotation import Rotation, energy_of
@@ -37,7 +38,8 @@ class Fit:
 
     name: str
     files: Sequence[str]
-    cutting: Cutting
+    model: str
+    chunks: ChunkOptions
     sample: int
     lines: bool
     json: bool
@@ -127,13 +129,12 @@ def delete(settings: Settings, name: str, *, json: bool) -> None:
 
 def _of_texts(job: Fit, settings: Settings, library: Library, tally: Tally) -> _Sample:
     """Chosen before they are embedded, which is what takes the time."""
-    wish, model = Wish(DOCUMENT), job.cutting.model
-    # On nothing, so that a wrong option is told before any file is read.
-    encoder, _ = wish.embed(library, model, [])
-    job.cutting.check(library)
+    # Wrong options are reported before any file is read.
+    encoder, _ = library.embed(job.model, [])
+    library.chunk(Document("", "text", ""), job.chunks, model_id=job.model)
     pieces = inputs.pieces_of(job.files, _reader(job, settings, library, tally), tally.fail)
     chosen, texts = _choose(pieces, job.sample)
-    batches = embedded(iter(chosen), library, model, wish)
+    batches = embedded(iter(chosen), library, job.model, VectorOptions())
     shown = track(batches, "embedding", console=tally.console, transient=True, disable=job.json)
     parts = [batch.encoded.embeddings for batch in shown]
     if not parts:
@@ -145,9 +146,14 @@ def _reader(
     job: Fit, settings: Settings, library: Library, tally: Tally
 ) -> Callable[[str], Iterator[Piece]]:
     if job.lines:
-        return lambda file: inputs.read_lines(file, library, job.cutting.model)
+        return lambda file: inputs.read_lines(file, library, job.model)
     return lambda file: inputs.read_chunks(
-        file, library, job.cutting, timeout_s=settings.parse_timeout_s, warn=tally.warn
+        file,
+        library,
+        job.model,
+        job.chunks,
+        timeout_s=settings.parse_timeout_s,
+        warn=tally.warn,
     )
 
 
@@ -168,7 +174,7 @@ def _choose(pieces: Iterator[Piece], most: int) -> tuple[list[Piece], int]:
 
 
 def _of_vectors(job: Fit, library: Library) -> _Sample:
-    model = job.cutting.model
+    model = job.model
     # What is not in the catalog has no card, but an error that says so.
     card = (library.catalog.get(model) or library.status(model)).card
     parts = [_full_vectors(Path(file), card) for file in job.files]

@@ -8,15 +8,19 @@ from collections.abc import Sequence
 from typing import Any, TypeVar, cast
 
 import orjson
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 
 from bindery.errors import InvalidValue
 from bindery.faces.http.errors import RequestTooLarge
+from bindery.options import names_of, options_of
 
 # A value takes up to 72 bytes in memory, and 3 on the wire: 16 MB of them would become 350 MB. A
 # request of 300,000 tokens, the most that OpenAI takes, stays well below.
 _MOST_VALUES = 1_000_000
+
+
+_LONGEST_NAME = 200
 
 
 class RequestBody(BaseModel):
@@ -26,6 +30,36 @@ class RequestBody(BaseModel):
 
 
 _Body = TypeVar("_Body", bound=RequestBody)
+_Options = TypeVar("_Options")
+
+
+def fields_of(kind: type, *, leave_out: Sequence[str] = ()) -> dict[str, Any]:
+    """The fields of an options class for :func:`pydantic.create_model`.
+
+    Choices are checked by the class itself, whose errors say what there is to choose from.
+    """
+    made: dict[str, Any] = {}
+    for option in options_of(kind):
+        annotation = str if option.choices else option.annotation
+        field = Field(
+            option.default,
+            description=option.help,
+            ge=option.least,
+            le=option.most,
+            json_schema_extra={"enum": list(option.choices)} if option.choices else None,
+            # Errors and databases hold these texts.
+            max_length=_LONGEST_NAME if annotation in (str, str | None) else None,
+        )
+        if option.name not in leave_out:
+            made[option.name] = (annotation, field)
+    return made
+
+
+def options_from(model: BaseModel, kind: type[_Options], **given: object) -> _Options:
+    """The options that a model made of :func:`fields_of` holds. Raises what ``kind`` does."""
+    values = model.model_dump()
+    named = {name: values[name] for name in names_of(kind) if name in values}
+    return kind(**named, **given)
 
 
 async def read_body(request: Request) -> bytes:

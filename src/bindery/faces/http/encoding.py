@@ -33,6 +33,7 @@ from bindery.faces.http.dialects.inputs import role_of
 from bindery.faces.http.dialects.token_ids import InputTexts, TokenInput, decode
 from bindery.faces.http.observing.timings import RequestStage
 from bindery.models.card import Family
+from bindery.options import VectorOptions
 from bindery.types import Role
 
 CUT_CHARACTERS = "x-bindery-cut-characters"
@@ -121,13 +122,14 @@ def _job(call: ApiCall, translation: Embeds, ask: EmbedAsk) -> _Job:
 
 
 def _request(ask: EmbedAsk, texts: Sequence[str], role: Role) -> EncodeRequest | SpansRequest:
+    options = VectorOptions(
+        role, ask.dimensions, ask.any_dimensions, ask.rotation, truncate=ask.truncate
+    )
     if ask.chunks_of is None:
-        return EncodeRequest(
-            texts, role, ask.dimensions, ask.any_dimensions, ask.titles, ask.truncate
-        )
+        return EncodeRequest(texts, options, ask.titles)
     chunks = iter(texts)
     documents = [SpannedText.joined(list(islice(chunks, count))) for count in ask.chunks_of]
-    return SpansRequest(documents, role, ask.dimensions, ask.any_dimensions)
+    return SpansRequest(documents, options)
 
 
 def _texts(call: ApiCall, ask: EmbedAsk) -> InputTexts:
@@ -152,7 +154,6 @@ def _submit(call: ApiCall, job: _Job) -> Pending[tuple[Encoder, Encoded]]:
     return call.services.library.submit(
         job.ask.model,
         job.request,
-        rotation=job.ask.rotation,
         cancellation=call.cancellation,
         owner=call.owner,
     )

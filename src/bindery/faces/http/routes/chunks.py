@@ -5,33 +5,43 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import BaseModel, Field, create_model
 
-from bindery.chunking import SEMANTIC, Context, OffsetTokeniser, truncated, usual_size
+from bindery.chunking import OffsetTokeniser, truncated
 from bindery.encoders.pending import Cancellation
 from bindery.faces.http import examples
+from bindery.faces.http.bodies import fields_of, options_from
 from bindery.faces.http.calls import json_answer
 from bindery.faces.http.errors import Forbidden
 from bindery.faces.http.gate.access import Identity, Scope, cancellation_of, identity_of
 from bindery.faces.http.routes.shapes import ChunksAnswer
 from bindery.faces.http.services import Services, services_of
-from bindery.library import DEFAULT_MODEL, DEFAULT_STRATEGY
+from bindery.library import DEFAULT_MODEL
+from bindery.options import SEMANTIC, ChunkOptions
 from bindery.types import Chunk, Document
 
 router = APIRouter(tags=["chunks"])
 
-_MOST_TOKENS = 1 << 20
+
+class ChunkQuery(
+    create_model(
+        "ChunkQuery", __base__=BaseModel, **fields_of(ChunkOptions, leave_out=["strategy"])
+    )
+):
+    """How to cut, but for the strategy, which is in the path."""
+
+    model: str = Field(DEFAULT_MODEL, max_length=200, description="Whose tokens are counted.")
+    preview: int | None = Field(
+        None, ge=0, le=1 << 31, description="Show only this many chunks, the first ones."
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class _Cut:
     """How a document is to be cut, and for whom: ``semantic`` runs the model."""
 
-    strategy: str
+    options: ChunkOptions
     model_id: str
-    size: int | None
-    overlap: int
-    context: Context
-    parent_size: int | None
     cancellation: Cancellation
     owner: str
 
@@ -43,29 +53,9 @@ class _Cut:
 )
 async def chunk_file(
     request: Request,
-    strategy: Annotated[str, Path(examples=[DEFAULT_STRATEGY])],
+    strategy: Annotated[str, Path(examples=[ChunkOptions().strategy])],
     file_id: examples.FilePath,
-    model: Annotated[
-        str, Query(description="Whose tokens are counted.", max_length=200)
-    ] = DEFAULT_MODEL,
-    size: Annotated[
-        int | None,
-        Query(ge=1, le=_MOST_TOKENS, description="Tokens in a chunk; 128 if not, or the window."),
-    ] = None,
-    overlap: Annotated[
-        int, Query(ge=0, le=_MOST_TOKENS, description="Tokens that neighbours share.")
-    ] = 0,
-    context: Annotated[
-        Context,
-        Query(description="What stands before each chunk and counts as its tokens."),
-    ] = "none",
-    parent_size: Annotated[
-        int | None,
-        Query(ge=1, le=_MOST_TOKENS, description="Tokens in a parent, of `parent-child` alone."),
-    ] = None,
-    preview: Annotated[
-        int | None, Query(ge=0, le=1 << 31, description="Show the first so many chunks.")
-    ] = None,
+    query: Annotated[ChunkQuery, Query()],
 ) -> Response:
     """Parse a kept file and cut it; `text[start:end]` of the document is the chunk.
 
@@ -75,8 +65,9 @@ async def chunk_file(
     services, identity = services_of(request), identity_of(request)
     _check_scope(identity, strategy)
     who = cancellation_of(request), identity.key_id
-    cut = _Cut(strategy, model, size, overlap, context, parent_size, *who)
-    return await services.parsing.run(_chunk, services, file_id, cut, preview)
+    options = options_from(query, ChunkOptions, strategy=strategy)
+    cut = _Cut(options, query.model, *who)
+    return await services.parsing.run(_chunk, services, file_id, cut, query.preview)
 
 
 def _check_scope(identity: Identity, strategy: str) -> None:
@@ -97,16 +88,17 @@ def _chunk(services: Services, file_id: str, cut: _Cut, preview: int | None) -> 
     chunks = _chunks_of(services, document, cut, spent.append)
     measure = services.library.measure(cut.model_id)
     tokeniser, room = measure.tokeniser, measure.room
+    options = cut.options.sized(room)
     return json_answer(
         {
             "file_id": file_id,
             "filename": document.name,
             "kind": document.kind,
-            "strategy": cut.strategy,
+            "strategy": options.strategy,
             "model": cut.model_id,
-            "size": usual_size(room) if cut.size is None else cut.size,
-            "overlap": cut.overlap,
-            "context": cut.context,
+            "size": options.size,
+            "overlap": options.overlap,
+            "context": options.context,
             "total_chunks": len(chunks),
             "total_characters": len(document.text),
             "tokens_spent": sum(spent),
@@ -142,12 +134,8 @@ def _chunks_of(
 ) -> list[Chunk]:
     return services.library.chunk(
         document,
-        strategy=cut.strategy,
+        cut.options,
         model_id=cut.model_id,
-        size=cut.size,
-        overlap=cut.overlap,
-        context=cut.context,
-        parent_size=cut.parent_size,
         parse_timeout_s=services.settings.parse_timeout_s,
         when_embedded=when_embedded,
         cancellation=cut.cancellation,

@@ -3,57 +3,33 @@
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, create_model
 
-from bindery.faces.http.bodies import RequestBody
+from bindery.faces.http.bodies import RequestBody, fields_of
 from bindery.faces.http.routes.shapes import ErrorFacts
-from bindery.library import DEFAULT_MODEL, DEFAULT_STRATEGY
-from bindery.types import DOCUMENT
-from bindery.vectors import Form
+from bindery.library import DEFAULT_MODEL
+from bindery.options import ChunkOptions, VectorOptions
 
 MOST_FILES = 10_000
 """In one job: as many ids as a body holds in a megabyte, and rows that a page can show."""
 
-_MOST_TOKENS = 1 << 20
+
+_OPTIONS = {**fields_of(ChunkOptions), **fields_of(VectorOptions)}
 
 
-class JobBody(RequestBody):
+class JobBody(create_model("JobOptions", __base__=RequestBody, **_OPTIONS)):
     """What is to be done: these files, cut and embedded like this."""
 
     files: list[str] = Field(
         min_length=1, max_length=MOST_FILES, description="Ids, as uploads gave them."
     )
     model: str = Field(DEFAULT_MODEL, max_length=200)
-    strategy: str = Field(DEFAULT_STRATEGY, max_length=100, description="How files are cut.")
-    size: int | None = Field(
-        None, ge=1, le=_MOST_TOKENS, description="Tokens in a chunk; 128 if not, or the window."
-    )
-    overlap: int = Field(0, ge=0, le=_MOST_TOKENS, description="Tokens that neighbours share.")
-    context: str = Field(
-        "none", max_length=100, description="What goes before each text: none, title, headings."
-    )
-    role: str = Field(DOCUMENT, max_length=100)
-    dimensions: int | None = Field(None, ge=1, le=_MOST_TOKENS)
-    any_dimensions: bool = False
-    rotation: str | None = Field(None, max_length=200)
-    form: str = Field(
-        Form.FLOAT32.value, max_length=100, description=f"{', '.join(Form)}: how vectors are kept."
-    )
 
 
-class JobSettings(BaseModel):
+class JobSettings(create_model("JobSettings", __base__=BaseModel, **_OPTIONS)):
     """What was asked for, but for the files: those are at ``/jobs/{job_id}/files``."""
 
     model: str
-    strategy: str
-    size: int | None
-    overlap: int
-    context: str
-    role: str
-    dimensions: int | None
-    any_dimensions: bool
-    rotation: str | None
-    form: str
 
 
 class ProgressAnswer(BaseModel):

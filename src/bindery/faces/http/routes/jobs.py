@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from http import HTTPStatus
-from typing import Annotated, Any, BinaryIO
+from typing import Annotated, BinaryIO
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from starlette.responses import StreamingResponse
 
 from bindery.errors import UnknownJob
 from bindery.faces.http import examples
-from bindery.faces.http.bodies import parse_body, read_body
+from bindery.faces.http.bodies import options_from, parse_body, read_body
 from bindery.faces.http.gate.access import Identity, Scope, identity_of
 from bindery.faces.http.routes import events
 from bindery.faces.http.routes.job_shapes import (
@@ -30,6 +30,7 @@ from bindery.faces.http.routes.shapes import ErrorFacts
 from bindery.faces.http.routes.transfers import attachment
 from bindery.faces.http.services import Services, services_of
 from bindery.jobs import FileState, Job, JobEvent, JobFile, JobRequest
+from bindery.options import ChunkOptions, VectorOptions
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 
@@ -192,9 +193,12 @@ async def download_results(
 
 
 def _submit(services: Services, body: JobBody, identity: Identity, key: str | None) -> Job:
-    given: dict[str, Any] = {**body.model_dump(), "files": tuple(body.files)}
-    given["model"] = services.names.model_id(body.model)
-    wanted = JobRequest(**given)
+    wanted = JobRequest(
+        tuple(body.files),
+        services.names.model_id(body.model),
+        options_from(body, ChunkOptions),
+        options_from(body, VectorOptions),
+    )
     return services.jobs.submit(wanted, owner=identity.key_id, idempotency_key=key)
 
 
@@ -276,7 +280,7 @@ def _answer(job: Job) -> JobAnswer:
         created_at=datetime.fromtimestamp(job.created_at, UTC),
         updated_at=datetime.fromtimestamp(job.updated_at, UTC),
         progress=ProgressAnswer.model_validate(progress, from_attributes=True),
-        request=JobSettings.model_validate(wanted, from_attributes=True),
+        request=JobSettings.model_validate(wanted.facts()),
         error=_facts(job.error.code, job.error.message, job.error.remedy) if job.error else None,
     )
 

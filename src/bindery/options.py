@@ -1,0 +1,279 @@
+"""What a caller may choose, as values that travel unchanged through every layer.
+
+Each class is frozen and checks itself once, in its constructor. A field carries its one-line help,
+its bounds and its choices as metadata (:class:`Option`). The options of the command line, the
+fields of HTTP bodies and query strings, and the tables of the manual are made from them, so a field
+that is added here appears everywhere under the same name.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+from bindery.errors import InvalidValue, UnknownStrategy
+from bindery.types import DOCUMENT, Role, Truncate
+
+LATE = "late"
+PARENT_CHILD = "parent-child"
+SEMANTIC = "semantic"
+
+STRATEGIES: Mapping[str, str] = {
+    "recursive": "at the best place near the size: section, paragraph, line, sentence or word",
+    "sentence": "between sentences",
+    "fixed": "between words",
+    "markdown": "as recursive, and at every heading",
+    "page": "as recursive, and at every page, slide or sheet",
+    "code": "at definitions, members and statements of a program",
+    PARENT_CHILD: "small chunks, each with a larger span to show in its place",
+    SEMANTIC: "between the neighbouring sentences that the model finds least alike",
+    LATE: "as recursive; each vector is pooled from a pass over the whole document",
+}
+"""The chunking strategies and where each of them cuts; :data:`bindery.chunking.CHUNKERS` does."""
+
+CONTEXTS = ("none", "title", "headings")
+FORMS = ("float32", "float16", "int8", "binary", "ubinary")
+"""The names of :class:`bindery.vectors.Form`, which is too heavy to import for a page of help."""
+
+USUAL_SIZE = 128
+"""Tokens in a chunk if nobody chooses: half of the window of all-MiniLM-L6-v2.
+
+1,000 tokens of the chunks that 276 questions find hold .915 of what answers them if a chunk has
+128, and .878 if it has 254 (docs/chunking.md).
+"""
+
+MOST_TOKENS = 1 << 20
+"""The largest size or overlap: more than any document has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One field of an options class, as a face needs it.
+
+    ``choices`` are all values that are allowed, empty if any is. ``least`` and ``most`` bound a
+    number.
+    """
+
+    name: str
+    annotation: Any
+    default: Any
+    help: str
+    least: int | None = None
+    most: int | None = None
+    choices: tuple[str, ...] = ()
+
+    @property
+    def is_number(self) -> bool:
+        """Whether the value is a whole number."""
+        return self.annotation in (int, int | None)
+
+    def check(self, value: object) -> None:
+        """Raise InvalidValue if the field cannot have this value."""
+        if value is None and self.default is None:
+            return
+        if self.is_number:
+            self._check_number(value)
+        elif self.choices and value not in self.choices:
+            kind = UnknownStrategy if self.name == "strategy" else InvalidValue
+            raise kind(
+                f"Unknown {self.name} {str(value)[:80]!r}.",
+                remedy=f"Choose one of: {', '.join(self.choices)}.",
+                param=self.name,
+            )
+
+    def _check_number(self, value: object) -> None:
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise InvalidValue(
+                f"{self.name} must be a whole number, got {str(value)[:80]!r}.", param=self.name
+            )
+        if self.least is not None and value < self.least:
+            raise InvalidValue(
+                f"{self.name} must be at least {self.least}, got {value}.",
+                remedy=f"Choose {self.least} or more.",
+                param=self.name,
+            )
+        if self.most is not None and value > self.most:
+            raise InvalidValue(
+                f"{self.name} must be at most {self.most}, got {value}.",
+                remedy=f"Choose {self.most} or less.",
+                param=self.name,
+            )
+
+
+def _option(
+    default: object,
+    help: str,
+    *,
+    least: int | None = None,
+    most: int | None = None,
+    choices: tuple[str, ...] = (),
+) -> Any:  # noqa: ANN401 - as dataclasses.field, which pyright reads as the field's own type
+    bounds = {"least": least, "most": most, "choices": choices}
+    return dataclasses.field(default=default, metadata={"help": help, **bounds})
+
+
+@cache
+def options_of(kind: type) -> tuple[Option, ...]:
+    """The fields of an options class, in order."""
+    return tuple(
+        Option(field.name, field.type, field.default, **field.metadata)
+        for field in dataclasses.fields(kind)
+    )
+
+
+def names_of(kind: type) -> tuple[str, ...]:
+    """The names of the fields of an options class, in order."""
+    return tuple(option.name for option in options_of(kind))
+
+
+def _check(options: object) -> None:
+    for option in options_of(type(options)):
+        option.check(getattr(options, option.name))
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkOptions:
+    """How a document is cut into chunks.
+
+    ``strategy`` is a key of :data:`STRATEGIES`. ``size`` is the most tokens that a chunk may have,
+    its context included, special tokens and the model's prompt left out; None means
+    :data:`USUAL_SIZE`, or the model's window if that is smaller. ``overlap`` is how many tokens a
+    chunk may repeat of the one before it. ``context``, one of :data:`CONTEXTS`, is put before the
+    text of each chunk when it is embedded: nothing, the document's title, or its title and
+    headings. It takes at most half of ``size``. ``parent_size`` is the most tokens of a parent, for
+    the strategy ``parent-child`` alone; None means 4 times ``size``.
+
+    Raises UnknownStrategy, and InvalidValue for values that are out of range or exclude each other.
+    """
+
+    strategy: str = _option(
+        "recursive",
+        f"How to cut documents: {', '.join(STRATEGIES)}.",
+        choices=tuple(STRATEGIES),
+    )
+    size: int | None = _option(
+        None,
+        f"Tokens in a chunk, at most; {USUAL_SIZE} by default, or the model's window if smaller.",
+        least=1,
+        most=MOST_TOKENS,
+    )
+    overlap: int = _option(
+        0, "Tokens that a chunk repeats of the one before it.", least=0, most=MOST_TOKENS
+    )
+    context: str = _option(
+        "none",
+        "What to put before each chunk when it is embedded; it counts towards the size.",
+        choices=CONTEXTS,
+    )
+    parent_size: int | None = _option(
+        None,
+        "Tokens in a parent, for parent-child alone; 4 times the size by default.",
+        least=1,
+        most=MOST_TOKENS,
+    )
+
+    def __post_init__(self) -> None:
+        _check(self)
+        if self.size is not None:
+            self._check_size(self.size)
+        if self.strategy == LATE and self.context != "none":
+            raise InvalidValue(
+                "The strategy 'late' embeds a chunk together with the text around it and takes no "
+                "other context.",
+                remedy="Choose the context none, or another strategy.",
+                param="context",
+            )
+        if self.parent_size is not None and self.strategy != PARENT_CHILD:
+            raise InvalidValue(
+                f"The strategy {self.strategy!r} makes no parents, got parent_size "
+                f"{self.parent_size}.",
+                remedy=f"Leave parent_size out, or choose the strategy {PARENT_CHILD}.",
+                param="parent_size",
+            )
+
+    def _check_size(self, size: int) -> None:
+        if self.overlap >= size:
+            raise InvalidValue(
+                f"overlap must be smaller than size, got {self.overlap} and {size}.",
+                remedy=f"Choose 0 to {size - 1}.",
+                param="overlap",
+            )
+        if self.parent_size is not None and self.parent_size < size:
+            raise InvalidValue(
+                f"parent_size must be at least size, got {self.parent_size} and {size}.",
+                remedy=f"Choose {size} or more.",
+                param="parent_size",
+            )
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the vector of a chunk depends on the whole document."""
+        return self.strategy == LATE
+
+    def sized(self, room: int) -> "ChunkOptions":
+        """The same with a size, for a window with room for ``room`` tokens of text.
+
+        Raises InvalidValue if the overlap or the parents do not fit the size that this gives.
+        """
+        return self if self.size is not None else replace(self, size=min(room, USUAL_SIZE))
+
+
+@dataclass(frozen=True, slots=True)
+class VectorOptions:
+    """What the vectors of texts are to be.
+
+    ``role`` is ``"query"``, ``"document"`` or the name of a task of the model. ``dimensions`` cuts
+    vectors to one of the lengths that the model was trained for and scales them back to length 1;
+    ``any_dimensions`` allows every other length up to the full one. ``rotation`` is the name of a
+    rotation that is applied to the full vectors before they are cut, which allows any length too.
+    ``title`` is the title of every text, for models that take titles. ``truncate`` says what
+    happens to a text that is longer than the model's window. ``form``, one of :data:`FORMS`, is how
+    the numbers are written; the encoder itself always gives float32.
+
+    Whether a model takes all this is checked by its encoder. Raises InvalidValue for values that no
+    model takes.
+    """
+
+    role: Role = _option(DOCUMENT, "What the texts are: document, query or a task of the model.")
+    dimensions: int | None = _option(
+        None, "Cut vectors to this length, one that the model was trained for."
+    )
+    any_dimensions: bool = _option(default=False, help="Allow every length up to the full one.")
+    rotation: str | None = _option(None, "Name of the rotation to apply before vectors are cut.")
+    title: str | None = _option(None, "The title of every text, for models that take titles.")
+    truncate: Truncate = _option(
+        Truncate.END,
+        "What to do with a text longer than the model's window: cut its end or start, or fail.",
+        choices=tuple(Truncate),
+    )
+    form: str = _option(
+        "float32", "How numbers are written; int8 comes with scales.", choices=FORMS
+    )
+
+    def __post_init__(self) -> None:
+        _check(self)
+        # A plain "start" is equal to the member but is not it.
+        object.__setattr__(self, "truncate", Truncate(self.truncate))
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOptions:
+    """How models are run; the same for all models of a library.
+
+    ``precision`` is ``"auto"``, ``"f32"``, ``"bf16"`` or ``"int8"``. ``engine`` is ``"auto"``,
+    ``"openvino"`` or ``"torch"``. ``device`` is ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"`` and
+    so on, or ``"mps"``. Everything but OpenVINO on the CPU needs ``pip install "bindery[torch]"``.
+    ``threads`` is how many CPU cores to use; None means all.
+
+    Which names are allowed depends on the model and the machine, so they are checked when a model
+    is loaded. Raises InvalidValue if ``threads`` is below 1.
+    """
+
+    precision: str = _option("auto", "What to compute in: auto, f32, bf16 or int8.")
+    engine: str = _option("auto", "What runs the model: auto, openvino or torch (an extra).")
+    device: str = _option("auto", "Where it runs: auto, cpu, cuda, cuda:1 and so on, or mps.")
+    threads: int | None = _option(None, "CPU cores to use; all by default.", least=1)
+
+    def __post_init__(self) -> None:
+        _check(self)
