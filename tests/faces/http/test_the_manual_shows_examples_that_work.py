@@ -9,6 +9,8 @@ from starlette.testclient import TestClient
 from tests.faces.http.jobs_asked import finish
 
 from bindery.faces.http import examples
+from bindery.faces.http.dialects.own import GenerateAnswer
+from bindery.faces.http.dialects.ranking import RerankingAnswer
 
 
 def operations(client: TestClient) -> list[tuple[str, str, dict]]:
@@ -133,17 +135,18 @@ def test_the_chunks_in_the_manual_are_those_the_server_gives(client):
 
 
 def test_the_vectors_in_the_manual_are_those_the_server_gives(client):
-    body = examples.GENERATE["texts"]["value"]
+    body = {"chunks": examples.TEXTS}
     given = client.post("/embedding/vanilla/generate?preview=3", json=body).json()
-    shown = examples.GENERATED
+    shown = examples.answer_example(GenerateAnswer)
     rows, expected = np.float32(given["embeddings"]), np.float32(shown["embeddings"])
     assert np.abs(rows - expected).max() < 1e-3
     assert {**given, "embeddings": None} == {**shown, "embeddings": None}
 
 
 def test_the_order_in_the_manual_is_what_the_server_gives(client):
-    given = client.post("/v1/rerank", json=examples.RERANK["texts"]["value"]).json()
-    shown = examples.RERANKED
+    body = {"model": "vanilla", "query": examples.QUESTION, "documents": examples.TEXTS}
+    given = client.post("/v1/rerank", json=body).json()
+    shown = examples.answer_example(RerankingAnswer)
     for rows in ("results", "data"):
         for one, other in zip(given.pop(rows), shown[rows], strict=True):
             assert one == {name: pytest.approx(value, abs=1e-3) for name, value in other.items()}

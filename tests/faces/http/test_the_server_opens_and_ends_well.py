@@ -127,7 +127,7 @@ def test_when_time_is_up_who_still_waits_is_told_503(home):
         status, headers, body = asyncio.run(visit(server))
         code, output, errors = server.end()
     assert (status, headers["retry-after"], headers["connection"]) == (503, "1", "close")
-    assert b"The server is ending." in body
+    assert b"The server is stopping." in body
     assert (code, output) == (0, "ended\n")
     assert "Traceback" not in errors
 

@@ -1,14 +1,20 @@
-"""The examples in /docs, each of which works when sent, in the order of the routes."""
+"""The examples in /docs, made from the models of bodies and answers. Each works when sent."""
 
 import hashlib
-from typing import Annotated, Any, TypeAlias
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeAlias, get_args, get_origin
 
 from fastapi import Path
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from bindery.faces.http.bodies import RequestBody
 from bindery.faces.http.routes.shapes import ErrorAnswer
 
 Responses: TypeAlias = dict[int | str, dict[str, Any]]
+
+Variants: TypeAlias = Mapping[str, Mapping[str, Any]]
+"""Examples of a body, by their summary: the fields that they have besides the required ones."""
 
 MODEL = "vanilla"
 ROTATION = "papers"
@@ -55,210 +61,37 @@ RotationPath = Annotated[
 ]
 ModelPath = Annotated[str, Path(description="The id of a model.", examples=[MODEL])]
 
-_TEXTS = ["Loose paper is fragile and gets lost.", "A code on the spine says where it stands."]
+TEXTS = ["Loose paper is fragile and gets lost.", "A code on the spine says where it stands."]
+QUESTION = "Where does a book stand?"
+_VECTORS = [[-0.1002, 0.0913, 0.0477], [-0.0281, 0.0138, -0.1123]]
 
-GENERATE = {
-    "texts": {"summary": "Two texts", "value": {"chunks": _TEXTS}},
-    "chunks": {
-        "summary": "Chunks as GET /chunk gives them",
-        "value": {"chunks": [{"index": 0, "text": _TEXTS[0]}], "role": "document"},
-    },
-    "query": {
-        "summary": "A question, in base64; refused if too long",
-        "value": {
-            "chunks": ["Where does a book stand?"],
-            "role": "query",
-            "encoding_format": "base64",
-            "truncate": "error",
-        },
-    },
-    "small": {
-        "summary": "Eight bits for each value, with scales",
-        "value": {"chunks": _TEXTS, "output_dtype": "int8"},
-    },
-    "smallest": {
-        "summary": "One bit for each of the first 128 values",
-        "value": {
-            "chunks": _TEXTS,
-            "dimensions": 128,
-            "any_dimensions": True,
-            "output_dtype": "ubinary",
-        },
-    },
+# What the required fields of bodies hold in examples, whichever dialect has them.
+_SENT: Mapping[str, Any] = {
+    "model": MODEL,
+    **dict.fromkeys(("chunks", "documents", "input", "inputs", "texts"), TEXTS),
+    "text": "Loose paper",
+    "prompt": TEXTS[0],
+    "query": QUESTION,
+    "files": [FILE_ID],
+    "ids": [6065, 3259],
+    "tokens": [6065, 3259],
 }
-GENERATED = {
+
+# What fields of answers hold in examples.
+_RECEIVED: Mapping[str, Any] = {
+    "model": MODEL,
     "model_id": MODEL,
     "revision": "c9745ed1d9f207416be6d2e6f8de32d1f16199bf",
     "precision": "f32",
-    "total_chunks": 2,
     "dimensions": 384,
     "output_dtype": "float32",
     "rotation": None,
+    "total_chunks": 2,
     "tokens_used": [10, 12],
     "tokens_cut": [0, 0],
-    "embeddings": [[-0.1002, 0.0913, 0.0477], [-0.0281, 0.0138, -0.1123]],
-}
-
-EMBEDDINGS = {
-    "text": {"summary": "One text", "value": {"model": MODEL, "input": _TEXTS[0]}},
-    "texts": {
-        "summary": "Several, in base64, as the OpenAI client asks",
-        "value": {"model": MODEL, "input": _TEXTS, "encoding_format": "base64"},
-    },
-    "query": {
-        "summary": "A question",
-        "value": {"model": MODEL, "input": "Where does a book stand?", "input_type": "query"},
-    },
-    "small": {
-        "summary": "One byte for each value, as vendors name it",
-        "value": {"model": MODEL, "input": _TEXTS, "output_dtype": "int8"},
-    },
-}
-EMBEDDED = {
-    "object": "list",
-    "data": [{"object": "embedding", "index": 0, "embedding": [-0.1002, 0.0913, 0.0477]}],
-    "model": MODEL,
-    "usage": {"prompt_tokens": 10, "total_tokens": 10},
-    "revision": GENERATED["revision"],
-    "precision": "f32",
-    "dimensions": 384,
-    "output_dtype": "float32",
-    "rotation": None,
-}
-
-VOYAGE = {
-    "voyage": {
-        "summary": "As Voyage's client asks",
-        "value": {"model": MODEL, "input": _TEXTS, "input_type": "query", "truncation": True},
-    },
-}
-CONTEXTUALIZED = {
-    "chunks": {
-        "summary": "The chunks of two documents",
-        "value": {"model": MODEL, "inputs": [_TEXTS, _TEXTS[:1]], "input_type": "document"},
-    },
-}
-CONTEXTUALIZED_EMBEDDED = {
-    **EMBEDDED,
-    "data": [{"object": "list", "index": 0, "data": EMBEDDED["data"]}],
-}
-JINA = {
-    "jina": {
-        "summary": "As Jina's clients ask",
-        "value": {"model": MODEL, "input": _TEXTS, "task": "retrieval.passage"},
-    },
-}
-
-COHERE = {
-    "texts": {
-        "summary": "Two texts",
-        "value": {"model": MODEL, "texts": _TEXTS, "input_type": "search_document"},
-    },
-    "types": {
-        "summary": "In two forms",
-        "value": {
-            "model": MODEL,
-            "texts": ["Where does a book stand?"],
-            "input_type": "search_query",
-            "embedding_types": ["int8", "base64"],
-        },
-    },
-}
-_COHERE_REST = {
-    "id": "0e1c7f2a-8a52-4b0e-9d0f-0d6f1f5c2a11",
-    "texts": _TEXTS[:1],
-    "meta": {"api_version": {"version": "2"}, "billed_units": {"input_tokens": 10}},
-}
-COHERE_EMBEDDED = {
-    "response_type": "embeddings_by_type",
-    "embeddings": {"float": [[-0.1002, 0.0913, 0.0477]]},
-    **_COHERE_REST,
-}
-COHERE_EMBEDDED_1 = {
-    "response_type": "embeddings_floats",
-    "embeddings": [[-0.1002, 0.0913, 0.0477]],
-    **_COHERE_REST,
-    "meta": {"api_version": {"version": "1"}, "billed_units": {"input_tokens": 10}},
-}
-
-TEI = {
-    "texts": {"summary": "Two texts", "value": {"inputs": _TEXTS}},
-    "query": {
-        "summary": "A question",
-        "value": {"inputs": "Where does a book stand?", "prompt_name": "query", "truncate": True},
-    },
-}
-SIMILARITY = {
-    "similarity": {
-        "summary": "A text, and two to compare it with",
-        "value": {"inputs": {"source_sentence": "Where does a book stand?", "sentences": _TEXTS}},
-    },
-}
-TEI_RERANK = {
-    "texts": {
-        "summary": "Two texts",
-        "value": {"query": "Where does a book stand?", "texts": _TEXTS},
-    },
-}
-TOKENIZE = {"text": {"summary": "A text", "value": {"inputs": "Loose paper"}}}
-TOKENS = [
-    [
-        {"id": 101, "text": "[CLS]", "special": True, "start": None, "stop": None},
-        {"id": 6065, "text": "Loose", "special": False, "start": 0, "stop": 5},
-        {"id": 3259, "text": "paper", "special": False, "start": 6, "stop": 11},
-        {"id": 102, "text": "[SEP]", "special": True, "start": None, "stop": None},
-    ]
-]
-DECODE = {"ids": {"summary": "Two ids", "value": {"ids": [6065, 3259]}}}
-
-COHERE_TOKENIZE = {"text": {"summary": "A text", "value": {"text": "Loose paper"}}}
-COHERE_TOKENS = {"tokens": [6065, 3259], "token_strings": ["Loose", "paper"]}
-COHERE_DETOKENIZE = {"ids": {"summary": "Two ids", "value": {"tokens": [6065, 3259]}}}
-
-OLLAMA = {
-    "text": {"summary": "A text", "value": {"model": MODEL, "input": _TEXTS[0]}},
-    "texts": {
-        "summary": "Two, refused if too long",
-        "value": {"model": MODEL, "input": _TEXTS, "truncate": False},
-    },
-}
-OLLAMA_EMBEDDED = {
-    "model": MODEL,
-    "embeddings": [[-0.1002, 0.0913, 0.0477]],
-    "prompt_eval_count": 10,
-}
-OLLAMA_PROMPT = {"text": {"summary": "A text", "value": {"model": MODEL, "prompt": _TEXTS[0]}}}
-SHOW = {"model": {"summary": "A model", "value": {"model": MODEL}}}
-
-RERANK = {
-    "texts": {
-        "summary": "Two texts",
-        "value": {"model": MODEL, "query": "Where does a book stand?", "documents": _TEXTS},
-    },
-    "best": {
-        "summary": "The best one, given back",
-        "value": {
-            "model": MODEL,
-            "query": "Where does a book stand?",
-            "documents": [{"text": text} for text in _TEXTS],
-            "top_n": 1,
-            "return_documents": True,
-        },
-    },
-}
-RERANKED = {
-    "model": MODEL,
-    "revision": GENERATED["revision"],
-    "precision": "f32",
-    "results": [
-        {"index": 1, "relevance_score": 0.5164, "normalised_score": 0.5164},
-        {"index": 0, "relevance_score": 0.224, "normalised_score": 0.224},
-    ],
-    "data": [
-        {"index": 1, "relevance_score": 0.5164},
-        {"index": 0, "relevance_score": 0.224},
-    ],
-    "usage": {"prompt_tokens": 30, "total_tokens": 30},
+    "embeddings": _VECTORS,
+    "embedding": _VECTORS[0],
+    **dict.fromkeys(("prompt_tokens", "total_tokens"), 10),
 }
 
 CHUNKED = {
@@ -292,18 +125,14 @@ CHUNKED = {
     ],
 }
 
-JOBS = {
-    "plain": {"summary": "One file", "value": {"files": [FILE_ID]}},
-    "small": {
-        "summary": "Small chunks under their headings, in eight bits",
-        "value": {
-            "files": [FILE_ID],
-            "model": MODEL,
-            "strategy": "recursive",
-            "size": 128,
-            "context": "headings",
-            "form": "int8",
-        },
+JOBS: Variants = {
+    "One file": {},
+    "Small chunks under their headings, in eight bits": {
+        "model": MODEL,
+        "strategy": "recursive",
+        "size": 128,
+        "context": "headings",
+        "form": "int8",
     },
 }
 
@@ -350,13 +179,45 @@ ERRORS: Responses = {
 }
 
 
-def answer(kind: Any, example: object, description: str) -> Responses:  # noqa: ANN401 - a type
+def answer(kind: Any, description: str, example: object = None) -> Responses:  # noqa: ANN401 - a type
     """How /docs shows the answer of a route that writes its bytes itself, by its type."""
-    content = {"application/json": {"example": example}}
+    content = {"application/json": {"example": example or answer_example(kind)}}
     return {200: {"model": kind, "description": description, "content": content}}
 
 
-def body(kind: type[RequestBody], examples: object) -> dict[str, Any]:
+def body(kind: type[RequestBody], variants: Variants) -> dict[str, Any]:
     """How /docs shows the body of a route that reads it itself."""
-    content = {"schema": kind.model_json_schema(), "examples": examples}
+    content = {"schema": kind.model_json_schema(), "examples": body_examples(kind, variants)}
     return {"requestBody": {"required": True, "content": {"application/json": content}}}
+
+
+def body_examples(kind: type[RequestBody], variants: Variants) -> dict[str, Any]:
+    """An example for each variant: the required fields of the body, and those of the variant."""
+    fields = kind.model_fields
+    required = {name: _SENT[name] for name, field in fields.items() if field.is_required()}
+    return {
+        summary: {"summary": summary, "value": {**required, **differing}}
+        for summary, differing in variants.items()
+    }
+
+
+def answer_example(kind: Any) -> Any:  # noqa: ANN401 - a type, and a value of it
+    """An example of an answer: fields by their own example, by their name, or by their type."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return {
+            name: _field_example(name, field)
+            for name, field in kind.model_fields.items()
+            if field.is_required() or field.examples
+        }
+    if get_origin(kind) is list:
+        (item,) = get_args(kind)
+        return _VECTORS[0] if item is float else [answer_example(item)]
+    if get_origin(kind) is Literal:
+        return get_args(kind)[0]
+    return {int: 0, str: TEXTS[0]}[kind]
+
+
+def _field_example(name: str, field: FieldInfo) -> Any:  # noqa: ANN401 - a value of its type
+    if field.examples:
+        return field.examples[0]
+    return _RECEIVED[name] if name in _RECEIVED else answer_example(field.annotation)

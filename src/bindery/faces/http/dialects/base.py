@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from bindery.encoders.base import Encoded
 from bindery.errors import InvalidValue
 from bindery.faces.http.bodies import RequestBody
+from bindery.faces.http.examples import Variants
 from bindery.library.reranking import Reranked
 from bindery.models.card import ModelCard
 from bindery.types import DOCUMENT, Role, Truncate
@@ -178,8 +179,7 @@ class Translation(Generic[_Ask, _Answer]):
     answer: type[BaseModel] | Any
     read: Callable[[Any, Parameters], _Ask]
     write: Callable[[_Ask, _Answer], object]
-    examples: Mapping[str, object]
-    example: object
+    examples: Variants
     marks: frozenset[str] = frozenset()
     names: Mapping[str, str] = field(default_factory=dict[str, str])
     to_cut: str = ""

@@ -1,6 +1,6 @@
 """Cohere's dialect, version 1 and 2: several forms in one answer, texts that are cut by default."""
 
-from typing import Any
+from typing import Any, Literal
 from uuid import uuid4
 
 import numpy as np
@@ -29,6 +29,7 @@ _OUTPUTS = {
 }
 _NAMES = {output: name for name, output in _OUTPUTS.items()}
 _TYPES: JsonDict = {"items": {"type": "string", "enum": [*_OUTPUTS]}, "minItems": 1}
+_ANSWER_ID = "0e1c7f2a-8a52-4b0e-9d0f-0d6f1f5c2a11"
 _TEXTS: JsonDict = {"items": {"type": "string"}, "minItems": 1, "maxItems": MAX_TEXTS}
 
 
@@ -55,17 +56,17 @@ class CohereBody(ExtendedBody):
 class CohereMeta(BaseModel):
     """What it took; ``warnings`` name each text that was cut, and by how much."""
 
-    api_version: dict[str, str]
-    billed_units: dict[str, int]
+    api_version: dict[str, str] = Field(examples=[{"version": "2"}])
+    billed_units: dict[str, int] = Field(examples=[{"input_tokens": 10}])
     warnings: list[str] | None = None
 
 
 class CohereAnswer(BaseModel):
     """Embeddings by the name of their form; ``scales`` come with int8 and uint8."""
 
-    id: str
-    response_type: str
-    embeddings: dict[str, Any]
+    id: str = Field(examples=[_ANSWER_ID])
+    response_type: Literal["embeddings_by_type"]
+    embeddings: dict[str, Any] = Field(examples=[{"float": [[-0.1002, 0.0913, 0.0477]]}])
     texts: list[str]
     meta: CohereMeta
     scales: list[float] | None = None
@@ -74,8 +75,8 @@ class CohereAnswer(BaseModel):
 class CoherePlainAnswer(BaseModel):
     """Embeddings as version 1 has them."""
 
-    id: str
-    response_type: str
+    id: str = Field(examples=[_ANSWER_ID])
+    response_type: Literal["embeddings_floats"]
     embeddings: list[list[float]]
     texts: list[str]
     meta: CohereMeta
@@ -151,8 +152,15 @@ def _translation(path: str, name: str, **differing: Any) -> Translation[EmbedAsk
         "answer": CohereAnswer,
         "read": _read,
         "write": _write,
-        "examples": examples.COHERE,
-        "example": examples.COHERE_EMBEDDED,
+        "examples": {
+            "Two texts": {"model": examples.MODEL, "input_type": "search_document"},
+            "In two forms": {
+                "model": examples.MODEL,
+                "texts": [examples.QUESTION],
+                "input_type": "search_query",
+                "embedding_types": ["int8", "base64"],
+            },
+        },
         "names": {
             "role": "input_type",
             "dimensions": "output_dimension",
@@ -181,7 +189,6 @@ COHERE = Dialect(
             about="As version 1 of Cohere's: a plain list where no `embedding_types` are named.",
             answer=CoherePlainAnswer,
             write=_write_plain,
-            example=examples.COHERE_EMBEDDED_1,
         ),
         _translation(
             "/v1/embed",

@@ -6,7 +6,6 @@ from pydantic import Field
 from pydantic.config import JsonDict
 
 from bindery.errors import InvalidValue
-from bindery.faces.http import examples
 from bindery.faces.http.dialects import openai
 from bindery.faces.http.dialects.base import Dialect, EmbedAsk, Output, Parameters, Translation
 from bindery.faces.http.dialects.inputs import inputs_of, roles_of, truncation_of
@@ -92,8 +91,7 @@ JINA = Dialect(
             answer=openai.EmbeddingsAnswer,
             read=_read,
             write=openai.write,
-            examples=examples.JINA,
-            example=examples.EMBEDDED,
+            examples={"As Jina's clients ask": {"task": "retrieval.passage"}},
             names={"texts": "input", "role": "task", "output": "embedding_type"},
             to_cut='"truncate": true',
             may_nest=True,

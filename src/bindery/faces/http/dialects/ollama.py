@@ -58,7 +58,7 @@ class OllamaAnswer(BaseModel):
 
     model: str
     embeddings: list[list[float]]
-    prompt_eval_count: int | None = None
+    prompt_eval_count: int | None = Field(None, examples=[10])
 
 
 class OllamaPromptAnswer(BaseModel):
@@ -172,7 +172,7 @@ async def tags(request: Request) -> OllamaModels:
     "/show",
     summary="Describe a model",
     name="ollama_show",
-    openapi_extra=examples.body(ShowBody, examples.SHOW),
+    openapi_extra=examples.body(ShowBody, {"A model": {"model": examples.MODEL}}),
 )
 async def show(request: Request) -> ShowAnswer:
     """One model of the catalog."""
@@ -230,8 +230,10 @@ OLLAMA = Dialect(
             answer=OllamaAnswer,
             read=_read,
             write=_write,
-            examples=examples.OLLAMA,
-            example=examples.OLLAMA_EMBEDDED,
+            examples={
+                "One text": {"input": examples.TEXTS[0]},
+                "Two texts, refused if too long": {"truncate": False},
+            },
             names={"texts": "input"},
             to_cut='"truncate": true',
         ),
@@ -244,8 +246,7 @@ OLLAMA = Dialect(
             answer=OllamaPromptAnswer,
             read=_read_prompt,
             write=_write_prompt,
-            examples=examples.OLLAMA_PROMPT,
-            example={"embedding": [-0.1002, 0.0913, 0.0477]},
+            examples={"One text": {}},
             names={"texts": "prompt"},
         ),
     ),

@@ -122,8 +122,14 @@ OPENAI = Dialect(
             answer=EmbeddingsAnswer,
             read=read,
             write=write,
-            examples=examples.EMBEDDINGS,
-            example=examples.EMBEDDED,
+            examples={
+                "One text": {"input": examples.TEXTS[0]},
+                "Several texts, in base64, as the OpenAI client asks": {
+                    "encoding_format": "base64"
+                },
+                "A question": {"input": examples.QUESTION, "input_type": "query"},
+                "One byte for each value": {"output_dtype": "int8"},
+            },
             names={
                 "texts": "input",
                 "role": "input_type",

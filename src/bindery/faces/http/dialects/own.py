@@ -146,8 +146,25 @@ OWN = Dialect(
             answer=GenerateAnswer,
             read=_read,
             write=_write,
-            examples=examples.GENERATE,
-            example=examples.GENERATED,
+            examples={
+                "Two texts": {},
+                "Chunks as GET /chunk gives them": {
+                    "chunks": [{"index": 0, "text": examples.TEXTS[0]}],
+                    "role": "document",
+                },
+                "A question, in base64; refused if too long": {
+                    "chunks": [examples.QUESTION],
+                    "role": "query",
+                    "encoding_format": "base64",
+                    "truncate": "error",
+                },
+                "Eight bits for each value, with scales": {"output_dtype": "int8"},
+                "One bit for each of the first 128 values": {
+                    "dimensions": 128,
+                    "any_dimensions": True,
+                    "output_dtype": "ubinary",
+                },
+            },
             parameters=(
                 {
                     "name": "model_id",

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, JsonValue
 from pydantic.config import JsonDict
 
 from bindery.faces.http import examples
@@ -83,15 +83,23 @@ class RankedRow(BaseModel):
     document: str | None = None
 
 
+_RANKED: tuple[dict[str, JsonValue], ...] = (
+    {"index": 1, "relevance_score": 0.5164},
+    {"index": 0, "relevance_score": 0.224},
+)
+
+
 class RerankingAnswer(BaseModel):
     """The documents, the best first; ``usage`` counts the tokens of the texts alone."""
 
     model: str
     revision: str
     precision: str
-    results: list[RankedAnswer]
-    data: list[RankedRow]
-    usage: Usage
+    results: list[RankedAnswer] = Field(
+        examples=[[{**row, "normalised_score": row["relevance_score"]} for row in _RANKED]]
+    )
+    data: list[RankedRow] = Field(examples=[[*_RANKED]])
+    usage: Usage = Field(examples=[{"prompt_tokens": 30, "total_tokens": 30}])
 
 
 def _read(body: RerankBody, parameters: Parameters) -> RerankAsk:
@@ -151,8 +159,14 @@ RANKING = Dialect(
             answer=RerankingAnswer,
             read=_read,
             write=_write,
-            examples=examples.RERANK,
-            example=examples.RERANKED,
+            examples={
+                "Two texts": {},
+                "The best one, given back": {
+                    "documents": [{"text": text} for text in examples.TEXTS],
+                    "top_n": 1,
+                    "return_documents": True,
+                },
+            },
             to_cut='"truncate": "end"',
         ),
     ),

@@ -74,7 +74,7 @@ def _add(router: APIRouter, path: str, rows: list[_Row], endpoint: _Endpoint) ->
         summary=shown.summary,
         description=_description(shown),
         tags=[dialect.name],
-        responses=examples.answer(shown.answer, shown.example, "The answer."),
+        responses=examples.answer(shown.answer, "The answer."),
         openapi_extra=_extra(shown, translations),
         include_in_schema=bool(own),
     )
@@ -88,13 +88,14 @@ def _description(shown: Translation[Any, Any]) -> str:
 def _extra(shown: Translation[Any, Any], all_: Iterable[Translation[Any, Any]]) -> dict[str, Any]:
     """The body with the fields and the examples of every dialect that shares the path."""
     schemas: list[dict[str, Any]] = [one.body.model_json_schema() for one in (*all_, shown)]
-    found = {name: value for one in all_ for name, value in one.examples.items()}
+    shared = [examples.body_examples(one.body, one.examples) for one in (shown, *all_)]
+    found = {name: value for one in shared for name, value in one.items()}
     required: list[set[str]] = [set(schema.get("required", ())) for schema in schemas]
     schema: dict[str, Any] = schemas[-1] | {
         "properties": {name: field for one in schemas for name, field in one["properties"].items()},
         "required": sorted(required[0].intersection(*required)),
     }
-    content = {"application/json": {"schema": schema, "examples": dict(shown.examples) | found}}
+    content = {"application/json": {"schema": schema, "examples": found}}
     return {
         "parameters": list(shown.parameters),
         "requestBody": {"required": True, "content": content},

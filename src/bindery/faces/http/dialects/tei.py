@@ -46,6 +46,15 @@ MODEL_PARAMETER: Mapping[str, object] = {
     "description": "The server's default, if none is named.",
     "schema": {"type": "string"},
 }
+_EMBEDDING: examples.Variants = {
+    "Two texts": {},
+    "A question": {"inputs": examples.QUESTION, "prompt_name": "query", "truncate": True},
+}
+_COMPARING: examples.Variants = {
+    "A text, and two to compare it with": {
+        "inputs": {"source_sentence": examples.QUESTION, "sentences": examples.TEXTS}
+    },
+}
 _TEXTS: JsonDict = {"items": {"type": "string"}, "maxItems": MAX_DOCUMENTS}
 
 
@@ -128,8 +137,8 @@ class TeiRerankBody(TeiBody):
 class TeiRank(BaseModel):
     """A text's place: ``index`` is its place in the request."""
 
-    index: int
-    score: float
+    index: int = Field(examples=[1])
+    score: float = Field(examples=[0.7582])
     text: str | None = None
 
 
@@ -218,8 +227,7 @@ def _embeds(path: str, name: str, summary: str, about: str, **differing: Any) ->
         "answer": list[list[float]],
         "read": _read,
         "write": _write,
-        "examples": examples.TEI,
-        "example": [[-0.1002, 0.0913, 0.0477]],
+        "examples": _EMBEDDING,
         "names": {"texts": "inputs", "role": "prompt_name", "output": "encoding_format"},
         "to_cut": '"truncate": true',
         "parameters": (MODEL_PARAMETER,),
@@ -245,7 +253,6 @@ TEI = Dialect(
             "tokens and prompts have none.",
             answer=list[list[list[float]]],
             read=_read_each_token,
-            example=[[[-0.1002, 0.0913, 0.0477], [0.0231, -0.0102, 0.1423]]],
             may_nest=True,
         ),
         _embeds(
@@ -257,8 +264,7 @@ TEI = Dialect(
             answer=list[float],
             read=_read_similarity,
             write=_write_similarity,
-            examples=examples.SIMILARITY,
-            example=[0.5164, 0.224],
+            examples=_COMPARING,
             may_nest=True,
         ),
         _embeds(
@@ -270,7 +276,7 @@ TEI = Dialect(
             body=RootBody,
             read=_read_root,
             write=_write_root,
-            examples=examples.TEI | examples.SIMILARITY,
+            examples={**_EMBEDDING, **_COMPARING},
         ),
     ),
     reranks=(
@@ -285,8 +291,7 @@ TEI = Dialect(
             answer=list[TeiRank],
             read=_read_rerank,
             write=_write_rerank,
-            examples=examples.TEI_RERANK,
-            example=[{"index": 1, "score": 0.7582}, {"index": 0, "score": 0.612}],
+            examples={"Two texts": {}},
             names={"documents": "texts"},
             to_cut='"truncate": true',
             parameters=(MODEL_PARAMETER,),

@@ -53,11 +53,11 @@ class TokenizeBody(RequestBody):
 class TeiToken(BaseModel):
     """A token, and the code points of the text that it stands for; a special one has no place."""
 
-    id: int
-    text: str
-    special: bool
-    start: int | None
-    stop: int | None
+    id: int = Field(examples=[6065])
+    text: str = Field(examples=["Loose"])
+    special: bool = Field(examples=[False])
+    start: int | None = Field(examples=[0])
+    stop: int | None = Field(examples=[5])
 
 
 class DecodeBody(RequestBody):
@@ -78,8 +78,8 @@ class CohereTokenizeBody(RequestBody):
 class CohereTokens(BaseModel):
     """The text's tokens, without special ones."""
 
-    tokens: list[int]
-    token_strings: list[str]
+    tokens: list[int] = Field(examples=[[6065, 3259]])
+    token_strings: list[str] = Field(examples=[["Loose", "paper"]])
 
 
 class CohereDetokenizeBody(RequestBody):
@@ -92,7 +92,7 @@ class CohereDetokenizeBody(RequestBody):
 class CohereText(BaseModel):
     """The text, as far as the vocabulary keeps it."""
 
-    text: str
+    text: str = Field(examples=["loose paper"])
 
 
 @tei.get("/info", summary="Describe the model", name="tei_info")
@@ -106,8 +106,8 @@ async def info(request: Request, model: str = "") -> InfoAnswer:
     "/tokenize",
     summary="Cut texts into tokens",
     name="tei_tokenize",
-    responses=examples.answer(list[list[TeiToken]], examples.TOKENS, "The tokens of each text."),
-    openapi_extra=examples.body(TokenizeBody, examples.TOKENIZE),
+    responses=examples.answer(list[list[TeiToken]], "The tokens of each text."),
+    openapi_extra=examples.body(TokenizeBody, {"A text": {"inputs": "Loose paper"}}),
 )
 async def tokenize(request: Request) -> Response:
     """The model's own tokens of each text, none of them cut."""
@@ -119,8 +119,8 @@ async def tokenize(request: Request) -> Response:
     "/decode",
     summary="Turn tokens into texts",
     name="tei_decode",
-    responses=examples.answer(list[str], ["loose paper"], "The texts."),
-    openapi_extra=examples.body(DecodeBody, examples.DECODE),
+    responses=examples.answer(list[str], "The texts."),
+    openapi_extra=examples.body(DecodeBody, {"Two ids": {}}),
 )
 async def decode(request: Request) -> Response:
     """The texts of the model's own token ids, as far as its vocabulary keeps them."""
@@ -132,8 +132,8 @@ async def decode(request: Request) -> Response:
     "/v1/tokenize",
     summary="Cut a text into tokens",
     name="cohere_tokenize",
-    responses=examples.answer(CohereTokens, examples.COHERE_TOKENS, "The tokens."),
-    openapi_extra=examples.body(CohereTokenizeBody, examples.COHERE_TOKENIZE),
+    responses=examples.answer(CohereTokens, "The tokens."),
+    openapi_extra=examples.body(CohereTokenizeBody, {"A text": {}}),
 )
 async def cohere_tokenize(request: Request) -> Response:
     """The model's own tokens of a text."""
@@ -145,8 +145,8 @@ async def cohere_tokenize(request: Request) -> Response:
     "/v1/detokenize",
     summary="Turn tokens into a text",
     name="cohere_detokenize",
-    responses=examples.answer(CohereText, {"text": "loose paper"}, "The text."),
-    openapi_extra=examples.body(CohereDetokenizeBody, examples.COHERE_DETOKENIZE),
+    responses=examples.answer(CohereText, "The text."),
+    openapi_extra=examples.body(CohereDetokenizeBody, {"Two ids": {}}),
 )
 async def cohere_detokenize(request: Request) -> Response:
     """The text of the model's own token ids, as far as its vocabulary keeps it."""

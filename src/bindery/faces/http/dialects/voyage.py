@@ -155,8 +155,7 @@ VOYAGE = Dialect(
             answer=openai.EmbeddingsAnswer,
             read=_read,
             write=openai.write,
-            examples=examples.VOYAGE,
-            example=examples.EMBEDDED,
+            examples={"As Voyage's client asks": {"input_type": "query", "truncation": True}},
             names={
                 "texts": "input",
                 "role": "input_type",
@@ -179,8 +178,9 @@ VOYAGE = Dialect(
             answer=ContextualizedAnswer,
             read=_read_contextualized,
             write=_write_contextualized,
-            examples=examples.CONTEXTUALIZED,
-            example=examples.CONTEXTUALIZED_EMBEDDED,
+            examples={
+                "The chunks of two documents": {"inputs": [examples.TEXTS, examples.TEXTS[:1]]}
+            },
             names={
                 "texts": "inputs",
                 "role": "input_type",

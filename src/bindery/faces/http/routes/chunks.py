@@ -49,7 +49,7 @@ class _Cut:
 @router.get(
     "/chunk/{strategy}/file/{file_id}",
     summary="Chunk a file",
-    responses=examples.answer(ChunksAnswer, examples.CHUNKED, "The chunks."),
+    responses=examples.answer(ChunksAnswer, "The chunks.", examples.CHUNKED),
 )
 async def chunk_file(
     request: Request,

@@ -87,7 +87,7 @@ class Listeners:
     def check_room(self) -> None:
         """Raise Busy where one more would be too many, or the server ends."""
         if self._is_ending():
-            raise Busy("The server is ending.", remedy="Send it again, in a moment.")
+            raise Busy("The server is stopping.", remedy="Try again in a moment.")
         if self._count >= _MOST_LISTENERS:
             raise Busy(
                 f"{self._count} listeners follow jobs.", remedy="Ask for the job's state instead."

@@ -1,10 +1,10 @@
-"""How connections end when the server does, so that nobody who asked is left without an answer.
+"""How connections end when the server stops, so that every request gets an answer.
 
-Every answer says ``connection: close`` from then on. What remains are connections on which nothing
-is asked just now. A request may be on its way on any of them, and closing would lose it; so they
-are told 408, by which HTTP has a server take leave of an idle client (RFC 9110, 15.5.9: what is "in
-transit" may be sent again), are closed on our side alone, and read on for a moment, lest a reset
-overtake the words.
+From then on every answer says ``connection: close``. That leaves the connections that are idle. A
+request may be on its way on any of them, and closing the connection would lose it. So they get a
+408, which HTTP defines for closing an idle connection (RFC 9110, 15.5.9: the client may repeat a
+request "in transit"). Only our side is closed, and we read on for a moment, because a TCP reset
+could overtake the answer.
 """
 
 import asyncio
@@ -24,9 +24,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from bindery.faces.http.errors import Busy, RequestTimeout, error_answer
 
-# A client that has just connected, or read an answer, has so long to ask before it is taken leave
-# of; a request that is on its way then, so long to arrive.
-_QUIET_S = 0.5
+# How long a connection must be idle before it gets a 408, and how long we read on afterwards.
+_IDLE_S = 0.5
 _LINGER_S = 0.5
 _TICK_S = 0.01
 
@@ -35,10 +34,10 @@ _OF_BODIES = {b"content-length", b"transfer-encoding"}
 
 
 class DrainMiddleware:
-    """Sees to it, around the app, that a server that ends answers.
+    """ASGI middleware for a server that is stopping.
 
-    Once ``is_ending()``, each answer tells its client to connect anew for the next request; and a
-    request that is cancelled, because time is up, is told 503.
+    Once ``is_ending()``, every answer closes its connection. A request that is cancelled because
+    the time is up is answered with 503.
     """
 
     def __init__(self, app: ASGIApp, is_ending: Callable[[], bool]) -> None:
@@ -51,7 +50,7 @@ class DrainMiddleware:
             await self._app(scope, receive, send)
             return
         has_started = False
-        # A connection that is closed over an unread body is reset, and its answer may be lost.
+        # Closing a connection with an unread body resets it, and its answer may be lost.
         is_read = not any(name in _OF_BODIES and value != b"0" for name, value in scope["headers"])
 
         async def receive_noting() -> Message:
@@ -72,33 +71,35 @@ class DrainMiddleware:
             await self._app(scope, receive_noting, send_closing)
         except asyncio.CancelledError:
             if has_started:
-                raise  # too late for an answer; the server cuts the connection
-            is_read = True  # as much as it will be
-            error = Busy("The server is ending.", remedy="Send it again, in a moment.")
+                raise  # too late for an answer: the server closes the connection
+            is_read = True  # nothing more will be read
+            error = Busy("The server is stopping.", remedy="Try again in a moment.")
             await error_answer(error, scope["path"])(scope, receive, send_closing)
 
 
 async def accept_queued(listener: socket.socket, until: float) -> None:
-    """Return once everybody is taken in whom the kernel let connect; on Linux it lets in no more.
+    """Return when every queued connection is accepted. On Linux, no new ones are queued.
 
-    Closing a listening socket resets the connections that still wait in it, on which requests may
-    have been sent. At ``until`` it gives up, as where the process may open no more files.
+    Closing a listening socket resets the connections that wait in its queue, and clients may
+    already have sent requests on them. Gives up at ``until``, for example if the process has too
+    many open files.
     """
-    _turn_away(listener)
+    _drop_new_connections(listener)
     while _is_readable(listener.fileno()) and time.monotonic() < until:
         await asyncio.sleep(0)
-    for _ in range(10):  # rounds of the loop: what is accepted becomes a connection in the third
+    for _ in range(10):  # an accepted socket becomes a connection in the third round of the loop
         await asyncio.sleep(0)
 
 
-def _turn_away(listener: socket.socket) -> None:
-    """Have the kernel drop who begins to connect: they try again, and are refused by then."""
+def _drop_new_connections(listener: socket.socket) -> None:
+    """Have the kernel drop new connection attempts; clients repeat them and are then refused."""
     if sys.platform != "linux":
-        return  # between the last look and the closing somebody may slip in, and is reset
-    # Classic BPF on the TCP header (man 7 socket): drop packets that bear SYN, take all others.
+        return  # a client that connects just before the socket closes is reset
+    # Classic BPF on the TCP header (man 7 socket): drop packets with SYN set, accept all others.
+    # tests/faces/http/test_closing_loses_no_request.py measures what this saves.
     program = b"".join(struct.pack("=HBBI", *line) for line in _DROP_SYN)
     kept = ctypes.create_string_buffer(program)
-    # Where it may not (Linux 6.18 asks for CAP_NET_ADMIN), we are where other systems are.
+    # Without the right to (Linux 6.18 requires CAP_NET_ADMIN) it is as on other systems.
     with contextlib.suppress(OSError):
         listener.setsockopt(
             socket.SOL_SOCKET,
@@ -109,60 +110,60 @@ def _turn_away(listener: socket.socket) -> None:
 
 _SO_ATTACH_FILTER = 26
 _DROP_SYN = (
-    (0x30, 0, 0, 13),  # load the byte of flags
-    (0x45, 0, 1, 0x02),  # SYN set: go on, else skip one
-    (0x06, 0, 0, 0),  # take none of it
-    (0x06, 0, 0, 0xFFFF),  # take it
+    (0x30, 0, 0, 13),  # load the flags
+    (0x45, 0, 1, 0x02),  # if SYN is set continue, else skip one
+    (0x06, 0, 0, 0),  # drop
+    (0x06, 0, 0, 0xFFFF),  # accept
 )
 
 
 class Drain:
-    """Takes leave of connections as they fall quiet."""
+    """Closes connections once they are idle."""
 
     def __init__(self, connections: set[Any]) -> None:
         self._connections = cast("set[HttpToolsProtocol]", connections)
-        self._quiet_since: dict[tuple[int, int], float] = {}
+        self._idle_since: dict[tuple[int, int], float] = {}
         self._lingering: set[asyncio.Transport] = set()
 
     async def watch(self, until: float) -> None:
-        """Note which are quiet, until a time of :func:`time.monotonic`."""
+        """Note since when connections are idle. Returns at ``until`` (``time.monotonic``)."""
         while (left_s := until - time.monotonic()) > 0:
-            self._quiet()
+            self._idle()
             await asyncio.sleep(min(_TICK_S, left_s))
 
-    async def take(self, until: float) -> bool:
-        """Have them all closed, each once it has been answered; whether that was done in time."""
+    async def close_all(self, until: float) -> bool:
+        """Close each connection when it is idle. False if some were left at ``until``."""
         while self._connections or self._lingering:
             if time.monotonic() >= until:
                 return False
-            for connection in self._quiet():
-                self._part(connection)
+            for connection in self._idle():
+                self._close(connection)
             self._lingering = {one for one in self._lingering if not one.is_closing()}
             await asyncio.sleep(_TICK_S)
         return True
 
-    def _quiet(self) -> Iterable[HttpToolsProtocol]:
-        """Those that have been quiet for long enough."""
+    def _idle(self) -> Iterable[HttpToolsProtocol]:
+        """The connections that have been idle for long enough."""
         now = time.monotonic()
-        # A connection answers one request after the other: each time the silence begins anew.
-        quiet = {(id(one), id(one.cycle)): one for one in self._connections if _is_quiet(one)}
-        self._quiet_since = {key: self._quiet_since.get(key, now) for key in quiet}
-        return [one for key, one in quiet.items() if now - self._quiet_since[key] >= _QUIET_S]
+        # The time starts again with each request of a connection.
+        idle = {(id(one), id(one.cycle)): one for one in self._connections if _is_idle(one)}
+        self._idle_since = {key: self._idle_since.get(key, now) for key in idle}
+        return [one for key, one in idle.items() if now - self._idle_since[key] >= _IDLE_S]
 
-    def _part(self, connection: HttpToolsProtocol) -> None:
+    def _close(self, connection: HttpToolsProtocol) -> None:
         transport = connection.transport
         descriptor = transport.get_extra_info("socket").fileno()
         if descriptor < 0 or _is_readable(descriptor):
-            return  # it asks for something, or has left by itself
+            return  # it sends a request, or was closed by the client
         self._connections.discard(connection)
         self._lingering.add(transport)
-        transport.set_protocol(_Rest(transport))
-        transport.write(_farewell())
+        transport.set_protocol(_Discarding(transport))
+        transport.write(_closing_answer())
         transport.write_eof()
 
 
-class _Rest(asyncio.Protocol):
-    """Throws away what still comes, for a moment."""
+class _Discarding(asyncio.Protocol):
+    """Reads on and discards what arrives, for a moment."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._end = asyncio.get_running_loop().call_later(_LINGER_S, transport.close)
@@ -171,9 +172,9 @@ class _Rest(asyncio.Protocol):
         self._end.cancel()
 
 
-def _is_quiet(connection: HttpToolsProtocol) -> bool:
+def _is_idle(connection: HttpToolsProtocol) -> bool:
     cycle = cast(RequestResponseCycle | None, connection.cycle)
-    # uvicorn makes a scope with the first byte of a request, and a cycle once its head is there.
+    # uvicorn creates a scope at the first byte of a request, and a cycle after its headers.
     is_asked = connection.scope is not (cycle.scope if cycle else None)
     is_answered = cycle is None or cycle.response_complete
     return is_answered and not is_asked and not connection.transport.is_closing()
@@ -182,13 +183,13 @@ def _is_quiet(connection: HttpToolsProtocol) -> bool:
 def _is_readable(descriptor: int) -> bool:
     if sys.platform == "win32":
         return bool(select.select([descriptor], [], [], 0)[0])
-    poll = select.poll()  # select.select knows no descriptor beyond 1023
+    poll = select.poll()  # select.select fails for descriptors above 1023
     poll.register(descriptor, select.POLLIN)
     return bool(poll.poll(0))
 
 
-def _farewell() -> bytes:
-    error = RequestTimeout("The server is ending.", remedy="Send it again, in a moment.")
+def _closing_answer() -> bytes:
+    error = RequestTimeout("The server is stopping.", remedy="Try again in a moment.")
     answer = error_answer(error, "", headers={"connection": "close"})
     status = HTTPStatus(answer.status_code)
     lines = [f"HTTP/1.1 {status} {status.phrase}".encode()]

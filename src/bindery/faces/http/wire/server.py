@@ -1,4 +1,4 @@
-"""Serves the app on a socket of this machine, and ends as whoever runs it expects."""
+"""Runs the app on a socket, from its start to an orderly end."""
 
 import asyncio
 import logging
@@ -25,24 +25,24 @@ from bindery.settings import Settings
 
 _log = logging.getLogger(__name__)
 
-# Longer than clients keep idle connections (httpx: 5 s), so that they are the ones to close them.
+# Longer than clients keep idle connections (httpx: 5 s), so that clients close them first.
 _KEEP_ALIVE_S = 65
-# Once time is up: to tell those who still wait, and to give memory and threads back.
+# After the deadline: time to answer waiting requests with 503, and to free memory and threads.
 _CLEAR_S = 1.0
 _STOPPED = 130
 
 
 def serve(settings: Settings, *, on_ready: Callable[[str], None] | None = None) -> None:
-    """Serve until SIGINT or SIGTERM, then answer what was asked, and return.
+    """Serve until SIGINT or SIGTERM, answer the requests in flight, and return.
 
-    ``on_ready`` is called with the base address once requests are taken; models may still load
-    then. Port 0 takes any free one. On a signal readiness goes at once; for
-    ``settings.drain_delay_s`` requests are taken as before, on SIGINT not at all; all is over
-    ``settings.drain_timeout_s`` after the signal, where need be by ending the process with code 0.
-    A second signal ends it at once, with code 130.
+    ``on_ready`` is called with the base URL once requests are accepted; models may still be
+    loading. Port 0 means any free port. After a signal ``/ready`` fails at once, and requests are
+    still accepted for ``settings.drain_delay_s`` (after SIGINT, not at all). Everything has ended
+    ``settings.drain_timeout_s`` after the signal, if necessary by ending the process with code 0.
+    A second signal ends it at once with code 130.
 
-    Raises InvalidValue for an address that cannot be had, or for one beyond this machine while
-    there are no keys. Raises what opening the library does.
+    Raises InvalidValue if the address is not available, or if other machines can reach it and
+    there are no keys. Raises the errors of opening the library.
     """
     refuse_strangers(settings)
     library = open_library(settings, serves=True)
@@ -54,7 +54,7 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None] | None = None) 
             http=protocol_for(settings, services.meters),
             ws="none",
             lifespan="on",
-            log_config=None,  # who runs us decides where logs go
+            log_config=None,  # the caller decides where logs go
             access_log=False,
             server_header=False,
             proxy_headers=False,
@@ -66,7 +66,7 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None] | None = None) 
 
 
 class _Server(uvicorn.Server):
-    """Tells its address as soon as it listens, and leaves nobody without an answer at the end."""
+    """Reports its address once it listens, and answers every request before it ends."""
 
     def __init__(self, config: uvicorn.Config, settings: Settings, services: Services) -> None:
         super().__init__(config)
@@ -77,7 +77,7 @@ class _Server(uvicorn.Server):
         self._last_resort: threading.Timer | None = None
 
     def serve_on(self, listener: socket.socket, on_ready: Callable[[str], None] | None) -> None:
-        """Serve, and return when all is over."""
+        """Serve, and return when everything has ended."""
         if on_ready is not None:
             self._on_ready = lambda: on_ready(address_of(listener))
         try:
@@ -87,23 +87,23 @@ class _Server(uvicorn.Server):
                 self._last_resort.cancel()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """The first signal begins the end, the second one is the end."""
+        """Start draining on the first signal, end the process on the second."""
         if self.should_exit:
             os._exit(_STOPPED)
         self.should_exit = True
         self._services.readiness.is_ending = True
         if sig == signal.SIGINT:
-            self._delay_s = 0.0  # somebody sits at the terminal and waits
+            self._delay_s = 0.0  # a person at the terminal is waiting
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, and say so."""
+        """Listen, and report the address."""
         asyncio.get_running_loop().set_exception_handler(_log_unhandled)
         await super().startup(sockets)
         if self.started:
             self._on_ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End: not ready, closed to new clients, nobody left to answer, and everything put away."""
+        """Stop being ready, close to new clients, answer open requests, and close everything."""
         self._services.readiness.is_ending = True
         begin = time.monotonic()
         until = begin + max(self._settings.drain_timeout_s, self._delay_s)
@@ -111,25 +111,27 @@ class _Server(uvicorn.Server):
         self._last_resort.daemon = True
         self._last_resort.start()
 
-        # Jobs end their batch while requests are answered; they go on when a server starts again.
+        # Jobs finish their batch meanwhile, and resume when a server starts again.
         jobs_end = asyncio.create_task(asyncio.to_thread(self._services.background_jobs.stop))
-        leave = Drain(self.server_state.connections)
-        _log.info("Ending: not ready any more, and still serving for %g s.", self._delay_s)
-        await leave.watch(begin + self._delay_s)
+        drain = Drain(self.server_state.connections)
+        _log.info(
+            "Stopping: /ready fails, and requests are accepted for another %g s.", self._delay_s
+        )
+        await drain.watch(begin + self._delay_s)
         for listener in sockets or ():
             await accept_queued(listener, until)
         for server in self.servers:
             server.close()
-        _log.info("Closed to new clients; %d requests run.", len(self.server_state.tasks))
-        if not await leave.take(until):
+        _log.info("Closed to new clients; %d requests are running.", len(self.server_state.tasks))
+        if not await drain.close_all(until):
             await self._cut()
         await jobs_end
         await super().shutdown(sockets)
-        _log.info("Ended after %.1f s.", time.monotonic() - begin)
+        _log.info("Stopped after %.1f s.", time.monotonic() - begin)
 
     async def _cut(self) -> None:
         tasks = set(self.server_state.tasks)
-        _log.warning("Time is up: %d requests are told so.", len(tasks))
+        _log.warning("The drain timeout is over: %d requests are answered with 503.", len(tasks))
         for task in tasks:
             task.cancel()
         if tasks:
@@ -138,13 +140,13 @@ class _Server(uvicorn.Server):
             connection.transport.close()
 
     def _give_up(self) -> None:
-        """In a thread of its own: nothing that hangs keeps the process from ending in time."""
+        """Runs in its own thread, so that the process ends in time even if something hangs."""
         unanswered = len(self.server_state.tasks)
-        _log.warning("Ended by force: work that was cut short does not end.")
+        _log.warning("Ended by force: cancelled work did not stop.")
         logging.shutdown()
         os._exit(1 if unanswered else 0)
 
 
 def _log_unhandled(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """As asyncio does, but without the objects that it would show, which may hold texts."""
+    """Log as asyncio does, but without the objects that it shows, which can contain texts."""
     log_fault(str(context["message"]), context.get("exception"))
