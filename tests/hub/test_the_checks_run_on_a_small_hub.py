@@ -13,9 +13,8 @@ import pytest
 
 from bindery.encoders.loading import load_encoder
 from bindery.errors import ModelBroken, SourceError
-from bindery.models.card import CatalogEntry
+from bindery.models.card import CatalogEntry, entry
 from bindery.models.catalog import CATALOG, DEFAULT_MODELS
-from bindery.models.catalog.entry import entry
 from bindery.models.hub import HubSource
 from bindery.models.layouts import read_layout
 from bindery.vectors.scoring import maxsim

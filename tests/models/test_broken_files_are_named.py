@@ -9,11 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bindery.checkpoint import read_tensors
 from bindery.errors import ModelBroken, ModelMissing, StorageError
 from bindery.models.cache import locate, model_folder, read_lock
 from bindery.models.preload import State, preload
 from bindery.models.sources import FolderSource
-from bindery.models.verify import FileDigest, check_safetensors, verify
+from bindery.models.verify import FileDigest, verify
 
 FILES = (
     "config.json",
@@ -160,7 +161,7 @@ def test_a_lost_lock_file_is_written_anew_from_a_model_that_is_there(root, made_
     assert set(before) == set(FILES)
 
 
-# check_safetensors: without any digest.
+# read_tensors: without any digest.
 
 
 def test_every_cut_of_a_safetensors_file_is_seen(tmp_path, made_up):
@@ -169,13 +170,13 @@ def test_every_cut_of_a_safetensors_file_is_seen(tmp_path, made_up):
     for length in range(len(whole)):
         file.write_bytes(whole[:length])
         with pytest.raises(ModelBroken) as caught:
-            check_safetensors(file)
+            read_tensors(file)
         assert str(file) in caught.value.message
     file.write_bytes(whole)
-    check_safetensors(file)
+    read_tensors(file)
     file.write_bytes(whole + b"\0")
     with pytest.raises(ModelBroken, match="1 bytes too many"):
-        check_safetensors(file)
+        read_tensors(file)
 
 
 def _tensor(dtype: str, shape: list[int], start: int, end: int) -> dict[str, object]:
@@ -203,12 +204,12 @@ def test_an_unsound_header_is_seen(tmp_path, header):
     file = tmp_path / "model.safetensors"
     file.write_bytes(len(content).to_bytes(8, "little") + content + bytes(8))
     with pytest.raises(ModelBroken, match="header that is not sound"):
-        check_safetensors(file)
+        read_tensors(file)
 
 
 def test_a_file_that_is_not_there_is_broken(tmp_path):
     with pytest.raises(ModelBroken, match="cannot be read"):
-        check_safetensors(tmp_path / "model.safetensors")
+        read_tensors(tmp_path / "model.safetensors")
 
 
 @settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -222,4 +223,4 @@ def test_no_bytes_make_the_check_fail_in_another_way(tmp_path, content, length):
     ):
         file.write_bytes(candidate)
         with contextlib.suppress(ModelBroken):
-            check_safetensors(file)
+            read_tensors(file)

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from typing import NoReturn
 
+from bindery.checkpoint import read_object
 from bindery.encoders.request import EncodeRequest
 from bindery.encoders.tokeniser import Tokens
 from bindery.engines import Precision
 from bindery.errors import InvalidValue, TextTooLong
 from bindery.models.card import ModelCard
-from bindery.models.layouts import Layout, read_object
+from bindery.models.layouts import Layout
 from bindery.options import VectorOptions
 from bindery.types import DOCUMENT, Role
 

@@ -12,10 +12,11 @@ import numpy as np
 import numpy.typing as npt
 from numpy.polynomial import Chebyshev
 
+from bindery.checkpoint import read_object
 from bindery.engines.weights import Weights
 from bindery.errors import ModelBroken, UnsupportedModel
 from bindery.models.card import Pooling
-from bindery.models.layouts import Dense, LayerNorm, Normalize, Step, read_object
+from bindery.models.layouts import Dense, LayerNorm, Normalize, Step
 
 Rows: TypeAlias = npt.NDArray[np.float32]
 Mask: TypeAlias = npt.NDArray[np.int32]

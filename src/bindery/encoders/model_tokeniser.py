@@ -8,11 +8,12 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from bindery.checkpoint import read_object
 from bindery.encoders.checks import check_texts, prompt_of, prompts_of
 from bindery.encoders.tokeniser import Tokeniser, Tokens
 from bindery.errors import ModelBroken
 from bindery.models.card import ModelCard
-from bindery.models.layouts import LateInteraction, Layout, read_object
+from bindery.models.layouts import LateInteraction, Layout
 from bindery.types import DOCUMENT, QUERY, Role, TokenIds, Truncate
 
 # Used if the tokeniser's files do not name the mask token.

@@ -14,9 +14,10 @@ import numpy.typing as npt
 import orjson
 from tokenizers import AddedToken, Encoding, Tokenizer
 
+from bindery.checkpoint import read_object
 from bindery.encoders.tokeniser_classes import build_like_reference, described
 from bindery.errors import InvalidValue, ModelBroken
-from bindery.models.layouts import Layout, read_object
+from bindery.models.layouts import Layout
 from bindery.types import TokenIds, Truncate
 
 _TEXTS_AT_ONCE = 512

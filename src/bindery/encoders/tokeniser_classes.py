@@ -19,8 +19,8 @@ from tokenizers.pre_tokenizers import BertPreTokenizer, ByteLevel, Metaspace, Sp
 from tokenizers.pre_tokenizers import Sequence as PreTokenizers
 from tokenizers.processors import RobertaProcessing, TemplateProcessing
 
+from bindery.checkpoint import read_object
 from bindery.errors import ModelBroken
-from bindery.models.layouts import read_object
 
 Settings: TypeAlias = Mapping[str, Any]
 

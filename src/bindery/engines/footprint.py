@@ -6,12 +6,9 @@ from math import prod
 from pathlib import Path
 from typing import NamedTuple
 
-from safetensors import SafetensorError
-
+from bindery.checkpoint import read_tensors
 from bindery.engines.base import Precision
 from bindery.engines.selection import EngineName
-from bindery.engines.weights import safe_open
-from bindery.errors import ModelBroken
 
 # The tokeniser, the graph, and the activations while batches run.
 _BESIDE_WEIGHTS = 128 * 1024 * 1024
@@ -77,10 +74,5 @@ class _Tensor(NamedTuple):
 def _tensors(folder: Path) -> Iterator[_Tensor]:
     """All tensors of a folder, from the headers of its files."""
     for path in sorted(folder.rglob("*.safetensors")):
-        try:
-            with safe_open(path, framework="numpy") as file:
-                for name in file.keys():  # noqa: SIM118 (it is no mapping)
-                    tensor = file.get_slice(name)
-                    yield _Tensor(name, tensor.get_dtype(), prod(tensor.get_shape()))
-        except (SafetensorError, OSError) as error:
-            raise ModelBroken(f"{path} is truncated or altered: {error}.") from error
+        for name, tensor in read_tensors(path).items():
+            yield _Tensor(name, tensor["dtype"], prod(tensor["shape"]))

@@ -5,9 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from bindery.checkpoint import read_object
 from bindery.engines.base import HiddenStates, Precision, TokenIds
 from bindery.engines.graphs import build
-from bindery.engines.openvino import available_cores, read_config
+from bindery.engines.openvino import available_cores
 from bindery.engines.quantisation import fingerprint
 from bindery.engines.runtime import Graph, ov
 from bindery.engines.weights import Tensor, Weights
@@ -31,7 +32,7 @@ class ObservingEngine:
         threads: int | None = None,
     ) -> None:
         weights = Weights(folder)
-        graph = build(read_config(folder), weights).graph
+        graph = build(read_object(folder / "config.json"), weights).graph
         self.fingerprint = fingerprint(graph)
         """The fingerprint of the observed graph."""
         self.seen: list[Tensor] = []

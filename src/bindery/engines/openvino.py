@@ -1,6 +1,5 @@
 """OpenVINO on the CPU: the default engine, without torch."""
 
-import json
 import os
 import sys
 import threading
@@ -9,10 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
+from bindery.checkpoint import read_object
 from bindery.engines.base import HiddenStates, Precision, TokenIds
 from bindery.engines.calibration import Calibration
 from bindery.engines.graphs import build
@@ -20,7 +20,7 @@ from bindery.engines.graphs.parts import Body
 from bindery.engines.quantisation import fingerprint, quantise
 from bindery.engines.runtime import CompiledModel, Core, Graph, ov
 from bindery.engines.weights import Weights
-from bindery.errors import EngineError, ModelBroken
+from bindery.errors import EngineError
 
 # The latency path needs a second compiled copy of the weights: only for models as small as MiniLM.
 SMALL_PARAMETERS = 64 * 1024 * 1024
@@ -53,7 +53,7 @@ class OpenVinoEngine:
         core = ov.Core()
         self._threads = threads or available_cores()
         self._precision = effective_precision(core, precision)
-        config = read_config(folder)
+        config = read_object(folder / "config.json")
         weights = Weights(folder, narrow=self._precision is Precision.BFLOAT16)
         # Compiling may release the graph's constants, so each compilation needs its own graph.
         body = _body(config, weights, self._precision)
@@ -206,17 +206,3 @@ def _body(config: Mapping[str, Any], weights: Weights, precision: Precision) -> 
     if precision is Precision.INT8:
         quantise(body.graph, Calibration.read(weights.folder, fingerprint(body.graph)))
     return body
-
-
-def read_config(folder: Path) -> Mapping[str, Any]:
-    """The config.json of a checkpoint. Raises ModelBroken."""
-    path = folder / "config.json"
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ModelBroken(f"{folder} has no config.json.") from error
-    except ValueError as error:
-        raise ModelBroken(f"{path} is not JSON: {error}.") from error
-    if not isinstance(config, dict):
-        raise ModelBroken(f"{path} is not an object.")
-    return cast("dict[str, Any]", config)

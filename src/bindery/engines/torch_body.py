@@ -15,6 +15,7 @@ import torch as _torch  # pyright: ignore[reportMissingImports]
 import transformers as _transformers  # pyright: ignore[reportMissingImports]
 from safetensors import SafetensorError
 
+from bindery.checkpoint import read_object
 from bindery.engines.graphs.gemma3 import window
 from bindery.errors import BinderyError, EngineError, ModelBroken, UnsupportedModel
 
@@ -110,7 +111,7 @@ def _transformer(folder: Path, dtype: Dtype, attention: str = "sdpa") -> Body:
 
 def _corrections(folder: Path) -> dict[str, object]:
     """Settings to override, where transformers would misread a config.json."""
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config = read_object(folder / "config.json")
     if config.get("model_type") == "gemma3_text" and config.get("use_bidirectional_attention"):
         return {"sliding_window": window(config)}
     return {}

@@ -1,6 +1,5 @@
 """The tensors of a checkpoint by name, as float32 or as views of the file."""
 
-import json
 import mmap
 from collections.abc import Iterator, Mapping
 from copy import copy
@@ -11,9 +10,9 @@ from typing import Any, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
-from safetensors import SafetensorError
 from safetensors import safe_open as _safe_open
 
+from bindery.checkpoint import files_by_tensor, read_tensors
 from bindery.errors import ModelBroken
 
 Tensor: TypeAlias = npt.NDArray[np.float32]
@@ -22,8 +21,6 @@ Bits: TypeAlias = npt.NDArray[np.uint16]
 
 safe_open: Any = _safe_open  # compiled: it has no annotations
 
-_WHOLE = "model.safetensors"
-_INDEX = "model.safetensors.index.json"
 _MAPPED: Mapping[str, Any] = {"F32": np.dtype("<f4"), "BF16": np.dtype("<u2")}
 
 
@@ -40,7 +37,7 @@ class Weights(Mapping[str, Tensor]):
         self.folder = folder
         self.narrow = narrow
         self._prefix = ""
-        self._files = _files_by_tensor(folder)
+        self._files = files_by_tensor(folder)
         self._maps: dict[str, _File] = {}
         self.views: list[object] = []
         """The memory that the graph's constants point into; it must live as long as they do."""
@@ -121,18 +118,17 @@ class _File:
 
     @classmethod
     def open(cls, path: Path) -> "_File":
-        """Map a file after the safetensors library has checked its header."""
+        """Map a file. Raises ModelBroken unless it is whole."""
         try:
-            with safe_open(path, framework="numpy"):
-                pass
+            tensors = read_tensors(path)
             with path.open("rb") as file:
                 # OpenVINO needs writable memory but does not write: a written page
                 # would become this process's own copy.
                 content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
-        except (SafetensorError, OSError) as error:
-            raise ModelBroken(f"{path} is truncated or altered: {error}.") from error
+        except OSError as error:
+            raise ModelBroken(f"{path} cannot be read: {error}.") from error
         start = 8 + int.from_bytes(content[:8], "little")
-        return cls(path, content, json.loads(content[8:start]), start)
+        return cls(path, content, tensors, start)
 
     def entry(self, name: str) -> Mapping[str, Any]:
         """The header's entry for a tensor: dtype, shape and data_offsets."""
@@ -161,23 +157,3 @@ def lies_in_file(tensor: Tensor | Bits) -> bool:
     while isinstance(base, np.ndarray):
         base = cast("Any", base).base
     return isinstance(base, memoryview) and isinstance(base.obj, mmap.mmap) and tensor.flags.aligned
-
-
-def _files_by_tensor(folder: Path) -> dict[str, str]:
-    index = folder / _INDEX
-    if index.is_file():
-        try:
-            return dict(json.loads(index.read_text(encoding="utf-8"))["weight_map"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise ModelBroken(f"{index} does not map tensors to files.") from error
-
-    path = folder / _WHOLE
-    if not path.is_file():
-        raise ModelBroken(
-            f"{folder} has no {_WHOLE}.", remedy="Bindery only reads safetensors files."
-        )
-    try:
-        with safe_open(path, framework="numpy") as file:
-            return dict.fromkeys(file.keys(), path.name)
-    except SafetensorError as error:
-        raise ModelBroken(f"{path} is truncated or altered: {error}.") from error

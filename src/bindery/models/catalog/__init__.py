@@ -7,9 +7,8 @@ against them. ``pytest -m hub`` does that for every row.
 
 from collections.abc import Mapping
 
-from bindery.models.card import CatalogEntry
+from bindery.models.card import OFTEN_ABSENT, SENTENCE_TRANSFORMERS_FILES, CatalogEntry
 from bindery.models.catalog.dense import DENSE
-from bindery.models.catalog.entry import OFTEN_ABSENT, SENTENCE_TRANSFORMERS_FILES
 from bindery.models.catalog.late import LATE_INTERACTION
 from bindery.models.catalog.matryoshka import MATRYOSHKA
 

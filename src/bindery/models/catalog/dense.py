@@ -1,7 +1,13 @@
 """Dense models: one vector a text."""
 
-from bindery.models.card import Family, ModelCard, Pooling, Wheel
-from bindery.models.catalog.entry import SENTENCE_TRANSFORMERS_FILES, entry
+from bindery.models.card import (
+    SENTENCE_TRANSFORMERS_FILES,
+    Family,
+    ModelCard,
+    Pooling,
+    Wheel,
+    entry,
+)
 
 # BAAI's for the models of version 1.5, and Snowflake's for its own.
 _SEARCH = "Represent this sentence for searching relevant passages: "

@@ -3,8 +3,7 @@
 The window is that of documents, as the files say it; what they say of queries goes without a row.
 """
 
-from bindery.models.card import Family, ModelCard, Pooling
-from bindery.models.catalog.entry import PYLATE_FILES, STANFORD_FILES, entry
+from bindery.models.card import PYLATE_FILES, STANFORD_FILES, Family, ModelCard, Pooling, entry
 
 _COLBERT = entry(
     ModelCard(

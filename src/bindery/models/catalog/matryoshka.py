@@ -1,7 +1,13 @@
 """Matryoshka models: one vector a text, trained to be cut to fewer dimensions."""
 
-from bindery.models.card import BeforeCut, Family, ModelCard, Pooling
-from bindery.models.catalog.entry import SENTENCE_TRANSFORMERS_FILES, entry
+from bindery.models.card import (
+    SENTENCE_TRANSFORMERS_FILES,
+    BeforeCut,
+    Family,
+    ModelCard,
+    Pooling,
+    entry,
+)
 
 _GEMMA_SEARCH = "task: search result | query: "
 _GEMMA_DOCUMENT = "title: none | text: "

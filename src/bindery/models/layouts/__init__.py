@@ -16,7 +16,6 @@ from bindery.models.layouts.values import (
     Layout,
     Normalize,
     Step,
-    read_object,
 )
 
 __all__ = [
@@ -27,6 +26,5 @@ __all__ = [
     "Normalize",
     "Step",
     "read_layout",
-    "read_object",
     "with_lengths",
 ]

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from bindery.checkpoint import read_modules, read_object, shape_of
 from bindery.models.layouts import multi_vector, pylate, sentence_transformers, stanford
-from bindery.models.layouts.parts import PROJECTION, TOKEN_VECTORS, shape_of
-from bindery.models.layouts.values import Layout, read_modules, read_object
+from bindery.models.layouts.parts import PROJECTION, TOKEN_VECTORS
+from bindery.models.layouts.values import Layout
 
 Reader: TypeAlias = Callable[[Path], Layout]
 

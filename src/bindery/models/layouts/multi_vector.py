@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from bindery.checkpoint import read_object
 from bindery.errors import ModelBroken, UnsupportedModel
 from bindery.models.card import Family
 from bindery.models.layouts import parts
-from bindery.models.layouts.late import late_layout
 from bindery.models.layouts.parts import Module
-from bindery.models.layouts.values import LateInteraction, Layout, Step, read_object
+from bindery.models.layouts.values import LateInteraction, Layout, Step
 from bindery.types import DOCUMENT, QUERY, Role
 
 _LATE = Family.LATE_INTERACTION
@@ -72,7 +72,7 @@ def read(folder: Path) -> Layout:
         for module in modules
         if module.kind in parts.STEPS
     )
-    return late_layout(folder, body, config, steps, late, prompts)
+    return parts.late_layout(folder, body, config, steps, late, prompts)
 
 
 def _check_order(modules: Sequence[Module]) -> None:

@@ -1,20 +1,20 @@
 """What several layouts have in common: modules, widths, windows, linear steps."""
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from bindery.checkpoint import read_modules, read_object
 from bindery.errors import ModelBroken, UnsupportedModel
-from bindery.models.card import Family
+from bindery.models.card import Family, ModelCard, Pooling
 from bindery.models.layouts.values import (
     Dense,
+    LateInteraction,
     LayerNorm,
+    Layout,
     Normalize,
     Step,
-    read_modules,
-    read_object,
 )
 from bindery.types import DOCUMENT, QUERY
 
@@ -273,33 +273,38 @@ def prompts_of(own: Mapping[str, Any]) -> dict[str, str]:
     return {QUERY: "", DOCUMENT: "", **named}
 
 
-def shape_of(folder: Path, tensor: str) -> tuple[int, ...] | None:
-    """The shape of a tensor of a folder's checkpoint, from the file's header alone.
-
-    None where there is none of that name, or no file that can be read: loading says what is wrong.
-    """
-    try:
-        index = folder / "model.safetensors.index.json"
-        name = "model.safetensors"
-        if index.is_file():
-            name = json.loads(index.read_bytes())["weight_map"].get(tensor, "")
-        path = folder / name
-        with path.open("rb") as file:
-            header_bytes = int.from_bytes(file.read(8), "little")
-            if header_bytes > path.stat().st_size:
-                return None
-            header = json.loads(file.read(header_bytes))
-        return tuple(header[tensor]["shape"])
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        OverflowError,
-        RecursionError,
-    ):
-        return None
+def late_layout(
+    folder: Path,
+    body: Path,
+    config: Mapping[str, Any],
+    steps: tuple[Step, ...],
+    late: LateInteraction,
+    prompts: Mapping[str, str] | None = None,
+) -> Layout:
+    """The layout of a late-interaction model, which knows queries and documents only."""
+    dimensions = width_after(steps, width_of(config))
+    if dimensions is None:
+        raise without_width(config, body)
+    said = prompts or {}
+    card = ModelCard(
+        id=folder.name,
+        family=Family.LATE_INTERACTION,
+        dimensions=dimensions,
+        max_tokens=late.document_length,
+        query_max_tokens=late.query_length,
+        pooling=(Pooling.TOKENS,),
+        normalised=any(isinstance(step, Normalize) for step in steps[-1:]),
+        prompts={role: said.get(role, "") for role in (QUERY, DOCUMENT)},
+    )
+    return Layout(
+        folder=folder,
+        body=body,
+        card=card,
+        lower_case=bool(settings_of(body).get("do_lower_case", False)),
+        pools_prompt=True,
+        steps=steps,
+        late=late,
+    )
 
 
 def _is_whole(value: object) -> bool:

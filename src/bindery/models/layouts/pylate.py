@@ -6,11 +6,11 @@ Its settings are in config_sentence_transformers.json; masking and normalising g
 import string
 from pathlib import Path
 
+from bindery.checkpoint import read_object
 from bindery.errors import UnsupportedModel
 from bindery.models.card import Family
 from bindery.models.layouts import parts
-from bindery.models.layouts.late import late_layout
-from bindery.models.layouts.values import LateInteraction, Layout, Normalize, read_object
+from bindery.models.layouts.values import LateInteraction, Layout, Normalize
 
 _LATE = Family.LATE_INTERACTION
 _DEFAULT_QUERY_LENGTH = 32
@@ -63,4 +63,4 @@ def read(folder: Path) -> Layout:
         *(parts.linear(module, over=parts.TOKEN_VECTORS) for module in modules[1:]),
         Normalize(),
     )
-    return late_layout(folder, body, config, steps, late, parts.prompts_of(own))
+    return parts.late_layout(folder, body, config, steps, late, parts.prompts_of(own))

@@ -4,11 +4,12 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+from bindery.checkpoint import read_object
 from bindery.errors import InvalidValue, ModelBroken
 from bindery.models.card import CatalogEntry, Family, ModelCard
 from bindery.models.layouts.detection import reader_of
 from bindery.models.layouts.parts import positions_of
-from bindery.models.layouts.values import Layout, read_object
+from bindery.models.layouts.values import Layout
 
 
 def read_layout(folder: Path, *, entry: CatalogEntry | None = None) -> Layout:

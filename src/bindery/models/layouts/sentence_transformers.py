@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from bindery.checkpoint import read_object
 from bindery.errors import UnsupportedModel
 from bindery.models.card import Family, ModelCard, Pooling
 from bindery.models.layouts import parts
-from bindery.models.layouts.values import Layout, Normalize, read_object
+from bindery.models.layouts.values import Layout, Normalize
 
 _LEGACY_POOLING = {
     "pooling_mode_cls_token": Pooling.CLS,

@@ -8,16 +8,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from bindery.checkpoint import read_object, shape_of
 from bindery.errors import ModelBroken, UnsupportedModel
 from bindery.models.layouts import parts
-from bindery.models.layouts.late import late_layout
 from bindery.models.layouts.values import (
     Dense,
     LateInteraction,
     Layout,
     Normalize,
     Step,
-    read_object,
 )
 
 METADATA = "artifact.metadata"
@@ -31,7 +30,7 @@ def read(folder: Path) -> Layout:
     path = folder / METADATA
     metadata = _metadata(path)
     config = read_object(folder / "config.json")
-    shape = parts.shape_of(folder, parts.PROJECTION)
+    shape = shape_of(folder, parts.PROJECTION)
     if shape is None or len(shape) != 2:
         raise ModelBroken(
             f"{folder} is a late-interaction model without its projection: there is no matrix "
@@ -56,7 +55,7 @@ def read(folder: Path) -> Layout:
         skipped=tuple(string.punctuation) if metadata.get("mask_punctuation", True) else (),
         as_colbert_ai=True,
     )
-    return late_layout(folder, folder, config, steps, late)
+    return parts.late_layout(folder, folder, config, steps, late)
 
 
 def _metadata(path: Path) -> Mapping[str, Any]:

@@ -1,11 +1,10 @@
-"""What a model's folder says about it, as values, and its JSON files read."""
+"""What a model's folder says about the model, as values."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias, cast
+from typing import TypeAlias
 
-from bindery.errors import InvalidValue, ModelBroken
+from bindery.errors import InvalidValue
 from bindery.models.card import ModelCard
 from bindery.types import DOCUMENT, Role
 
@@ -113,38 +112,3 @@ class Layout:
     pools_prompt: bool
     steps: tuple[Step, ...] = (Normalize(),)
     late: LateInteraction | None = None
-
-
-def read_object(path: Path, *, optional: bool = False) -> dict[str, Any]:
-    """A configuration file of a model; without ``optional``, one that is not there is broken too.
-
-    Raises ModelBroken, naming the file, for anything but a JSON object.
-    """
-    if optional and not path.is_file():
-        return {}
-    value = _read_json(path)
-    if not isinstance(value, dict):
-        raise ModelBroken(f"{path} is not a JSON object.")
-    return cast("dict[str, Any]", value)
-
-
-def read_modules(path: Path) -> list[dict[str, Any]]:
-    """A modules.json: one object for each module. Raises ModelBroken, naming it, for all else."""
-    value = cast("list[Any]", _read_json(path))
-    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise ModelBroken(f"{path} is not a list of modules.")
-    return cast("list[dict[str, Any]]", value)
-
-
-def _read_json(path: Path) -> object:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ModelBroken(
-            f"{path.parent} has no {path.name}.",
-            remedy="Save the model with sentence-transformers, which writes every file needed.",
-        ) from error
-    except (ValueError, RecursionError) as error:
-        raise ModelBroken(f"{path} is not JSON: {error}.") from error
-    except OSError as error:
-        raise ModelBroken(f"{path} cannot be read: {error}.") from error
