@@ -13,14 +13,12 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from tests.homes import home_with
 
 import bindery
 from bindery import errors
 from bindery.faces.cli.exits import CLOSED, EXIT_CODES, STOPPED
 from bindery.faces.http.errors import status_of
-from bindery.models.catalog import CATALOG
-from bindery.models.preload import preload
-from bindery.models.sources import FolderSource
 from bindery.settings import VARIABLES
 
 ROOT = Path(__file__).parent.parent
@@ -43,9 +41,7 @@ def _blocks(language: str) -> list[object]:
 @pytest.fixture(scope="module")
 def home(minilm_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with the small model in it, so that no example writes into the user's own."""
-    home = tmp_path_factory.mktemp("home")
-    preload([CATALOG["vanilla"]], home, [FolderSource(minilm_folder)], progress=lambda *_: None)
-    return home
+    return home_with(minilm_folder, tmp_path_factory.mktemp("home"))
 
 
 @pytest.fixture(scope="module")

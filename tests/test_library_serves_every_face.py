@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from tests.chunking.strategies import STRATEGIES, named_for, needs_grammars
 from tests.engines.checkpoints import TINY
+from tests.homes import home_with
 
 from bindery.errors import (
     BinderyError,
@@ -353,11 +354,7 @@ def test_a_file_whose_content_is_gone_is_the_stores_fault(ready: Library) -> Non
 def test_the_default_is_the_recursive_strategy_for_vanilla(
     minilm_folder: Path, tmp_path: Path
 ) -> None:
-    real_home = minilm_folder.parents[2]
-    (tmp_path / "models" / "vanilla").mkdir(parents=True)
-    model_folder(CATALOG["vanilla"], tmp_path).symlink_to(minilm_folder)
-    shutil.copy(real_home / "models.lock.json", tmp_path)
-    library = Library(tmp_path)
+    library = Library(home_with(minilm_folder, tmp_path), precision="f32")
     document = Document(TEXT * 4, "text", "a.md")
 
     chunks = library.chunk(document)

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.homes import home_with
 
 from bindery.chunking import CHUNKERS
 from bindery.encoders import Encoded, Encoder
 from bindery.encoders.request import SpannedText, SpansRequest, chunks_request
 from bindery.errors import InvalidValue
 from bindery.library import Library
-from bindery.models.sources import FolderSource
 from bindery.options import ChunkOptions, VectorOptions
 from bindery.types import Chunk, Document
 from bindery.vectors.embeddings import Embeddings
@@ -26,8 +26,8 @@ DOCUMENT = Document(TEXT, "markdown", "birds.md")
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory, minilm_folder: Path) -> Iterator[Library]:
-    library = Library(tmp_path_factory.mktemp("home"), precision="f32", cache_bytes=1 << 20)
-    library.preload(["vanilla"], [FolderSource(minilm_folder)], progress=lambda *_: None)
+    home = home_with(minilm_folder, tmp_path_factory.mktemp("home"))
+    library = Library(home, precision="f32", cache_bytes=1 << 20)
     yield library
     library.close()
 

@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.homes import home_with
 from typer.testing import CliRunner, Result
 
 from bindery.encoders import Encoder
 from bindery.faces.cli.app import app
 from bindery.library import Library
-from bindery.models.sources import FolderSource
 
 Run = Callable[..., Result]
 
@@ -21,11 +21,7 @@ UNREACHABLE = "http://127.0.0.1:9"
 @pytest.fixture(scope="session")
 def home(minilm_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home folder with vanilla in it."""
-    folder = tmp_path_factory.mktemp("home")
-    source = FolderSource(minilm_folder)
-    (outcome,) = Library(folder).preload(["vanilla"], [source], progress=lambda *_: None)
-    assert outcome.error is None, outcome.error
-    return folder
+    return home_with(minilm_folder, tmp_path_factory.mktemp("home"))
 
 
 @pytest.fixture(scope="session")

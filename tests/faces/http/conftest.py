@@ -8,11 +8,11 @@ import pytest
 from starlette.testclient import TestClient
 from tests.faces.families import TINY, write_catalog
 from tests.faces.http.serving import serving
+from tests.homes import home_with
 
 from bindery.faces.http.app import create_app
 from bindery.faces.http.examples import ROTATION
 from bindery.library import Library
-from bindery.models.catalog import DEFAULT_MODELS
 from bindery.models.catalog_file import read_catalog
 from bindery.models.sources import FolderSource
 from bindery.settings import Settings
@@ -32,12 +32,7 @@ def _settings(home: Path) -> Settings:
 @pytest.fixture(scope="session")
 def home(tmp_path_factory: pytest.TempPathFactory, minilm_folder: Path) -> Path:
     """A home folder with `vanilla` in it."""
-    home = tmp_path_factory.mktemp("home")
-    outcomes = Library(home).preload(
-        ["vanilla"], [FolderSource(minilm_folder)], progress=lambda *_: None
-    )
-    assert [outcome.error for outcome in outcomes] == [None]
-    return home
+    return home_with(minilm_folder, tmp_path_factory.mktemp("home"))
 
 
 @pytest.fixture(scope="session")
@@ -96,12 +91,11 @@ def families(
     tmp_path_factory: pytest.TempPathFactory, minilm_folder: Path
 ) -> Iterator[tuple[TestClient, Library]]:
     """An app with a model of each family, tiny but for `vanilla`, and its library."""
-    home = tmp_path_factory.mktemp("families")
+    home = home_with(minilm_folder, tmp_path_factory.mktemp("families"))
     catalog = read_catalog(write_catalog(home / "catalog.toml"))
     library = Library(home, catalog=catalog, precision="f32", threads=1)
-    for name in DEFAULT_MODELS:
-        source = FolderSource(TINY.get(name, minilm_folder))
-        [outcome] = library.preload([name], [source], progress=lambda *_: None)
+    for name, folder in TINY.items():
+        [outcome] = library.preload([name], [FolderSource(folder)], progress=lambda *_: None)
         assert outcome.error is None
     settings = Settings(home=home, precision="f32")
     with TestClient(create_app(library, settings), base_url=ADDRESS) as client:

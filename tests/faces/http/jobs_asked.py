@@ -55,14 +55,6 @@ def events_of(stream: str) -> list[Json]:
     return [{**one, "data": json.loads(one["data"])} for one in fields if "data" in one]
 
 
-def lend_models(home: Path, to: Path) -> Path:
-    """A home with the same models and nothing else."""
-    to.mkdir(parents=True, exist_ok=True)
-    (to / "models").symlink_to(home / "models")
-    (to / "models.lock.json").write_bytes((home / "models.lock.json").read_bytes())
-    return to
-
-
 def resting(home: Path) -> TestClient:
     """A client of an app that was never started: jobs are taken on, and wait."""
     settings = Settings(home=home, precision="f32")

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from starlette.routing import Match
+from tests.homes import home_with
 
 from bindery.faces.http.app import create_app
 from bindery.faces.http.gate.access import ACCESS, OPEN, RouteScopes, Scope, check_access, lines_of
@@ -176,11 +177,10 @@ def test_only_probes_are_open():
     }
 
 
-def test_every_route_turns_away_who_has_no_key_for_it(home, keys):
+def test_every_route_turns_away_who_has_no_key_for_it(minilm_folder, keys):
     guarded, everybody = keys
     # Over a home with the model, which nobody who is turned away gets to load.
-    (guarded / "models").symlink_to(home / "models")
-    (guarded / "models.lock.json").write_bytes((home / "models.lock.json").read_bytes())
+    home_with(minilm_folder, guarded)
     app = apps(guarded)
     for path, method, who in product(paths(app), METHODS, everybody):
         status = expected(line_of(app, method, path), who)

@@ -14,10 +14,10 @@ from tests.faces.http.jobs_asked import (
     events_of,
     finish,
     keep,
-    lend_models,
     resting,
     rows_of,
 )
+from tests.homes import home_with
 
 from bindery.store.keys import KeyStore, Scope
 
@@ -38,9 +38,9 @@ def done(client) -> str:
 
 
 @pytest.fixture(scope="module")
-def waiting(home, tmp_path_factory) -> Iterator[TestClient]:
+def waiting(minilm_folder, tmp_path_factory) -> Iterator[TestClient]:
     """An app that takes jobs on and works on none."""
-    client = resting(lend_models(home, tmp_path_factory.mktemp("waiting") / "home"))
+    client = resting(home_with(minilm_folder, tmp_path_factory.mktemp("waiting") / "home"))
     yield client
     client.app.state.services.close()
 
@@ -238,8 +238,8 @@ def test_jobs_are_listed_newest_first_and_a_page_at_a_time(waiting):
         assert waiting.get(f"/jobs?limit={limit}").status_code == 400
 
 
-def test_jobs_are_their_keys_own(home, tmp_path):
-    guarded = lend_models(home, tmp_path / "home")
+def test_jobs_are_their_keys_own(minilm_folder, tmp_path):
+    guarded = home_with(minilm_folder, tmp_path / "home")
     store = KeyStore(guarded)
     both = [Scope.FILES, Scope.EMBED]
 

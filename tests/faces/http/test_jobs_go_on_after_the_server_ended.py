@@ -9,7 +9,8 @@ from pathlib import Path
 import httpx2
 import pytest
 from tests.faces.http.ending import Server, running
-from tests.faces.http.jobs_asked import begin, events_of, finish, keep, lend_models, rows_of
+from tests.faces.http.jobs_asked import begin, events_of, finish, keep, rows_of
+from tests.homes import home_with
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals are POSIX")
 
@@ -44,8 +45,8 @@ def follow_until_some_are_done(client: httpx2.Client, job_id: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_a_job_goes_on_where_it_was(home, tmp_path, number):
-    own = lend_models(home, tmp_path / "home")
+def test_a_job_goes_on_where_it_was(minilm_folder, tmp_path, number):
+    own = home_with(minilm_folder, tmp_path / "home")
     with served(own) as (server, client):
         files = [keep(client, text, f"{place}.md") for place, text in enumerate(TEXTS)]
         job_id = begin(client, files, {"idempotency-key": "once"}, **CHUNK)
@@ -71,8 +72,8 @@ def test_a_job_goes_on_where_it_was(home, tmp_path, number):
 
 
 @pytest.mark.slow
-def test_listeners_do_not_keep_a_server_from_ending(home, tmp_path):
-    own = lend_models(home, tmp_path / "home")
+def test_listeners_do_not_keep_a_server_from_ending(minilm_folder, tmp_path):
+    own = home_with(minilm_folder, tmp_path / "home")
     with served(own) as (server, client):
         files = [keep(client, text, f"{place}.md") for place, text in enumerate(TEXTS)]
         job_id = begin(client, files, **CHUNK)

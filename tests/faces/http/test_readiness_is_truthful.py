@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from sqlalchemy.exc import OperationalError
 from starlette.testclient import TestClient
+from tests.homes import home_with
 
 from bindery.engines.openvino import OpenVinoEngine
 from bindery.errors import StorageError
@@ -71,10 +72,8 @@ def test_a_server_without_models_lives_but_is_not_ready_until_it_has_one(
         assert when_loaded(client)[0] == 200
 
 
-def test_a_disk_that_failed_makes_it_not_ready_and_says_why(tmp_path, home):
-    (tmp_path / "models").symlink_to(home / "models")
-    shutil.copy(home / "models.lock.json", tmp_path)
-    library = Library(tmp_path, precision="f32")
+def test_a_disk_that_failed_makes_it_not_ready_and_says_why(tmp_path, minilm_folder):
+    library = Library(home_with(minilm_folder, tmp_path), precision="f32")
     app = create_app(library, Settings(home=tmp_path, precision="f32"))
     failed = sqlite3.OperationalError("disk I/O error")
     failed.sqlite_errorcode = sqlite3.SQLITE_IOERR_FSYNC
