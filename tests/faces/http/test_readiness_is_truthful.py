@@ -84,7 +84,7 @@ def test_a_disk_that_failed_makes_it_not_ready_and_says_why(tmp_path, minilm_fol
         status, answer = when_loaded(client)
 
         assert (status, answer["status"]) == (503, "not_ready")
-        assert "met an error of its disk" in answer["storage"]
+        assert "met a disk error" in answer["storage"]
         refused = client.post("/files/upload", files={"file": ("a.txt", b"paper")})
         assert refused.status_code == 507, "what it cannot keep, it does not say to have kept"
 
