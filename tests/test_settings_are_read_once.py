@@ -334,7 +334,7 @@ def test_the_token_is_never_shown(base: dict[str, str]) -> None:
         assert TOKEN[:6] not in shown
         assert TOKEN[3:] not in shown
     assert (found.shown("token"), find_settings(base).shown("token")) == ("present", "absent")
-    with pytest.raises(TypeError, match="HF_TOKEN is not pickled"):
+    with pytest.raises(TypeError, match="HF_TOKEN cannot be pickled"):
         asdict(found.settings)
 
 

@@ -1,4 +1,4 @@
-"""A value that must never be shown: a token, a key."""
+"""Values that must never be shown: tokens and API keys."""
 
 from typing import final
 
@@ -7,11 +7,10 @@ from bindery.errors import InvalidValue
 
 @final
 class Secret:
-    """A token or key that no message, log or traceback shows by accident.
+    """A token or API key that no message, log or traceback shows by accident.
 
-    ``name`` says what it is and appears in errors (``"HF_TOKEN"``). Blanks around the value, such
-    as the line end of the file it was read from, are dropped; a value that could not be sent as a
-    header raises :class:`InvalidValue`, which does not quote it.
+    ``name`` appears in errors (``"HF_TOKEN"``). Whitespace around the value is removed. A value
+    that cannot be sent as a header raises :class:`InvalidValue`, which does not quote it.
     """
 
     __slots__ = ("_value", "name")
@@ -20,13 +19,13 @@ class Secret:
         stripped = value.strip()
         if not stripped or not all("!" <= character <= "~" for character in stripped):
             raise InvalidValue(
-                f"{name} is empty, or holds blanks or characters outside ASCII.", param=name
+                f"{name} is empty, or contains spaces or characters outside ASCII.", param=name
             )
         self.name = name
         self._value = stripped
 
     def reveal(self) -> str:
-        """The value itself. Call it where it is sent, and keep the answer in no variable."""
+        """The value. Call this only where it is sent, and do not store the result."""
         return self._value
 
     def __repr__(self) -> str:
@@ -39,4 +38,6 @@ class Secret:
         return hash(self._value)
 
     def __reduce__(self) -> str:
-        raise TypeError(f"{self.name} is not pickled: it would be written in the clear.")
+        raise TypeError(
+            f"{self.name} cannot be pickled, because that would write it in plain text."
+        )

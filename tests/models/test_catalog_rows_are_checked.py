@@ -184,10 +184,10 @@ def test_an_id_that_is_no_name_of_a_folder_is_refused(tmp_path, name):
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("models = 1", "a table is expected"),
+        ("models = 1", "must be a table"),
         ("[models]\nbge = 1", "models.bge"),
-        ("[model.bge]", "model is no key"),
-        ("[models", "is no TOML"),
+        ("[model.bge]", "unknown key model"),
+        ("[models", "is not valid TOML"),
         (ROW.replace("384", "0"), "models.bge-small: .*0 dimensions"),
     ],
 )
@@ -201,7 +201,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path):
     with pytest.raises(InvalidValue, match=re.escape(str(tmp_path / "none.toml"))):
         read_catalog(tmp_path / "none.toml")
     (tmp_path / "latin.toml").write_bytes(b"x = '\xe9'")
-    with pytest.raises(InvalidValue, match="is no TOML"):
+    with pytest.raises(InvalidValue, match="is not valid TOML"):
         read_catalog(tmp_path / "latin.toml")
 
 

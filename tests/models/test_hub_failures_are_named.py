@@ -25,21 +25,21 @@ FILES = (
 
 # By fault: the error's class, and what its message says beside the file's name.
 FAULTS = {
-    "truncated": (SourceError, "broken off after"),
+    "truncated": (SourceError, "broke off after"),
     "cut": (ModelBroken, "is altered"),
     "flipped": (ModelBroken, "is altered"),
     "empty": (ModelBroken, "is empty"),
-    "page": (SourceError, "a web page came in place of the file"),
-    "silent": (SourceError, "does not answer"),
-    "stalled": (SourceError, "does not answer in time"),
+    "page": (SourceError, "received a web page instead of the file"),
+    "silent": (SourceError, "did not answer"),
+    "stalled": (SourceError, "did not answer in time"),
     "circling": (SourceError, "more than 5 redirects"),
-    "401": (SourceError, "the hub answers 401"),
-    "403": (SourceError, "the hub answers 403"),
-    "404": (SourceError, "the hub answers 404"),
-    "410": (SourceError, "the hub answers 410"),
-    "429": (SourceError, "the hub answers 429 (too many requests)"),
-    "500": (SourceError, "the hub answers 500"),
-    "503": (SourceError, "the hub answers 503"),
+    "401": (SourceError, "the hub answered 401"),
+    "403": (SourceError, "the hub answered 403"),
+    "404": (SourceError, "the hub answered 404"),
+    "410": (SourceError, "the hub answered 410"),
+    "429": (SourceError, "the hub answered 429 (too many requests)"),
+    "500": (SourceError, "the hub answered 500"),
+    "503": (SourceError, "the hub answered 503"),
 }
 
 
@@ -145,7 +145,7 @@ def test_a_gated_model_names_the_page_the_token_and_the_mirrors(
     entry = made_up.entry(gated=True)
     (outcome,) = preload([entry], tmp_path, [source])
     assert isinstance(outcome.error, ModelGated)
-    assert f"the hub answers {status}" in outcome.error.message
+    assert f"the hub answered {status}" in outcome.error.message
     for part in (f"{hub.endpoint}/nobody/tiny", "HF_TOKEN", "somebody/tiny", "ccept the terms"):
         assert part in outcome.error.remedy
     # A mirror is named, never asked.
@@ -232,14 +232,14 @@ def test_a_server_that_never_accepts_is_given_up_and_by_default_within_ten_secon
         (outcome,) = preload([made_up.entry()], tmp_path, [HubSource(endpoint, timeout_s=0.3)])
         assert HubSource(endpoint).timeout_s < 10
     assert isinstance(outcome.error, SourceError)
-    assert "does not answer" in outcome.error.message
+    assert "did not answer" in outcome.error.message
     _assert_nothing_is_left(tmp_path)
 
 
 def test_a_download_that_takes_for_ever_ends_at_its_deadline(tmp_path, made_up, hub):
     source = HubSource(hub.endpoint, deadline_s=0)
     (outcome,) = preload([made_up.entry()], tmp_path, [source])
-    assert "config.json: the hub is too slow" in str(outcome.error)
+    assert "config.json: the download was too slow" in str(outcome.error)
     _assert_nothing_is_left(tmp_path)
 
 

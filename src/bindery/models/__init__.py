@@ -1,1 +1,1 @@
-"""What a model is, where its files come from, and whether they are the right ones."""
+"""Models: their description, the sources of their files, and the verification of those files."""

@@ -1,12 +1,12 @@
-"""Where the models lie on this machine, and what was first fetched of each.
+"""The models on this machine, and the lock file with the digests of their first download.
 
 ::
 
     root/
-      models/{id}/{revision}/...   verified files; a folder appears here whole or not at all
+      models/{id}/{revision}/...   verified files; a folder appears only when it is complete
       models.lock.json             by id and revision: path -> sha256, size
-      preload.lock                 held by the one process that is fetching
-      staging/                     what that process has fetched so far
+      preload.lock                 locked by the process that is downloading
+      staging/                     files that it has downloaded so far
 """
 
 import json
@@ -22,15 +22,15 @@ _LOCK_VERSION = 1
 
 
 def model_folder(entry: CatalogEntry, root: Path) -> Path:
-    """Where the files of ``entry`` are, or will be."""
+    """The folder for the files of ``entry``."""
     return root / "models" / entry.id / entry.release.revision
 
 
 def locate(entry: CatalogEntry, root: Path) -> Path:
-    """The folder with the files of a model, each read and verified.
+    """The folder with the files of a model, after verifying them.
 
     Raises:
-        ModelMissing: The model was never fetched.
+        ModelMissing: The model was never downloaded.
         ModelBroken: Files are missing, empty, truncated or altered.
         StorageError: The lock file or the folder cannot be read.
     """
@@ -40,26 +40,28 @@ def locate(entry: CatalogEntry, root: Path) -> Path:
     if not there:
         remedy = f"Run `bindery preload {entry.id}`."
         if entry.release.gated:
-            remedy += f" The terms of {entry.release.repository} must be accepted: it says where."
+            remedy += (
+                f" The terms of {entry.release.repository} must be accepted first: it says where."
+            )
         raise ModelMissing(f"Model {entry.id!r} is not on this machine.", remedy=remedy)
     verify(folder, entry, read_lock(entry, root))
     return folder
 
 
 def read_lock(entry: CatalogEntry, root: Path) -> Mapping[str, FileDigest]:
-    """What was first fetched of a model, by path; empty if nothing ever was.
+    """Size and digest of each file of a model at its first download, by path; may be empty.
 
     Raises:
-        StorageError: The lock file cannot be read, or is not one.
+        StorageError: The lock file cannot be read or is damaged.
     """
     files = _read_locks(root).get(entry.id, {}).get(entry.release.revision, {})
     return {path: FileDigest(sha256, size) for path, (sha256, size) in files.items()}
 
 
 def write_lock(entry: CatalogEntry, root: Path, files: Mapping[str, FileDigest]) -> None:
-    """Record what was fetched of a model, in place of what the lock file said of this revision.
+    """Record the files of a model in the lock file, replacing the entry of this revision.
 
-    Only for the process that holds ``preload.lock``. The file is replaced as a whole.
+    Only for the process that holds ``preload.lock``. The file is replaced atomically.
     """
     locks = _read_locks(root)
     locks.setdefault(entry.id, {})[entry.release.revision] = {
@@ -103,6 +105,6 @@ def _read_locks(root: Path) -> dict[str, dict[str, dict[str, tuple[str, int]]]]:
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise StorageError(
             f"The lock file {path} is damaged ({type(error).__name__}: {error}).",
-            remedy="Put back a copy of it, or remove it and run `bindery preload` again: digests "
-            "that the catalog does not know are then taken anew from what is there.",
+            remedy="Restore a copy of it, or remove it and run `bindery preload` again: digests "
+            "that are not in the catalog are then computed from the present files.",
         ) from error

@@ -1,4 +1,4 @@
-"""Rows that a user adds to the catalog, in a TOML file.
+"""Models that a user adds to the catalog, in a TOML file.
 
 ::
 
@@ -8,31 +8,31 @@
     revision = "5c38ec7c405ec4b44b94cc5a9bb96e735b38267a"
     dimensions = 384
     max_tokens = 512
-    pooling = "cls"                         # or mean, lasttoken, ...; a list: side by side
-    licence = "mit"                         # this and what follows may be left out
+    pooling = "cls"                         # or mean, lasttoken, ...; a list concatenates them
+    licence = "mit"                         # this and everything below is optional
 
     [models.bge-small.prompts]
     query = "Represent this sentence for searching relevant passages: "
 
-    [models.bge-small.files]                # path = its SHA-256, or "" where it is not known
+    [models.bge-small.files]                # path = its SHA-256, or "" if not known
     "config.json" = ""
     "model.safetensors" = "..."
 
-    [models.small]                          # a row with a vendor is asked of a server
-    vendor = "openai"                       # and all that speak like it; or cohere, voyage
+    [models.small]                          # a row with a vendor is a remote model
+    vendor = "openai"                       # or any compatible server; or cohere, voyage
     base_url = "https://api.openai.com/v1"
-    model = "text-embedding-3-small"        # the vendor's own name for it
-    key = "OPENAI_API_KEY"                  # the variable that holds the key, not the key
+    model = "text-embedding-3-small"        # the vendor's name for it
+    key = "OPENAI_API_KEY"                  # the environment variable with the key, not the key
     dimensions = 1536
     nested_dimensions = [1024, 512, 256]
     max_tokens = 8191
 
-Without ``files`` the usual layout of sentence-transformers is taken, no digest known. Both kinds of
-row may have ``prompts``, ``title_prompt``, ``nested_dimensions``, ``normalised`` (true) and
-``licence``; a local one ``before_cut``, ``query_max_tokens``, ``gated``, ``mirrors``, ``optional``,
-``query_length`` and ``document_length`` (of late interaction, in place of the model's own), and
-``wheel`` with ``name``, ``version``, ``sha256`` and ``folder``; a remote one what
-:class:`bindery.models.endpoint.Endpoint` has.
+Without ``files``, the usual layout of sentence-transformers is assumed, without digests. Both kinds
+of row may have ``prompts``, ``title_prompt``, ``nested_dimensions``, ``normalised`` (true) and
+``licence``. A local model may have ``before_cut``, ``query_max_tokens``, ``gated``, ``mirrors``,
+``optional``, ``query_length`` and ``document_length`` (for late interaction, instead of the model's
+own), and ``wheel`` with ``name``, ``version``, ``sha256`` and ``folder``. A remote model may have
+the fields of :class:`bindery.models.endpoint.Endpoint`.
 """
 
 import tomllib
@@ -79,18 +79,18 @@ from bindery.models.row import (
 
 
 def read_catalog(path: Path) -> Mapping[str, Entry]:
-    """The rows of a catalog file by id, in the file's order; a file without rows gives none.
+    """The rows of a catalog file by id, in the order of the file; empty if it has none.
 
     Raises:
-        InvalidValue: The file cannot be read or is no TOML, or a row is wrong. The message names
-            the file, the row and the key, ``param`` the key.
+        InvalidValue: The file cannot be read, is not TOML, or a row is wrong. The message names the
+            file, the row and the key, ``param`` the key.
     """
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InvalidValue(f"The catalog {path} cannot be read: {error.strerror}.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InvalidValue(f"The catalog {path} is no TOML: {error}.") from error
+        raise InvalidValue(f"The catalog {path} is not valid TOML: {error}.") from error
 
     top = Row(content, str(path))
     rows = top.take("models", table, dict[str, object]())

@@ -1,4 +1,4 @@
-"""Where a remote model is asked for its vectors, and how."""
+"""The server of a remote model, and how to send requests to it."""
 
 import ipaddress
 import math
@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from bindery.errors import InvalidValue
 
-# Capitals only: a key that was pasted in place of its variable's name is then refused.
+# Capitals only, so that a key pasted instead of the variable's name is refused.
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*")
 
 REQUESTS_AT_ONCE = 4
@@ -19,11 +19,11 @@ TRIES = 5
 TIMEOUT_S = 60.0
 
 Scalar: TypeAlias = str | int | float | bool
-"""What a field of a request may hold."""
+"""The type of a field in a request."""
 
 
 class Vendor(StrEnum):
-    """Whose way of asking a server understands."""
+    """The vendor whose API a server has."""
 
     OPENAI = "openai"
     COHERE = "cohere"
@@ -31,7 +31,7 @@ class Vendor(StrEnum):
 
 
 class EncodingFormat(StrEnum):
-    """How an OpenAI-compatible server writes vectors: base64 of little-endian float32, or lists."""
+    """The encoding of vectors by an OpenAI-compatible server: base64 float32, or lists."""
 
     BASE64 = "base64"
     FLOAT = "float"
@@ -39,18 +39,18 @@ class EncodingFormat(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A vendor's server, the model to ask it for, and the bounds to keep while asking.
+    """A vendor's server, the model to request, and the limits of requests.
 
-    ``key`` is the name of the environment variable that holds the key, never the key itself; empty
-    for a server that needs none. A key never travels in the clear: with one, ``base_url`` is https,
-    or http on this machine. ``extra`` are further fields of every request.
+    ``key`` is the name of the environment variable with the API key, never the key itself; empty
+    for a server that needs none. Keys are only sent encrypted: with one, ``base_url`` must be
+    https, or http to this machine. ``extra`` are additional fields of every request.
 
-    For OpenAI-compatible servers alone: ``sends_role`` sends the role as ``input_type``, for those
-    that understand it, and ``encoding_format`` is what they are asked for.
+    Only for OpenAI-compatible servers: ``sends_role`` sends the role as ``input_type``, and
+    ``encoding_format`` is the encoding to request.
 
-    ``texts_per_request`` and ``tokens_per_request`` None are the vendor's own limits. A call makes
-    at most ``requests_at_once`` requests at the same time. Each has at most ``tries`` tries, and
-    ``timeout_s`` seconds for all of them with the waits between.
+    If ``texts_per_request`` or ``tokens_per_request`` is None, the vendor's limit applies. A call
+    makes at most ``requests_at_once`` concurrent requests. Each has at most ``tries`` attempts, and
+    ``timeout_s`` seconds for all of them together, including delays.
     """
 
     vendor: Vendor
@@ -70,18 +70,18 @@ class Endpoint:
         url = _checked_url(self.base_url)
         object.__setattr__(self, "base_url", self.base_url.rstrip("/"))
         if not self.model.strip():
-            raise InvalidValue(f"{self.base_url} is asked for no model.", param="model")
+            raise InvalidValue(f"The row for {self.base_url} has an empty model.", param="model")
         if self.key and not _VARIABLE.fullmatch(self.key):
-            # The value is not shown: it may be the key itself.
+            # Do not show the value: it may be the key itself.
             raise InvalidValue(
-                "key is not the name of an environment variable (A-Z, 0-9 and _).",
+                "key must be the name of an environment variable (A-Z, 0-9 and _).",
                 remedy="Put the key into a variable such as OPENAI_API_KEY and give its name.",
                 param="key",
             )
         if self.key and url.scheme == "http" and not self.is_local:
             raise InvalidValue(
-                f"{self.base_url} would send the key of {self.key} in the clear.",
-                remedy="Use https; plain http is for this machine, or for servers without a key.",
+                f"{self.base_url} would send the API key of {self.key} unencrypted.",
+                remedy="Use https. http is for this machine, or for servers without a key.",
                 param="base_url",
             )
         self._check_bounds()
@@ -100,10 +100,10 @@ class Endpoint:
         for name in ("texts_per_request", "tokens_per_request", "requests_at_once", "tries"):
             value = getattr(self, name)
             if value is not None and value < 1:
-                raise InvalidValue(f"{name} is at least 1, not {value}.", param=name)
+                raise InvalidValue(f"{name} must be at least 1, got {value}.", param=name)
         if not 0 < self.timeout_s < math.inf:
             raise InvalidValue(
-                f"timeout_s is a number of seconds above 0, not {self.timeout_s}.",
+                f"timeout_s must be a number of seconds above 0, got {self.timeout_s}.",
                 param="timeout_s",
             )
 
@@ -112,13 +112,13 @@ class Endpoint:
             return
         if self.sends_role:
             raise InvalidValue(
-                f"{self.vendor} is told the role without being asked to.",
+                f"sends_role is not for {self.vendor}, which always gets the role.",
                 remedy="Leave sends_role out.",
                 param="sends_role",
             )
         if self.encoding_format is not EncodingFormat.BASE64:
             raise InvalidValue(
-                f"encoding_format is for OpenAI-compatible servers, not for {self.vendor}.",
+                f"encoding_format is only for OpenAI-compatible servers, not for {self.vendor}.",
                 remedy="Leave it out.",
                 param="encoding_format",
             )
@@ -130,11 +130,11 @@ def _checked_url(base_url: str) -> SplitResult:
         _ = url.port
     except ValueError:
         url = urlsplit("")
-    # A password in the address would be shown in messages, so the address is not shown here.
+    # Do not show the address: it may contain a password.
     within = url.username is None and not url.query and not url.fragment
     if url.scheme not in {"http", "https"} or not url.hostname or not within:
         raise InvalidValue(
-            "base_url is an http or https address without user, password, query or fragment.",
+            "base_url must be an http or https URL without user, password, query or fragment.",
             param="base_url",
         )
     return url

@@ -1,4 +1,4 @@
-"""Models from a hub that speaks Hugging Face's addresses: owner/name/resolve/revision/path."""
+"""Models from a hub with Hugging Face's URLs: owner/name/resolve/revision/path."""
 
 import threading
 import time
@@ -17,17 +17,16 @@ from bindery.secret import Secret
 _CONNECT_TIMEOUT_S = 5.0
 _MAX_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_OFFLINE_REMEDY = "Check the network connection, or fetch the model from a folder that has it."
+_OFFLINE_REMEDY = "Check the network connection, or load the model from a folder."
 
 
 @dataclass(frozen=True, slots=True)
 class HubSource:
-    """A hub at ``endpoint``, with the user's token where there is one.
+    """A hub at ``endpoint``, with the user's token if there is one.
 
-    The token goes to the endpoint's own origin and never along with a redirect to another one.
-    A file must begin to arrive within ``timeout_s``, name look-up, connecting and redirects
-    included, and may never pause for longer; all of it must be here within ``deadline_s``.
-    Nothing is tried twice.
+    The token is only sent to the endpoint's own origin, never after a redirect to another one.
+    A file must begin to arrive within ``timeout_s``, including DNS, connecting and redirects, and
+    must never pause for longer. It must be complete within ``deadline_s``. There are no retries.
     """
 
     endpoint: str
@@ -40,24 +39,24 @@ class HubSource:
             url = httpx2.URL(self.endpoint)
         except httpx2.InvalidURL:
             url = httpx2.URL("")
-        # A password in the address would be shown in messages.
+        # A password in the URL would appear in messages.
         if url.scheme not in {"http", "https"} or not url.host or url.userinfo or url.query:
             raise InvalidValue(
-                "A hub's endpoint is an http or https address without user, password or query.",
+                "The URL of a hub must be http or https, without user, password or query.",
                 param="endpoint",
             )
         object.__setattr__(self, "endpoint", self.endpoint.rstrip("/"))
 
     @property
     def name(self) -> str:
-        """What to call it before a user."""
+        """Its name for users."""
         return f"hub {self.endpoint}"
 
     def files(self, entry: CatalogEntry, scratch: object) -> Generator[SourceFile, None, None]:
         """See :meth:`Source.files`."""
         del scratch
         timeout = httpx2.Timeout(self.timeout_s, connect=min(_CONNECT_TIMEOUT_S, self.timeout_s))
-        # Identity: a size that was announced can then be held against what came.
+        # No compression, so that the announced size can be compared with the received one.
         headers = {"Accept-Encoding": "identity", "User-Agent": "bindery"}
         with httpx2.Client(timeout=timeout, headers=headers) as client:
             for path in entry.release.files:
@@ -72,7 +71,7 @@ class HubSource:
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """One file of one model, asked of a hub."""
+    """The request for one file of one model."""
 
     hub: HubSource
     client: httpx2.Client
@@ -80,7 +79,7 @@ class _Request:
     path: str
 
     def response(self) -> httpx2.Response | None:
-        """The answer that carries the file; None if it is optional and the hub has none."""
+        """The response with the file, or None if it is optional and missing."""
         release = self.entry.release
         url = f"{self.hub.endpoint}/{release.repository}/resolve/{release.revision}/{self.path}"
         answer: Future[httpx2.Response] = Future()
@@ -91,15 +90,15 @@ class _Request:
             except BaseException as error:  # noqa: BLE001 (passed on to who waits, as executors do)
                 answer.set_exception(error)
 
-        # In a thread of its own, since looking up a name, and trying one address of it after the
-        # other, know no common time limit.
+        # In a separate thread, because DNS and trying several addresses have no common time
+        # limit.
         threading.Thread(target=ask, name="bindery-hub", daemon=True).start()
         try:
             response = answer.result(timeout=self.hub.timeout_s)
         except TimeoutError:
             answer.add_done_callback(_close)
             raise self._no_answer(
-                f"the hub does not answer within {self.hub.timeout_s:g} s"
+                f"the hub did not answer within {self.hub.timeout_s:g} s"
             ) from None
         return self._checked(response)
 
@@ -110,8 +109,8 @@ class _Request:
             try:
                 request = self.client.build_request("GET", url)
                 response = self.client.send(request, stream=True, auth=auth)
-            # No cause is kept: what it carries may hold the header with the token.
-            # A ValueError is what the look-up makes of a name that cannot be one.
+            # No cause: it could contain the header with the token.
+            # DNS raises ValueError for an invalid name.
             except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
                 raise self._no_answer(_reason(error)) from None
             if response.status_code not in _REDIRECTS:
@@ -124,9 +123,9 @@ class _Request:
         try:
             target = url.join(response.headers["Location"])
         except (KeyError, httpx2.InvalidURL):
-            raise self._astray("the hub redirects to nowhere") from None
+            raise self._astray("the hub sent a redirect without a target") from None
         if target.scheme not in {"https", url.scheme}:
-            # The address is not shown: redirects carry signatures that open the file to anyone.
+            # Do not show the URL: it may contain a signature that gives access to the file.
             raise self._astray(f"the hub redirects from {url.scheme} to {target.scheme!r}")
         return target
 
@@ -139,15 +138,15 @@ class _Request:
         response.close()
         if status == 200:
             raise SourceError(
-                f"{self.path}: a web page came in place of the file.",
-                remedy="Check whether a proxy or a sign-in page stands between here and the hub.",
+                f"{self.path}: received a web page instead of the file.",
+                remedy="Check for a proxy or a sign-in page between this machine and the hub.",
             )
         if status == 404 and self.path in self.entry.release.optional:
             return None
         if status in {401, 403} and self.entry.release.gated:
             raise self._gated(status)
         raise SourceError(
-            f"{self.path}: the hub answers {status}{_MEANINGS.get(status, '')}.",
+            f"{self.path}: the hub answered {status}{_MEANINGS.get(status, '')}.",
             remedy=_REMEDIES.get(status, "Try again later."),
         )
 
@@ -162,18 +161,18 @@ class _Request:
         )
         if release.mirrors:
             remedy += (
-                f" The same files, under the same terms, are also at {', '.join(release.mirrors)}; "
-                "copied to a folder, they can be fetched from there."
+                f" The same files, under the same terms, are also at {', '.join(release.mirrors)}. "
+                "You can download them to a folder and load them from there."
             )
         with_or_without = "without a token" if self.hub.token is None else "to this token"
         return ModelGated(
-            f"{self.path}: the hub answers {status} {with_or_without}: {release.repository} is "
+            f"{self.path}: the hub answered {status} {with_or_without}: {release.repository} is "
             f"gated (licence {self.entry.card.licence!r}).",
             remedy=remedy,
         )
 
     def _astray(self, reason: str) -> SourceError:
-        return SourceError(f"{self.path}: {reason}.", remedy="Check the address of the hub.")
+        return SourceError(f"{self.path}: {reason}.", remedy="Check the URL of the hub.")
 
     def _no_answer(self, reason: str) -> SourceError:
         return SourceUnreached(f"{self.path}: {reason}.", remedy=_OFFLINE_REMEDY)
@@ -213,21 +212,21 @@ def _pieces(response: httpx2.Response, path: str, deadline: float) -> Iterator[b
         for piece in response.iter_bytes(PIECE_BYTES):
             if time.monotonic() > deadline:
                 raise SourceError(
-                    f"{path}: the hub is too slow; not all of it was here in time.",
-                    remedy="Try again over a faster line.",
+                    f"{path}: the download was too slow and did not finish in time.",
+                    remedy="Try again with a faster connection.",
                 )
             yield piece
     except (httpx2.HTTPError, OSError) as error:
         raise SourceError(
-            f"{path}: broken off after {response.num_bytes_downloaded} of "
+            f"{path}: the download broke off after {response.num_bytes_downloaded} of "
             f"{_size(response) or 'unknown'} bytes: {_reason(error)}.",
-            remedy="Try again; check the network connection.",
+            remedy="Check the network connection and try again.",
         ) from None
 
 
 def _size(response: httpx2.Response) -> int | None:
     length = response.headers.get("Content-Length", "")
-    # A hub that compresses all the same announces another size than the file's.
+    # If the hub compresses anyway, the announced size is not that of the file.
     encoded = response.headers.get("Content-Encoding", "identity") != "identity"
     return int(length) if length.isdecimal() and not encoded else None
 
@@ -238,7 +237,7 @@ def _origin(url: httpx2.URL) -> tuple[str, str, int | None]:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, httpx2.TimeoutException):
-        return "the hub does not answer in time"
+        return "the hub did not answer in time"
     if isinstance(error, httpx2.ConnectError):
         return f"the hub cannot be reached ({error})"
     return f"{type(error).__name__}: {error}"

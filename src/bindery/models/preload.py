@@ -1,4 +1,4 @@
-"""Fetch models: from the first source that gives the right files, whole or not at all."""
+"""Download models from the first source with the right files, completely or not at all."""
 
 import logging
 import shutil
@@ -29,19 +29,19 @@ from bindery.models.verify import FileDigest, inspect
 
 _log = logging.getLogger(__name__)
 
-# As long as the largest model takes over a slow line in the process that is ahead.
+# As long as another process needs to download the largest model over a slow connection.
 _TURN_TIMEOUT_S = 7200.0
 
 Progress: TypeAlias = Callable[[str, str, int, int | None], None]
-"""Told of the model's id, the file, its bytes so far, and all its bytes where known.
+"""Called with the model's id, the file, its bytes so far, and its total bytes if known.
 
-Before the first file of a source it is told of the source's name in place of a file, with 0 bytes.
-What it raises stops the preload and is passed on.
+Before the first file of a source, it is called with the name of the source instead of a file, and 0
+bytes. If it raises, the preload stops and the error is passed on.
 """
 
 
 class State(StrEnum):
-    """How the preload of a model ended."""
+    """The result of preloading a model."""
 
     PRESENT = "present"
     FETCHED = "fetched"
@@ -50,7 +50,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How the preload of one model ended; ``source`` is empty unless it was fetched."""
+    """The outcome for one model; ``source`` is empty unless it was downloaded."""
 
     id: str
     state: State
@@ -75,21 +75,21 @@ def preload(
     progress: Progress = _silent,
     force: bool = False,
 ) -> list[Outcome]:
-    """Have the models on this machine: one outcome each, in order, whatever becomes of the others.
+    """Download and verify models; returns one outcome per model, in order.
 
-    A model that is there and verified is left alone; one that is broken is fetched again. The
-    sources are asked in order until one gives the files that the catalog and the lock file expect.
-    ``force`` fetches also what is there, and takes new content where only the lock file objects.
-    A model that cannot be had is an outcome with an error, and what was there of it stays.
-    A source that did not answer is not asked again for the models after it: without a network each
-    would cost the whole wait.
+    A model that is present and verified is left alone; a broken one is downloaded again. Sources
+    are tried in order until one has the files that the catalog and the lock file expect. ``force``
+    downloads models that are present too, and accepts new content if only the lock file objects. If
+    a model is not available, its outcome has an error, its present files stay, and the others are
+    still downloaded. A source that did not answer is not tried for later models: without a network,
+    each would wait for the full timeout.
     """
     asked = _Sources(sources)
     return [_preload_one(entry, root, asked, progress, force=force) for entry in entries]
 
 
 class _Sources:
-    """Sources in order, and those that did not answer, by name."""
+    """Sources in order, and the errors of those that did not answer, by name."""
 
     def __init__(self, sources: Sequence[Source]) -> None:
         self.all = sources
@@ -111,7 +111,7 @@ def _preload_one(
 
 
 def _is_settled(entry: CatalogEntry, root: Path) -> bool:
-    """Whether a model is there, good, and wholly in the lock file: then nothing is written."""
+    """Whether a model is present, verified and completely recorded in the lock file."""
     return _is_good(entry, root) and set(read_lock(entry, root)) >= (
         set(entry.release.files) - entry.release.optional
     )
@@ -128,9 +128,9 @@ def _is_good(entry: CatalogEntry, root: Path) -> bool:
 def _obtain(
     entry: CatalogEntry, root: Path, sources: _Sources, progress: Progress, *, force: bool
 ) -> str:
-    """Fetch a model; gives the name of the source, or nothing if it has turned out to be there."""
+    """Download a model; returns the name of the source, or nothing if it was already there."""
     with _turn(root):
-        # Another process may have fetched it meanwhile; or the lock file was lost.
+        # Another process may have downloaded it meanwhile, or the lock file was lost.
         if not force and _is_good(entry, root):
             folder = model_folder(entry, root)
             write_lock(entry, root, inspect(folder, entry, read_lock(entry, root)).good)
@@ -157,7 +157,7 @@ def _obtain(
 
 @contextmanager
 def _turn(root: Path) -> Generator[None, None, None]:
-    """Be the one process that fetches into ``root``; what dead ones left in staging is removed."""
+    """Lock ``root`` for downloads, and remove what ended processes left in staging."""
     staging = root / "staging"
     with storage_errors(root):
         staging.mkdir(parents=True, exist_ok=True)
@@ -167,17 +167,17 @@ def _turn(root: Path) -> Generator[None, None, None]:
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            _log.info("Waiting for another process that fetches models into %s.", root)
+            _log.info("Waiting for another process that is downloading models into %s.", root)
             try:
                 lock.acquire(timeout=_TURN_TIMEOUT_S)
             except Timeout:
                 raise StorageError(
-                    f"Another process has been fetching models into {root} for "
+                    f"Another process has been downloading models into {root} for "
                     f"{_TURN_TIMEOUT_S:g} s.",
-                    remedy="Wait for it or end it, then try again.",
+                    remedy="Wait for it or stop it, then try again.",
                 ) from None
     try:
-        # Whoever made these is dead: else the lock would not be ours.
+        # Their process has ended, otherwise we would not have the lock.
         with storage_errors(staging):
             for leftover in staging.iterdir():
                 _remove(leftover)
@@ -193,7 +193,7 @@ def _install(
     known: Mapping[str, FileDigest],
     progress: Progress,
 ) -> None:
-    """Fetch all files into staging, verify them there, move them to their place in one step."""
+    """Download all files into staging, verify them, and move them into place in one step."""
     target = model_folder(entry, root)
     with storage_errors(root):
         scratch = Path(tempfile.mkdtemp(dir=root / "staging"))
@@ -208,7 +208,7 @@ def _install(
         fetched = _verified(folder, entry, known)
         with storage_errors(target):
             target.parent.mkdir(parents=True, exist_ok=True)
-        # First the lock: killed in between, the digests stand and the next preload must meet them.
+        # Lock file first: if killed in between, the next preload must match these digests.
         write_lock(entry, root, fetched)
         _place(folder, target, scratch / "replaced")
     finally:
@@ -235,10 +235,10 @@ def _verified(
         only_lock = all(fault.by_lock for fault in inspection.faults)
         raise ModelBroken(
             f"{'; '.join(f'{fault.path} {fault.reason}' for fault in inspection.faults)}.",
-            remedy="These are not the files that were fetched before. Try again; if they are "
-            f"meant to have changed, run `bindery preload {entry.id} --force`."
+            remedy="These files differ from those of the first download. Try again. If the "
+            f"change is intended, run `bindery preload {entry.id} --force`."
             if only_lock
-            else "Try again; if that does not help, this source carries other files.",
+            else "Try again. If that does not help, this source has other files.",
         )
     return inspection.good
 
@@ -248,7 +248,7 @@ def _place(folder: Path, target: Path, replaced: Path) -> None:
         for inner in (path for path in folder.rglob("*") if path.is_dir()):
             sync_folder(inner)
         sync_folder(folder)
-        # A folder that is not empty cannot be replaced by renaming: move the old one away.
+        # Renaming cannot replace a folder that is not empty, so move the old one away.
         if target.exists() or target.is_symlink():
             target.rename(replaced)
     move(folder, target)
@@ -256,7 +256,7 @@ def _place(folder: Path, target: Path, replaced: Path) -> None:
 
 def _remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
-        # What cannot be removed now is tried again by the next preload, and never mistaken for
+        # If it cannot be removed now, the next preload tries again; it is never mistaken for
         # a model.
         shutil.rmtree(path, ignore_errors=True)
     else:
@@ -267,9 +267,11 @@ def _every_source_failed(
     entry: CatalogEntry, failures: Sequence[tuple[str, BinderyError]]
 ) -> BinderyError:
     lines = [f"Model {entry.id!r} could not be fetched from any source:"]
-    lines += [f"  {source}: {error.message}" for source, error in failures] or ["  none was given."]
+    lines += [f"  {source}: {error.message}" for source, error in failures] or [
+        "  there are no sources."
+    ]
     remedies = [error.remedy for _, error in failures if error.remedy]
-    # The error that says most of what to do gives the class.
+    # The error with the most useful remedy determines the class.
     kinds = [type(error) for _, error in failures]
     kind = next((kind for kind in (ModelGated, ModelBroken) if kind in kinds), SourceError)
     if entry.release.gated and kind is not ModelGated:
@@ -278,7 +280,7 @@ def _every_source_failed(
 
 
 def _gate(entry: CatalogEntry) -> str:
-    """What stands before a gated model also where the hub could not say so."""
+    """The terms of a gated model, even if the hub could not be reached."""
     release = entry.release
     also = f", or fetch the same files from {', '.join(release.mirrors)}" if release.mirrors else ""
     return (

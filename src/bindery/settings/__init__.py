@@ -1,4 +1,4 @@
-"""What a user may set, read once by a face and passed down; nobody else reads the environment."""
+"""Settings, read once by a face and passed down; nothing else reads the environment."""
 
 from bindery.settings.fields import FIELDS, GROUPS, VARIABLES, Field, Settings
 from bindery.settings.reading import (

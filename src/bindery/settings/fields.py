@@ -1,4 +1,4 @@
-"""What can be set: one table; flags, variables, keys of the file and the manual follow from it."""
+"""The table of settings, from which flags, variables, file keys and documentation are made."""
 
 import dataclasses
 import re
@@ -17,7 +17,7 @@ _MEGABYTE = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything that is set from outside; ``FIELDS`` says what each is for."""
+    """All settings; ``FIELDS`` describes each of them."""
 
     home: Path
     hub: str = "https://huggingface.co"
@@ -56,7 +56,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """How a value is written. ``parse`` raises ValueError for a text that is none."""
+    """A type of values. ``parse`` raises ValueError for an invalid text."""
 
     word: str
     expects: str
@@ -66,10 +66,10 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A setting: ``key`` in the settings file, and from that the names of its flag and variable.
+    """A setting. ``key`` is its key in the settings file; flag and variable are named after it.
 
-    ``name`` is the field of Settings, where it is not the key: those that count bytes are set in
-    megabytes.
+    ``name`` is the field of Settings if it differs from the key: sizes are set in megabytes and
+    stored in bytes.
     """
 
     key: str
@@ -89,17 +89,17 @@ class Field:
 
     @property
     def is_secret(self) -> bool:
-        """Whether it is read from the environment alone, and never shown."""
+        """Whether it is only read from the environment and never shown."""
         return self.kind is _TOKEN
 
     @property
     def default(self) -> object:
-        """What it is where nothing sets it; None for the home folder too."""
+        """The value if nothing sets it; None for the home folder too."""
         (found,) = (one for one in dataclasses.fields(Settings) if one.name == self.name)
         return None if found.default is dataclasses.MISSING else found.default
 
     def shown(self, value: object) -> str:
-        """A value as a person would set it; of a secret only whether it is there."""
+        """A value as a user would write it; for a secret, only whether it is set."""
         if self.is_secret:
             return "absent" if value is None else "present"
         return "none" if value in (None, (), "") else self.kind.show(value)
@@ -147,7 +147,7 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def _without_secrets(address: str) -> str:
-    """An address without the password, the query or the key that some put into one."""
+    """A URL without password and query, which may contain secrets."""
     return re.sub(r"//[^/]*@", "//hidden@", re.sub(r"[?#].*", "?hidden", address))
 
 
@@ -156,7 +156,7 @@ _TOKEN = Kind("token", "a token", lambda text: Secret(text, name="HF_TOKEN"))
 _PATH = Kind("path", "a path", lambda text: Path(text).expanduser().absolute())
 _ADDRESS = Kind("address", "an address", lambda text: text.rstrip("/"), _without_secrets)
 _SWITCH = Kind("", "true or false", _switch, lambda value: str(value).lower())
-_NAMES = Kind("names", "names with commas between them", _names, ", ".join)
+_NAMES = Kind("names", "names separated by commas", _names, ", ".join)
 _MEGABYTES = _whole(1, scale=_MEGABYTE)
 _SOME_MEGABYTES = _whole(0, scale=_MEGABYTE)
 _TOKEN_INPUTS = _choice("cl100k", "model", "reject")
@@ -166,14 +166,16 @@ _LOG_LEVELS = _choice("debug", "info", "warning", "error")
 GROUPS: Mapping[str, tuple[Field, ...]] = {
     "Models": (
         Field("home", _PATH, "folder of models and files"),
-        Field("models", _PATH, "folder of your own models, asked before the hub", "models_folder"),
-        Field("catalog", _PATH, "TOML file with further models"),
-        Field("hub", _ADDRESS, "where models are fetched from", variable="HF_ENDPOINT"),
-        Field("token", _TOKEN, "opens gated models; never shown", variable="HF_TOKEN"),
+        Field(
+            "models", _PATH, "folder with your own models, tried before the hub", "models_folder"
+        ),
+        Field("catalog", _PATH, "TOML file with additional models"),
+        Field("hub", _ADDRESS, "hub to download models from", variable="HF_ENDPOINT"),
+        Field("token", _TOKEN, "token for gated models; never shown", variable="HF_TOKEN"),
         Field("precision", _TEXT, "auto, f32, bf16 or int8"),
         Field("engine", _TEXT, "auto, openvino or torch"),
         Field("device", _TEXT, "auto, cpu, cuda, cuda:0 and so on, or mps"),
-        Field("threads", _whole(1), "cores to use; all by default"),
+        Field("threads", _whole(1), "CPU cores to use; all by default"),
         Field("memory_budget_mb", _MEGABYTES, "memory for loaded models", "memory_budget_bytes"),
     ),
     "Storage": (
@@ -184,25 +186,33 @@ GROUPS: Mapping[str, tuple[Field, ...]] = {
         Field("host", _TEXT, "address to listen on"),
         Field("port", _whole(0, 65535), "port to listen on; 0 takes a free one"),
         Field("insecure", _SWITCH, "serve other machines without keys"),
-        Field("allowed_hosts", _NAMES, "further names that clients call the server by"),
-        Field("cors_origins", _NAMES, "origins whose web pages may use the server"),
-        Field("token_input", _TOKEN_INPUTS, "token ids that clients send: cl100k, model, reject"),
+        Field("allowed_hosts", _NAMES, "additional host names of this server"),
+        Field("cors_origins", _NAMES, "origins of web pages that may use the server"),
+        Field(
+            "token_input", _TOKEN_INPUTS, "meaning of token ids in requests: cl100k, model, reject"
+        ),
     ),
     "Limits": (
         Field("request_timeout_s", _seconds(), "time to answer a request"),
-        Field("header_timeout_s", _seconds(), "time for a request's head to come"),
-        Field("body_timeout_s", _seconds(), "silence allowed while its body comes"),
-        Field("body_limit_mb", _MEGABYTES, "largest body, but for files", "body_limit_bytes"),
+        Field("header_timeout_s", _seconds(), "time for the headers of a request to arrive"),
+        Field("body_timeout_s", _seconds(), "longest pause while its body arrives"),
+        Field("body_limit_mb", _MEGABYTES, "largest body, except for files", "body_limit_bytes"),
         Field("upload_limit_mb", _MEGABYTES, "largest file", "upload_limit_bytes"),
         Field("parse_timeout_s", _seconds(), "time to parse a document"),
-        Field("max_requests", _whole(1), "requests at a time; more are told 503"),
-        Field("queue_tokens", _whole(1), "tokens that may wait for a model; more are told 503"),
-        Field("cache_mb", _SOME_MEGABYTES, "vectors kept in memory; 0 keeps none", "cache_bytes"),
-        Field("shares_cache", _SWITCH, "let keys share the vectors that are kept"),
+        Field("max_requests", _whole(1), "concurrent requests; more are answered with 503"),
+        Field("queue_tokens", _whole(1), "tokens that may wait for a model; more: 503"),
+        Field(
+            "cache_mb", _SOME_MEGABYTES, "cache of vectors in memory; 0 disables it", "cache_bytes"
+        ),
+        Field("shares_cache", _SWITCH, "share cached vectors between API keys"),
     ),
     "Ending": (
-        Field("drain_delay_s", _seconds(may_be_none=True), "not ready, yet serving, so long"),
-        Field("drain_timeout_s", _seconds(), "time from SIGTERM until all is over"),
+        Field(
+            "drain_delay_s",
+            _seconds(may_be_none=True),
+            "time to keep serving after SIGTERM, not ready",
+        ),
+        Field("drain_timeout_s", _seconds(), "time from SIGTERM to exit"),
     ),
     "Logs": (
         Field("log_format", _LOG_FORMATS, "auto, console or json"),
@@ -210,18 +220,18 @@ GROUPS: Mapping[str, tuple[Field, ...]] = {
         Field(
             "otel_endpoint",
             _ADDRESS,
-            "where traces go, by OTLP over HTTP",
+            "OTLP/HTTP address for traces",
             variable="OTEL_EXPORTER_OTLP_ENDPOINT",
         ),
     ),
 }
-"""Every setting, in the groups that help and manual show."""
+"""All settings, in the groups of the help text and the documentation."""
 
 FIELDS: Mapping[str, Field] = {field.name: field for group in GROUPS.values() for field in group}
-"""The same, by the field of Settings."""
+"""All settings by field name."""
 
 VARIABLES: Mapping[str, str] = {
     CONFIG_VARIABLE: "settings file",
     **{field.variable: field.help for field in FIELDS.values()},
 }
-"""Every variable of the environment that Bindery reads, and what it sets."""
+"""Every environment variable that Bindery reads, and its setting."""

@@ -1,4 +1,4 @@
-"""Flags go before the environment, that before the settings file, that before the defaults."""
+"""Read settings: flags override the environment, then the settings file, then defaults."""
 
 import difflib
 import re
@@ -33,12 +33,12 @@ class Found:
         return self.origins.get(name, "default")
 
     def shown(self, name: str) -> str:
-        """A field's value as a person would set it; of a secret only whether it is there."""
+        """A field's value as a user would write it; for a secret, only whether it is set."""
         return FIELDS[name].shown(getattr(self.settings, name))
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
-    """The settings that the environment and the file give. Raises as :func:`find_settings`."""
+    """The settings from the environment and the file. Raises like :func:`find_settings`."""
     return find_settings(environment).settings
 
 
@@ -50,10 +50,10 @@ def find_settings(
 ) -> Found:
     """The settings, each from the first place that has it.
 
-    ``flags`` are texts by field, None where not given. The file is ``config``, else what
-    ``BINDERY_CONFIG`` names, else ``bindery.toml`` in the home folder if there is one.
+    ``flags`` are texts by field, or None if not given. The file is ``config``, otherwise
+    ``BINDERY_CONFIG``, otherwise ``bindery.toml`` in the home folder if it exists.
 
-    Raises InvalidValue naming the flag, the variable or the line of the file that is at fault.
+    Raises InvalidValue, which names the flag, the variable or the line of the file.
     """
     found: dict[str, tuple[object, str]] = {}
 
@@ -81,20 +81,20 @@ def take_settings(
     flags: Mapping[str, str | None] | None = None,
     config: Path | None = None,
 ) -> Found:
-    """The same, and the token is taken out, so that no process started from here inherits it."""
+    """The same, but also removes the token from the environment of child processes."""
     found = find_settings(environment, flags=flags, config=config)
     environment.pop("HF_TOKEN", None)
     return found
 
 
 def read_keys(environment: Mapping[str, str], names: Iterable[str]) -> dict[str, Secret]:
-    """The keys of remote models, by the variables that their rows name; those that are set."""
+    """The API keys of remote models that are set, by variable."""
     values = {name: environment.get(name, "").strip() for name in names}
     return {name: Secret(value, name=name) for name, value in values.items() if value}
 
 
 def misspelt(environment: Mapping[str, str]) -> dict[str, str]:
-    """Variables that are named as if they were ours and are not, each with the nearest of ours."""
+    """Unknown variables that start with ``BINDERY_``, each with the nearest known one."""
     strange = [name for name in environment if name.startswith(PREFIX) and name not in VARIABLES]
     near = {name: _nearest(name.removeprefix(PREFIX).lower(), _BY_KEY) for name in sorted(strange)}
     return {name: _BY_KEY[key].variable if key else "" for name, key in near.items()}
@@ -121,14 +121,14 @@ def _from_file(file: Path) -> Iterator[tuple[Field, str, str]]:
         if field is None:
             near = _nearest(key, _BY_KEY)
             raise InvalidValue(
-                f"There is no setting {key!r} ({origin}).",
+                f"Unknown setting {key!r} ({origin}).",
                 remedy=f"Did you mean {near}?" if near else "`bindery settings` lists them all.",
                 param=key,
             )
         if field.is_secret:
             raise InvalidValue(
-                f"{key} is not taken from a file ({origin}): files are copied and committed.",
-                remedy=f"Remove it there, revoke it if others could read it, and set "
+                f"{key} cannot be set in a file ({origin}): files are copied and committed.",
+                remedy=f"Remove it from the file, revoke it if others could read it, and set "
                 f"{field.variable} in the environment.",
                 param=key,
             )
@@ -150,7 +150,8 @@ def _parsed(field: Field, text: str, origin: str) -> object:
 def _config_file(environment: Mapping[str, str], config: Path | None, home: Path) -> Path | None:
     named = environment.get(CONFIG_VARIABLE, "").strip()
     if config is None and not named:
-        # Not in the working directory: who fills a folder must not say where the server listens.
+        # Not in the working directory: a downloaded folder must not decide where the server
+        # listens.
         usual = home / CONFIG_NAME
         return usual if usual.is_file() else None
     return (config or Path(named)).expanduser().absolute()
@@ -162,28 +163,28 @@ def _read(file: Path) -> str:
     except OSError as error:
         raise InvalidValue(
             f"The settings file {file} cannot be read: {error.strerror}.",
-            remedy=f"Check the path in --config or {CONFIG_VARIABLE}, and whose file it is.",
+            remedy=f"Check the path in --config or {CONFIG_VARIABLE}, and its permissions.",
             param="config",
         ) from None
     except UnicodeDecodeError:
         raise InvalidValue(
-            f"The settings file {file} is not UTF-8.", remedy="Save it as such.", param="config"
+            f"The settings file {file} is not UTF-8.", remedy="Save it as UTF-8.", param="config"
         ) from None
 
 
 def _parsed_toml(file: Path, content: str) -> Mapping[str, object]:
     try:
         return tomllib.loads(content)
-    except (ValueError, RecursionError) as error:  # of int, too, for numbers without end
+    except (ValueError, RecursionError) as error:  # also raised by int for too many digits
         raise InvalidValue(
-            f"The settings file {file} is not TOML: {error}.",
-            remedy="Write one `key = value` a line.",
+            f"The settings file {file} is not valid TOML: {error}.",
+            remedy="Write one `key = value` per line.",
             param="config",
         ) from None
 
 
 def _as_text(value: object) -> str:
-    """A value of the file as the environment would have it."""
+    """A value of the file, written as in an environment variable."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list):
