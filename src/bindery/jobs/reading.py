@@ -15,6 +15,7 @@ from bindery.errors import (
     Overloaded,
     StorageError,
     TextFailed,
+    TextTooLong,
     UnknownFile,
 )
 from bindery.jobs.inbox import Closed, Inbox
@@ -26,7 +27,7 @@ from bindery.store import derived
 from bindery.store.database import Database
 from bindery.store.jobs import count_attempt
 from bindery.store.values import ChunkSet, JobFileRow
-from bindery.types import Chunk, Document
+from bindery.types import Chunk, Document, Truncate
 
 OF_A_FILE = (InputError, UnknownFile, StorageError, TextFailed)
 """The errors that a file can have, while the others go on."""
@@ -212,6 +213,7 @@ class Reading:
         for part in range(parts):
             with self._database.reading() as connection:
                 chunks = derived.read_part(connection, kept.key, part)
+            self._check_fit(chunks)
             keys = self._recipe.vector_keys(chunks, kept.document)
             last = part == parts - 1
             yield Piece(file, content, kept, part, chunks, keys, is_last=last, is_kept=True)
@@ -220,6 +222,7 @@ class Reading:
         document = content.parse()
         self.stage = Stage.CHUNKING
         chunks = self._cut(document, content.timeout_s)
+        self._check_fit(chunks)
         digest = text_digest(document.text)
         chunk_set = ChunkSet(key, content.sha256, digest, len(chunks), document.warnings)
         late = self._recipe.is_late
@@ -236,6 +239,22 @@ class Reading:
                 is_kept=False,
                 document=document if late else None,
             )
+
+    def _check_fit(self, chunks: Sequence[Chunk]) -> None:
+        """Raise TextTooLong for a chunk that would be cut, if the job forbids that."""
+        recipe, vectors = self._recipe, self._recipe.vectors
+        # Late chunking reads a document in windows and cuts nothing.
+        if vectors.truncate is not Truncate.ERROR or recipe.is_late:
+            return
+        room = self._library.room(recipe.model, vectors.role, title=vectors.title)
+        for chunk in chunks:
+            if chunk.tokens > room:
+                raise TextTooLong(
+                    f"The chunk at {chunk.span.start}:{chunk.span.end} has {chunk.tokens} tokens, "
+                    f"and {recipe.model} has room for {room}.",
+                    remedy="Choose a smaller size, or let texts be truncated.",
+                    param="size",
+                )
 
     def _cut(self, document: Document, timeout_s: float) -> list[Chunk]:
         recipe = self._recipe

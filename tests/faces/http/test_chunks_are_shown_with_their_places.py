@@ -56,12 +56,12 @@ def test_chunks_keep_to_size_and_say_what_would_be_cut(client, strategy):
         assert chunk["index"] == index
         assert text[chunk["start"] : chunk["end"]] == chunk["text"]
         assert chunk["tokens"] <= 300
-        assert chunk["truncated_tokens"] == max(0, chunk["tokens"] - 254)
+        assert chunk["tokens_cut"] == max(0, chunk["tokens"] - 254)
         assert chunk["context"] == ("prose\n\n" if context == "title" else "")
-        if chunk["truncated_tokens"]:
-            assert chunk["start"] < chunk["truncated_start"] < chunk["end"]
+        if chunk["tokens_cut"]:
+            assert chunk["start"] < chunk["cut_at"] < chunk["end"]
         else:
-            assert chunk["truncated_start"] is None
+            assert chunk["cut_at"] is None
         parent = chunk["parent"]
         assert (parent is None) == (strategy != "parent-child")
         assert parent is None or parent["start"] <= chunk["start"] < chunk["end"] <= parent["end"]
@@ -69,7 +69,7 @@ def test_chunks_keep_to_size_and_say_what_would_be_cut(client, strategy):
     body = {"chunks": shown["chunks"], "truncate": "end"}
     answer = client.post("/embedding/vanilla/generate?preview=1", json=body)
     cut = answer.json()["tokens_cut"]
-    assert cut == [chunk["truncated_tokens"] for chunk in shown["chunks"]]
+    assert cut == [chunk["tokens_cut"] for chunk in shown["chunks"]]
     assert any(cut)
 
 

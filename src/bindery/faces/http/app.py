@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from fastapi.telemetry import TelemetryConfig
@@ -16,7 +16,7 @@ from starlette.responses import Response
 import bindery
 from bindery.errors import BinderyError, InvalidValue, NotFound
 from bindery.faces.http import examples, manual
-from bindery.faces.http.bodies import invalid_field
+from bindery.faces.http.bodies import invalid_field, refuse_unknown_query
 from bindery.faces.http.dialects.table import make_router
 from bindery.faces.http.errors import MethodNotAllowed, answer_error, error_answer
 from bindery.faces.http.gate.access import check_access
@@ -69,7 +69,9 @@ def create_app(library: Library, settings: Settings, *, tracing: Tracing | None 
     services = app.state.services = Services(library, settings)
     app.state.tracing = tracing
     app.include_router(make_router())
-    for part in (files, chunks, jobs, models, health, metrics, manual):
+    for part in (files, chunks, jobs, models):
+        app.include_router(part.router, dependencies=[Depends(refuse_unknown_query)])
+    for part in (health, metrics, manual):
         app.include_router(part.router)
     check_access(app.routes)
     app.add_middleware(

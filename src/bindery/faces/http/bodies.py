@@ -1,18 +1,23 @@
-"""Request bodies: read, then checked. ``null`` is absent, what is unknown ignored.
+"""Request bodies: read, then checked. ``null`` counts as absent.
+
+Bindery's own routes refuse unknown fields. Routes in another service's dialect ignore them, but
+warn of a near miss of one of our additions.
 
 The guard bounds a body's bytes and time (:mod:`.gate.intake`); here is bounded what
 becomes of them. Of a name that an object has twice the last counts, as with most parsers.
 """
 
-from collections.abc import Sequence
-from typing import Any, TypeVar, cast
+import difflib
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar, TypeVar, cast
 
 import orjson
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 
 from bindery.errors import InvalidValue
-from bindery.faces.http.errors import RequestTooLarge
+from bindery.faces.http.errors import RequestTooLarge, UnknownField
 from bindery.options import names_of, options_of
 
 # A value takes up to 72 bytes in memory, and 3 on the wire: 16 MB of them would become 350 MB. A
@@ -25,6 +30,12 @@ _LONGEST_NAME = 200
 
 class RequestBody(BaseModel):
     """A JSON object that a client sends."""
+
+    refuses_unknown: ClassVar[bool] = False
+    """Whether the route is Bindery's own, so that a field it does not know is a mistake."""
+
+    additions: ClassVar[frozenset[str]] = frozenset()
+    """The fields that Bindery adds to another service's dialect."""
 
     model_config = ConfigDict(strict=True, frozen=True, hide_input_in_errors=True)
 
@@ -62,6 +73,48 @@ def options_from(model: BaseModel, kind: type[_Options], **given: object) -> _Op
     return kind(**named, **given)
 
 
+def refuse_unknown(given: Iterable[str], known: Iterable[str], noun: str) -> None:
+    """Raise UnknownField for the first name that is not known, with the nearest one that is."""
+    known = list(known)
+    for name in given:
+        if name not in known:
+            near = nearest(name, known)
+            raise UnknownField(
+                f"Unknown {noun} {name[:80]!r}.",
+                remedy=f"Did you mean {near!r}?" if near else f"Known: {', '.join(known)}.",
+                param=name[:80],
+            )
+
+
+def refuse_unknown_query(request: Request) -> None:
+    """Raise UnknownField for a query parameter that the route does not have."""
+    known: list[str] = []
+    for field in cast(APIRoute, request.scope["route"]).dependant.query_params:
+        kind = cast(object, field.field_info.annotation)
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            known += kind.model_fields
+        else:
+            known.append(field.alias)
+    refuse_unknown(request.query_params, known, "query parameter")
+
+
+def near_misses(fields: Iterable[str], kind: type[RequestBody]) -> list[str]:
+    """A warning for each unknown field that looks like one of our additions to a dialect."""
+    unknown = [name for name in fields if name not in kind.model_fields]
+    near = {name: nearest(name, kind.additions) for name in unknown}
+    # ASCII, because it goes into a header.
+    return [
+        f"Unknown field {name[:80]!a} was ignored. Did you mean {found!r}?"
+        for name, found in near.items()
+        if found
+    ]
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The known name that is most like this one, or an empty text."""
+    return next(iter(difflib.get_close_matches(name[:80], known, n=1, cutoff=0.75)), "")
+
+
 async def read_body(request: Request) -> bytes:
     """All of a body that the guard lets in."""
     body = bytearray()
@@ -90,7 +143,9 @@ def parse_object(raw: bytes) -> dict[str, Any]:
 
 
 def check_fields(fields: dict[str, Any], kind: type[_Body]) -> _Body:
-    """The fields, checked. Raises InvalidValue that names the first at fault."""
+    """The fields, checked. Raises InvalidValue and UnknownField for the first at fault."""
+    if kind.refuses_unknown:
+        refuse_unknown(fields, kind.model_fields, "field")
     try:
         return kind.model_validate(fields)
     except ValidationError as error:

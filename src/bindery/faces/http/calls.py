@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import orjson
@@ -13,7 +13,7 @@ from starlette.responses import Response
 from bindery.encoders.base import UNKNOWN, Counts
 from bindery.encoders.pending import Cancellation, Pending
 from bindery.errors import InputError, TextTooLong
-from bindery.faces.http.bodies import check_fields, parse_object, read_body
+from bindery.faces.http.bodies import check_fields, near_misses, parse_object, read_body
 from bindery.faces.http.dialects.base import EmbedAsk, Parameters, Translation
 from bindery.faces.http.gate.access import cancellation_of, identity_of
 from bindery.faces.http.observing.timings import RequestStage, RequestTimings, timings_of
@@ -24,6 +24,9 @@ TRUNCATED = "x-bindery-truncated-tokens"
 
 TOKENS = "x-bindery-tokens"
 """The header that says how many tokens it saw, special tokens and prompts included."""
+
+WARNING = "bindery-warning"
+"""The header that names fields which were ignored and look like one of Bindery's own."""
 
 _Ask = TypeVar("_Ask")
 _Answer = TypeVar("_Answer")
@@ -39,6 +42,7 @@ class ApiCall:
     cancellation: Cancellation
     owner: str
     timings: RequestTimings
+    warnings: list[str] = field(default_factory=list[str])
 
 
 async def take(request: Request) -> ApiCall:
@@ -66,6 +70,7 @@ def translated(
     fields = parse_object(call.raw)
     found = next(one for one in translations if not one.marks or not one.marks.isdisjoint(fields))
     call.timings.dialect = found.dialect
+    call.warnings.extend(near_misses(fields, found.body))
     return found, found.read(check_fields(fields, found.body), call.parameters)
 
 
@@ -107,7 +112,11 @@ def json_answer(value: object, headers: Mapping[str, str] | None = None) -> Resp
     return Response(content, media_type="application/json", headers=dict(headers or {}))
 
 
-def token_headers(total: int, cut: Counts) -> dict[str, str]:
-    """The headers that tell how many tokens were used and cut; none where that is not known."""
-    used = {} if total == UNKNOWN else {TOKENS: str(total)}
-    return used | ({TRUNCATED: str(int(cut.sum()))} if (cut >= 0).all() else {})
+def answer_headers(call: ApiCall, total: int, cut: Counts) -> dict[str, str]:
+    """The tokens that were used and cut, as far as they are known, and warnings if any."""
+    headers = {WARNING: " ".join(call.warnings)} if call.warnings else {}
+    if total != UNKNOWN:
+        headers[TOKENS] = str(total)
+    if (cut >= 0).all():
+        headers[TRUNCATED] = str(int(cut.sum()))
+    return headers

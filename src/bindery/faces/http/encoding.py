@@ -15,10 +15,10 @@ from bindery.encoders.request import EncodeRequest, SpannedText, SpansRequest
 from bindery.errors import InvalidValue
 from bindery.faces.http.calls import (
     ApiCall,
+    answer_headers,
     arrival,
     json_answer,
     take,
-    token_headers,
     translated,
     worded_for,
 )
@@ -180,7 +180,7 @@ def _finish(call: ApiCall, waiting: _Waiting) -> Response:
         answer = EmbedAnswer(card, encoder.precision, texts, encoded, job.is_nested)
         total, cut = encoded.total_tokens, encoded.tokens_cut
         call.timings.count(card.id, cut, tokens=total)
-        headers = token_headers(total, cut)
+        headers = answer_headers(call, total, cut)
         if job.decoded.cut_characters:
             headers[CUT_CHARACTERS] = str(job.decoded.cut_characters)
         return json_answer(job.translation.write(job.ask, answer), headers)
@@ -215,5 +215,5 @@ def _rerank(call: ApiCall, translations: Sequence[Reranks]) -> Response:
         call.timings.mark(RequestStage.WRITE)
         call.timings.count(encoder.card.id, found.tokens_cut, tokens=found.total_tokens)
         answer = RerankAnswer(encoder.card, encoder.precision, found)
-        headers = token_headers(found.total_tokens, found.tokens_cut)
+        headers = answer_headers(call, found.total_tokens, found.tokens_cut)
         return json_answer(translation.write(ask, answer), headers)

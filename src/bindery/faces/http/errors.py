@@ -58,6 +58,12 @@ class RequestTooLarge(InputError):
     code = "request_too_large"
 
 
+class UnknownField(InputError):
+    """The route has no field or query parameter of this name."""
+
+    code = "unknown_field"
+
+
 class RequestTimeout(InputError):
     """A body that stopped coming."""
 

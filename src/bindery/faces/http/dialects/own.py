@@ -7,7 +7,7 @@ from pydantic.config import JsonDict
 
 from bindery.errors import InvalidValue
 from bindery.faces.http import examples
-from bindery.faces.http.bodies import invalid_field
+from bindery.faces.http.bodies import invalid_field, refuse_unknown
 from bindery.faces.http.dialects.base import (
     Dialect,
     EmbedAnswer,
@@ -41,6 +41,8 @@ _MOST_SHOWN = 1 << 31
 class GenerateBody(VectorsBody):
     """Chunks to embed."""
 
+    refuses_unknown = True
+
     chunks: list[Any] = Field(
         description="Texts, or chunks as GET /chunk gives them, of which context, text and title "
         "are used.",
@@ -65,6 +67,7 @@ class GenerateAnswer(VectorsAnswer):
 
 
 def _read(body: GenerateBody, parameters: Parameters) -> EmbedAsk:
+    refuse_unknown(parameters, ("model_id", "preview"), "query parameter")
     return EmbedAsk(
         model=parameters["model_id"],
         inputs=_in_context(body.chunks),

@@ -33,7 +33,9 @@ _TITLES: JsonDict = {"items": {"anyOf": [{"type": "string"}, {"type": "null"}]}}
 
 
 class CutBody(RequestBody):
-    """How vectors may be cut, where a dialect has no field for it."""
+    """How vectors may be cut, for dialects that have no field for it."""
+
+    additions = frozenset(("any_dimensions", "rotation"))
 
     any_dimensions: bool = Field(
         default=False, description="Allow `dimensions` that the model was not trained for."
@@ -46,7 +48,9 @@ class CutBody(RequestBody):
 
 
 class ExtendedBody(CutBody):
-    """What every dialect's embeddings may be asked for besides, where it has no field for it."""
+    """What every dialect's embeddings may be asked for, if it has no field of its own for it."""
+
+    additions = CutBody.additions | {"titles"}
 
     titles: list[Any] | None = Field(
         None,
@@ -58,6 +62,13 @@ class ExtendedBody(CutBody):
 
 class VectorsBody(ExtendedBody):
     """What our own route and OpenAI's may be asked of the vectors."""
+
+    additions = ExtendedBody.additions | {
+        "dimensions",
+        "output_dtype",
+        "encoding_format",
+        "truncate",
+    }
 
     # No bounds here: the model's own check lists the lengths that it allows.
     dimensions: int | None = Field(None, description="Shorter vectors, where the model allows it.")

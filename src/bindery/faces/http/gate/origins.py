@@ -11,7 +11,7 @@ _LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 _ORIGIN = re.compile(r"https?://[^/?#@\s*]+")
 # How long a browser need not ask again.
 _PREFLIGHT_S = "600"
-_READABLE = b"retry-after, x-request-id, x-bindery-truncated-tokens"
+_READABLE = b"retry-after, x-request-id, x-bindery-truncated-tokens, bindery-warning"
 
 HeaderList = list[tuple[bytes, bytes]]
 

@@ -60,7 +60,7 @@ async def chunk_file(
     """Parse a kept file and cut it; `text[start:end]` of the document is the chunk.
 
     What `/embedding/{model_id}/generate` embeds is `context` and `text` together. Of a chunk with
-    `truncated_tokens` the model would not see what begins at `truncated_start`.
+    `tokens_cut` the model would not see what begins at `cut_at`.
     """
     services, identity = services_of(request), identity_of(request)
     _check_scope(identity, strategy)
@@ -120,8 +120,8 @@ def _facts(chunk: Chunk, tokeniser: OffsetTokeniser, room: int) -> dict[str, Any
         "text": chunk.text,
         "context": chunk.context,
         "tokens": chunk.tokens,
-        "truncated_tokens": max(0, chunk.tokens - room),
-        "truncated_start": unseen and unseen.start,
+        "tokens_cut": max(0, chunk.tokens - room),
+        "cut_at": unseen and unseen.start,
         "page": chunk.page,
         "heading": chunk.headings[-1] if chunk.headings else None,
         "headings": chunk.headings,

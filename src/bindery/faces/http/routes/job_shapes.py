@@ -20,6 +20,8 @@ _OPTIONS = {**fields_of(ChunkOptions), **fields_of(VectorOptions)}
 class JobBody(create_model("JobOptions", __base__=RequestBody, **_OPTIONS)):
     """What is to be done: these files, cut and embedded like this."""
 
+    refuses_unknown = True
+
     files: list[str] = Field(
         min_length=1, max_length=MOST_FILES, description="Ids, as uploads gave them."
     )

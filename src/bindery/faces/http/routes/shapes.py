@@ -136,7 +136,7 @@ class ChunkAnswer(BaseModel):
     """A piece of the document: code points ``start`` to ``end`` of its text.
 
     ``context`` stands before the text when it is embedded, and ``tokens`` are those of both. The
-    model would not see the last ``truncated_tokens`` of them: what begins at ``truncated_start``.
+    model would not see the last ``tokens_cut`` of them: what begins at ``cut_at``.
     ``headings`` are the titles it stands under, outermost first, and ``heading`` is the last of
     them. ``parent`` is the larger piece to show in its place.
     """
@@ -147,8 +147,8 @@ class ChunkAnswer(BaseModel):
     text: str
     context: str
     tokens: int
-    truncated_tokens: int
-    truncated_start: int | None
+    tokens_cut: int
+    cut_at: int | None
     page: int | None
     heading: str | None
     headings: list[str]

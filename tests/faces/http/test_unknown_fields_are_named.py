@@ -1,0 +1,62 @@
+"""A misspelt field is an error on Bindery's own routes, and a warning in other dialects."""
+
+import pytest
+from tests.faces.http.test_chunks_are_shown_with_their_places import upload
+
+GENERATE = "/embedding/vanilla/generate"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "unknown", "near"),
+    [
+        ("/jobs", {"files": ["x"], "strateggy": "late"}, "strateggy", "strategy"),
+        ("/jobs", {"files": ["x"], "parentsize": 9}, "parentsize", "parent_size"),
+        (
+            "/embedding/vanilla/generate",
+            {"chunks": ["x"], "dimension": 9},
+            "dimension",
+            "dimensions",
+        ),
+        ("/embedding/vanilla/generate?previw=2", {"chunks": ["x"]}, "previw", "preview"),
+    ],
+)
+def test_own_routes_refuse_unknown_fields(client, path, body, unknown, near):
+    answer = client.post(path, json=body)
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"], error["param"]) == (400, "unknown_field", unknown)
+    assert error["remedy"] == f"Did you mean {near!r}?"
+
+
+@pytest.mark.parametrize(
+    ("path", "near"),
+    [
+        ("/chunk/fixed/file/{id}?sise=9", "size"),
+        ("/jobs?limitt=9", "limit"),
+        ("/files/{id}?colour=9", ""),
+    ],
+)
+def test_own_routes_refuse_unknown_query_parameters(client, path, near):
+    file_id = upload(client, "a.txt", b"Oak and elm.")
+    error = client.get(path.replace("{id}", file_id)).json()["error"]
+    assert error["code"] == "unknown_field"
+    assert near in error["remedy"]
+
+
+@pytest.mark.parametrize(
+    ("field", "warning"),
+    [
+        ("dimension", "Unknown field 'dimension' was ignored. Did you mean 'dimensions'?"),
+        (
+            "anydimensions",
+            "Unknown field 'anydimensions' was ignored. Did you mean 'any_dimensions'?",
+        ),
+        ("rotati\u00f6n", "Unknown field 'rotati\\xf6n' was ignored. Did you mean 'rotation'?"),
+        ("user", None),
+        ("safety_identifier", None),
+    ],
+)
+def test_other_dialects_warn_of_near_misses(client, field, warning):
+    body = {"model": "vanilla", "input": "x", field: 9}
+    answer = client.post("/v1/embeddings", json=body)
+    assert answer.status_code == 200
+    assert answer.headers.get("bindery-warning") == warning
