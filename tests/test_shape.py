@@ -202,7 +202,8 @@ NOT_UNIQUE_YET |= {"Rotation", "Source", "Tally", "_Shown"}
 # Tables
 
 # What else lies in the same folder.
-FORMATS_CORE = {"archive", "builder", "encoding", "ocr", "package", "page_layout", "sparse_sheets"}
+FORMATS_CORE = {"archive", "builder", "docx_styles", "encoding", "numbering", "ocr", "package"}
+FORMATS_CORE |= {"page_layout", "sparse_sheets", "symbol_fonts"}
 GRAPH_CORE = {"attention", "parts", "rotary", "settings"}
 
 

@@ -172,13 +172,13 @@ def test_a_pdf_has_a_block_for_each_page():
 def test_a_pdf_without_text_is_a_document_with_a_warning():
     document = read(pdf_sample(((), ())), "x.pdf")
     assert document.text == ""
-    assert document.warnings == ("These pages hold no text: 1, 2.",)
+    assert document.warnings == ("These pages have no text: 1, 2.",)
 
 
 def test_pages_without_text_are_named():
     document = read(pdf_sample((("words",), (), ("more",))), "x.pdf")
     assert [block.page for block in document.blocks if block.kind == "page"] == [1, 3]
-    assert document.warnings == ("These pages hold no text: 2.",)
+    assert document.warnings == ("These pages have no text: 2.",)
 
 
 def test_a_pdf_with_a_password_is_refused():

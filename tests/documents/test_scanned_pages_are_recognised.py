@@ -22,7 +22,7 @@ def test_without_the_extra_scanned_pages_are_named_with_the_way_out():
     document = read(pdf_of([WORDS, PIXEL, "", WORDS + PIXEL]), "x.pdf")
     assert document.text == "words\n\nwords"
     assert document.warnings == (
-        "These pages hold no text: 3.",
+        "These pages have no text: 3.",
         "These pages are scanned and were not read: 2. "
         "To read scanned text (OCR): pip install 'bindery[ocr]'.",
     )

@@ -13,6 +13,21 @@ from bindery.errors import BinderyError, BrokenDocument, PasswordProtected, Unsu
 _HEAD_BYTES = 1024
 """How far into a file PDF readers look for the header line (ISO 32000-1, annex H.3.4.1)."""
 
+_MOST_TYPES_BYTES = 1 << 20
+_OFFICE_TYPES: Mapping[bytes, str] = {
+    b"wordprocessingml.document.main+xml": "docx",
+    b"wordprocessingml.template.main+xml": "docx",
+    b"ms-word.document.macroEnabled.main+xml": "docx",
+    b"presentationml.presentation.main+xml": "pptx",
+    b"presentationml.slideshow.main+xml": "pptx",
+    b"presentationml.template.main+xml": "pptx",
+    b"ms-powerpoint.presentation.macroEnabled.main+xml": "pptx",
+    b"spreadsheetml.sheet.main+xml": "xlsx",
+    b"spreadsheetml.template.main+xml": "xlsx",
+    b"ms-excel.sheet.macroEnabled.main+xml": "xlsx",
+}
+"""The content types of main parts, as [Content_Types].xml lists them."""
+
 FOREIGN_SIGNATURES: Mapping[bytes, str] = {
     b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "an old Office file (DOC, PPT or MSG)",
     b"GIF8": "a GIF image",
@@ -68,7 +83,8 @@ def detect_kind(data: bytes, name: str) -> str:
 def _kind_of_archive(data: bytes, name: str) -> str:
     try:
         with open_archive(data, name) as archive:
-            members = set(archive.namelist())
+            members = {member.replace("\\", "/") for member in archive.namelist()}
+            main_kind = _kind_of_office(archive)
             media_type = _media_type(archive) if "mimetype" in members else ""
     except BinderyError:
         raise
@@ -77,12 +93,29 @@ def _kind_of_archive(data: bytes, name: str) -> str:
             f"{name!r} begins like a ZIP container (DOCX, EPUB and others) but cannot be opened.",
             remedy="It may be incomplete: download or save it again.",
         ) from error
+    if main_kind in readers():
+        return main_kind
     for kind, reader in readers().items():
         # All OpenDocument files have the same members; the member "mimetype" tells them apart.
         if reader.member in members and (not media_type or media_type in reader.media_types):
             return kind
     found = (what for member, what in FOREIGN_MEMBERS.items() if member in members)
     raise _unsupported(name, next(found, "a ZIP archive"))
+
+
+def _kind_of_office(archive: zipfile.ZipFile) -> str:
+    """The kind of an Office Open XML file by the type of its main part; "" if it is none.
+
+    The main part may have any name, such as word/document2.xml.
+    """
+    if "[Content_Types].xml" not in archive.namelist():
+        return ""
+    try:
+        with archive.open("[Content_Types].xml") as file:
+            types = file.read(_MOST_TYPES_BYTES)
+    except Exception:  # noqa: BLE001 - zipfile raises many kinds; the later check says what is wrong
+        return ""
+    return next((kind for mark, kind in _OFFICE_TYPES.items() if mark in types), "")
 
 
 def _media_type(archive: zipfile.ZipFile) -> str:

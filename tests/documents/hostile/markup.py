@@ -99,7 +99,7 @@ CARRIERS: Mapping[str, Callable[[str, str], bytes]] = {
 """By name: what puts a document type and a text into a document of that kind."""
 
 REFUSING = ("x.docx", "x.odt", "x.ods", "x.xlsx", "x.pptx", "x.epub")
-"""Those whose reader takes the XML apart, and no document type at all."""
+"""Those whose reader parses XML, and refuses entities and other declarations."""
 
 
 def entities(address: str) -> Mapping[str, bytes]:

@@ -105,6 +105,15 @@ def markdown_table(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in (head, ["---"] * width, *lines[1:]))
 
 
+def code_block(text: str, language: str = "") -> str:
+    """The text as a fenced code block; "" if it is blank."""
+    fence = "```"
+    while fence in text:
+        fence += "`"
+    lines = text.strip("\n")
+    return f"{fence}{language}\n{lines}\n{fence}" if text.strip() else ""
+
+
 def lines_of(text: str) -> Iterator[tuple[int, int]]:
     r"""The start and end of each line, without the ``\n`` that ends it."""
     start = 0

@@ -1,66 +1,61 @@
-"""DOCX, through python-docx's package and XML layers: the body in order, written as Markdown.
+"""DOCX: the body in order, written as Markdown.
 
-The XML is walked directly: python-docx's own paragraphs leave out content controls, tracked
-insertions, text boxes and formulas, and a text must not lose its author's words in silence.
-Headers and footers repeat on every page and are left out; so are comments and deleted text.
+The XML is read directly, because the text of content controls, tracked insertions, text boxes,
+formulas, diagrams and embedded documents must not be lost. Headers, footers and comments are named
+in a warning. Deleted and hidden text is left out.
 """
 
-# lxml carries no types of its own.
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false, reportMissingTypeStubs=false
-
-import io
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeAlias
-
-from docx.opc.constants import RELATIONSHIP_TYPE as RELATION
-from docx.opc.part import Part
-from docx.oxml.ns import qn
-from docx.oxml.parser import parse_xml
-from docx.package import Package
+from xml.etree.ElementTree import Element
 
 from bindery.documents.formats.builder import DocumentBuilder, markdown_table
-from bindery.documents.formats.package import title_in
+from bindery.documents.formats.docx_styles import (
+    Numbering,
+    ParagraphStyle,
+    StyleSheet,
+    integer,
+    paragraph_style,
+    style_sheet_of,
+)
+from bindery.documents.formats.docx_styles import (
+    qualified as _q,
+)
+from bindery.documents.formats.encoding import decode
+from bindery.documents.formats.html import write_page
+from bindery.documents.formats.numbering import BULLET, ListCounter
+from bindery.documents.formats.package import Package, diagram_texts
+from bindery.documents.formats.symbol_fonts import symbol
+from bindery.documents.formats.text import paragraphs
+from bindery.errors import BrokenDocument
 from bindery.types import Document
 
-Element: TypeAlias = Any
-"""An lxml element."""
-
-_COMPATIBILITY = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
-_MATHS = "{http://schemas.openxmlformats.org/officeDocument/2006/math}"
-# Wrappers whose children stand where they do (content controls, tracked insertions, tags).
+_PARAGRAPH, _TABLE, _BOX = _q("w:p"), _q("w:tbl"), _q("w:txbxContent")
+_CHUNK, _DIAGRAM = _q("w:altChunk"), _q("dgm:relIds")
+# Wrappers whose children are part of what is around them (content controls, insertions, tags).
 _TRANSPARENT = frozenset(
-    qn(f"w:{name}") for name in ("sdt", "sdtContent", "customXml", "ins", "moveTo", "smartTag")
-) | {f"{_COMPATIBILITY}AlternateContent", f"{_COMPATIBILITY}Choice"}
-# Properties, what was deleted, what an older Word would show instead, and what is taken elsewhere.
+    _q(f"w:{name}") for name in ("sdt", "sdtContent", "customXml", "ins", "moveTo", "smartTag")
+) | {_q("mc:AlternateContent")}
+# Properties, deleted text, and text that is written separately.
 _SKIPPED = frozenset(
-    qn(f"w:{name}") for name in ("pPr", "rPr", "del", "moveFrom", "sdtPr", "txbxContent", "tblPr")
-) | {f"{_COMPATIBILITY}Fallback"}
+    _q(f"w:{name}") for name in ("pPr", "rPr", "del", "moveFrom", "sdtPr", "txbxContent", "tblPr")
+)
 _CHARACTERS: Mapping[str, str] = {
-    qn("w:tab"): "\t",
-    qn("w:br"): "\n",
-    qn("w:cr"): "\n",
-    qn("w:noBreakHyphen"): "-",
-    f"{_MATHS}den": "/",
-    f"{_MATHS}sup": "^",
-    f"{_MATHS}sub": "_",
+    _q("w:tab"): "\t",
+    _q("w:ptab"): "\t",
+    _q("w:br"): "\n",
+    _q("w:cr"): "\n",
+    _q("w:noBreakHyphen"): "-",
+    _q("m:den"): "/",
+    _q("m:sup"): "^",
+    _q("m:sub"): "_",
 }
-_NOTES: Mapping[str, str] = {qn("w:footnoteReference"): "", qn("w:endnoteReference"): "e"}
-_TEXT = frozenset({qn("w:t"), f"{_MATHS}t"})
-_ID, _VALUE = qn("w:id"), qn("w:val")
-_DEEPEST_HEADING = 6
+_NOTES: Mapping[str, str] = {_q("w:footnoteReference"): "", _q("w:endnoteReference"): "e"}
+_TEXT = frozenset({_q("w:t"), _q("m:t")})
+_RUN, _SYMBOL = _q("w:r"), _q("w:sym")
+_ID = _q("w:id")
 _DEEPEST_INDENT = 8
-
-
-@dataclass(frozen=True, slots=True)
-class _Style:
-    """What a paragraph style says: the depth of a heading (0: none) and the list it belongs to."""
-
-    level: int = 0
-    list_id: str = ""
-    list_depth: int = 0
+_MOST_COLUMNS = 63
+"""A table in Word has at most 63 columns."""
 
 
 def read_docx(data: bytes, name: str) -> Document:
@@ -68,83 +63,112 @@ def read_docx(data: bytes, name: str) -> Document:
 
     The container has been checked before, see :mod:`bindery.documents.formats.archive`.
     """
-    main = Package.open(io.BytesIO(data)).main_document_part
-    body = parse_xml(main.blob).find(qn("w:body"))
-    builder = DocumentBuilder()
-    if body is not None:
-        writer = _DocxWriter(
-            builder, _styles(_related(main, RELATION.STYLES)), _bullets_and_numbers(main)
+    package = Package(data, name)
+    main = package.main_part("word/document.xml")
+    body = package.xml(main).find(_q("w:body"))
+    if body is None:
+        raise BrokenDocument(
+            f"{name!r} is a Word document without a body.",
+            remedy="It may be damaged: open it in Word and save it again.",
         )
-        for element in _parts(body):
-            writer.write(element)
-    for relation, mark in ((RELATION.FOOTNOTES, ""), (RELATION.ENDNOTES, "e")):
-        _write_notes(builder, _related(main, relation), mark)
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        title = title_in(archive, "docProps/core.xml")
-    return builder.document("docx", name, title=title)
+    builder = DocumentBuilder()
+    look = style_sheet_of(package, main)
+    writer = _DocxWriter(builder, look, package, main)
+    for element in _parts(body):
+        writer.write(element)
+    for kind, mark in (("footnotes", ""), ("endnotes", "e")):
+        for part in package.related(main, kind):
+            _write_notes(builder, package.xml(part), look, mark)
+    title = package.title("docProps/core.xml")
+    return builder.document("docx", name, package.warnings(), title=title)
 
 
 class _DocxWriter:
     """Writes paragraphs and tables, counting the items of each numbered list."""
 
     def __init__(
-        self,
-        builder: DocumentBuilder,
-        styles: Mapping[str, _Style],
-        bulleted: Mapping[tuple[str, int], bool],
+        self, builder: DocumentBuilder, look: StyleSheet, package: Package, main: str
     ) -> None:
         self._builder = builder
-        self._styles = styles
-        self._bulleted = bulleted
-        self._counts: dict[str, dict[int, int]] = {}
+        self._look = look
+        self._package = package
+        self._relationships = package.relationships(main)
+        self._counter = ListCounter()
+        self._begun: set[str] = set()
 
     def write(self, element: Element) -> None:
-        if element.tag == qn("w:tbl"):
-            self._builder.add(markdown_table(_rows(element)), "table")
-            return  # a cell's boxes are part of its text
-        self._write_paragraph(element)
-        # What stands in text boxes comes after the paragraph that they are anchored to.
-        for box in _outermost(element, qn("w:txbxContent")):
-            for part in _parts(box):
-                self.write_boxed(part)
-
-    def write_boxed(self, element: Element) -> None:
-        if element.tag == qn("w:tbl"):
-            self._builder.add(markdown_table(_rows(element)), "table")
+        if element.tag == _TABLE:
+            self._builder.add(markdown_table(_rows(element, self._look)), "table")
+        elif element.tag == _CHUNK:
+            self._write_chunk(element)
         else:
-            self._builder.add(_text(element, with_boxes=True).strip())
+            self._write_paragraph(element)
+            # Text boxes come after the paragraph that they are anchored to.
+            for box in _outermost(element, _BOX):
+                for part in _parts(box):
+                    self._write_boxed(part)
+        for diagram in element.iter(_DIAGRAM):
+            self._write_diagram(diagram)
+
+    def _write_boxed(self, element: Element) -> None:
+        if element.tag == _TABLE:
+            self._builder.add(markdown_table(_rows(element, self._look)), "table")
+        else:
+            self._builder.add(_text(element, self._look, with_boxes=True).strip())
 
     def _write_paragraph(self, element: Element) -> None:
-        text = _text(element).strip()
-        style = _paragraph_style(element, self._styles)
+        text = "" if self._look.is_hidden(element) else _text(element, self._look).strip()
+        style = paragraph_style(element, self._look.styles)
+        label = self._label(style)
         if not text:
             return
         if style.level:
-            self._builder.heading(text, style.level)
+            number = "" if label in {"", BULLET} else f"{label} "
+            self._builder.heading(number + text, style.level)
         elif style.list_id:
-            indent = "  " * min(style.list_depth, _DEEPEST_INDENT)
-            self._builder.add(indent + self._marker(style) + text, "list_item")
+            indent = "  " * min(style.list_depth or 0, _DEEPEST_INDENT)
+            self._builder.add(f"{indent}{label} {text}", "list_item")
         else:
             self._builder.add(text)
 
-    def _marker(self, style: _Style) -> str:
-        depth = style.list_depth
-        if self._bulleted.get((style.list_id, depth), True):
-            return "- "
-        counts = self._counts.get(style.list_id, {})
-        number = counts.get(depth, 0) + 1
-        # Lists below start anew under each item.
-        above = {other: count for other, count in counts.items() if other < depth}
-        self._counts[style.list_id] = {**above, depth: number}
-        return f"{number}. "
+    def _label(self, style: ParagraphStyle) -> str:
+        """The next label of the list to which a paragraph belongs; "" if it is in none."""
+        if not style.list_id:
+            return ""
+        numbering = self._look.lists.get(style.list_id, Numbering(style.list_id, {}, {}))
+        if style.list_id not in self._begun:
+            self._begun.add(style.list_id)
+            for depth, number in numbering.restarts.items():
+                self._counter.restart(numbering.key, depth, number)
+        return self._counter.label(numbering.key, numbering.levels, style.list_depth or 0)
+
+    def _write_chunk(self, element: Element) -> None:
+        """Write an embedded HTML page or text; other documents are named as not read."""
+        related = self._relationships.get(element.get(_q("r:id"), ""))
+        member = related.member if related else ""
+        if member not in self._package:
+            return
+        if member.lower().endswith((".html", ".htm", ".xhtml")):
+            text = decode(self._package.read(member)).text
+            write_page(self._builder, text, is_xml=member.lower().endswith(".xhtml"))
+        elif member.lower().endswith(".txt"):
+            text = decode(self._package.read(member)).text
+            for span in paragraphs(text):
+                self._builder.add(text[span.start : span.end])
+
+    def _write_diagram(self, element: Element) -> None:
+        related = self._relationships.get(element.get(_q("r:dm"), ""))
+        if related and related.member in self._package:
+            for text in diagram_texts(self._package.xml(related.member)):
+                self._builder.add(text)
 
 
 def _parts(container: Element) -> Iterator[Element]:
-    """The paragraphs and tables of a body, a text box or a note, in order."""
+    """The paragraphs, tables and embedded documents of a body, a text box or a note, in order."""
     waiting = [iter(container)]
     while waiting:
         for element in waiting[-1]:
-            if element.tag in {qn("w:p"), qn("w:tbl")}:
+            if element.tag in {_PARAGRAPH, _TABLE, _CHUNK}:
                 yield element
             elif element.tag in _TRANSPARENT:
                 waiting.append(iter(element))
@@ -153,8 +177,8 @@ def _parts(container: Element) -> Iterator[Element]:
             waiting.pop()
 
 
-def _text(paragraph: Element, *, with_boxes: bool = False) -> str:
-    """The words of a paragraph as one string, without those of its text boxes unless asked."""
+def _text(paragraph: Element, look: StyleSheet, *, with_boxes: bool = False) -> str:
+    """The visible words of a paragraph, without those of its text boxes unless asked."""
     pieces: list[str] = []
     waiting = [paragraph]
     while waiting:
@@ -163,31 +187,56 @@ def _text(paragraph: Element, *, with_boxes: bool = False) -> str:
         if tag in _TEXT:
             pieces.append(element.text or "")
             continue
-        if tag in _SKIPPED and not (with_boxes and tag == qn("w:txbxContent")):
+        if tag in _SKIPPED and not (with_boxes and tag == _BOX):
+            continue
+        if tag == _RUN and look.is_hidden(element):
             continue
         if tag in _NOTES:
             pieces.append(f"[^{_NOTES[tag]}{element.get(_ID)}]")
-        pieces.append(_CHARACTERS.get(tag, "") if isinstance(tag, str) else "")
+        elif tag == _SYMBOL:
+            pieces.append(_symbol(element))
+        pieces.append(_CHARACTERS.get(tag, ""))
         waiting.extend(reversed(element))
     return "".join(pieces)
 
 
-def _rows(table: Element) -> list[list[str]]:
+def _symbol(element: Element) -> str:
+    code = element.get(_q("w:char"), "")
+    try:
+        return symbol(element.get(_q("w:font"), ""), int(code[:6], 16))
+    except ValueError:
+        return ""  # not a hexadecimal number, so there is no character
+
+
+def _rows(table: Element, look: StyleSheet) -> list[list[str]]:
     """The cells of a table by row; tables inside a cell become part of its text."""
     rows: list[list[str]] = []
-    for row in _within(table, qn("w:tr")):
-        rows.append([])
-        for cell in _within(row, qn("w:tc")):
-            texts = (_text(paragraph, with_boxes=True) for paragraph in _outermost(cell, qn("w:p")))
-            rows[-1].append(" ".join(text for text in texts if text.strip()))
-            span = cell.find(f"{qn('w:tcPr')}/{qn('w:gridSpan')}")
-            # A table in Word has at most 63 columns.
-            rows[-1].extend([""] * (min(_integer(span), 63) - 1))
+    for row in _within(table, _q("w:tr")):
+        properties = row.find(_q("w:trPr"))
+        if properties is not None and properties.find(_q("w:del")) is not None:
+            continue
+        cells = [""] * _columns(properties, "w:gridBefore", 0)
+        for cell in _within(row, _q("w:tc")):
+            inside = _outermost(cell, _PARAGRAPH)
+            texts = (
+                _text(paragraph, look, with_boxes=True)
+                for paragraph in inside
+                if not look.is_hidden(paragraph)
+            )
+            cells.append(" ".join(text for text in texts if text.strip()))
+            span = _columns(cell.find(_q("w:tcPr")), "w:gridSpan", 1)
+            cells.extend([""] * (span - 1))
+        rows.append(cells + [""] * _columns(properties, "w:gridAfter", 0))
     return rows
 
 
+def _columns(properties: Element | None, name: str, otherwise: int) -> int:
+    found = None if properties is None else properties.find(_q(name))
+    return min(integer(found, otherwise), _MOST_COLUMNS)
+
+
 def _within(container: Element, tag: str) -> Iterator[Element]:
-    """Children of one tag, also inside content controls, but not inside each other."""
+    """Children with a tag, also inside content controls, but not inside each other."""
     waiting = list(reversed(container))
     while waiting:
         element = waiting.pop()
@@ -198,7 +247,7 @@ def _within(container: Element, tag: str) -> Iterator[Element]:
 
 
 def _outermost(container: Element, tag: str) -> Iterator[Element]:
-    """All elements of a tag at any depth, but for those within each other or within a text box."""
+    """All elements with a tag at any depth, except inside each other or inside a text box."""
     waiting = list(reversed(container))
     while waiting:
         element = waiting.pop()
@@ -208,103 +257,11 @@ def _outermost(container: Element, tag: str) -> Iterator[Element]:
             waiting.extend(reversed(element))
 
 
-def _paragraph_style(paragraph: Element, styles: Mapping[str, _Style]) -> _Style:
-    """The named style, overruled by what the paragraph says of itself."""
-    properties = paragraph.find(qn("w:pPr"))
-    if properties is None:
-        return _Style()
-    named = properties.find(qn("w:pStyle"))
-    style = styles.get(named.get(_VALUE), _Style()) if named is not None else _Style()
-    return _overruled(style, properties)
-
-
-def _overruled(style: _Style, properties: Element | None) -> _Style:
-    if properties is None:
-        return style
-    outline = properties.find(qn("w:outlineLvl"))
-    level = style.level
-    if outline is not None:  # 0 to 8 are headings, 9 is body text
-        depth = _integer(outline, 9)
-        level = min(depth + 1, _DEEPEST_HEADING) if depth < 9 else 0
-    numbering = properties.find(qn("w:numPr"))
-    if numbering is None:
-        return _Style(level, style.list_id, style.list_depth)
-    number, depth = numbering.find(qn("w:numId")), numbering.find(qn("w:ilvl"))
-    list_id = style.list_id if number is None else number.get(_VALUE) or ""
-    return _Style(level, "" if list_id == "0" else list_id, _integer(depth, style.list_depth))
-
-
-def _styles(root: Element | None) -> dict[str, _Style]:
-    """Paragraph styles by id, each with what it inherits from the style it is based on."""
-    if root is None:
-        return {}
-    elements = {style.get(qn("w:styleId")): style for style in root.findall(qn("w:style"))}
-    resolved: dict[str, _Style] = {}
-    for style_id in elements:
-        chain: list[str] = []
-        current: str = style_id
-        while current in elements and current not in resolved and current not in chain:
-            chain.append(current)
-            current = _value(elements[current].find(qn("w:basedOn"))) or ""
-        style = resolved.get(current, _Style())
-        for link in reversed(chain):
-            style = resolved[link] = _named(elements[link], style)
-    return resolved
-
-
-def _named(element: Element, inherited: _Style) -> _Style:
-    """One style. Built-in names are English in every language's Word, and case varies."""
-    style = _overruled(inherited, element.find(qn("w:pPr")))
-    words = (_value(element.find(qn("w:name"))) or "").lower().split()
-    if words == ["title"]:
-        return _Style(1)
-    if len(words) == 2 and words[0] == "heading" and words[1] in {*"123456789"}:
-        return _Style(min(int(words[1]), _DEEPEST_HEADING), style.list_id, style.list_depth)
-    return style
-
-
-def _bullets_and_numbers(main: Part) -> dict[tuple[str, int], bool]:
-    """For each list and depth, whether its items have bullets (True) or numbers (False)."""
-    root = _related(main, RELATION.NUMBERING)
-    if root is None:
-        return {}
-    formats: dict[str | None, dict[int, bool]] = {}
-    for abstract in root.findall(qn("w:abstractNum")):
-        formats[abstract.get(qn("w:abstractNumId"))] = {
-            int(level.get(qn("w:ilvl"), "0")): _value(level.find(qn("w:numFmt")))
-            in {"bullet", "none", None}
-            for level in abstract.findall(qn("w:lvl"))
-        }
-    return {
-        (number.get(qn("w:numId")), depth): bulleted
-        for number in root.findall(qn("w:num"))
-        for depth, bulleted in formats.get(
-            _value(number.find(qn("w:abstractNumId"))), dict[int, bool]()
-        ).items()
-    }
-
-
-def _write_notes(builder: DocumentBuilder, root: Element | None, mark: str) -> None:
-    notes: Sequence[Element] = () if root is None else list(root)
+def _write_notes(builder: DocumentBuilder, root: Element, look: StyleSheet, mark: str) -> None:
+    notes: Sequence[Element] = list(root)
     for note in notes:
-        if note.get(qn("w:type")) is None:  # the others are the lines that divide notes from text
-            text = " ".join(_text(part).strip() for part in _outermost(note, qn("w:p"))).strip()
+        if note.get(_q("w:type")) is None:  # the others are lines between the notes and the text
+            parts = _outermost(note, _PARAGRAPH)
+            text = " ".join(_text(part, look).strip() for part in parts).strip()
             if text:
                 builder.add(f"[^{mark}{note.get(_ID)}]: {text}")
-
-
-def _related(main: Part, relation: str) -> Element | None:
-    """The XML of a part that the main one refers to, or None where there is none."""
-    for relationship in main.rels.values():
-        if relationship.reltype == relation and not relationship.is_external:
-            return parse_xml(relationship.target_part.blob)
-    return None
-
-
-def _value(element: Element | None) -> str | None:
-    return None if element is None else element.get(_VALUE)
-
-
-def _integer(element: Element | None, otherwise: int = 1) -> int:
-    text = _value(element) or ""
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 6 else otherwise

@@ -1,42 +1,64 @@
-"""HTML: the readable text, written as Markdown."""
+"""HTML: the visible text, written as Markdown."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from bindery.documents.formats.builder import DocumentBuilder, markdown_table
+from bindery.documents.formats.builder import DocumentBuilder, code_block, markdown_table
 from bindery.documents.formats.encoding import decode
+from bindery.documents.formats.numbering import ListLevel
 from bindery.types import Document
 
-# Nothing a reader of the page would see (head holds the title, which is asked for by itself).
-_UNSEEN = frozenset({"head", "script", "style", "template", "noscript", "iframe", "-comment"})
+# Elements that are not visible. The title in the head is read separately; annotations of MathML
+# repeat a formula.
+_UNSEEN = frozenset(
+    {"head", "script", "style", "template", "noscript", "iframe", "annotation", "annotation-xml"}
+    | {"-comment"}
+)
+_INVISIBLE = re.compile(r"(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*hidden)", re.IGNORECASE)
+_MAY_HIDE = re.compile(r"hidden|display\s*:\s*none", re.IGNORECASE)
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _LISTS = frozenset({"ul", "ol", "menu", "dir"})
-# Elements that begin and end a paragraph of their own.
+_LIST_FORMATS = {"a": "lowerLetter", "A": "upperLetter", "i": "lowerRoman", "I": "upperRoman"}
+# Elements of SVG whose text must not run into that of the next one.
+_SPACED = frozenset({"text", "desc", "tspan"})
+_INLINE = _SPACED | {"-text", "br", "img", "sup", "sub"}
+# Superscripts and subscripts that change what is before them: 10^6, H_2O, but not "1st".
+_RAISED, _LOWERED = re.compile(r"[-+\u2212]?\d[\d.,]*|[^\W\d_]"), re.compile(r"[-+\w]{1,5}")
+# In XHTML every element may be closed in its start tag. HTML only knows this of elements that are
+# always empty, and would take all that follows as the content of the others.
+_SELF_CLOSED = re.compile(r"<([A-Za-z][\w:.-]{0,60})((?:\s[^<>]*?)?)/>")
+_ALWAYS_EMPTY = frozenset(
+    {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source"}
+    | {"track", "wbr"}
+)
+# Elements that begin and end a paragraph.
 _DIVIDING = frozenset(
     {"address", "article", "aside", "blockquote", "body", "caption", "center", "dd", "details"}
     | {"dialog", "div", "dl", "dt", "fieldset", "figcaption", "figure", "footer", "form", "header"}
     | {"hgroup", "hr", "legend", "li", "main", "nav", "option", "p", "search", "section"}
     | {"summary", "table", "tbody", "td", "tfoot", "th", "thead", "tr", *_LISTS, *_HEADINGS}
 )
-_BREAK = "\0"  # stands for <br> until blanks are folded: no other zero can come out of the parser
+_BREAK = "\0"  # stands for <br> until whitespace is collapsed; the parser returns no other NUL
 
 _DEEPEST_INDENT = 8
-"""Lists nested deeper look no deeper: a thousand levels would be a thousand blanks per line."""
+"""Deeper lists are not indented further: a thousand levels would be a thousand blanks per line."""
 
 _MAX_SPAN = 32
-"""Cells beyond which ``colspan`` and ``rowspan`` are not believed; hostile pages say 65534."""
+"""The largest ``colspan`` or ``rowspan`` that is used; hostile pages say 65534."""
 
 
 def read_html(data: bytes, name: str) -> Document:
     """Read a page: paragraphs, headings, lists, tables and preformatted text; links as their text.
 
-    The page's title is put first where no ``h1`` is. The tree is walked, never recursed into.
+    The page's title comes first if there is no ``h1``.
     """
     decoded = decode(data)
     builder = DocumentBuilder()
-    page = LexborHTMLParser(decoded.text)
+    is_xml = name.lower().endswith(".xhtml") or decoded.text.lstrip().startswith("<?xml")
+    page = _parsed(decoded.text, is_xml=is_xml)
     node = page.css_first("head > title")
     title = "" if node is None else node.text()
     if page.css_first("h1") is None:
@@ -45,32 +67,57 @@ def read_html(data: bytes, name: str) -> Document:
     return builder.document("html", name, decoded.warnings, title=title)
 
 
-def write_page(builder: DocumentBuilder, page: LexborHTMLParser | str) -> None:
-    """Write what a page shows, without its title."""
-    root = (LexborHTMLParser(page) if isinstance(page, str) else page).root
+def write_page(
+    builder: DocumentBuilder, page: LexborHTMLParser | str, *, is_xml: bool = False
+) -> None:
+    """Write the visible text of a page, without its title."""
+    parsed = _parsed(page, is_xml=is_xml) if isinstance(page, str) else page
+    root = parsed.root
     writer = _HtmlWriter(builder)
     if root is not None:
+        may_hide = bool(_MAY_HIDE.search(parsed.html or ""))
         writer.layout_tables = _layout_tables(root)
-        for node, tag, entering in _walk(root):
+        for node, tag, entering in _walk(root, may_hide=may_hide):
             (writer.enter if entering else writer.leave)(node, tag)
         writer.flush()
 
 
-def _walk(root: LexborNode) -> Iterator[tuple[LexborNode, str, bool]]:
-    """Each node that can be seen, with its tag, on entering (True) and on leaving it (False)."""
+def _parsed(text: str, *, is_xml: bool) -> LexborHTMLParser:
+    def opened(found: re.Match[str]) -> str:
+        name = found[1]
+        return found[0] if name.lower() in _ALWAYS_EMPTY else f"<{name}{found[2]}></{name}>"
+
+    return LexborHTMLParser(_SELF_CLOSED.sub(opened, text) if is_xml else text)
+
+
+def _is_hidden(node: LexborNode) -> bool:
+    attributes = node.attributes
+    if "hidden" in attributes:
+        return (attributes["hidden"] or "").lower() != "until-found"
+    return bool(_INVISIBLE.search(attributes.get("style") or ""))
+
+
+def _walk(
+    root: LexborNode, *, may_hide: bool = False, into_pre: bool = False
+) -> Iterator[tuple[LexborNode, str, bool]]:
+    """Each visible node with its tag, on entering (True) and on leaving it (False).
+
+    The tree may be very deep, so this does not recurse.
+    """
     node, depth = root, 0
     while True:
         tag = node.tag or ""
         child = None
-        if tag not in _UNSEEN:
+        is_seen = tag not in _UNSEEN and not (may_hide and tag[0] != "-" and _is_hidden(node))
+        if is_seen:
             yield node, tag, True
-            # The writer takes preformatted text in one go.
-            child = None if tag == "pre" else node.first_child
+            # The writer reads preformatted text as a whole.
+            child = None if tag == "pre" and not into_pre else node.first_child
         if child is not None:
             node, depth = child, depth + 1
             continue
         while True:
-            if tag not in _UNSEEN:
+            if is_seen:
                 yield node, tag, False
             if depth == 0:
                 return
@@ -80,12 +127,12 @@ def _walk(root: LexborNode) -> Iterator[tuple[LexborNode, str, bool]]:
                 break
             parent = node.parent
             assert parent is not None, "a node above the root was asked for"
-            node, depth = parent, depth - 1
+            node, depth, is_seen = parent, depth - 1, True
             tag = node.tag or ""
 
 
 def _layout_tables(root: LexborNode) -> set[int]:
-    """Tables that only place things on the page: with tables, headings or ``pre`` inside."""
+    """Tables used for layout: they contain tables, headings or ``pre``."""
     open_tables: list[int] = []
     found: set[int] = set()
     for node, tag, entering in _walk(root):
@@ -102,17 +149,27 @@ def _layout_tables(root: LexborNode) -> set[int]:
 class _List:
     ordered: bool
     next_number: int
+    format: str
 
 
 @dataclass(slots=True)
 class _Table:
-    """The rows so far; ``below`` counts, by column, rows that a cell further up still covers."""
+    """The rows so far; ``below`` counts, by column, the rows that a cell above still covers."""
 
     rows: list[list[str]] = field(default_factory=list[list[str]])
     below: dict[int, int] = field(default_factory=dict[int, int])
 
     def begin_row(self) -> None:
+        self.end_row()
         self.rows.append([])
+
+    def end_row(self) -> None:
+        """Fill the columns after the last cell that a cell above covers."""
+        row = self.rows[-1] if self.rows else []
+        for column in sorted(column for column, left in self.below.items() if left):
+            if column >= len(row):
+                row.extend([""] * (column + 1 - len(row)))
+                self.below[column] -= 1
 
     def add(self, text: str, columns: int, rows: int) -> None:
         if not self.rows:
@@ -132,7 +189,7 @@ class _Table:
 
 
 class _HtmlWriter:
-    """Takes the nodes in document order and writes the builder."""
+    """Writes the nodes in document order."""
 
     def __init__(self, builder: DocumentBuilder) -> None:
         self.builder = builder
@@ -141,18 +198,22 @@ class _HtmlWriter:
         self._lists: list[_List] = []
         self._marker = ""
         self._table: _Table | None = None
+        self._heading = 0
 
     def enter(self, node: LexborNode, tag: str) -> None:
-        if tag == "-text":
-            self._inline.append(node.text_content or "")
-        elif tag == "br":
-            self._inline.append(_BREAK)
-        elif tag == "img":
-            self._inline.append(f" {node.attributes.get('alt') or ''} ")
+        if tag in _INLINE:
+            self._inline.append(self._inline_text(node, tag))
         elif self._table is not None:
             self._enter_in_table(tag)
+        elif tag in _HEADINGS:
+            self._end_heading()
+            self.flush()
+            self._heading = _HEADINGS[tag]
+        elif self._heading and (tag in _DIVIDING or tag == "pre"):
+            self._inline.append(node.text() if tag == "pre" else _BREAK)
         elif tag == "pre":
-            self._preformatted(node.text())
+            self.flush()
+            self.builder.add(code_block(_preformatted(node)), "code")
         elif tag in _DIVIDING:
             self.flush()
             self._begin(node, tag)
@@ -161,7 +222,9 @@ class _HtmlWriter:
         if self._table is not None:
             self._leave_in_table(node, tag, self._table)
         elif tag in _HEADINGS:
-            self.builder.heading(self._taken().replace("\n", " "), _HEADINGS[tag])
+            self._end_heading()
+        elif self._heading:
+            self._inline.append(_BREAK if tag in _DIVIDING else "")
         elif tag in _DIVIDING:
             self.flush()
             if tag in _LISTS and self._lists:
@@ -169,8 +232,26 @@ class _HtmlWriter:
             if tag == "li":
                 self._marker = ""
 
+    def _end_heading(self) -> None:
+        if self._heading:
+            self.builder.heading(self._taken().replace("\n", " "), self._heading)
+            self._heading = 0
+
+    def _inline_text(self, node: LexborNode, tag: str) -> str:
+        if tag == "-text":
+            return node.text_content or ""
+        if tag == "img":
+            return f" {node.attributes.get('alt') or ''} "
+        if tag in {"sup", "sub"}:
+            before = self._inline[-1][-1:] if self._inline else ""
+            pattern = _RAISED if tag == "sup" else _LOWERED
+            follows = before.isalnum() or before == ")"
+            is_sign = follows and pattern.fullmatch(node.text().strip())
+            return ("^" if tag == "sup" else "_") if is_sign else ""
+        return _BREAK if tag == "br" else " "
+
     def flush(self) -> None:
-        """Write what has gathered as a paragraph, or as the list item that it begins."""
+        """Write the collected text as a paragraph, or as the list item that it begins."""
         text = self._taken()
         if not text:
             return
@@ -183,12 +264,16 @@ class _HtmlWriter:
 
     def _begin(self, node: LexborNode, tag: str) -> None:
         if tag in _LISTS:
-            self._lists.append(_List(tag == "ol", _number(node, "start", 1, 1_000_000_000)))
+            written = _LIST_FORMATS.get(node.attributes.get("type") or "", "decimal")
+            start = _number(node, "start", 1, 1_000_000_000)
+            self._lists.append(_List(tag == "ol", start, written))
         elif tag == "li":
             self._marker = "- "
             if self._lists and self._lists[-1].ordered:
-                self._marker = f"{self._lists[-1].next_number}. "
-                self._lists[-1].next_number += 1
+                items = self._lists[-1]
+                number = _number(node, "value", 0, 1_000_000_000) or items.next_number
+                self._marker = f"{ListLevel(items.format).written(number)}. "
+                items.next_number = number + 1
         elif tag == "table" and node.mem_id not in self.layout_tables:
             self._table = _Table()
 
@@ -210,6 +295,7 @@ class _HtmlWriter:
             self.builder.add(self._taken())
         elif tag == "table":
             self._table = None
+            table.end_row()
             cells = [cell for row in table.rows for cell in row]
             if len(cells) == 1:
                 self.builder.add(cells[0])
@@ -217,24 +303,29 @@ class _HtmlWriter:
                 self.builder.add(markdown_table(table.rows), "table")
             self._inline.clear()
 
-    def _preformatted(self, text: str) -> None:
-        self.flush()
-        fence = "```"
-        while fence in text:
-            fence += "`"
-        if text.strip():
-            self.builder.add(f"{fence}\n{text.strip(chr(10))}\n{fence}", "code")
-
     def _taken(self) -> str:
-        """The gathered text with blanks folded as a browser does, lines apart at ``br``."""
+        """The collected text with whitespace collapsed as in a browser; ``br`` ends a line."""
         gathered = "".join(self._inline)
         self._inline.clear()
         lines = (" ".join(line.split()) for line in gathered.split(_BREAK))
         return "\n".join(line for line in lines if line)
 
 
+def _preformatted(node: LexborNode) -> str:
+    """The text of a ``pre``, with line ends for ``br`` and for blocks inside."""
+    pieces: list[str] = []
+    for inner, tag, entering in _walk(node, into_pre=True):
+        if tag == "-text" and entering:
+            pieces.append(inner.text_content or "")
+        elif (tag == "br" and entering) or (
+            tag in _DIVIDING and pieces and not pieces[-1].endswith("\n")
+        ):
+            pieces.append("\n")
+    return "".join(pieces)
+
+
 def _number(node: LexborNode, attribute: str, least: int, most: int) -> int:
     text = (node.attributes.get(attribute) or "").strip()
-    # Ten digits are checked for, since Python takes long on a number of a million.
+    # At most ten digits, because Python takes long for a number of a million digits.
     number = int(text) if text.isascii() and text.isdigit() and len(text) <= 10 else least
     return min(max(number, least), most)

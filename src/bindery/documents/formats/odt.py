@@ -1,102 +1,258 @@
 """ODT: the body of an OpenDocument text in order, written as Markdown."""
 
-import io
-import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from xml.etree.ElementTree import Element
 
 from bindery.documents.formats.builder import DocumentBuilder, markdown_table
-from bindery.documents.formats.package import attribute, local, parse_xml, title_in
+from bindery.documents.formats.numbering import BULLET, Levels, ListCounter, ListLevel
+from bindery.documents.formats.package import Package
 from bindery.types import Document
 
-_CHARACTERS = {"tab": "\t", "line-break": "\n"}
-# Comments, what was deleted, and the table of contents, whose lines come again as headings.
-_SKIPPED = frozenset({"annotation", "tracked-changes", "table-of-content", "sequence-decls"})
-_LISTED = frozenset({"list", "list-item", "list-header"})
+_NAMESPACE = "{urn:oasis:names:tc:opendocument:xmlns:%s:1.0}%s"
+
+
+def _q(name: str) -> str:
+    """The qualified name of ``prefix:local``, whatever prefix a document uses."""
+    return _NAMESPACE % tuple(name.split(":"))
+
+
+_CHARACTERS = {_q("text:tab"): "\t", _q("text:line-break"): "\n"}
+_NOTE = _q("text:note")
+# Comments, deleted text, and the table of contents, whose lines occur again as headings.
+_SKIPPED = frozenset(
+    map(
+        _q,
+        (
+            *("office:annotation", "text:tracked-changes", "text:table-of-content"),
+            *("text:sequence-decls", "text:note-citation", "office:forms"),
+        ),
+    )
+)
+_PARAGRAPHS = frozenset({_q("text:p"), _q("text:h")})
+# Elements whose text must not run into the text around them.
+_APART = _PARAGRAPHS | {
+    _q("svg-compatible:title"),
+    _q("svg-compatible:desc"),
+    _q("text:ruby-text"),
+}
+_ROW, _TABLE = _q("table:table-row"), _q("table:table")
+_CELLS = frozenset({_q("table:table-cell"), _q("table:covered-table-cell")})
+_LISTED = frozenset({_q("text:list-item"), _q("text:list-header")})
+_STYLE = _q("text:style-name")
+_FORMATS = {"a": "lowerLetter", "A": "upperLetter", "i": "lowerRoman", "I": "upperRoman"}
 _DEEPEST_INDENT = 8
 _MOST_BLANKS = 100
-"""A document says how many blanks or columns repeat, and may say a billion."""
+"""A document states how many blanks or columns repeat, and may state a billion."""
 
 
 def read_odt(data: bytes, name: str) -> Document:
-    """Read headings, paragraphs, lists and tables; notes stand where they are referred to.
+    """Read headings, paragraphs, lists and tables, then the notes.
 
     The container has been checked before, see :mod:`bindery.documents.formats.archive`.
     """
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        root = parse_xml(archive.read("content.xml"))
-        title = title_in(archive, "meta.xml")
+    package = Package(data, name)
+    package.refuse_encrypted()
+    content = package.xml("content.xml")
+    roots = [content, *(package.xml(part) for part in ("styles.xml",) if part in package)]
     builder = DocumentBuilder()
-    body = next((element for element in root.iter() if local(element) == "text"), None)
+    writer = _OdtWriter(builder, _list_styles(roots), _hidden_styles(roots))
+    body = content.find(f"{_q('office:body')}/{_q('office:text')}")
     if body is not None:
-        _write(builder, body)
-    return builder.document("odt", name, title=title)
+        writer.write(body)
+    title = package.title("meta.xml")
+    warnings = package.warnings()
+    if any(_has_header(root) for root in roots):
+        warnings.append("Headers and footers were not read.")
+    return builder.document("odt", name, warnings, title=title)
 
 
-def _write(builder: DocumentBuilder, body: Element) -> None:
-    """Walk the body; sections and frames are passed through, lists say how deep their items are."""
-    waiting: list[tuple[Element, int, bool]] = [(child, 0, False) for child in reversed(body)]
-    while waiting:
-        element, depth, begins_item = waiting.pop()
-        name = local(element)
-        if name in _SKIPPED:
-            continue
-        if name == "h":
-            level = attribute(element, "outline-level")
-            builder.heading(_text(element), min(max(_number(level, 1), 1), 6))
-        elif name == "p" and depth:
-            indent = "  " * min(depth - 1, _DEEPEST_INDENT)
-            mark = "- " if begins_item else "  "
-            builder.add(indent + mark + _text(element).strip(), "list_item")
-        elif name == "p":
-            builder.add(_text(element))
-        elif name == "table":
-            builder.add(markdown_table(list(_rows(element))), "table")
+@dataclass(frozen=True, slots=True)
+class _Position:
+    """Where an element is: the list and how deep in it, and the label if it begins an item."""
+
+    depth: int = 0
+    style: str = ""
+    key: str = ""
+    label: str = ""
+
+
+class _OdtWriter:
+    """Writes blocks in order and collects notes."""
+
+    def __init__(
+        self, builder: DocumentBuilder, styles: Mapping[str, Levels], hidden: frozenset[str]
+    ) -> None:
+        self._builder = builder
+        self._styles = styles
+        self._hidden = hidden
+        self._counter = ListCounter()
+        self._notes: list[Element] = []
+        self._lists = 0
+
+    def write(self, body: Element) -> None:
+        """Write the body, then its notes; a note may refer to further notes."""
+        self._write_blocks(body)
+        written = 0
+        while written < len(self._notes):
+            note = self._notes[written]
+            written += 1
+            bodies = note.findall(_q("text:note-body"))
+            text = " ".join(" ".join(self._texts(part)) for part in bodies)
+            self._builder.add(f"[^{written}]: {text}")
+
+    def _write_blocks(self, body: Element) -> None:
+        """Sections and frames are passed through; lists say how deep their items are."""
+        waiting = [(child, _Position()) for child in reversed(body)]
+        while waiting:
+            element, position = waiting.pop()
+            tag = element.tag
+            if tag in _SKIPPED or element.get(_STYLE) in self._hidden:
+                continue
+            if tag in _PARAGRAPHS:
+                self._write_paragraph(element, position)
+            elif tag == _TABLE:
+                self._builder.add(markdown_table(list(self._rows(element))), "table")
+            elif tag == _q("text:list"):
+                position = self._list(element, position)
+                waiting.extend((child, position) for child in reversed(element))
+            else:
+                label = self._label(element, position) if tag in _LISTED else ""
+                for index, child in reversed(list(enumerate(element))):
+                    waiting.append((child, replace(position, label="" if index else label)))
+
+    def _write_paragraph(self, element: Element, position: _Position) -> None:
+        text = self._text(element).strip()
+        if element.tag == _q("text:h"):
+            level = _number(element.get(_q("text:outline-level"), ""), 1)
+            self._builder.heading(text, min(max(level, 1), 6))
+        elif position.depth and text:
+            indent = "  " * min(position.depth - 1, _DEEPEST_INDENT)
+            self._builder.add(f"{indent}{position.label or ' '} {text}", "list_item")
         else:
-            deeper = depth + (name == "list")
-            is_item = name in _LISTED
-            children = list(element)
-            waiting.extend(
-                (child, deeper, is_item and place == 0)
-                for place, child in reversed(list(enumerate(children)))
-            )
+            self._builder.add(text)
+
+    def _list(self, element: Element, outer: _Position) -> _Position:
+        """The position of the items of a list; numbering starts anew unless it says otherwise."""
+        self._lists += 1
+        style = element.get(_STYLE) or outer.style
+        key = outer.key or style or str(self._lists)
+        continued = element.get(_q("text:continue-numbering")) == "true"
+        if not continued and not element.get(_q("text:continue-list")):
+            level = self._styles.get(style, {}).get(outer.depth, ListLevel())
+            self._counter.restart(key, outer.depth, level.start)
+        return _Position(outer.depth + 1, style, key)
+
+    def _label(self, item: Element, position: _Position) -> str:
+        if item.tag == _q("text:list-header"):
+            return ""
+        start = item.get(_q("text:start-value"))
+        if start:
+            self._counter.restart(position.key, position.depth - 1, _number(start, 1))
+        levels = self._styles.get(position.style, {})
+        return self._counter.label(position.key, levels, position.depth - 1) or BULLET
+
+    def _rows(self, table: Element) -> Iterator[list[str]]:
+        for row in _outermost(table, frozenset({_ROW})):
+            cells: list[str] = []
+            for cell in row:
+                if cell.tag in _CELLS:
+                    text = " ".join(self._texts(cell))
+                    # The last cell of a sheet's row may repeat to the edge of the sheet.
+                    again = _number(cell.get(_q("table:number-columns-repeated"), ""), 1)
+                    cells += [text] * min(again, _MOST_BLANKS if text else 1)
+            yield cells
+
+    def _texts(self, container: Element) -> Iterator[str]:
+        """The texts of the paragraphs in a cell or a note, also in lists and tables inside."""
+        for paragraph in _outermost(container, _PARAGRAPHS):
+            if text := self._text(paragraph).strip():
+                yield text
+
+    def _text(self, element: Element) -> str:
+        """The words of a paragraph; a note becomes a reference."""
+        pieces: list[str] = []
+        waiting: list[Element | str] = [element]
+        while waiting:
+            part = waiting.pop()
+            if isinstance(part, str):
+                pieces.append(part)
+                continue
+            is_apart = part is not element and part.tag in _APART
+            if part.tail and part is not element:
+                waiting.append(part.tail)
+            if part.tag in _SKIPPED or part.get(_STYLE) in self._hidden:
+                continue
+            if part.tag == _NOTE:
+                self._notes.append(part)
+                pieces.append(f"[^{len(self._notes)}]")
+                continue
+            if part.tag == _q("text:s"):
+                count = _number(part.get(_q("text:c"), ""), 1)
+                pieces.append(" " * min(count, _MOST_BLANKS))
+            pieces.append(" " if is_apart else _CHARACTERS.get(part.tag, ""))
+            if is_apart:
+                waiting.append(" ")
+            waiting.extend(reversed(part))
+            if part.text:
+                waiting.append(part.text)
+        return "".join(pieces)
 
 
-def _rows(table: Element) -> Iterator[list[str]]:
-    for row in table.iter():
-        if local(row) != "table-row":
-            continue
-        cells: list[str] = []
-        for cell in row:
-            if local(cell) in {"table-cell", "covered-table-cell"}:
-                text = " ".join(_text(part).strip() for part in cell)
-                # The last cell of a sheet's row may repeat to the edge of the sheet.
-                again = _number(attribute(cell, "number-columns-repeated"), 1)
-                cells += [text] * min(again, _MOST_BLANKS if text else 1)
-        yield cells
-
-
-def _text(element: Element) -> str:
-    """The words below an element, in order, without those of comments."""
-    pieces: list[str] = []
-    waiting: list[Element | str] = [element]
+def _outermost(container: Element, tags: frozenset[str]) -> Iterator[Element]:
+    """All elements of these tags at any depth, except those inside each other."""
+    waiting = list(reversed(container))
     while waiting:
-        part = waiting.pop()
-        if isinstance(part, str):
-            pieces.append(part)
-            continue
-        name = local(part)
-        if part.tail and part is not element:
-            waiting.append(part.tail)
-        if name in _SKIPPED:
-            continue
-        if name == "s":
-            pieces.append(" " * min(_number(attribute(part, "c"), 1), _MOST_BLANKS))
-        pieces.append(_CHARACTERS.get(name, ""))
-        waiting.extend(reversed(part))
-        if part.text:
-            waiting.append(part.text)
-    return "".join(pieces)
+        element = waiting.pop()
+        if element.tag in tags:
+            yield element
+        elif element.tag not in _SKIPPED:
+            waiting.extend(reversed(element))
+
+
+def _list_styles(roots: Sequence[Element]) -> dict[str, Levels]:
+    """The numbering of each list style, by name."""
+    styles: dict[str, Levels] = {}
+    for root in roots:
+        for style in root.iter(_q("text:list-style")):
+            levels: dict[int, ListLevel] = {}
+            for level in style.findall(_q("text:list-level-style-number")):
+                depth = _number(level.get(_q("text:level"), ""), 1) - 1
+                levels[depth] = _list_level(level, depth)
+            styles.setdefault(style.get(_q("style:name"), ""), levels)
+    return styles
+
+
+def _list_level(level: Element, depth: int) -> ListLevel:
+    written = level.get(_q("style:num-format"), "")
+    shown = max(_number(level.get(_q("text:display-levels"), ""), 1), 1)
+    numbers = ".".join(f"%{each + 1}" for each in range(max(depth + 1 - shown, 0), depth + 1))
+    prefix = level.get(_q("style:num-prefix"), "")
+    suffix = level.get(_q("style:num-suffix"), "")
+    return ListLevel(
+        _FORMATS.get(written, "decimal") if written else "none",
+        prefix + numbers + suffix,
+        _number(level.get(_q("text:start-value"), ""), 1),
+    )
+
+
+def _hidden_styles(roots: Sequence[Element]) -> frozenset[str]:
+    """The names of styles whose text is hidden."""
+    return frozenset(
+        style.get(_q("style:name"), "")
+        for root in roots
+        for style in root.iter(_q("style:style"))
+        if any(each.get(_q("text:display")) == "none" for each in style)
+    )
+
+
+def _has_header(root: Element) -> bool:
+    """Whether the styles hold headers or footers with words in them."""
+    return any(
+        "".join(part.itertext()).strip()
+        for name in ("style:header", "style:footer")
+        for part in root.iter(_q(name))
+    )
 
 
 def _number(text: str, otherwise: int) -> int:

@@ -1,7 +1,6 @@
-"""What the lines of printed pages say of their making: furniture, headings, paragraphs, hyphens.
+"""Structure from the lines of printed pages: headers and footers, headings, paragraphs, hyphens.
 
-Pure functions of :class:`Line`; whether a line comes from a text layer or from recognition (OCR) is
-no matter here.
+Pure functions of :class:`Line`, whether lines come from a text layer or from recognition (OCR).
 """
 
 import re
@@ -12,23 +11,23 @@ from itertools import pairwise
 from statistics import median
 
 _WIDER_GAP = 1.25
-"""A gap between lines this many times the page's usual one begins a paragraph."""
+"""A gap between lines this many times the usual one begins a paragraph."""
 
 _OTHER_SIZE = 0.08
-"""Share by which two sizes of type differ to the eye; less is rounding."""
+"""Relative difference of two font sizes that the eye can see; less is rounding."""
 
 _MARGIN = 0.15
-"""Share of a page's height, at its head and at its foot, where furniture stands."""
+"""Share of a page's height, at the top and at the bottom, for headers and footers."""
 
 _PLACE_POINTS = 4.0
-"""How exactly furniture keeps its place."""
+"""How exactly headers and footers keep their position."""
 
 _DENSE = 0.4
-"""Share of a run of pages that has the furniture: left and right pages may each have their own."""
+"""Share of a run of pages with the same header: left and right pages may have different ones."""
 
 _LONGEST_HEADING = 200
 _MOST_IN_HEADINGS = 0.4
-"""Share of a document's letters: more "headings" are text in many sizes, as on posters."""
+"""Share of a document's letters: more is text in many sizes, as on posters, and not headings."""
 
 _DEEPEST_HEADING = 6
 
@@ -41,11 +40,11 @@ _WORD = re.compile(r"[^\W\d_]+")
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of text and where it stands.
+    """A line of text and its position.
 
-    ``first_height`` and ``last_height`` are those of its first and last character, in points from
-    the page's foot; ``place`` is its height as a share of the page's, 1 at the head. Text that runs
-    up or down the page's side is not upright.
+    ``first_height`` and ``last_height`` are the baselines of its first and last character, in
+    points above the bottom of the page; ``place`` is its height as a share of the page's, 1 at the
+    top. Vertical text is not upright.
     """
 
     text: str
@@ -59,7 +58,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Paragraph:
-    """Lines that belong together, in one size of type."""
+    """Lines that belong together, in one font size."""
 
     text: str
     size: float
@@ -68,10 +67,10 @@ class Paragraph:
 
 
 def furniture(pages: Sequence[Sequence[Line]]) -> list[tuple[frozenset[int], frozenset[int]]]:
-    """For each page, which of its lines are header and which footer.
+    """For each page, the indexes of its header lines and of its footer lines.
 
-    They are lines in a page's margins whose text, digits aside, comes again at the same height on
-    many pages of a run: at least three, or half of the pages of a shorter document.
+    These are lines near the top or bottom whose text, apart from digits, occurs at the same height
+    on many pages of a run: at least three, or half of the pages of a shorter document.
     """
     found: dict[tuple[str, int], list[int]] = {}
     for number, lines in enumerate(pages):
@@ -107,16 +106,16 @@ def _furniture_key(line: Line) -> tuple[str, int] | None:
 
 
 def paragraphs(lines: Sequence[Line]) -> list[Paragraph]:
-    """Join lines into paragraphs: one ends where the gap widens or the size of type changes.
+    """Join lines into paragraphs: a wider gap or another font size begins a new one.
 
-    A line above the one before begins a new column, in which the paragraph may go on.
+    A line above the line before it begins a new column, into which the paragraph may continue.
     """
     gaps = [above.last_height - below.first_height for above, below in pairwise(lines)]
     usual = median([gap for gap in gaps if gap > 1] or [0.0])
     usual_size = median([line.size for line in lines] or [1.0]) or 1.0
     found: list[Paragraph] = []
     for line, above, gap in zip(lines, [None, *lines], [0.0, *gaps], strict=False):
-        is_new_line = abs(gap) > usual / 2  # else a raised or lowered sign within the line
+        is_new_line = abs(gap) > usual / 2  # otherwise a superscript or subscript within the line
         widest = usual * _WIDER_GAP * max(line.size / usual_size, 1.0)
         if (
             above is None
@@ -132,7 +131,7 @@ def paragraphs(lines: Sequence[Line]) -> list[Paragraph]:
         found[-1] = replace(
             last,
             text=last.text + between + line.text,
-            # Of a line in pieces (a raised sign first) the longest tells the size.
+            # A line may be in pieces (with a superscript first): the longest piece tells the size.
             size=last.size if len(last.text) >= len(line.text) else line.size,
             is_bold=last.is_bold and line.is_bold,
         )
@@ -148,9 +147,9 @@ def heading_levels(
 ) -> list[list[int]]:
     """The level of each paragraph as a heading, 0 for none.
 
-    ``outline`` holds what the document itself lists as its headings, by page (from 0) and title as
-    :func:`folded`; where it lists none of a page's, the size of type tells: short paragraphs in
-    larger type than most of the text, the largest being level 1, then bold ones with a number.
+    ``outline`` holds the document's own headings (bookmarks), by page (from 0) and title as
+    :func:`folded`. If fewer than two of them are found, the font size decides: short paragraphs in
+    a larger font than most of the text, the largest being level 1, then bold ones with a number.
     """
     listed = [
         [_listed_level(paragraph.text, number, outline) for paragraph in page]
@@ -188,7 +187,7 @@ def heading_levels(
 def _listed_level(text: str, page: int, outline: Mapping[tuple[int, str], int]) -> int:
     if not outline or len(text) > _LONGEST_HEADING:
         return 0
-    # An outline often leaves the numbers of headings out.
+    # An outline often leaves out the numbers of headings.
     return next(
         (
             outline[page, title]
@@ -220,12 +219,12 @@ def _may_be_heading(paragraph: Paragraph) -> bool:
 
 
 def folded(text: str) -> str:
-    """A title as it is compared: letters and digits alone, in small ones."""
+    """A title for comparison: only letters and digits, in lower case."""
     return "".join(filter(str.isalnum, text.replace("\ufffe", ""))).casefold()
 
 
 def vocabulary(pages: Sequence[Sequence[Line]]) -> Counter[str]:
-    """How often each word, and each compound with a hyphen, stands within a line."""
+    """How often each word, and each compound with a hyphen, occurs within a line."""
     words: Counter[str] = Counter()
     for lines in pages:
         text = _BROKEN_WORD.sub(" ", "\n".join(line.text for line in lines).casefold())
@@ -235,10 +234,10 @@ def vocabulary(pages: Sequence[Sequence[Line]]) -> Counter[str]:
 
 
 def unhyphenated(text: str, known: Mapping[str, int]) -> str:
-    """Join words that a line's end has divided.
+    """Join words divided at the end of a line.
 
-    The hyphen was the author's where a capital follows, where the document writes the compound so
-    elsewhere, or has both halves as words and never the whole; else it was the typesetter's.
+    The hyphen stays if a capital follows, if the document has the compound elsewhere, or if it has
+    both halves as words and never the whole word. Otherwise typesetting added it.
     """
 
     def joined(match: re.Match[str]) -> str:

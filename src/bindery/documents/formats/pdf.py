@@ -1,4 +1,4 @@
-"""PDF, through PDFium: the text of each page, in paragraphs."""
+"""PDF, with PDFium: the text of each page, in paragraphs."""
 
 # pypdfium2 carries no types of its own.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
@@ -29,7 +29,7 @@ from bindery.errors import BrokenDocument, FileTooLarge, PasswordProtected
 from bindery.types import Document
 
 MAX_PAGES = 20_000
-"""Four times the longest books; a page count is a number in the file that anyone can write."""
+"""Four times the longest books; the page count in a file may be any number."""
 
 MAX_OUTLINE = 10_000
 _BOLD_WEIGHT = 600
@@ -37,14 +37,14 @@ _A4_POINTS = 842
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\uffff]")
 _RIGHT_TO_LEFT = r"\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc"
-# PDFium leaves out the blank between words of different directions.
+# PDFium omits the blank between words of different directions.
 _TURN = re.compile(rf"(?<=[A-Za-z])(?=[{_RIGHT_TO_LEFT}])|(?<=[{_RIGHT_TO_LEFT}])(?=[A-Za-z])")
 _LAM_ALEF = re.compile(r"([\u0622\u0623\u0625\u0627])\u0644")
 
 
 @dataclass(slots=True)
 class _Scan:
-    """The lines of each page; the numbers of those without text and of those unreadable."""
+    """The lines of each page, and the numbers of pages without text and of unreadable pages."""
 
     pages: list[list[Line]] = field(default_factory=list[list[Line]])
     empty: list[int] = field(default_factory=list[int])
@@ -52,11 +52,11 @@ class _Scan:
 
 
 def read_pdf(data: bytes, name: str) -> Document:
-    """Read the pages: a block for each, and for each heading and paragraph on it.
+    """Read the pages: a block for each page, heading and paragraph.
 
-    What repeats at the head or foot of pages becomes ``header`` and ``footer`` blocks. Pages that
-    hold an image and no text (scans) are recognised where the extra ``ocr`` is installed; where
-    not, a warning names them. Tables become lines of their cells: the format knows no tables.
+    Text that repeats at the top or bottom of pages becomes ``header`` and ``footer`` blocks. Pages
+    with an image and no text (scans) are recognised if the extra ``ocr`` is installed; otherwise a
+    warning names them. Tables become lines of their cells, because PDF has no tables.
 
     Raises PasswordProtected, BrokenDocument, or FileTooLarge above :data:`MAX_PAGES`.
     """
@@ -74,7 +74,7 @@ def _read(file: pypdfium2.PdfDocument, name: str) -> Document:
     count = len(file)
     if count > MAX_PAGES:
         raise FileTooLarge(
-            f"{name!r} says it has {count:,} pages; the limit is {MAX_PAGES:,}.",
+            f"{name!r} declares {count:,} pages; the limit is {MAX_PAGES:,}.",
             remedy="Split it into several documents.",
         )
     scan = _Scan()
@@ -89,8 +89,8 @@ def _read(file: pypdfium2.PdfDocument, name: str) -> Document:
             scan.empty.append(number)
     if len(scan.broken) == count:
         raise BrokenDocument(
-            f"{name!r} is a PDF of which no page can be read.",
-            remedy="It may be cut short: fetch or save it again.",
+            f"{name!r} is a PDF without a readable page.",
+            remedy="It may be incomplete: download or save it again.",
         )
     warnings = _recognise(file, scan)
     builder = DocumentBuilder()
@@ -134,7 +134,7 @@ def _lines(file: pypdfium2.PdfDocument, index: int) -> list[Line]:
 
 
 class _Characters:
-    """The characters of a page by their place in its text, as PDFium knows them."""
+    """The characters of a page, by their index in its text."""
 
     def __init__(self, page: pypdfium2.PdfTextPage) -> None:
         self.text = str(page.get_text_range())
@@ -143,15 +143,15 @@ class _Characters:
         self._matrix = pdfium.FS_MATRIX()
 
     def height(self, place: int) -> float:
-        """Of the baseline, above the page's foot."""
+        """The baseline, in points above the bottom of the page."""
         x, y, *_ = self._numbers
         pdfium.FPDFText_GetCharOrigin(self._page, self._index(place), x, y)
         return y.value
 
     def size(self, place: int) -> tuple[float, bool]:
-        """Of the type as it is seen, and whether it stands upright.
+        """The visible font size, and whether the character is upright.
 
-        Many programs write size 1 and enlarge the page.
+        Many programs write size 1 and scale the page.
         """
         index = self._index(place)
         size = float(pdfium.FPDFText_GetFontSize(self._page, index))
@@ -179,7 +179,7 @@ def _lines_of(characters: _Characters, page_height: float) -> Iterator[Line]:
             first = position + len(written) - len(written.lstrip())
             last = position + len(stripped) - 1
             middle = position + _middle(stripped)
-            # The one between: a raised sign is smaller.
+            # The median, because a superscript is smaller.
             size, is_upright = sorted(map(characters.size, (first, middle, last)))[1]
             height = characters.height(first)
             yield Line(
@@ -195,33 +195,33 @@ def _lines_of(characters: _Characters, page_height: float) -> Iterator[Line]:
 
 
 def _middle(text: str) -> int:
-    """The place of a sign near the middle: blanks may be PDFium's own, without a size."""
+    """The index of a visible character near the middle: PDFium's own blanks have no size."""
     place = len(text) // 2
     return place + len(text[place:]) - len(text[place:].lstrip())
 
 
 def _ordered(text: str, position: int, characters: _Characters) -> str:
-    """The text of a line with Arabic ligatures in the order of reading.
+    """The text of a line with Arabic ligatures in reading order.
 
-    PDFium takes lam-alef, one sign for two letters, apart from the wrong end; that they come from
-    one sign shows in their having one box.
+    PDFium splits lam-alef, one glyph for two letters, in the wrong order. Two letters of one glyph
+    have the same box.
     """
 
-    def turned(match: re.Match[str]) -> str:
+    def reordered(match: re.Match[str]) -> str:
         place = position + match.start()
         is_one = characters.box(place) == characters.box(place + 1)
         return f"\u0644{match[1]}" if is_one else match[0]
 
-    return _TURN.sub(" ", _LAM_ALEF.sub(turned, text)) if not text.isascii() else text
+    return _TURN.sub(" ", _LAM_ALEF.sub(reordered, text)) if not text.isascii() else text
 
 
 def _clear(text: str) -> str:
-    """The text without PDFium's marks: U+FFFE is a hyphen at the end of a typeset line."""
+    """The text without control characters; PDFium's U+FFFE is a hyphen at the end of a line."""
     return _CONTROL.sub(" ", text.replace("\ufffe", "-").replace("\r", " "))
 
 
 def _outline(file: pypdfium2.PdfDocument) -> dict[tuple[int, str], int]:
-    """The levels of the headings that the document lists, by page (from 0) and folded title."""
+    """The levels of the document's bookmarks, by page (from 0) and folded title."""
     levels: dict[tuple[int, str], int] = {}
     for bookmark in islice(file.get_toc(max_depth=6), MAX_OUTLINE):
         target = bookmark.get_dest()
@@ -233,14 +233,14 @@ def _outline(file: pypdfium2.PdfDocument) -> dict[tuple[int, str], int]:
 
 
 def _recognise(file: pypdfium2.PdfDocument, scan: _Scan) -> list[str]:
-    """Put the lines of scanned pages in their places; returns what is to be warned of."""
-    scanned = [number for number in scan.empty if _holds_image(file, number - 1)]
+    """Recognise the lines of scanned pages; returns warnings."""
+    scanned = [number for number in scan.empty if _has_image(file, number - 1)]
     blank = [number for number in scan.empty if number not in scanned]
     warnings: list[str] = []
     if scan.broken:
-        warnings.append(f"These pages cannot be read: {_listed(scan.broken)}.")
+        warnings.append(f"These pages are damaged and were not read: {_listed(scan.broken)}.")
     if blank:
-        warnings.append(f"These pages hold no text: {_listed(blank)}.")
+        warnings.append(f"These pages have no text: {_listed(blank)}.")
     if scanned and not ocr.is_installed():
         warnings.append(
             f"These pages are scanned and were not read: {_listed(scanned)}. {OCR_REMEDY}"
@@ -273,7 +273,7 @@ def _recognised_lines(
         page.close()
 
 
-def _holds_image(file: pypdfium2.PdfDocument, index: int) -> bool:
+def _has_image(file: pypdfium2.PdfDocument, index: int) -> bool:
     page = file[index]
     try:
         images = page.get_objects(filter=[pdfium.FPDF_PAGEOBJ_IMAGE], max_depth=3)
@@ -291,10 +291,10 @@ def _refusal(error: pypdfium2.PdfiumError, name: str) -> BrokenDocument | Passwo
     code = getattr(error, "err_code", None)
     if code in {pdfium.FPDF_ERR_PASSWORD, pdfium.FPDF_ERR_SECURITY}:
         return PasswordProtected(
-            f"{name!r} is a PDF that opens only with a password.",
+            f"{name!r} is a PDF protected by a password.",
             remedy="Save a copy without a password.",
         )
     return BrokenDocument(
-        f"{name!r} begins like a PDF but cannot be opened as one: {error}",
-        remedy="It may be cut short: fetch or save it again.",
+        f"{name!r} begins like a PDF but cannot be opened: {error}",
+        remedy="It may be incomplete: download or save it again.",
     )

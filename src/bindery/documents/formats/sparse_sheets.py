@@ -12,6 +12,7 @@ import zipfile
 from bisect import bisect_left
 from collections.abc import Mapping
 
+from bindery.documents.formats.package import attribute, parse_xml, refuse_declarations
 from bindery.errors import FileTooLarge
 
 MAX_CELLS: Mapping[str, int] = {"xlsx": 16 << 20, "ods": 8 << 20, "xls": 12 << 20}
@@ -22,6 +23,13 @@ _XLSX_CELL = re.compile(
 )
 _XLSX_FILLED = re.compile(rb"<(?:\w+:)?c(?=[\s>])[^<>]*(?<!/)>")
 """Also matches a cell without a reference, which follows the cell before it."""
+
+# Cells with errors such as #DIV/0!, and formulas without a result: calamine leaves both empty.
+_XLSX_ERROR = re.compile(rb'(<(?:\w+:)?c\s(?:[^<>]*?\s)?t=")e(")')
+_XLSX_UNCALCULATED = re.compile(
+    rb"(?:</(?:\w+:)?f>|<(?:\w+:)?f(?:\s[^<>]*)?/>)\s*(?:<(?:\w+:)?v(?:/>|></(?:\w+:)?v>))?\s*"
+    rb"</(?:\w+:)?c>"
+)
 
 # calamine also recognises the elements of an ODS by these prefixes only.
 _ODS_TABLE = re.compile(rb"(?=<table:table\s)")
@@ -43,31 +51,69 @@ _XLS_DIMENSIONS = re.compile(rb"\x00\x02\x0e\x00(.{12})\x00\x00", re.DOTALL)
 _XLS_ROWS, _XLS_COLUMNS = 1 << 16, 1 << 8
 
 
-def close_up(data: bytes, kind: str, name: str) -> bytes:
-    """The workbook without the empty rows and columns of sheets that are too large.
+def prepared(data: bytes, kind: str, name: str) -> tuple[bytes, list[str]]:
+    """The workbook as calamine can read it without losses, and warnings.
 
-    Returns ``data`` itself if nothing changes. Raises FileTooLarge for a sheet that is still too
-    large, and for any too large sheet of an XLS, whose records are not rewritten.
+    Empty rows and columns are removed from sheets that are too large, error values become text, and
+    members get their usual names. Returns ``data`` itself if nothing changes. Raises FileTooLarge
+    for a sheet that is still too large, and for any too large sheet of an XLS, whose records are
+    not rewritten; BrokenDocument for XML with entities.
     """
     if kind == "xls":
         _check_xls(data, name)
-        return data
+        return data, []
+    warnings: set[str] = set()
     changed: dict[str, bytes] = {}
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         parts = list(dict.fromkeys(archive.namelist()))
         for part in parts:
             if part.endswith(".xml"):
-                xml, sheet = archive.read(part), f"A sheet of {name!r} (in {part[:80]!r})"
-                closed = _xlsx(xml, sheet) if kind == "xlsx" else _ods(xml, sheet)
-                if closed != xml:
-                    changed[part] = closed
-        if not changed:
-            return data
-        made = io.BytesIO()
-        with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as written:
-            for part in parts:
-                written.writestr(part, changed.get(part) or archive.read(part))
-        return made.getvalue()
+                xml = archive.read(part)
+                refuse_declarations(xml, name)
+                sheet = f"A sheet of {name!r} (in {part[:80]!r})"
+                made = _prepared_sheet(xml, kind, sheet, warnings)
+                if made != xml:
+                    changed[part] = made
+        main = _main_part(archive) if kind == "xlsx" else ""
+        names = {part: _usual_name(part, main) for part in parts}
+        if not changed and all(part == usual for part, usual in names.items()):
+            return data, sorted(warnings)
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as written:
+            for part, usual in names.items():
+                written.writestr(usual, changed.get(part) or archive.read(part))
+        return file.getvalue(), sorted(warnings)
+
+
+def _prepared_sheet(xml: bytes, kind: str, sheet: str, warnings: set[str]) -> bytes:
+    kept = _XLSX_ERROR.sub(rb"\1str\2", xml) if kind == "xlsx" else xml
+    if kind == "xlsx" and _XLSX_UNCALCULATED.search(xml):
+        warnings.add("Some formulas have no stored result, so their cells are empty.")
+    closed = _xlsx(kept, sheet) if kind == "xlsx" else _ods(kept, sheet)
+    if closed != kept:
+        warnings.add("Empty rows and columns between distant cells were left out.")
+    return closed
+
+
+def _main_part(archive: zipfile.ZipFile) -> str:
+    """The name of the workbook, which some programs choose freely."""
+    if "_rels/.rels" not in archive.namelist():
+        return ""
+    for relation in parse_xml(archive.read("_rels/.rels"), "_rels/.rels").iter():
+        if attribute(relation, "Type").endswith("/officeDocument"):
+            return attribute(relation, "Target").lstrip("/")
+    return ""
+
+
+def _usual_name(part: str, main: str) -> str:
+    """The name under which calamine looks for a member."""
+    part = part.replace("\\", "/")
+    folder, _, file = main.rpartition("/")
+    if main and part == main:
+        return "xl/workbook.xml"
+    if main and part == f"{folder}/_rels/{file}.rels":
+        return "xl/_rels/workbook.xml.rels"
+    return part
 
 
 def _xlsx(xml: bytes, sheet: str) -> bytes:

@@ -1,4 +1,4 @@
-"""Workbooks (XLSX, XLSB, XLS, ODS), through calamine: a table a sheet."""
+"""Workbooks (XLSX, XLS, ODS), with calamine: one table per sheet."""
 
 import datetime
 import io
@@ -8,7 +8,7 @@ from typing import Any
 from python_calamine import CalamineWorkbook, SheetVisibleEnum
 
 from bindery.documents.formats.builder import DocumentBuilder, markdown_table
-from bindery.documents.formats.sparse_sheets import close_up
+from bindery.documents.formats.sparse_sheets import prepared
 from bindery.errors import BrokenDocument
 from bindery.types import Document
 
@@ -29,30 +29,30 @@ def read_ods(data: bytes, name: str) -> Document:
 
 
 def _read(data: bytes, kind: str, name: str) -> Document:
-    """Each sheet in order: its name as a heading, its cells as a Markdown table; pages are sheets.
+    """Read each sheet as a page: its name as a heading, its cells as a Markdown table.
 
-    Cells show their values as stored, formulas what they last gave. Hidden sheets are read too,
-    and named in a warning.
+    Cells have their stored values, formulas their last results. Hidden sheets are also read, and
+    named in a warning.
     """
-    builder, closed = DocumentBuilder(), close_up(data, kind, name)
+    builder = DocumentBuilder()
+    workbook, warnings = prepared(data, kind, name)
     try:
-        hidden = _write(builder, closed)
+        hidden = _write(builder, workbook)
     except BaseException as error:
-        # Rust's panics are no Exceptions, and one is all that a broken file needs to cause.
+        # A broken file can cause a Rust panic, which is not an Exception.
         if isinstance(error, Exception) or type(error).__name__ != "PanicException":
             raise
         raise BrokenDocument(
-            f"{name!r} cannot be read: {str(error)[:200]}.",
-            remedy="Open it in its own program and save it anew; it may be damaged.",
+            f"{name!r} could not be read: {str(error)[:200]}.",
+            remedy="It may be damaged: open it in the program that wrote it and save it again.",
         ) from None
-    warnings = [f"Hidden sheets were read too: {', '.join(hidden)}."] if hidden else []
-    if closed is not data:
-        warnings.append("Empty rows and columns between cells that lie far apart were left out.")
+    if hidden:
+        warnings.append(f"These hidden sheets were read too: {', '.join(hidden)}.")
     return builder.document(kind, name, warnings)
 
 
 def _write(builder: DocumentBuilder, data: bytes) -> list[str]:
-    """Write every sheet; returns the names of those that are hidden."""
+    """Write every sheet; returns the names of hidden sheets."""
     hidden: list[str] = []
     with CalamineWorkbook.from_filelike(io.BytesIO(data)) as book:
         for number, sheet in enumerate(book.sheets_metadata, 1):
@@ -60,7 +60,7 @@ def _write(builder: DocumentBuilder, data: bytes) -> list[str]:
             if sheet.visible != SheetVisibleEnum.Visible:
                 hidden.append(sheet.name)
             cells = book.get_sheet_by_index(number - 1).to_python(skip_empty_area=True)
-            # Empty rows are no rows of the table; a sheet may have them by the million.
+            # A sheet may have millions of empty rows.
             rows = [[_shown(cell) for cell in row] for row in cells if row.count("") < len(row)]
             table = markdown_table(_trimmed(rows))
             if table:
@@ -70,19 +70,22 @@ def _write(builder: DocumentBuilder, data: bytes) -> list[str]:
 
 
 def _trimmed(rows: Sequence[Sequence[str]]) -> list[Sequence[str]]:
-    """Rows without the empty columns at their right, which a sheet may have by the thousand."""
+    """Rows without empty columns on the right, of which a sheet may have thousands."""
     width = max((last_filled(row) for row in rows), default=0)
     return [row[:width] for row in rows]
 
 
 def last_filled(row: Sequence[str]) -> int:
-    """How many cells there are up to the last one that holds something."""
+    """The number of cells up to the last filled one."""
     return next((place for place in range(len(row), 0, -1) if row[place - 1].strip()), 0)
 
 
 def _shown(cell: Any) -> str:  # noqa: ANN401 - calamine gives text, numbers, times or booleans
-    if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e15:
-        return str(int(cell))  # a spreadsheet knows no integers: 2024.0 was typed as 2024
+    if isinstance(cell, datetime.timedelta):
+        minutes, seconds = divmod(int(cell.total_seconds()), 60)
+        return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"
+    if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e16:
+        return str(int(cell))  # spreadsheets have no integers: 2024 is stored as 2024.0
     if isinstance(cell, datetime.datetime) and cell.time() == datetime.time():
         return cell.date().isoformat()
     return str(cell)
