@@ -30,6 +30,9 @@ demo: preload
 preload: $(VENV)/base
 	@$(BIN)/bindery preload
 
+# Tests start many processes, which would compile all that they import if none may keep it.
+test test-slow: export PYTHONDONTWRITEBYTECODE =
+
 test: $(VENV)/dev
 	@$(BIN)/bindery preload vanilla
 	@$(BIN)/python -m pytest -n auto $(ARGS)
