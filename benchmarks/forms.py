@@ -12,7 +12,7 @@ import numpy as np
 
 import bindery
 from bindery.vectors import Form, code
-from bindery.vectors.embeddings import BinaryEmbeddings, Embeddings
+from bindery.vectors.embeddings import Embeddings
 from bindery.vectors.scoring import cosine, hamming
 from corpus import SciFact, read_reference, read_scifact
 from metrics import Scores, ndcg
@@ -58,13 +58,10 @@ def _vectors(data: Path, scifact: SciFact) -> tuple[Embeddings, Embeddings]:
 
 
 def _scores(queries: Embeddings, documents: Embeddings, form: Form) -> Scores:
-    query, document = code(queries, form).decoded(), code(documents, form).decoded()
-    if isinstance(query, BinaryEmbeddings) and isinstance(document, BinaryEmbeddings):
+    query, document = code(queries, form), code(documents, form)
+    if form.is_bits:
         return -hamming(query, document).astype(np.float64)
-    sides = [
-        side if isinstance(side, Embeddings) else side.restored() for side in (query, document)
-    ]
-    return cosine(*sides)
+    return cosine(query.decoded(), document.decoded())
 
 
 def _rescored(first: Scores, exact: Scores) -> Scores:

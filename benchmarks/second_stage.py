@@ -15,6 +15,7 @@ import bindery
 from bindery import Embeddings, Encoder
 from bindery.encoders.base import TokenVectors
 from bindery.library.reranking import DEFAULT_WEIGHT, mix, reorder, rerank
+from bindery.vectors import Form, code
 from bindery.vectors.scoring import mean_maxsim
 from corpus import SciFact, Vectors, read_scifact
 from metrics import ndcg
@@ -26,8 +27,8 @@ _DOCUMENTS_AT_ONCE = 256
 
 FORMS: Mapping[str, Callable[[Embeddings], Embeddings]] = {
     "float32": lambda rows: rows,
-    "float16": lambda rows: rows.halved().restored(),
-    "int8": lambda rows: rows.quantised().restored(),
+    "float16": lambda rows: code(rows, Form.FLOAT16).decoded(),
+    "int8": lambda rows: code(rows, Form.INT8).decoded(),
 }
 BYTES_OF_A_VECTOR = {"float32": 4 * 384, "float16": 2 * 384, "int8": 384 + 4}
 

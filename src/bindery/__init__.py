@@ -16,20 +16,20 @@ if TYPE_CHECKING:
     from bindery.library import Library
     from bindery.models.card import ModelCard
     from bindery.types import Block, Chunk, Document, Role, Span
-    from bindery.vectors.embeddings import BinaryEmbeddings, Embeddings, Int8Embeddings
+    from bindery.vectors.embeddings import Embeddings
+    from bindery.vectors.forms import CodedEmbeddings
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "BinaryEmbeddings",
     "BinderyError",
     "Block",
     "Chunk",
+    "CodedEmbeddings",
     "Document",
     "Embeddings",
     "Encoded",
     "Encoder",
-    "Int8Embeddings",
     "Library",
     "ModelCard",
     "Role",
@@ -40,15 +40,14 @@ __all__ = [
 # Imported when first asked for: a process that only parses documents must stay small and
 # single-threaded, and a command that only prints help must be quick.
 _HOMES = {
-    "BinaryEmbeddings": "embeddings",
     "BinderyError": "errors",
     "Block": "types",
     "Chunk": "types",
+    "CodedEmbeddings": "vectors.forms",
     "Document": "types",
-    "Embeddings": "embeddings",
+    "Embeddings": "vectors.embeddings",
     "Encoded": "encoders.base",
     "Encoder": "encoders.base",
-    "Int8Embeddings": "embeddings",
     "Library": "library",
     "ModelCard": "models.card",
     "Role": "types",

@@ -7,13 +7,8 @@ from hypothesis import strategies as st
 from tests.values.strategies import ANY_VALUE, TAME_VALUE, embeddings, patient
 
 from bindery.errors import InvalidValue
-from bindery.vectors import Coded, Form, code
-from bindery.vectors.embeddings import (
-    BinaryEmbeddings,
-    Embeddings,
-    Float16Embeddings,
-    Int8Embeddings,
-)
+from bindery.vectors import CodedEmbeddings, Form, code
+from bindery.vectors.embeddings import Embeddings
 from bindery.vectors.forms import joined
 
 FORMS = st.sampled_from(Form)
@@ -55,22 +50,22 @@ def test_float32_is_exact(value: Embeddings) -> None:
 @patient
 @given(value=embeddings(TAME_VALUE))
 def test_float16_is_the_nearest(value: Embeddings) -> None:
-    half = code(value, Form.FLOAT16).decoded()
+    half = code(value, Form.FLOAT16)
 
-    assert isinstance(half, Float16Embeddings)
-    assert np.array_equal(half.rows, value.rows.astype(np.float16))
+    assert np.array_equal(half.values, value.rows.astype(np.float16))
     # 11 significant bits: off by half of the last.
-    assert (np.abs(half.restored().rows - value.rows) <= np.abs(value.rows) * 2**-11).all()
-    assert same(half.restored().halved(), half)
+    assert (np.abs(half.decoded().rows - value.rows) <= np.abs(value.rows) * 2**-11).all()
+    assert same(code(half.decoded(), Form.FLOAT16), half)
 
 
 @patient
 @given(value=embeddings(ANY_VALUE))
-def test_int8_is_the_value_that_quantises(value: Embeddings) -> None:
+def test_int8_decodes_to_its_codes_times_its_scales(value: Embeddings) -> None:
     coded = code(value, Form.INT8)
 
-    assert same(coded.decoded(), value.quantised())
-    assert isinstance(coded.decoded(), Int8Embeddings)
+    assert coded.scales is not None
+    expected = coded.values.astype(np.float32) * coded.scales[:, None]
+    assert same(coded.decoded(), Embeddings(expected, value.offsets))
 
 
 @patient
@@ -79,9 +74,14 @@ def test_binary_is_ubinary_less_128_and_both_are_the_signs(value: Embeddings) ->
     signed, unsigned = code(value, Form.BINARY), code(value, Form.UBINARY)
 
     assert np.array_equal(signed.values.astype(int), unsigned.values.astype(int) - 128)
-    assert same(signed.decoded(), value.packed())
-    assert same(unsigned.decoded(), value.packed())
-    assert isinstance(signed.decoded(), BinaryEmbeddings)
+    signs = np.packbits(value.rows > 0, axis=1)
+    assert np.array_equal(signed.bits, signs)
+    assert np.array_equal(unsigned.bits, signs)
+    for coded in (signed, unsigned):
+        with pytest.raises(InvalidValue, match="Bits cannot be turned back"):
+            coded.decoded()
+    with pytest.raises(InvalidValue, match="int8 have no bits"):
+        _ = code(value, Form.INT8).bits
 
 
 def test_bytes_are_as_vendors_write_them() -> None:
@@ -124,15 +124,15 @@ SCALES = np.ones(2, dtype=np.float32)
 @pytest.mark.parametrize(
     ("form", "dimensions", "values", "offsets", "scales", "said"),
     [
-        (Form.INT8, 16, VALUES, OFFSETS, None, "Scales go with int8"),
-        (Form.BINARY, 128, VALUES, OFFSETS, SCALES, "Scales go with int8"),
-        (Form.INT8, 16, VALUES, OFFSETS, SCALES[:1], "as many scales"),
+        (Form.INT8, 16, VALUES, OFFSETS, None, "Scales belong to int8"),
+        (Form.BINARY, 128, VALUES, OFFSETS, SCALES, "Scales belong to int8"),
+        (Form.INT8, 16, VALUES, OFFSETS, SCALES[:1], "need 2 float32 scales"),
         (Form.INT8, 15, VALUES, OFFSETS, SCALES, "15 numbers"),
         (Form.INT8, 16, VALUES.astype(np.int16), OFFSETS, SCALES, "int16"),
         (Form.UBINARY, 128, VALUES, OFFSETS, None, "uint8"),
         (Form.UBINARY, 120, VALUES.view(np.uint8), OFFSETS, None, "15 numbers"),
         (Form.INT8, 16, VALUES, np.array([0, 2, 1]), SCALES, "Offsets"),
-        (Form.INT8, 8, VALUES[:, ::2], OFFSETS, SCALES, "one row after the other"),
+        (Form.INT8, 8, VALUES[:, ::2], OFFSETS, SCALES, "C-contiguous"),
         (Form.INT8, 16, VALUES[0], OFFSETS, SCALES, "numbers"),
     ],
 )
@@ -140,20 +140,25 @@ def test_what_does_not_fit_together_is_refused(
     form: Form, dimensions: int, values: object, offsets: object, scales: object, said: str
 ) -> None:
     with pytest.raises(InvalidValue, match=said):
-        Coded(form, dimensions, values, offsets, scales)
+        CodedEmbeddings(form, dimensions, values, offsets, scales)
 
 
 @pytest.mark.parametrize(
-    "coded",
+    ("form", "dimensions", "value", "scale"),
     [
-        Coded(Form.INT8, 1, np.array([[-128]], dtype=np.int8), OFFSETS[:2], SCALES[:1]),
-        Coded(Form.INT8, 1, np.array([[1]], dtype=np.int8), OFFSETS[:2], -SCALES[:1]),
-        Coded(Form.UBINARY, 7, np.array([[1]], dtype=np.uint8), OFFSETS[:2]),
-        Coded(Form.BINARY, 7, np.array([[-127]], dtype=np.int8), OFFSETS[:2]),
-        Coded(Form.FLOAT32, 1, np.array([[np.nan]], dtype=np.float32), OFFSETS[:2]),
-        Coded(Form.FLOAT16, 1, np.array([[np.inf]], dtype=np.float16), OFFSETS[:2]),
+        (Form.INT8, 1, np.int8(-128), 1.0),
+        (Form.INT8, 1, np.int8(1), -1.0),
+        (Form.INT8, 1, np.int8(1), 0.0),
+        (Form.INT8, 1, np.int8(1), np.nan),
+        (Form.UBINARY, 7, np.uint8(1), None),
+        (Form.BINARY, 7, np.int8(-127), None),
+        (Form.FLOAT32, 1, np.float32(np.nan), None),
+        (Form.FLOAT16, 1, np.float16(np.inf), None),
     ],
 )
-def test_numbers_that_a_form_does_not_allow_are_not_decoded(coded: Coded) -> None:
+def test_numbers_that_a_form_does_not_allow_are_refused(
+    form: Form, dimensions: int, value: np.generic, scale: float | None
+) -> None:
+    scales = None if scale is None else np.array([scale], dtype=np.float32)
     with pytest.raises(InvalidValue):
-        coded.decoded()
+        CodedEmbeddings(form, dimensions, np.array([[value]]), OFFSETS[:2], scales)

@@ -11,7 +11,7 @@ from tests.values.strategies import ANY_VALUE, TAME_VALUE, embeddings, matrices,
 from tests.values.test_codec_forms_are_exact import FORMS, same
 
 from bindery.errors import InvalidValue
-from bindery.vectors import Coded, Form, code, from_wire, to_wire
+from bindery.vectors import CodedEmbeddings, Form, code, from_wire, to_wire
 from bindery.vectors.embeddings import Embeddings
 
 
@@ -20,7 +20,7 @@ def sent(fields: dict[str, object]) -> dict[str, list]:
     return orjson.loads(orjson.dumps(fields, option=orjson.OPT_SERIALIZE_NUMPY))
 
 
-def read(answer: dict[str, list], coded: Coded) -> Coded:
+def read(answer: dict[str, list], coded: CodedEmbeddings) -> CodedEmbeddings:
     return from_wire(
         answer["embeddings"],
         coded.form,
@@ -91,7 +91,7 @@ def test_a_preview_of_many_vectors_is_the_first_of_them(
 def test_several_vectors_are_not_written_as_one() -> None:
     value = Embeddings(np.ones((2, 3), dtype=np.float32), np.array([0, 2, 2]))
 
-    with pytest.raises(InvalidValue, match="several vectors, or none"):
+    with pytest.raises(InvalidValue, match="not have exactly one vector"):
         to_wire(code(value, Form.FLOAT32), nested=False)
 
 

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from tests.values.strategies import ANY_VALUE, embeddings, matrices, patient
 
 from bindery.errors import InvalidValue
-from bindery.vectors.embeddings import BinaryEmbeddings, Embeddings, Int8Embeddings, Rows
+from bindery.vectors import CodedEmbeddings, Form, code
+from bindery.vectors.embeddings import Embeddings, Rows
 
 ROWS = np.arange(6, dtype=np.float32).reshape(3, 2)
 OFFSETS = np.array([0, 1, 3], dtype=np.int64)
@@ -48,7 +49,8 @@ def test_no_text_at_all_keeps_its_width() -> None:
         assert (len(empty), empty.width, empty.is_dense) == (0, 7, True)
         assert empty.offsets.tolist() == [0]
         assert empty.normalised().cut(3).width == 3
-        assert len(empty.quantised().restored()) == len(empty.packed()) == 0
+        assert len(code(empty, Form.INT8).decoded()) == len(code(empty, Form.BINARY)) == 0
+        assert np.asarray(empty).shape == (0, 7)
 
 
 def test_no_text_lies_beyond_the_ends() -> None:
@@ -73,13 +75,33 @@ def test_the_callers_own_arrays_stay_writeable() -> None:
     rows, offsets = ROWS.copy(), OFFSETS.copy()
     value = Embeddings(rows, offsets)
     codes, scales = np.zeros((3, 2), np.int8), np.ones(3, np.float32)
-    quantised = Int8Embeddings(codes, scales, offsets)
+    quantised = CodedEmbeddings(Form.INT8, 2, codes, offsets, scales)
     bits = np.zeros((3, 1), np.uint8)
-    packed = BinaryEmbeddings(bits, 2, offsets)
+    packed = CodedEmbeddings(Form.UBINARY, 2, bits, offsets)
 
     assert all(array.flags.writeable for array in (rows, offsets, codes, scales, bits))
-    frozen = (value.rows, quantised.codes, quantised.scales, packed.bits, packed.offsets)
+    frozen = (value.rows, quantised.values, quantised.scales, packed.values, packed.offsets)
     assert not any(array.flags.writeable for array in frozen)
+
+
+def test_an_array_is_the_rows_of_texts_that_have_one_each() -> None:
+    dense = Embeddings.dense(ROWS)
+
+    assert np.array_equal(np.asarray(dense), ROWS)
+    assert np.shares_memory(np.asarray(dense), dense.rows)
+    assert np.array(dense, dtype=np.float64).dtype == np.float64
+    np.array(dense)[0] = 9  # a copy may be written to
+    assert np.array_equal(dense.rows, ROWS)
+    with pytest.raises(InvalidValue, match="several vectors each") as caught:
+        np.asarray(Embeddings(ROWS, OFFSETS))
+    assert ".offsets" in caught.value.remedy
+
+
+def test_values_are_shown_on_a_line() -> None:
+    assert repr(Embeddings.dense(ROWS)) == "Embeddings(3 texts, 2 dimensions)"
+    assert repr(Embeddings(ROWS, OFFSETS)) == "Embeddings(2 texts, 3 rows, 2 dimensions)"
+    coded = code(Embeddings.dense(ROWS), Form.INT8)
+    assert repr(coded) == "CodedEmbeddings(int8, 3 texts, 2 dimensions)"
 
 
 def test_strided_rows_are_copied_into_order() -> None:
@@ -127,9 +149,9 @@ def test_offsets_run_from_0_to_the_rows(offsets: np.ndarray) -> None:
     with pytest.raises(InvalidValue, match="Offsets"):
         Embeddings(ROWS, offsets)
     with pytest.raises(InvalidValue, match="Offsets"):
-        Int8Embeddings(np.zeros((3, 2), np.int8), np.ones(3, np.float32), offsets)
+        CodedEmbeddings(Form.INT8, 2, np.zeros((3, 2), np.int8), offsets, np.ones(3, np.float32))
     with pytest.raises(InvalidValue, match="Offsets"):
-        BinaryEmbeddings(np.zeros((3, 1), np.uint8), 2, offsets)
+        CodedEmbeddings(Form.UBINARY, 2, np.zeros((3, 1), np.uint8), offsets)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -144,7 +166,7 @@ def test_every_value_is_finite(value: float, place: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize("shape", [(2,), (2, 3), (1, 2, 2)])
 def test_ragged_texts_are_all_of_one_width(shape: tuple[int, ...]) -> None:
-    with pytest.raises(InvalidValue, match="Text 1 is of shape"):
+    with pytest.raises(InvalidValue, match="Text 1 has shape"):
         Embeddings.ragged([ROWS, np.zeros(shape, np.float32)], 2)
 
 
@@ -164,7 +186,7 @@ WRONG_CODES = {
 @pytest.mark.parametrize(("codes", "scales"), WRONG_CODES.values(), ids=WRONG_CODES)
 def test_wrong_int8_values_cannot_be_built(codes: np.ndarray, scales: np.ndarray) -> None:
     with pytest.raises(InvalidValue):
-        Int8Embeddings(codes, scales, np.arange(3, dtype=np.int64))
+        CodedEmbeddings(Form.INT8, 2, codes, np.arange(3, dtype=np.int64), scales)
 
 
 WRONG_BITS = {
@@ -180,4 +202,4 @@ WRONG_BITS = {
 @pytest.mark.parametrize(("bits", "width"), WRONG_BITS.values(), ids=WRONG_BITS)
 def test_wrong_binary_values_cannot_be_built(bits: np.ndarray, width: int) -> None:
     with pytest.raises(InvalidValue):
-        BinaryEmbeddings(bits, width, np.arange(3, dtype=np.int64))
+        CodedEmbeddings(Form.UBINARY, width, bits, np.arange(3, dtype=np.int64))

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tests.values.strategies import embeddings, pairs, patient
 
 from bindery.errors import InvalidValue
+from bindery.vectors import Form, code
 from bindery.vectors.embeddings import Embeddings
 from bindery.vectors.scoring import cosine, hamming, maxsim
 
@@ -111,7 +112,7 @@ def test_hamming_counts_the_bits_that_differ(sides: tuple[Embeddings, Embeddings
     queries, documents = sides
     expected = [[int(((q > 0) != (d > 0)).sum()) for d in documents.rows] for q in queries.rows]
 
-    found = hamming(queries.packed(), documents.packed())
+    found = hamming(*(code(side, Form.UBINARY) for side in (queries, documents)))
 
     assert found.shape == (len(queries), len(documents))
     assert found.tolist() == (expected if len(documents) else [[]] * len(queries))
@@ -123,10 +124,10 @@ def test_different_widths_are_refused() -> None:
     narrow = wide.cut(7)
 
     for score in (cosine, maxsim):
-        with pytest.raises(InvalidValue, match="Widths 9 and 7"):
+        with pytest.raises(InvalidValue, match="9 and 7 values"):
             score(wide, narrow)
-    with pytest.raises(InvalidValue, match="Widths 9 and 7"):
-        hamming(wide.packed(), narrow.packed())
+    with pytest.raises(InvalidValue, match="9 and 7 values"):
+        hamming(code(wide, Form.BINARY), code(narrow, Form.BINARY))
 
 
 def test_several_vectors_for_a_text_are_refused_where_one_is_compared() -> None:
@@ -138,4 +139,4 @@ def test_several_vectors_for_a_text_are_refused_where_one_is_compared() -> None:
             cosine(*sides)
         assert "maxsim" in caught.value.remedy
         with pytest.raises(InvalidValue, match="one vector per text"):
-            hamming(sides[0].packed(), sides[1].packed())
+            hamming(*(code(side, Form.UBINARY) for side in sides))

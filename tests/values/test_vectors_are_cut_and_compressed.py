@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from tests.values.strategies import ANY_VALUE, LARGEST, TAME_VALUE, embeddings, patient
 
 from bindery.errors import InvalidValue
+from bindery.vectors import Form, code
 from bindery.vectors.embeddings import Embeddings
 
 # Rows have at most 20 values, so float32 is off by some units in its last place (1.2e-7).
@@ -90,12 +91,12 @@ def test_no_cut_outside_the_width(value: Embeddings, beyond: int, below: int) ->
 @patient
 @given(value=embeddings(ANY_VALUE))
 def test_quantising_is_off_by_at_most_half_a_scale(value: Embeddings) -> None:
-    quantised = value.quantised()
-    restored = quantised.restored()
+    quantised = code(value, Form.INT8)
+    restored = quantised.decoded()
 
     assert restored.rows.shape == value.rows.shape
     assert (restored.offsets == value.offsets).all()
-    assert np.abs(quantised.codes.astype(int)).max(initial=0) <= 127
+    assert np.abs(quantised.values.astype(int)).max(initial=0) <= 127
     off = np.abs(restored.rows.astype(np.float64) - value.rows)
     # Beside the half scale, scale and product are each rounded to float32 once.
     rounding = np.abs(value.rows.astype(np.float64)) * 2**-22
@@ -105,33 +106,33 @@ def test_quantising_is_off_by_at_most_half_a_scale(value: Embeddings) -> None:
 @patient
 @given(value=embeddings(TAME_VALUE))
 def test_quantising_uses_the_whole_range_and_keeps_zeros(value: Embeddings) -> None:
-    quantised = value.quantised()
-    largest = np.abs(quantised.codes.astype(int)).max(axis=1, initial=0)
+    quantised = code(value, Form.INT8)
+    largest = np.abs(quantised.values.astype(int)).max(axis=1, initial=0)
 
     assert (largest == np.where(value.rows.any(axis=1), 127, 0)).all()
-    assert not quantised.codes[value.rows == 0].any()
-    assert not quantised.restored().rows[value.rows == 0].any()
+    assert not quantised.values[value.rows == 0].any()
+    assert not quantised.decoded().rows[value.rows == 0].any()
 
 
 @patient
 @given(value=embeddings(TAME_VALUE))
 def test_quantising_what_was_restored_changes_nothing_more(value: Embeddings) -> None:
-    once = value.quantised()
+    once = code(value, Form.INT8)
 
-    assert (once.restored().quantised().codes == once.codes).all()
+    assert (code(once.decoded(), Form.INT8).values == once.values).all()
 
 
 @patient
 @given(value=embeddings(ANY_VALUE))
 def test_bits_are_the_signs_and_padding_is_0(value: Embeddings) -> None:
-    packed = value.packed()
+    packed = code(value, Form.UBINARY)
 
     assert packed.bits.shape == (len(value.rows), (value.width + 7) // 8)
     for bits, row in zip(packed.bits, value.rows, strict=True):
         written = "".join(f"{byte:08b}" for byte in bits)
         expected = "".join("1" if one > 0 else "0" for one in row)
         assert written == expected.ljust(len(written), "0")
-    assert packed.width == value.width
+    assert packed.dimensions == value.width
     assert len(packed) == len(value)
     assert packed.is_dense == value.is_dense
 
@@ -139,7 +140,7 @@ def test_bits_are_the_signs_and_padding_is_0(value: Embeddings) -> None:
 def test_the_first_value_is_the_highest_bit() -> None:
     row = np.array([[1, -1, 1, 0, -0.0, 1e-45, -2, 3, 5]], dtype=np.float32)
 
-    assert Embeddings.dense(row).packed().bits.tolist() == [[0b10100101, 0b10000000]]
+    assert code(Embeddings.dense(row), Form.UBINARY).bits.tolist() == [[0b10100101, 0b10000000]]
 
 
 @patient
@@ -147,4 +148,5 @@ def test_the_first_value_is_the_highest_bit() -> None:
 def test_other_values_keep_the_texts(value: Embeddings) -> None:
     assume(len(value))
 
-    assert len(value.quantised()) == len(value.packed()) == len(value.normalised()) == len(value)
+    assert all(len(code(value, form)) == len(value) for form in Form)
+    assert len(value.normalised()) == len(value)

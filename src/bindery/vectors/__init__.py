@@ -1,11 +1,11 @@
-"""The forms that vectors take on the wire and on disk, and the way back from each.
+"""Vectors: their values, scores, rotations, and every form on the wire and on disk.
 
 ``docs/formats.md`` gives the layout byte by byte, so that it can be read in any language. Numbers
-are little-endian everywhere; a text's vectors stay together, by offsets where it has several.
+are little-endian everywhere; the vectors of a text stay together, by offsets if it has several.
 """
 
-from bindery.vectors.forms import Coded, Form, Vectors, code
+from bindery.vectors.forms import CodedEmbeddings, Form, code
 from bindery.vectors.reading import load
 from bindery.vectors.wire import from_wire, to_wire
 
-__all__ = ["Coded", "Form", "Vectors", "code", "from_wire", "load", "to_wire"]
+__all__ = ["CodedEmbeddings", "Form", "code", "from_wire", "load", "to_wire"]

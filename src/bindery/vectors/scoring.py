@@ -1,28 +1,27 @@
-"""How alike two texts are: short reference scores, with their shapes and papers.
-
-They are written to be read and to judge faster ones by.
-"""
+"""Similarity scores, as short reference implementations that faster ones are checked against."""
 
 import numpy as np
 import numpy.typing as npt
 
 from bindery.errors import InvalidValue
-from bindery.vectors.embeddings import BinaryEmbeddings, Embeddings
+from bindery.vectors.embeddings import Embeddings
+from bindery.vectors.forms import CodedEmbeddings
 
 Scores = npt.NDArray[np.float32]
 
 
 def cosine(queries: Embeddings, documents: Embeddings) -> Scores:
-    """Cosine similarity of every query with every document; needs one row per text on both sides.
+    """Cosine similarity of every query with every document, which must have one row per text.
 
     Returns (queries, documents) in float32, each in [-1, 1]. A zero row scores 0.
     """
     for side in (queries, documents):
         if not side.is_dense:
             raise InvalidValue(
-                "Cosine compares one vector per text; these have several.", remedy="Use maxsim."
+                "Cosine needs one vector per text, but these texts have several.",
+                remedy="Use maxsim.",
             )
-    _same_width(queries, documents)
+    _check_widths(queries.width, documents.width)
 
     return queries.normalised().rows @ documents.normalised().rows.T
 
@@ -31,14 +30,14 @@ def maxsim(queries: Embeddings, documents: Embeddings) -> Scores:
     """Late interaction of every query with every document.
 
     score[q, d] = sum over the rows of q of the best dot product with a row of d
-    (Khattab and Zaharia, 2020, ColBERT, eq. 3; arXiv:2004.12832). With one row on both sides it is
-    the dot product, so dense models need no other score.
+    (Khattab and Zaharia, 2020, ColBERT, eq. 3; arXiv:2004.12832). With one row on both sides this
+    is the dot product, so it also serves dense models.
 
-    Returns (queries, documents) in float32, sums in float32, higher is better. Rows are taken as
-    they are: normalise first for cosines. A document without rows scores -inf, a query without
-    rows 0 against all that have some.
+    Returns (queries, documents) in float32, summed in float32; higher is better. Rows are not
+    normalised. A document without rows scores -inf; a query without rows scores 0 against every
+    document with rows.
     """
-    _same_width(queries, documents)
+    _check_widths(queries.width, documents.width)
 
     scores = np.full((len(queries), len(documents)), -np.inf, dtype=np.float32)
     filled = np.flatnonzero(np.diff(documents.offsets))
@@ -46,7 +45,7 @@ def maxsim(queries: Embeddings, documents: Embeddings) -> Scores:
         return scores
     for query in range(len(queries)):
         products = queries[query] @ documents.rows.T
-        # reduceat over the starts of the filled documents: a maximum never crosses into a neighbour
+        # reduceat over the starts of documents with rows, so no maximum crosses into a neighbour
         best = np.maximum.reduceat(products, documents.offsets[filled], axis=1)
         scores[query, filled] = best.sum(axis=0, dtype=np.float32)
     return scores
@@ -55,28 +54,28 @@ def maxsim(queries: Embeddings, documents: Embeddings) -> Scores:
 def mean_maxsim(queries: Embeddings, documents: Embeddings) -> Scores:
     """MaxSim for each row of the query: maxsim / rows of q, in [-1, 1] for rows of length 1.
 
-    Within one query it orders as the sum does; beside a cosine, and across queries of different
-    length, only the mean can be compared. Returns (queries, documents) in float32; a document
-    without rows scores -inf, a query without rows 0 against all that have some.
+    Within one query the order is that of the sum; only the mean can be compared across queries of
+    different length, or with a cosine. Returns (queries, documents) in float32, with the special
+    cases of :func:`maxsim`.
     """
     rows = np.maximum(np.diff(queries.offsets), 1).astype(np.float32)
     return maxsim(queries, documents) / rows[:, None]
 
 
-def hamming(queries: BinaryEmbeddings, documents: BinaryEmbeddings) -> npt.NDArray[np.int64]:
-    """Number of differing bits of every query with every document; one row per text on both sides.
+def hamming(queries: CodedEmbeddings, documents: CodedEmbeddings) -> npt.NDArray[np.int64]:
+    """The number of differing bits of every query and document, which must have one row per text.
 
-    Returns (queries, documents); lower is better, 0 to ``width``.
+    Returns (queries, documents), 0 to the dimensions; lower is better. Raises InvalidValue for
+    other forms than bits.
     """
-    if queries.width != documents.width:
-        raise InvalidValue(f"Widths {queries.width} and {documents.width} cannot be compared.")
+    _check_widths(queries.dimensions, documents.dimensions)
     if not (queries.is_dense and documents.is_dense):
-        raise InvalidValue("Hamming compares one vector per text; these have several.")
+        raise InvalidValue("Hamming distance needs one vector per text; these texts have several.")
 
     differing = queries.bits[:, None, :] ^ documents.bits[None, :, :]
     return np.bitwise_count(differing).sum(axis=-1, dtype=np.int64)
 
 
-def _same_width(queries: Embeddings, documents: Embeddings) -> None:
-    if queries.width != documents.width:
-        raise InvalidValue(f"Widths {queries.width} and {documents.width} cannot be compared.")
+def _check_widths(queries: int, documents: int) -> None:
+    if queries != documents:
+        raise InvalidValue(f"Vectors of {queries} and {documents} values cannot be compared.")

@@ -23,7 +23,7 @@ from arro3.io import write_ipc
 from arro3.io import write_parquet as write_arrow
 
 from bindery.errors import StorageError
-from bindery.vectors.forms import Coded, Form
+from bindery.vectors.forms import CodedEmbeddings, Form
 
 # 25 MB of vectors of 384 values: what the writer holds before it puts them on the disk.
 _ROWS_IN_MEMORY = 16_384
@@ -88,7 +88,7 @@ class TableRows:
     """Some rows: the values of each column, and the vectors."""
 
     columns: Mapping[str, Sequence[Any]]
-    vectors: Coded
+    vectors: CodedEmbeddings
 
 
 def write_parquet(batches: Iterable[TableRows], sink: IO[bytes], table: Table) -> None:
@@ -157,7 +157,7 @@ def _beside(values: Sequence[Any], field: Field) -> Array:
     return list_array(ends, flat, type=field)
 
 
-def _vectors(coded: Coded, schema: Schema, table: Table) -> Iterator[Array]:
+def _vectors(coded: CodedEmbeddings, schema: Schema, table: Table) -> Iterator[Array]:
     """The columns that hold them: ``embedding``, and with int8 ``scales``."""
     field = schema.field("embedding")
     vector = field.type.value_field if table.has_many_vectors else field
@@ -168,7 +168,7 @@ def _vectors(coded: Coded, schema: Schema, table: Table) -> Iterator[Array]:
         yield _by_text(scales, coded, schema.field("scales"), table)
 
 
-def _flat(coded: Coded) -> Array:
+def _flat(coded: CodedEmbeddings) -> Array:
     numbers = coded.values.reshape(-1)
     if coded.form is not Form.FLOAT16:
         return Array.from_numpy(numbers)
@@ -176,7 +176,7 @@ def _flat(coded: Coded) -> Array:
     return Array.from_numpy(numbers.astype(np.float32)).cast(DataType.float16())
 
 
-def _by_text(of_vectors: Array, coded: Coded, field: Field, table: Table) -> Array:
+def _by_text(of_vectors: Array, coded: CodedEmbeddings, field: Field, table: Table) -> Array:
     """One entry for each text: the one of its vector, or a list of those of its vectors."""
     if not table.has_many_vectors:
         return of_vectors

@@ -68,7 +68,7 @@ def test_what_was_written_is_read_back(
     out = tmp_path / f"vectors{suffix}"
     write_file(given, out, about(form, many=many))
 
-    assert same(load(out), code(whole(given), form).decoded())
+    assert same(load(out), code(whole(given), form))
 
 
 @pytest.mark.parametrize("form", Form)
@@ -107,7 +107,7 @@ def test_the_command_takes_forms_lengths_and_rotations(
     assert result.exit_code == 0, result.output
 
     expected = rotation.apply(encoder.encode(texts, "document")).cut(100)
-    assert np.abs(load(out).restored().rows - expected.rows).max() < 2e-3
+    assert np.abs(load(out).decoded().rows - expected.rows).max() < 2e-3
     with np.load(out) as arrays:
         facts = json.loads(str(arrays["metadata"]))
         assert arrays["vectors"].dtype == np.int8
@@ -147,7 +147,7 @@ def test_files_of_the_first_version_are_float32(tmp_path: Path):
     metadata = json.dumps({"model": "vanilla", "dimensions": 3})
     np.savez(out, vectors=rows, offsets=np.arange(3), metadata=np.array(metadata))
 
-    assert same(load(out), Embeddings.dense(rows))
+    assert same(load(out).decoded(), Embeddings.dense(rows))
 
 
 def test_what_holds_no_vectors_is_refused(tmp_path: Path):

@@ -58,7 +58,7 @@ def test_every_form_comes_with_offsets(client, library, ask, encoding, form):
     answer = ask(client, TEXTS, MODEL, output_dtype=form, encoding_format=encoding)
 
     _, encoded = library.embed(MODEL, TEXTS)
-    assert same(read(answer), code(encoded.embeddings, form).decoded())
+    assert same(read(answer), code(encoded.embeddings, form))
     assert answer["offsets"] == encoded.embeddings.offsets.tolist()
     assert len(answer["embeddings"]) == len(TEXTS)
     assert len(answer.get("scales", [])) == (answer["offsets"][-1] if form is Form.INT8 else 0)

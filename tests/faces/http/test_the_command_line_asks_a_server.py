@@ -45,7 +45,7 @@ def test_lines_are_embedded_by_the_server(run, tmp_path: Path, home: Path):
     library = Library(home, precision="f32")
     _, encoded = library.embed("vanilla", TEXTS)
     library.close()
-    assert np.abs(load(out).restored().rows - encoded.embeddings.rows).max() < 1e-3
+    assert np.abs(load(out).decoded().rows - encoded.embeddings.rows).max() < 1e-3
 
     lines = run(*given, input="\n".join(TEXTS)).stdout.splitlines()
     records = [json.loads(line) for line in lines]

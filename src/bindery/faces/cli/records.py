@@ -6,7 +6,7 @@ from typing import Any
 
 from bindery.encoders import Encoded
 from bindery.faces.cli.inputs import Piece
-from bindery.vectors import Coded, Form, code
+from bindery.vectors import CodedEmbeddings, Form, code
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Batch:
     def __len__(self) -> int:
         return len(self.pieces)
 
-    def coded(self, form: Form) -> Coded:
+    def coded(self, form: Form) -> CodedEmbeddings:
         """The vectors as they are written."""
         return code(self.encoded.embeddings, form)
 

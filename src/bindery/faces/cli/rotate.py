@@ -25,7 +25,7 @@ from bindery.options import ChunkOptions, VectorOptions
 from bindery.settings import Settings
 from bindery.types import Document
 from bindery.vectors import load
-from bindery.vectors.embeddings import BinaryEmbeddings, Embeddings
+from bindery.vectors.embeddings import Embeddings
 from bindery.vectors.rotation import Rotation, energy_of
 
 # Of 384 dimensions these are 256, 192, 128, 96 and 64.
@@ -205,13 +205,13 @@ def _full_vectors(path: Path, card: ModelCard) -> Embeddings:
                 remedy="Embed with the model itself, at full length and without a rotation.",
                 param="files",
             )
-    if isinstance(vectors, BinaryEmbeddings):
+    if vectors.form.is_bits:
         raise InvalidValue(
             f"The vectors in {str(path)!r} are bits, which tell too little of them.",
             remedy="Embed with --form float32, float16 or int8.",
             param="files",
         )
-    return vectors if isinstance(vectors, Embeddings) else vectors.restored()
+    return vectors.decoded()
 
 
 def _about_npz(path: Path) -> Mapping[str, Any]:
