@@ -47,6 +47,10 @@ class Letters:
     bad: set[str] = field(default_factory=set)
     ran: Counter = field(default_factory=Counter)
 
+    @property
+    def is_remote(self) -> bool:
+        return self.kind == "remote"
+
     def submit(
         self, request: EncodeRequest, cancellation: Cancellation | None = None
     ) -> Pending[Encoded]:
@@ -66,9 +70,15 @@ class Letters:
             raise TextFailed(f"The model fails on text {failed[0]}.", places=failed)
         counts = np.array([len(text) for text in request.texts], dtype=np.int64)
         used, cut = np.minimum(counts, WINDOW), np.maximum(counts - WINDOW, 0)
-        embeddings = Embeddings.ragged(rows, request.options.dimensions or WIDTH)
         if self.kind == "remote":
+            embeddings = Embeddings.ragged(
+                [row[:, : request.options.dimensions] for row in rows],
+                request.options.dimensions or WIDTH,
+            )
             return Encoded(embeddings, used * 0 + UNKNOWN, cut * 0, int(counts.sum()))
+        embeddings = Embeddings.ragged(rows, WIDTH)
+        if request.options.dimensions not in {None, WIDTH}:
+            embeddings = embeddings.cut(request.options.dimensions)
         return Encoded(embeddings, used, cut)
 
     def _rows(self, text: str, title: str | None, request: EncodeRequest) -> np.ndarray:
@@ -85,4 +95,4 @@ class Letters:
         rows = np.random.default_rng(seed).normal(size=(len(seen), WIDTH)).astype(np.float32)
         if self.kind != "late":
             rows = np.random.default_rng(seed).normal(size=(1, WIDTH)).astype(np.float32)
-        return rows[:, : request.options.dimensions or WIDTH]
+        return rows

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.library.letters import KINDS, WINDOW, Letters, card
+from tests.library.letters import KINDS, WIDTH, WINDOW, Letters, card
 
 from bindery.encoders.base import Encoded
 from bindery.encoders.pending import Cancellation, Pending
@@ -91,7 +91,7 @@ def test_answers_are_the_models_bit_for_bit_within_the_bytes(
 def test_what_fits_is_run_once_for_each_owner(asked: list) -> None:
     model, cache = Letters(), VectorCache(capacity_bytes=LARGE)
     distinct = {
-        (text, title, r.options)
+        (text, title, r.options.role, r.options.truncate)
         for r in asked
         for text, title in zip(r.texts, r.titles or [None] * len(r.texts), strict=True)
     }
@@ -101,6 +101,46 @@ def test_what_fits_is_run_once_for_each_owner(asked: list) -> None:
             cache.submit(model, request, owner=owner).result()
 
     assert model.ran.total() == 2 * len(distinct) == cache.figures().entries
+
+
+@pytest.mark.parametrize("kind", ["dense", "late"])
+def test_a_cut_is_answered_from_the_full_vector_with_the_same_numbers(kind: str) -> None:
+    model, cache = Letters(kind), VectorCache(capacity_bytes=LARGE)
+    texts = ["a", "ab", "", "ba"]
+    cache.submit(model, EncodeRequest(texts, VectorOptions("query"))).result()
+    held = cache.figures().bytes
+
+    for dimensions in (4, 2, WIDTH, None):
+        request = EncodeRequest(texts, VectorOptions("query", dimensions))
+        assert_same(cache.submit(model, request).result(), Letters(kind).submit(request).result())
+    odd = EncodeRequest(texts, VectorOptions("query", 3, any_dimensions=True))
+    assert_same(cache.submit(model, odd).result(), Letters(kind).submit(odd).result())
+
+    assert model.ran.total() == len(texts) == cache.figures().misses
+    assert cache.figures().hits == 5 * len(texts)
+    assert cache.figures().bytes == held
+
+
+def test_a_cut_that_comes_first_keeps_the_full_vector() -> None:
+    model, cache = Letters(), VectorCache(capacity_bytes=LARGE)
+    for dimensions in (2, 4, None):
+        request = EncodeRequest(["a", "b"], VectorOptions("query", dimensions))
+        assert_same(cache.submit(model, request).result(), Letters().submit(request).result())
+        single = EncodeRequest(["c"], VectorOptions("query", dimensions))
+        assert_same(cache.submit(model, single).result(), Letters().submit(single).result())
+
+    assert model.ran == {"a": 1, "b": 1, "c": 1}
+
+
+def test_a_vendors_cut_is_its_own() -> None:
+    model, cache = Letters("remote"), VectorCache(capacity_bytes=LARGE)
+    for dimensions in (None, 4, None, 4):
+        request = EncodeRequest(["a"], VectorOptions("query", dimensions))
+        assert_same(
+            cache.submit(model, request).result(), Letters("remote").submit(request).result()
+        )
+
+    assert model.ran["a"] == 2
 
 
 def test_a_title_is_never_taken_for_a_part_of_the_text() -> None:

@@ -85,11 +85,13 @@ class Encoder(ABC):
     """A model that turns texts into vectors. Thread-safe.
 
     ``card`` describes the model; ``precision`` is what it computes in, such as ``"bf16"``, or
-    ``"remote"``.
+    ``"remote"``. A model that is not remote gives shorter vectors by
+    :func:`bindery.encoders.head.cut`.
     """
 
     card: ModelCard
     precision: str
+    is_remote: bool = False
 
     @property
     @abstractmethod

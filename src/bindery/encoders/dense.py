@@ -14,7 +14,7 @@ from bindery.encoders.checks import (
     prompt_of,
     refuse_spans,
 )
-from bindery.encoders.head import Head, layer_normalised, normalised, pool
+from bindery.encoders.head import Head, cut, normalised, pool
 from bindery.encoders.local import LocalEncoder, counts
 from bindery.encoders.model_tokeniser import model_tokeniser
 from bindery.encoders.pending import Cancellation, Pending
@@ -23,7 +23,7 @@ from bindery.encoders.scheduling import Ids, Vectors
 from bindery.encoders.spans import means, sums, windows_of
 from bindery.encoders.tokeniser import Tokens
 from bindery.engines import Engine
-from bindery.models.card import BeforeCut, Pooling
+from bindery.models.card import Pooling
 from bindery.models.layouts import Dense, Layout
 from bindery.vectors.embeddings import Embeddings
 
@@ -63,7 +63,7 @@ class DenseEncoder(LocalEncoder):
 
         def finished(found: list[Vectors]) -> Encoded:
             embeddings = self._dense([vector for (vector,) in found])
-            return Encoded(self._cut(embeddings, dimensions), *counts(tokens))
+            return Encoded(cut(self.card, embeddings, dimensions), *counts(tokens))
 
         return self._run(tokens, self._readout.vectors, cancellation).then(finished)
 
@@ -105,7 +105,7 @@ class DenseEncoder(LocalEncoder):
             pooled, counts = means(windows, found, spans, self._hidden_width)
             embeddings = self._dense(self._readout.head(pooled))
             return Encoded(
-                self._cut(embeddings, request.options.dimensions),
+                cut(self.card, embeddings, request.options.dimensions),
                 tokens_used=counts,
                 tokens_cut=np.zeros_like(counts),
                 tokens_billed=sum(map(len, windows)),
@@ -118,13 +118,6 @@ class DenseEncoder(LocalEncoder):
         for text, vector in enumerate(vectors):
             matrix[text] = vector
         return Embeddings.dense(matrix)
-
-    def _cut(self, embeddings: Embeddings, dimensions: int | None) -> Embeddings:
-        if dimensions is None or dimensions == self.card.dimensions:
-            return embeddings
-        if self.card.before_cut is BeforeCut.LAYER_NORM:
-            embeddings = Embeddings.dense(layer_normalised(embeddings.rows))
-        return embeddings.cut(dimensions)
 
 
 class _Readout:

@@ -15,8 +15,9 @@ from numpy.polynomial import Chebyshev
 from bindery.checkpoint import read_object
 from bindery.engines.weights import Weights
 from bindery.errors import ModelBroken, UnsupportedModel
-from bindery.models.card import Pooling
+from bindery.models.card import BeforeCut, ModelCard, Pooling
 from bindery.models.layouts import Dense, LayerNorm, Normalize, Step
+from bindery.vectors.embeddings import Embeddings
 
 Rows: TypeAlias = npt.NDArray[np.float32]
 Mask: TypeAlias = npt.NDArray[np.int32]
@@ -57,6 +58,15 @@ class Head:
         for step in self._steps:
             rows = step(rows)
         return rows
+
+
+def cut(card: ModelCard, embeddings: Embeddings, dimensions: int | None) -> Embeddings:
+    """Full vectors at a shorter length, scaled to length 1; as they are for None or full length."""
+    if dimensions is None or dimensions == card.dimensions:
+        return embeddings
+    if card.before_cut is BeforeCut.LAYER_NORM:
+        embeddings = Embeddings(layer_normalised(embeddings.rows), embeddings.offsets)
+    return embeddings.cut(dimensions)
 
 
 def layer_normalised(rows: Rows) -> Rows:

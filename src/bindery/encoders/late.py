@@ -12,7 +12,7 @@ from bindery.encoders.checks import (
     check_options,
     refuse_spans,
 )
-from bindery.encoders.head import Head
+from bindery.encoders.head import Head, cut
 from bindery.encoders.local import LocalEncoder, counts
 from bindery.encoders.model_tokeniser import LateTokeniser
 from bindery.encoders.pending import Cancellation, Pending
@@ -71,9 +71,7 @@ class LateEncoder(LocalEncoder):
         check_options(self.card, request.options)
 
         def finished(found: TokenVectors) -> Encoded:
-            embeddings = found.tokens
-            if dimensions is not None and dimensions != self.card.dimensions:
-                embeddings = embeddings.cut(dimensions)
+            embeddings = cut(self.card, found.tokens, dimensions)
             return Encoded(embeddings, tokens_used=found.tokens_used, tokens_cut=found.tokens_cut)
 
         full = replace(request, options=replace(request.options, dimensions=None))

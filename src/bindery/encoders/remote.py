@@ -64,6 +64,8 @@ class RemoteEncoder(Encoder):
     Texts are sent in batches within the vendor's limits, several at a time; results are in order.
     """
 
+    is_remote = True
+
     def __init__(self, entry: RemoteEntry, key: Secret | None, pace: Pace) -> None:
         self._endpoint = entry.endpoint
         self._api = VENDOR_APIS[entry.endpoint.vendor]

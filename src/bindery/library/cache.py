@@ -1,4 +1,4 @@
-"""Vectors that were computed before: what is asked for again need not be computed again."""
+"""A cache of vectors, so that known texts are not computed again."""
 
 import hashlib
 import threading
@@ -14,29 +14,31 @@ import numpy as np
 from bindery.encoders import Encoded, Encoder
 from bindery.encoders.base import UNKNOWN
 from bindery.encoders.checks import check_options, check_texts, check_titles
+from bindery.encoders.figures import counter, gauge
+from bindery.encoders.head import cut
 from bindery.encoders.pending import Cancellation, Pending
 from bindery.encoders.request import EncodeRequest
 from bindery.errors import BinderyError, InputError, InvalidValue, TextFailed
 from bindery.vectors.embeddings import Embeddings
 
 _DIGEST_BYTES = 32
-# What Python holds for a text beside its vectors: 270 to 300 bytes were measured.
+# What Python needs for a text beside its vectors: 270 to 300 bytes were measured.
 _BYTES_BESIDE = 300
 _BYTES_OF_A_VALUE = 4
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class CacheFigures:
-    """How many texts did not need the model, how many did, and what lies in the cache now."""
+    """The work of the cache. The cache fills it under its lock; callers get a copy."""
 
-    hits: int
-    misses: int
-    bytes: int
-    entries: int
+    hits: int = counter("Texts answered from the vectors that are kept.")
+    misses: int = counter("Texts whose vectors were not known yet.")
+    bytes: int = gauge("Memory of the vectors that are kept.")
+    entries: int = gauge("Texts whose vectors are kept.")
 
 
 class _Vectors(NamedTuple):
-    """One text's rows, as the bytes of float32, and what :class:`Encoded` says of the text."""
+    """One text's full rows, as the bytes of float32, and its counts of :class:`Encoded`."""
 
     rows: bytes
     tokens_used: int
@@ -50,7 +52,7 @@ _Take: TypeAlias = Callable[[_Vectors | TextFailed | None], None]
 
 @dataclass(frozen=True, slots=True)
 class _Texts:
-    """The texts of a request by their keys: which are known, and where each other first comes."""
+    """The keys of a request's texts: which are known, and the first index of each new one."""
 
     keys: Sequence[bytes]
     known: Mapping[bytes, _Vectors]
@@ -58,41 +60,41 @@ class _Texts:
 
 
 class VectorCache:
-    """Keeps the vectors of texts, up to so many bytes; those not used for longest go first.
+    """Keeps the vectors of texts within a number of bytes, and drops the least recently used.
 
-    What is found is what the model gave when it first ran: the same bits, the same counts of
-    tokens. Callers find what they asked for themselves, by their ``owner``, unless the cache
-    ``shares``: else how fast an answer comes would tell one what another has. Errors are not kept,
-    nor are the vectors of every token that a second stage compares: those of one document may take
-    as much as a hundred others. 0 bytes keep nothing. Safe to call from several threads.
+    A text that is found has the same bits and token counts as when the model first ran. Full
+    vectors are kept, and cut when they are asked for at a shorter length; only the vectors of
+    remote models, which are cut by their vendor, are kept at the length asked for. An ``owner``
+    finds only what the same owner asked for, unless the cache ``shares``: otherwise the time of an
+    answer would show what others have. Errors are not kept, nor are the vectors of tokens for a
+    second stage, which may need as much memory for one document as for a hundred others. With 0
+    bytes nothing is kept. Thread-safe.
     """
 
     def __init__(self, *, capacity_bytes: int, shares: bool = False) -> None:
         if capacity_bytes < 0:
             raise InvalidValue(
-                f"A cache cannot hold {capacity_bytes} bytes.",
-                remedy="Choose 0 for none.",
+                f"cache_bytes must be at least 0, got {capacity_bytes}.",
+                remedy="Choose 0 for no cache.",
                 param="cache_bytes",
             )
         self._capacity_bytes = capacity_bytes
         self._shares = shares
         self._lock = threading.Lock()
-        self._kept: OrderedDict[bytes, _Vectors] = OrderedDict()  # the last used at the end
-        self._bytes = 0
+        self._kept: OrderedDict[bytes, _Vectors] = OrderedDict()  # most recently used last
         self._waiting: dict[bytes, list[_Take]] = {}
-        self._hits = 0
-        self._misses = 0
+        self._figures = CacheFigures()
 
     def figures(self) -> CacheFigures:
-        """What it did so far, and what it holds."""
+        """A snapshot of the counters."""
         with self._lock:
-            return CacheFigures(self._hits, self._misses, self._bytes, len(self._kept))
+            return replace(self._figures, entries=len(self._kept))
 
     def clear(self) -> None:
         """Forget all vectors."""
         with self._lock:
             self._kept.clear()
-            self._bytes = 0
+            self._figures.bytes = 0
 
     def submit(
         self,
@@ -102,10 +104,10 @@ class VectorCache:
         *,
         owner: str = "",
     ) -> Pending[Encoded]:
-        """What :meth:`Encoder.submit` gives, each text that is not known being run once.
+        """The result of :meth:`Encoder.submit`; each text that is not known runs once.
 
-        ``tokens_billed`` is what a vendor billed for this request, 0 where all was known. Raises
-        what the encoder does.
+        ``tokens_billed`` is what a vendor billed for this request, 0 if all texts were known.
+        Raises what the encoder raises.
         """
         if not self._capacity_bytes or not len(request.texts):
             return encoder.submit(request, cancellation)
@@ -113,8 +115,23 @@ class VectorCache:
         check_options(card, options)
         check_texts(request.texts)
         check_titles(card, options.role, request.texts, request.titles)
+        if encoder.is_remote or options.dimensions is None:
+            return self._submit(encoder, request, cancellation, owner)
+        whole = replace(options, dimensions=None, any_dimensions=False)
+        full = self._submit(encoder, replace(request, options=whole), cancellation, owner)
+        return full.then(
+            lambda found: replace(found, embeddings=cut(card, found.embeddings, options.dimensions))
+        )
+
+    def _submit(
+        self,
+        encoder: Encoder,
+        request: EncodeRequest,
+        cancellation: Cancellation | None,
+        owner: str,
+    ) -> Pending[Encoded]:
         texts = self._look_up(_keys(encoder, request, "" if self._shares else owner))
-        width = options.dimensions or card.dimensions
+        width = request.options.dimensions or encoder.card.dimensions
         if not texts.new:
             self._count(hits=len(texts.keys))
             return Pending[Encoded].done(_joined([texts.known[key] for key in texts.keys], width))
@@ -133,10 +150,10 @@ class VectorCache:
         return encoder.submit(request, cancellation).then(keep)
 
     def _submit_one(self, submit: _Submit, key: bytes, width: int) -> Pending[Encoded]:
-        """Run a single text, or wait for the caller that runs it just now.
+        """Run a single text, or wait for the caller that is running it now.
 
-        Many callers with one query at one moment are common. Among several texts it would cost
-        more than it gains: a caller would wait for all the others of who came first.
+        It is common that many callers send one query at the same time. With several texts waiting
+        would cost more than it gains, because a caller would wait for all texts of the first one.
         """
         answer: Future[_Give] = Future()
 
@@ -155,28 +172,28 @@ class VectorCache:
                 waiting.append(take)
                 return Pending(answer, lambda give: give())
             self._waiting[key] = []
-            self._misses += 1
+            self._figures.misses += 1
         try:
             running = submit()
-        except BaseException:  # also Ctrl-C: who waits for the same text runs it instead
+        except BaseException:  # also Ctrl-C: a caller that waits for the same text runs it
             self._pass_on(key, None)
             raise
         running.when_done(lambda: self._pass_on(key, running))
         return running
 
     def _run_instead(self, submit: _Submit, key: bytes, width: int, answer: Future[_Give]) -> None:
-        """Run the text of one who waited in vain; the others wait for the first of them."""
+        """Run the text for a caller that waited in vain; the others wait for the first of them."""
         try:
             running = self._submit_one(submit, key, width)
-        except BaseException as error:  # noqa: BLE001 - it goes to who waits, as executors do
+        except BaseException as error:  # noqa: BLE001 - raised where the result is read
             answer.set_exception(error)
         else:
             running.when_done(lambda: answer.set_result(running.result))
 
     def _pass_on(self, key: bytes, ran: Pending[Encoded] | None) -> None:
-        """Keep what the first caller got, and give it to those who waited for it.
+        """Keep the result of the first caller, and pass it to those that waited.
 
-        An error is its own, since it may have left; only where the text is at fault it is theirs.
+        Its errors are not passed on, because it may have been cancelled; only faults of the text.
         """
         found: _Vectors | TextFailed | None = None
         if ran is not None:
@@ -185,7 +202,7 @@ class VectorCache:
                 self._keep([key], [found])
             except TextFailed as error:
                 found = error
-            except Exception:  # noqa: BLE001 - the caller is told when it asks for the result
+            except Exception:  # noqa: BLE001 - raised where the caller reads the result
                 found = None
         with self._lock:
             waiting = self._waiting.pop(key)
@@ -199,11 +216,11 @@ class VectorCache:
         cancellation: Cancellation | None,
         texts: _Texts,
     ) -> Pending[Encoded]:
-        """Run what is new, and put it among what is known."""
+        """Run the new texts, and merge their vectors with the known ones."""
         try:
             running = encoder.submit(_only(request, texts.new.values()), cancellation)
         except InputError:
-            # It names a text by its place among the new ones; this names it as the caller does.
+            # It names a text by its index among the new ones; the whole request gives the caller's.
             return encoder.submit(request, cancellation)
 
         def finish(ran: Pending[Encoded]) -> Encoded:
@@ -224,17 +241,17 @@ class VectorCache:
 
     def _count(self, *, hits: int, misses: int = 0) -> None:
         with self._lock:
-            self._hits += hits
-            self._misses += misses
+            self._figures.hits += hits
+            self._figures.misses += misses
 
     def _look_up(self, keys: Sequence[bytes]) -> _Texts:
         known: dict[bytes, _Vectors] = {}
         new: dict[bytes, int] = {}
         with self._lock:
-            for place, key in enumerate(keys):
+            for index, key in enumerate(keys):
                 vectors = self._kept.get(key)
                 if vectors is None:
-                    new.setdefault(key, place)
+                    new.setdefault(key, index)
                 else:
                     self._kept.move_to_end(key)
                     known[key] = vectors
@@ -247,20 +264,20 @@ class VectorCache:
                 if key in self._kept or size > self._capacity_bytes:
                     continue
                 self._kept[key] = vectors
-                self._bytes += size
-                while self._bytes > self._capacity_bytes:
+                self._figures.bytes += size
+                while self._figures.bytes > self._capacity_bytes:
                     _, gone = self._kept.popitem(last=False)
-                    self._bytes -= _held_bytes(gone)
+                    self._figures.bytes -= _held_bytes(gone)
 
 
 def _keys(encoder: Encoder, request: EncodeRequest, owner: str) -> list[bytes]:
-    """A digest for each text over everything that its vectors depend on, and its owner."""
+    """A digest for each text, of everything that its vectors depend on and of its owner."""
     card, options = encoder.card, request.options
     about = (
         *(owner, card.id, card.revision, encoder.precision),
-        *(options.role, options.dimensions, options.any_dimensions, options.truncate),
+        *(options.role, options.dimensions, options.truncate),
     )
-    # A repr says where it ends, so no two different lists of parts make the same bytes.
+    # A repr is delimited, so different parts never give the same bytes.
     common = hashlib.blake2b(repr(about).encode(), digest_size=_DIGEST_BYTES)
     titles = request.titles or [None] * len(request.texts)
     keys: list[bytes] = []
@@ -271,15 +288,15 @@ def _keys(encoder: Encoder, request: EncodeRequest, owner: str) -> list[bytes]:
     return keys
 
 
-def _only(request: EncodeRequest, places: Iterable[int]) -> EncodeRequest:
-    """The same request for the texts at these places."""
-    places = list(places)
+def _only(request: EncodeRequest, indices: Iterable[int]) -> EncodeRequest:
+    """The same request for the texts at these indices."""
+    indices = list(indices)
     titles, ids = request.titles, request.ids
     return replace(
         request,
-        texts=[request.texts[place] for place in places],
-        titles=None if titles is None else [titles[place] for place in places],
-        ids=None if ids is None else [ids[place] for place in places],
+        texts=[request.texts[index] for index in indices],
+        titles=None if titles is None else [titles[index] for index in indices],
+        ids=None if ids is None else [ids[index] for index in indices],
     )
 
 
@@ -296,7 +313,7 @@ def _split(encoded: Encoded) -> list[_Vectors]:
 
 
 def _joined(vectors: Sequence[_Vectors], width: int) -> Encoded:
-    """The parts in one, as a copy that cannot be written to."""
+    """All parts in one read-only copy."""
     rows = np.frombuffer(b"".join(text.rows for text in vectors), dtype=np.float32)
     offsets = np.zeros(len(vectors) + 1, dtype=np.int64)
     np.cumsum([len(text.rows) for text in vectors], out=offsets[1:])
@@ -305,13 +322,13 @@ def _joined(vectors: Sequence[_Vectors], width: int) -> Encoded:
         Embeddings(rows.reshape(-1, width), offsets // (width * _BYTES_OF_A_VALUE)),
         tokens_used=used,
         tokens_cut=np.array([text.tokens_cut for text in vectors], dtype=np.int64),
-        # A vendor that counts bills tokens; what is not asked of it costs none.
+        # Known texts of a vendor that bills tokens cost nothing.
         tokens_billed=0 if (used == UNKNOWN).any() else None,
     )
 
 
 def _renamed(error: TextFailed, texts: _Texts) -> TextFailed:
-    """The same error, with the places that the texts which ran have in the whole request."""
+    """The same error, with the indices of the texts in the whole request."""
     ran = list(texts.new)
     failed = {ran[place] for place in error.places}
     places = tuple(place for place, key in enumerate(texts.keys) if key in failed)

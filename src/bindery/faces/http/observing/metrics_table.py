@@ -14,6 +14,7 @@ from bindery import __version__
 from bindery.encoders.figures import EncoderFigures, Histogram, MetricKind, described
 from bindery.faces.http.observing.meters import Meters, RouteMeter
 from bindery.library import LibraryFigures
+from bindery.library.cache import CacheFigures
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,10 @@ def _cut(name: str) -> Callable[[Scrape], list[Sample]]:
 def _by_model(name: str) -> Callable[[Scrape], list[Sample]]:
     value: Callable[[EncoderFigures], float | Histogram] = attrgetter(name)
     return lambda scrape: [((model,), value(one)) for model, one in scrape.library.models.items()]
+
+
+def _named(prefix: str, name: str, kind: MetricKind) -> str:
+    return f"{prefix}_{name}_total" if kind is MetricKind.COUNTER else f"{prefix}_{name}"
 
 
 _REQUESTS = (
@@ -149,14 +154,19 @@ _REQUESTS = (
 )
 
 _MODELS = tuple(
+    Metric(_named("bindery_model", name, kind), kind, help, ("model",), _by_model(name))
+    for name, kind, help in described(EncoderFigures)
+)
+
+_CACHE = tuple(
     Metric(
-        f"bindery_model_{name}{'_total' if kind is MetricKind.COUNTER else ''}",
+        _named("bindery_cache", name, kind),
         kind,
         help,
-        ("model",),
-        _by_model(name),
+        (),
+        _one(attrgetter(f"library.cache.{name}")),
     )
-    for name, kind, help in described(EncoderFigures)
+    for name, kind, help in described(CacheFigures)
 )
 
 _LIBRARY = (
@@ -188,34 +198,7 @@ _LIBRARY = (
         (),
         _one(attrgetter("library.unloadings")),
     ),
-    Metric(
-        "bindery_cache_hits_total",
-        MetricKind.COUNTER,
-        "Texts answered from the vectors that are kept.",
-        (),
-        _one(attrgetter("library.cache.hits")),
-    ),
-    Metric(
-        "bindery_cache_misses_total",
-        MetricKind.COUNTER,
-        "Texts whose vectors were not known yet.",
-        (),
-        _one(attrgetter("library.cache.misses")),
-    ),
-    Metric(
-        "bindery_cache_bytes",
-        MetricKind.GAUGE,
-        "Memory of the vectors that are kept.",
-        (),
-        _one(attrgetter("library.cache.bytes")),
-    ),
-    Metric(
-        "bindery_cache_entries",
-        MetricKind.GAUGE,
-        "Texts whose vectors are kept.",
-        (),
-        _one(attrgetter("library.cache.entries")),
-    ),
+    *_CACHE,
     Metric(
         "bindery_jobs",
         MetricKind.GAUGE,
