@@ -159,16 +159,16 @@ def test_what_holds_no_vectors_is_refused(tmp_path: Path):
         out = tmp_path / f"broken{suffix}"
         write_file(batches([[1]]), out, about(Form.INT8, many=False))
         out.write_bytes(out.read_bytes()[:-40])
-        with pytest.raises(InvalidValue, match="holds no vectors"):
+        with pytest.raises(InvalidValue, match="does not hold vectors"):
             load(out)
         out.write_bytes(b"")
-        with pytest.raises(InvalidValue, match="holds no vectors"):
+        with pytest.raises(InvalidValue, match="does not hold vectors"):
             load(out)
     spoilt = tmp_path / "spoilt.parquet"
     spoilt.write_bytes(b"PAR1" + bytes(40) + b"PAR1")
-    with pytest.raises(InvalidValue, match="holds no vectors"):
+    with pytest.raises(InvalidValue, match="does not hold vectors"):
         load(spoilt)
     other = tmp_path / "other.npz"
     np.savez(other, a=np.zeros(3))
-    with pytest.raises(InvalidValue, match="holds no vectors"):
+    with pytest.raises(InvalidValue, match="does not hold vectors"):
         load(other)
