@@ -18,9 +18,9 @@ from bindery.settings import (
     Field,
     Settings,
     find_settings,
-    misspelt,
     read_settings,
     take_settings,
+    unknown_variables,
 )
 
 TOKEN = "hf_canary0123456789"
@@ -217,8 +217,8 @@ def test_a_wrong_value_is_named_with_its_place_and_what_is_right(
         with pytest.raises(InvalidValue) as caught:
             find_settings(**given_so)
         assert caught.value.param == param
-        assert f"{param} is {value!r}" in caught.value.message
-        assert field.kind.expects in caught.value.remedy
+        expected = f"{param} must be {field.kind.expects}, got {value!r}"
+        assert expected in caught.value.message
     assert f"{file}, line 2" in caught.value.message
 
 
@@ -274,7 +274,7 @@ def test_a_value_of_another_kind_is_refused(
     file = tmp_path / "any.toml"
     file.write_text(f"port = {value}\n")
 
-    with pytest.raises(InvalidValue, match="port is"):
+    with pytest.raises(InvalidValue, match="port must be"):
         find_settings(base, config=file)
 
 
@@ -288,7 +288,10 @@ def test_other_variables_are_not_read_and_near_misses_are_told(base: dict[str, s
     }
 
     assert read_settings({**base, **others}) == read_settings(base)
-    assert misspelt({**base, **others}) == {"BINDERY_PROT": "BINDERY_PORT", "BINDERY_X": ""}
+    assert unknown_variables({**base, **others}) == {
+        "BINDERY_PROT": "Did you mean BINDERY_PORT?",
+        "BINDERY_X": "`bindery settings` lists all settings.",
+    }
 
 
 def test_folders_are_absolute_and_the_users_own_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,13 +1,13 @@
-"""Settings, read once by a face and passed down; nothing else reads the environment."""
+"""Settings: read once by a face and passed down. Nothing else reads the environment."""
 
 from bindery.settings.fields import FIELDS, GROUPS, VARIABLES, Field, Settings
 from bindery.settings.reading import (
     Found,
     find_settings,
-    misspelt,
     read_keys,
     read_settings,
     take_settings,
+    unknown_variables,
 )
 
 __all__ = [
@@ -18,8 +18,8 @@ __all__ = [
     "Found",
     "Settings",
     "find_settings",
-    "misspelt",
     "read_keys",
     "read_settings",
     "take_settings",
+    "unknown_variables",
 ]

@@ -1,4 +1,4 @@
-"""The table of settings, from which flags, variables, file keys and documentation are made."""
+"""One table of settings, from which flags, variables, keys of the file and the manual are made."""
 
 import dataclasses
 import re
@@ -17,7 +17,7 @@ _MEGABYTE = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All settings; ``FIELDS`` describes each of them."""
+    """The value of every setting; ``FIELDS`` describes each."""
 
     home: Path
     hub: str = "https://huggingface.co"
@@ -56,7 +56,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A type of values. ``parse`` raises ValueError for an invalid text."""
+    """How a value is written. ``parse`` raises ValueError for invalid text."""
 
     word: str
     expects: str
@@ -66,10 +66,10 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A setting. ``key`` is its key in the settings file; flag and variable are named after it.
+    """A setting. The names of its flag and variable are derived from ``key``, its key in the file.
 
     ``name`` is the field of Settings if it differs from the key: sizes are set in megabytes and
-    stored in bytes.
+    kept in bytes.
     """
 
     key: str
@@ -84,22 +84,22 @@ class Field:
 
     @property
     def flag(self) -> str:
-        """The option of ``bindery serve`` that sets it."""
+        """The option of ``bindery serve`` for it."""
         return f"--{self.key.replace('_', '-')}"
 
     @property
     def is_secret(self) -> bool:
-        """Whether it is only read from the environment and never shown."""
+        """Whether it is only read from the environment, and never shown."""
         return self.kind is _TOKEN
 
     @property
     def default(self) -> object:
-        """The value if nothing sets it; None for the home folder too."""
+        """The value if nothing sets it. None for the home folder, whose default is the user's."""
         (found,) = (one for one in dataclasses.fields(Settings) if one.name == self.name)
         return None if found.default is dataclasses.MISSING else found.default
 
     def shown(self, value: object) -> str:
-        """A value as a user would write it; for a secret, only whether it is set."""
+        """A value as a user would write it. For a secret, only whether it is set."""
         if self.is_secret:
             return "absent" if value is None else "present"
         return "none" if value in (None, (), "") else self.kind.show(value)
@@ -112,18 +112,19 @@ def _whole(least: int, most: int | None = None, *, scale: int = 1) -> Kind:
             raise ValueError
         return value * scale
 
-    end = "up" if most is None else f"to {most}"
-    return Kind("number", f"a number from {least} {end}", parse, lambda value: str(value // scale))
+    end = f"of at least {least}" if most is None else f"from {least} to {most}"
+    return Kind("number", f"a whole number {end}", parse, lambda value: str(value // scale))
 
 
-def _seconds(*, may_be_none: bool = False) -> Kind:
+def _seconds(*, may_be_zero: bool = False) -> Kind:
     def parse(text: str) -> float:
         value = float(text)
-        if not 0 <= value < float("inf") or (value == 0 and not may_be_none):
+        if not 0 <= value < float("inf") or (value == 0 and not may_be_zero):
             raise ValueError
         return value
 
-    return Kind("seconds", "a number of seconds", parse, lambda value: f"{value:g}")
+    expects = "a number of seconds of at least 0" if may_be_zero else "a number of seconds above 0"
+    return Kind("seconds", expects, parse, lambda value: f"{value:g}")
 
 
 def _choice(*names: str) -> Kind:
@@ -147,7 +148,7 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def _without_secrets(address: str) -> str:
-    """A URL without password and query, which may contain secrets."""
+    """An address without its user, password and query, which may hold secrets."""
     return re.sub(r"//[^/]*@", "//hidden@", re.sub(r"[?#].*", "?hidden", address))
 
 
@@ -165,54 +166,68 @@ _LOG_LEVELS = _choice("debug", "info", "warning", "error")
 
 GROUPS: Mapping[str, tuple[Field, ...]] = {
     "Models": (
-        Field("home", _PATH, "folder of models and files"),
+        Field("home", _PATH, "folder for models, files and the database"),
         Field(
-            "models", _PATH, "folder with your own models, tried before the hub", "models_folder"
+            "models", _PATH, "folder with your own models, searched before the hub", "models_folder"
         ),
-        Field("catalog", _PATH, "TOML file with additional models"),
-        Field("hub", _ADDRESS, "hub to download models from", variable="HF_ENDPOINT"),
+        Field("catalog", _PATH, "TOML file that adds models"),
+        Field("hub", _ADDRESS, "hub that models are fetched from", variable="HF_ENDPOINT"),
         Field("token", _TOKEN, "token for gated models; never shown", variable="HF_TOKEN"),
         Field("precision", _TEXT, "auto, f32, bf16 or int8"),
         Field("engine", _TEXT, "auto, openvino or torch"),
-        Field("device", _TEXT, "auto, cpu, cuda, cuda:0 and so on, or mps"),
-        Field("threads", _whole(1), "CPU cores to use; all by default"),
-        Field("memory_budget_mb", _MEGABYTES, "memory for loaded models", "memory_budget_bytes"),
+        Field("device", _TEXT, "auto, cpu, mps, cuda or cuda:N"),
+        Field("threads", _whole(1), "CPU cores to use; default: all"),
+        Field(
+            "memory_budget_mb",
+            _MEGABYTES,
+            "most memory for loaded models; default: no limit",
+            "memory_budget_bytes",
+        ),
     ),
     "Storage": (
-        Field("database_url", _ADDRESS, "postgresql://...; by default SQLite in the home"),
-        Field("blobs_url", _ADDRESS, "s3://bucket/prefix of files; by default in the home"),
+        Field("database_url", _ADDRESS, "postgresql://...; default: SQLite in the home folder"),
+        Field(
+            "blobs_url", _ADDRESS, "s3://bucket/prefix for uploaded files; default: the home folder"
+        ),
     ),
     "Server": (
         Field("host", _TEXT, "address to listen on"),
-        Field("port", _whole(0, 65535), "port to listen on; 0 takes a free one"),
-        Field("insecure", _SWITCH, "serve other machines without keys"),
-        Field("allowed_hosts", _NAMES, "additional host names of this server"),
-        Field("cors_origins", _NAMES, "origins of web pages that may use the server"),
+        Field("port", _whole(0, 65535), "port to listen on; 0 picks a free one"),
+        Field("insecure", _SWITCH, "serve other machines without API keys"),
+        Field("allowed_hosts", _NAMES, "more host names that clients may use for the server"),
+        Field("cors_origins", _NAMES, "origins whose web pages may call the server"),
         Field(
-            "token_input", _TOKEN_INPUTS, "meaning of token ids in requests: cl100k, model, reject"
+            "token_input",
+            _TOKEN_INPUTS,
+            "how to read token ids in requests: cl100k, model or reject",
         ),
     ),
     "Limits": (
-        Field("request_timeout_s", _seconds(), "time to answer a request"),
-        Field("header_timeout_s", _seconds(), "time for the headers of a request to arrive"),
-        Field("body_timeout_s", _seconds(), "longest pause while its body arrives"),
-        Field("body_limit_mb", _MEGABYTES, "largest body, except for files", "body_limit_bytes"),
-        Field("upload_limit_mb", _MEGABYTES, "largest file", "upload_limit_bytes"),
-        Field("parse_timeout_s", _seconds(), "time to parse a document"),
-        Field("max_requests", _whole(1), "concurrent requests; more are answered with 503"),
-        Field("queue_tokens", _whole(1), "tokens that may wait for a model; more: 503"),
+        Field("request_timeout_s", _seconds(), "longest time to answer a request"),
+        Field("header_timeout_s", _seconds(), "longest time for a request's headers to arrive"),
+        Field("body_timeout_s", _seconds(), "longest pause while a request's body arrives"),
         Field(
-            "cache_mb", _SOME_MEGABYTES, "cache of vectors in memory; 0 disables it", "cache_bytes"
+            "body_limit_mb", _MEGABYTES, "largest request body, except uploads", "body_limit_bytes"
+        ),
+        Field("upload_limit_mb", _MEGABYTES, "largest uploaded file", "upload_limit_bytes"),
+        Field("parse_timeout_s", _seconds(), "longest time to parse a document"),
+        Field("max_requests", _whole(1), "requests at a time; more get 503"),
+        Field("queue_tokens", _whole(1), "tokens that may wait for a model; more get 503"),
+        Field(
+            "cache_mb",
+            _SOME_MEGABYTES,
+            "memory for cached vectors; 0 turns the cache off",
+            "cache_bytes",
         ),
         Field("shares_cache", _SWITCH, "share cached vectors between API keys"),
     ),
-    "Ending": (
+    "Shutdown": (
         Field(
             "drain_delay_s",
-            _seconds(may_be_none=True),
-            "time to keep serving after SIGTERM, not ready",
+            _seconds(may_be_zero=True),
+            "how long to report not ready but still serve",
         ),
-        Field("drain_timeout_s", _seconds(), "time from SIGTERM to exit"),
+        Field("drain_timeout_s", _seconds(), "longest time from SIGTERM to the end"),
     ),
     "Logs": (
         Field("log_format", _LOG_FORMATS, "auto, console or json"),
@@ -220,18 +235,18 @@ GROUPS: Mapping[str, tuple[Field, ...]] = {
         Field(
             "otel_endpoint",
             _ADDRESS,
-            "OTLP/HTTP address for traces",
+            "where to send traces (OTLP over HTTP)",
             variable="OTEL_EXPORTER_OTLP_ENDPOINT",
         ),
     ),
 }
-"""All settings, in the groups of the help text and the documentation."""
+"""Every setting, grouped as in the help and the manual."""
 
 FIELDS: Mapping[str, Field] = {field.name: field for group in GROUPS.values() for field in group}
-"""All settings by field name."""
+"""Every setting by its field of Settings."""
 
 VARIABLES: Mapping[str, str] = {
     CONFIG_VARIABLE: "settings file",
     **{field.variable: field.help for field in FIELDS.values()},
 }
-"""Every environment variable that Bindery reads, and its setting."""
+"""Every environment variable that Bindery reads, and what it sets."""

@@ -1,4 +1,4 @@
-"""Read settings: flags override the environment, then the settings file, then defaults."""
+"""Reads settings: from flags, else the environment, else the settings file, else the defaults."""
 
 import difflib
 import re
@@ -22,7 +22,7 @@ _BY_KEY = {field.key: field for field in FIELDS.values()}
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The settings with the origin of each; ``file`` is the settings file, if one was read."""
+    """Settings, and where each comes from. ``file`` is the settings file, if one was read."""
 
     settings: Settings
     origins: Mapping[str, str]
@@ -33,7 +33,7 @@ class Found:
         return self.origins.get(name, "default")
 
     def shown(self, name: str) -> str:
-        """A field's value as a user would write it; for a secret, only whether it is set."""
+        """A field's value as a user would write it. For a secret, only whether it is set."""
         return FIELDS[name].shown(getattr(self.settings, name))
 
 
@@ -48,12 +48,12 @@ def find_settings(
     flags: Mapping[str, str | None] | None = None,
     config: Path | None = None,
 ) -> Found:
-    """The settings, each from the first place that has it.
+    """Every setting from the first place that has it: flags, environment, file, default.
 
-    ``flags`` are texts by field, or None if not given. The file is ``config``, otherwise
-    ``BINDERY_CONFIG``, otherwise ``bindery.toml`` in the home folder if it exists.
+    ``flags`` holds texts by field; None means not given. The file is ``config``, else the one that
+    ``BINDERY_CONFIG`` names, else ``bindery.toml`` in the home folder if it exists.
 
-    Raises InvalidValue, which names the flag, the variable or the line of the file.
+    Raises InvalidValue, naming the flag, the variable or the line of the file.
     """
     found: dict[str, tuple[object, str]] = {}
 
@@ -81,23 +81,23 @@ def take_settings(
     flags: Mapping[str, str | None] | None = None,
     config: Path | None = None,
 ) -> Found:
-    """The same, but also removes the token from the environment of child processes."""
+    """Like :func:`find_settings`; also remove the token, so that no child process inherits it."""
     found = find_settings(environment, flags=flags, config=config)
     environment.pop("HF_TOKEN", None)
     return found
 
 
 def read_keys(environment: Mapping[str, str], names: Iterable[str]) -> dict[str, Secret]:
-    """The API keys of remote models that are set, by variable."""
+    """The keys of remote models that are set, by the variable that holds each."""
     values = {name: environment.get(name, "").strip() for name in names}
     return {name: Secret(value, name=name) for name, value in values.items() if value}
 
 
-def misspelt(environment: Mapping[str, str]) -> dict[str, str]:
-    """Unknown variables that start with ``BINDERY_``, each with the nearest known one."""
-    strange = [name for name in environment if name.startswith(PREFIX) and name not in VARIABLES]
-    near = {name: _nearest(name.removeprefix(PREFIX).lower(), _BY_KEY) for name in sorted(strange)}
-    return {name: _BY_KEY[key].variable if key else "" for name, key in near.items()}
+def unknown_variables(environment: Mapping[str, str]) -> dict[str, str]:
+    """``BINDERY_*`` variables that are not settings, each with a hint for the user."""
+    unknown = [name for name in environment if name.startswith(PREFIX) and name not in VARIABLES]
+    near = {name: _nearest(name.removeprefix(PREFIX).lower(), _BY_KEY) for name in sorted(unknown)}
+    return {name: _hint(_BY_KEY[key].variable if key else "") for name, key in near.items()}
 
 
 def _from_flags(flags: Mapping[str, str | None]) -> Iterator[tuple[Field, str, str]]:
@@ -122,12 +122,12 @@ def _from_file(file: Path) -> Iterator[tuple[Field, str, str]]:
             near = _nearest(key, _BY_KEY)
             raise InvalidValue(
                 f"Unknown setting {key!r} ({origin}).",
-                remedy=f"Did you mean {near}?" if near else "`bindery settings` lists them all.",
+                remedy=_hint(near),
                 param=key,
             )
         if field.is_secret:
             raise InvalidValue(
-                f"{key} cannot be set in a file ({origin}): files are copied and committed.",
+                f"{key} must not be set in a file ({origin}): files are copied and committed.",
                 remedy=f"Remove it from the file, revoke it if others could read it, and set "
                 f"{field.variable} in the environment.",
                 param=key,
@@ -143,15 +143,14 @@ def _parsed(field: Field, text: str, origin: str) -> object:
     except ValueError:
         where = f" ({origin})" if source == "file" else ""
         raise InvalidValue(
-            f"{param} is {text!r}{where}.", remedy=f"Set it to {field.kind.expects}.", param=param
+            f"{param} must be {field.kind.expects}, got {text!r}{where}.", param=param
         ) from None
 
 
 def _config_file(environment: Mapping[str, str], config: Path | None, home: Path) -> Path | None:
     named = environment.get(CONFIG_VARIABLE, "").strip()
     if config is None and not named:
-        # Not in the working directory: a downloaded folder must not decide where the server
-        # listens.
+        # Not in the working directory: a folder's author must not decide where the server listens.
         usual = home / CONFIG_NAME
         return usual if usual.is_file() else None
     return (config or Path(named)).expanduser().absolute()
@@ -163,7 +162,7 @@ def _read(file: Path) -> str:
     except OSError as error:
         raise InvalidValue(
             f"The settings file {file} cannot be read: {error.strerror}.",
-            remedy=f"Check the path in --config or {CONFIG_VARIABLE}, and its permissions.",
+            remedy=f"Check the path in --config or {CONFIG_VARIABLE}, and the file's permissions.",
             param="config",
         ) from None
     except UnicodeDecodeError:
@@ -175,16 +174,16 @@ def _read(file: Path) -> str:
 def _parsed_toml(file: Path, content: str) -> Mapping[str, object]:
     try:
         return tomllib.loads(content)
-    except (ValueError, RecursionError) as error:  # also raised by int for too many digits
+    except (ValueError, RecursionError) as error:  # of int, too, for numbers with too many digits
         raise InvalidValue(
-            f"The settings file {file} is not valid TOML: {error}.",
+            f"The settings file {file} is not TOML: {error}.",
             remedy="Write one `key = value` per line.",
             param="config",
         ) from None
 
 
 def _as_text(value: object) -> str:
-    """A value of the file, written as in an environment variable."""
+    """A value of the file, written as in the environment."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list):
@@ -195,6 +194,10 @@ def _as_text(value: object) -> str:
 def _line(content: str, key: str) -> str:
     written = re.search(rf"""^[ \t]*\[?["']?{re.escape(key)}["']?[ \t]*[=.\]]""", content, re.M)
     return f", line {content.count(chr(10), 0, written.start()) + 1}" if written else ""
+
+
+def _hint(near: str) -> str:
+    return f"Did you mean {near}?" if near else "`bindery settings` lists all settings."
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:

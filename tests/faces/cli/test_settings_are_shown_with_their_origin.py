@@ -72,7 +72,7 @@ def test_of_secrets_nothing_is_told_but_whether_they_are_there(
 
 def test_a_misspelt_variable_is_told(run: Run):
     result = run("settings", BINDERY_PROT="1")
-    assert (result.exit_code, "did you mean BINDERY_PORT?" in result.stderr) == (0, True)
+    assert (result.exit_code, "Did you mean BINDERY_PORT?" in result.stderr) == (0, True)
 
 
 def test_serve_has_a_flag_for_every_setting_but_the_secret_one(run: Run):
@@ -80,14 +80,14 @@ def test_serve_has_a_flag_for_every_setting_but_the_secret_one(run: Run):
     for field in FIELDS.values():
         assert (f" {field.flag} " in shown) != field.is_secret
         assert (field.help in shown) != field.is_secret
-    assert "port to listen on; 0 takes a free one [8000]" in shown
+    assert "port to listen on; 0 picks a free one [8000]" in shown
 
 
 @pytest.mark.parametrize(
     ("options", "named"),
     [
-        (["--port", "70000"], "--port is '70000'"),
-        (["--log-level", "loud"], "--log-level is 'loud'"),
+        (["--port", "70000"], "--port must be a whole number from 0 to 65535, got '70000'"),
+        (["--log-level", "loud"], "got 'loud'"),
         (["--config", "/nowhere/at/all.toml"], "/nowhere/at/all.toml"),
         (["--host", "0.0.0.0"], "0.0.0.0"),
         (["--cors-origins", "*"], "'*' is not an origin"),

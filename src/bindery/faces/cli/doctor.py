@@ -28,7 +28,7 @@ from bindery.faces.python import open_library
 from bindery.library import DEFAULT_MODEL, Library, ModelState, ModelStatus
 from bindery.models.catalog import DEFAULT_MODELS
 from bindery.models.hub import HubSource
-from bindery.settings import FIELDS, Found, Settings, misspelt
+from bindery.settings import FIELDS, Found, Settings, unknown_variables
 from bindery.store.keys import KeyStore
 
 # The largest model of the catalog, once more while it is in staging.
@@ -133,9 +133,8 @@ def _settings(found: Found) -> Iterator[Check]:
     except InvalidValue as error:
         remedy = "Set HF_ENDPOINT to one."
         yield Check("settings", "HF_ENDPOINT", Verdict.PROBLEM, error.message, remedy)
-    for name, near in misspelt(os.environ).items():
-        remedy = f"Did you mean {near}?" if near else "`bindery settings` lists them all."
-        yield Check("settings", name, Verdict.NOTE, "is no setting", remedy)
+    for name, hint in unknown_variables(os.environ).items():
+        yield Check("settings", name, Verdict.NOTE, "unknown setting", hint)
 
 
 def _server(settings: Settings) -> Iterator[Check]:

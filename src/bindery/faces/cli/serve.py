@@ -10,7 +10,7 @@ from bindery.faces.cli.printing import output
 from bindery.faces.http.wire.server import serve as serve_http
 from bindery.faces.logs import open_log
 from bindery.library import DEFAULT_MODEL
-from bindery.settings import FIELDS, Found, misspelt
+from bindery.settings import FIELDS, Found, unknown_variables
 
 _log = logging.getLogger(__name__)
 
@@ -30,8 +30,8 @@ def log_settings(found: Found) -> None:
     """Log what is set to something else than the default, and by what."""
     for name in found.origins:
         _log.info("Setting %s is %s (%s).", FIELDS[name].key, found.shown(name), found.origin(name))
-    for name, near in misspelt(os.environ).items():
-        _log.warning("%s is no setting; the nearest is %s.", name, near or "none")
+    for name, hint in unknown_variables(os.environ).items():
+        _log.warning("Unknown setting %s. %s", name, hint)
 
 
 def announce(address: str) -> None:

@@ -8,7 +8,7 @@ from rich.text import Text
 from bindery.faces.cli.printing import output, print_json, print_warning, printable
 from bindery.models.card import Entry, RemoteEntry
 from bindery.models.catalog_file import read_catalog
-from bindery.settings import FIELDS, GROUPS, Found, misspelt, read_keys
+from bindery.settings import FIELDS, GROUPS, Found, read_keys, unknown_variables
 
 
 def settings(found: Found, *, json: bool) -> None:
@@ -32,8 +32,8 @@ def settings(found: Found, *, json: bool) -> None:
             table.add_row(f"  {name}", state, f"environment {name}" if state == "present" else "")
     output().print(table)
     output().print(f"\nSettings file: {found.file or 'none'}", soft_wrap=True)
-    for name, near in misspelt(os.environ).items():
-        print_warning(f"{name} is no setting{f'; did you mean {near}?' if near else '.'}")
+    for name, hint in unknown_variables(os.environ).items():
+        print_warning(f"Unknown setting {name}. {hint}")
 
 
 def described(found: Found) -> dict[str, object]:
