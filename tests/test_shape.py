@@ -195,8 +195,8 @@ def test_class_names_are_unique(code: Code) -> None:
 
 
 # To be renamed; nothing may be added.
-NOT_UNIQUE_YET = {"Answer", "Batch", "Decoded", "Dialect", "Found", "Job", "Outcome", "Piece"}
-NOT_UNIQUE_YET |= {"Rotation", "Source", "Tally", "_Shown"}
+NOT_UNIQUE_YET = {"Batch", "Found", "Job", "Outcome", "Piece", "Rotation", "Source", "Tally"}
+NOT_UNIQUE_YET |= {"_Shown"}
 
 
 # Tables
