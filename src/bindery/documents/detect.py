@@ -104,7 +104,7 @@ def _kind_of_archive(data: bytes, name: str) -> str:
 
 
 def _kind_of_office(archive: zipfile.ZipFile) -> str:
-    """The kind of an Office Open XML file by the type of its main part; "" if it is none.
+    """The kind of an Office Open XML file by the type of its main part; "" if there is none.
 
     The main part may have any name, such as word/document2.xml.
     """
