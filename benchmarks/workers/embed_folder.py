@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bindery.faces.python import open_library
 from bindery.jobs import JobRequest, Jobs, JobState
-from bindery.jobs.sources import FolderFiles, walk
+from bindery.jobs.sources import LocalFiles, walk
 from bindery.settings import read_settings
 from bindery.store.database import Database
 
@@ -21,7 +21,7 @@ def main() -> None:
     folder, out = Path(sys.argv[1]), Path(sys.argv[2])
     settings = read_settings(os.environ)
     names = walk(folder, without=out, takes_hidden=False, skip=lambda *_: None)
-    source = FolderFiles(
+    source = LocalFiles(
         names, timeout_s=settings.parse_timeout_s, limit_bytes=settings.upload_limit_bytes
     )
     out.mkdir(parents=True, exist_ok=True)

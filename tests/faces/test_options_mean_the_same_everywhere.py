@@ -18,7 +18,7 @@ from bindery.faces.http.app import create_app
 from bindery.faces.http.routes.chunks import ChunkQuery
 from bindery.faces.http.routes.job_shapes import JobBody
 from bindery.jobs import JobRequest, Jobs
-from bindery.jobs.sources import FolderFiles
+from bindery.jobs.sources import LocalFiles
 from bindery.library import Library
 from bindery.models.sources import FolderSource
 from bindery.options import ChunkOptions, ModelOptions, VectorOptions, names_of
@@ -81,7 +81,7 @@ def faces(library: Library, home: Path, tmp_path_factory: pytest.TempPathFactory
             for kind in (ChunkOptions, VectorOptions)
         ]
         out = tmp_path_factory.mktemp("python")
-        source = FolderFiles({NAME: folder / NAME}, timeout_s=30, limit_bytes=1 << 20)
+        source = LocalFiles({NAME: folder / NAME}, timeout_s=30, limit_bytes=1 << 20)
         jobs = Jobs(library, database=Database.open(f"sqlite:///{out}/jobs.db"), source=source)
         try:
             job = jobs.run(jobs.submit(JobRequest((NAME,), "vanilla", *chosen)).id)

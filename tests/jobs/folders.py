@@ -10,7 +10,7 @@ import numpy as np
 import orjson
 
 from bindery.jobs import Job, JobFile, JobRequest, Jobs
-from bindery.jobs.sources import Content, FolderFiles, walk
+from bindery.jobs.sources import Content, LocalFiles, walk
 from bindery.library import Library
 from bindery.options import ChunkOptions
 from bindery.store.database import Database, Transaction
@@ -37,17 +37,17 @@ class FailingDatabase(Database):
             raise Crash
 
 
-class PoisonousFiles(FolderFiles):
+class PoisonousFiles(LocalFiles):
     """One of them ends the process that reads it: nothing is written any more."""
 
     poison: str | None = None
     database: FailingDatabase
 
-    def open(self, file_id: str) -> Content:
+    def open(self, file_id: str, *, lines: bool = False) -> Content:
         if file_id == self.poison:
             self.database.lives = 0
             raise Crash
-        return super().open(file_id)
+        return super().open(file_id, lines=lines)
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class Folder:
         path = self.out / "results.jsonl"
         with closing(self.open()) as database:
             jobs = Jobs(
-                self.library, database=database, source=FolderFiles({}, timeout_s=1, limit_bytes=1)
+                self.library, database=database, source=LocalFiles({}, timeout_s=1, limit_bytes=1)
             )
             jobs.write_results(jobs.list()[0].id, path, "jsonl")
         return [orjson.loads(line) for line in path.read_bytes().splitlines()]

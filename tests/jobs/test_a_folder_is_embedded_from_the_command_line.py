@@ -105,9 +105,9 @@ def test_bad_files_are_told_and_the_others_are_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("IN",), 2, "into a folder"),
-        (("IN", "IN", "--out", "OUT"), 2, "by itself"),
-        (("IN", "--out", "OUT", "--lines"), 2, "single files"),
+        (("IN", "IN", "--out", "OUT"), 2, "given twice"),
+        (("IN", "--out", "OUT", "--lines", "--size", "12"), 2, "not cut into chunks"),
+        (("IN", "--out", "OUT", "--title", "On paper"), 2, "no titles"),
         (("IN", "--out", "OUT", "--strategy", "odd"), 2, "odd"),
         (("EMPTY", "--out", "OUT"), 4, "no file to embed"),
     ],
@@ -125,3 +125,67 @@ def test_what_cannot_be_done_is_told(
     assert ended.returncode == code
     assert said in ended.stderr
     assert "Traceback" not in ended.stderr
+    assert not (tmp_path / "OUT").exists()
+
+
+@pytest.fixture
+def inputs(tmp_path: Path) -> Path:
+    """Two folders and a file, each with a text of its own."""
+    for name in ("one/a.txt", "two/a.txt", "three.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(f"The text of {name} is bound in calf.")
+    return tmp_path
+
+
+def files_in(path: Path) -> list[str]:
+    return [one["file"] for one in events(path.read_text())]
+
+
+@pytest.mark.parametrize("out", ["out", "out.parquet", "out.arrow", "out.npz", "out.jsonl"])
+def test_other_inputs_are_refused_unless_they_replace_or_come_together(
+    inputs: Path, out: str
+) -> None:
+    target = inputs / out
+    one, two = inputs / "one", inputs / "two"
+    assert run(one, "--out", target).returncode == 0
+    assert run(one, "--out", target).returncode == 0
+
+    refused = run(two, inputs / "three.txt", "--out", target)
+    if target.suffix == ".jsonl":
+        assert "'a.txt'" in refused.stderr
+    else:
+        assert str(one) in refused.stderr
+    assert refused.returncode == 2
+    assert "--replace" in refused.stderr
+
+    given = [one, two, inputs / "three.txt"]
+    replaces = ["--replace"] if target.suffix == ".jsonl" else []
+    together = run(*given, "--out", target, *replaces)
+    assert together.returncode == 0, together.stderr
+    assert "3 chunks of 3 files" in together.stdout
+    assert run(two, "--out", target, "--replace").returncode == 0
+
+
+def test_folders_and_files_go_to_standard_output_and_into_one_file(inputs: Path) -> None:
+    given = [inputs / "one", inputs / "three.txt"]
+    lines = run(*given)
+    assert lines.returncode == 0, lines.stderr
+    names = [f"{inputs}/one/a.txt", f"{inputs}/three.txt"]
+    assert [one["file"] for one in events(lines.stdout)] == names
+    assert run(*given, "--out", inputs / "all.jsonl").returncode == 0
+    assert files_in(inputs / "all.jsonl") == names
+    alone = run(inputs / "three.txt", "--out", inputs / "out", "--format", "jsonl", "--lines")
+    assert alone.returncode == 0, alone.stderr
+    assert files_in(inputs / "out" / "embeddings.jsonl") == [f"{inputs}/three.txt"]
+
+
+def test_a_reader_that_leaves_ends_the_stream(inputs: Path) -> None:
+    (inputs / "lines.txt").write_text("calf\n" * 200_000)
+    command = [*COMMAND, inputs / "lines.txt", "--lines"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert orjson.loads(process.stdout.readline())["text"] == "calf"
+        process.stdout.close()
+        assert process.wait(timeout=60) == 141
+        assert process.stderr.read() == b""

@@ -48,7 +48,7 @@ def one_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     real = Run._fill
 
     def fill(run: Run, batch: Any, reading: Any) -> None:
-        while not (batch.is_full or reading.inbox.is_over):
+        while not (batch.is_full or reading.queue.is_over):
             real(run, batch, reading)
             time.sleep(0.01)
 

@@ -96,8 +96,8 @@ class FolderMachine(RuleBasedStateMachine):
 @pytest.fixture
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     """Several transactions for a few sentences: more places to end at, within a file too."""
-    monkeypatch.setattr("bindery.jobs.embedding.BATCH_TOKENS", 40)
-    monkeypatch.setattr("bindery.jobs.reading._PIECE_CHUNKS", 2)
+    monkeypatch.setattr("bindery.jobs.parts.BATCH_TOKENS", 40)
+    monkeypatch.setattr("bindery.jobs.reading._PART_CHUNKS", 2)
 
 
 @pytest.mark.slow

@@ -20,7 +20,7 @@ from bindery.errors import (
     UnknownRotation,
 )
 from bindery.jobs import JobRequest, Jobs, JobState
-from bindery.jobs.sources import FolderFiles, walk
+from bindery.jobs.sources import LocalFiles, walk
 from bindery.library import Library
 from bindery.options import ChunkOptions, VectorOptions
 from bindery.settings import read_settings
@@ -46,7 +46,7 @@ def folder(tmp_path: Path) -> Path:
 
 def jobs_of(library: Library, database: Database, folder: Path) -> Jobs:
     paths = walk(folder, without=folder / "out", takes_hidden=False, skip=lambda *_: None)
-    source = FolderFiles(paths, timeout_s=30, limit_bytes=1 << 20)
+    source = LocalFiles(paths, timeout_s=30, limit_bytes=1 << 20)
     return Jobs(library, database=database, source=source)
 
 

@@ -6,17 +6,17 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import IO, Any
 
-from bindery.encoders.checks import check_dimensions, check_options
+from bindery.disk import whole_file
 from bindery.errors import (
     IdempotencyConflict,
     JobUnfinished,
     UnknownJob,
 )
-from bindery.jobs.news import News
-from bindery.jobs.recipe import Recipe
-from bindery.jobs.results import write_results
-from bindery.jobs.sources import Source, StoredFiles
-from bindery.jobs.tally import progress
+from bindery.jobs.parts import progress_of
+from bindery.jobs.queues import Signal
+from bindery.jobs.recipe import Recipe, check_request
+from bindery.jobs.results import Results, stored_rows, table_of
+from bindery.jobs.sources import FileSource, StoredFiles
 from bindery.jobs.values import (
     Failure,
     Job,
@@ -24,15 +24,16 @@ from bindery.jobs.values import (
     JobFile,
     JobRequest,
     JobState,
+    file_of,
     request_of,
 )
 from bindery.jobs.worker import Worker
+from bindery.jobs.writers import writer_of
 from bindery.library import Library
 from bindery.store import derived
 from bindery.store import jobs as rows
 from bindery.store.database import Database, Transaction
 from bindery.store.values import JobFileRow, JobRow
-from bindery.types import Document
 from bindery.vectors import Form
 
 _LOOK_S = 0.5
@@ -53,15 +54,17 @@ class Jobs:
         library: Library,
         *,
         database: Database | None = None,
-        source: Source | None = None,
+        source: FileSource | None = None,
         parse_timeout_s: float = 30.0,
         is_alone: bool = False,
     ) -> None:
         self._library = library
         self._database = database or library.database
         self._source = source or StoredFiles(library, timeout_s=parse_timeout_s)
-        self._news = News()
-        self._worker = Worker(library, self._database, self._source, self._news, is_alone=is_alone)
+        self._changed = Signal()
+        self._worker = Worker(
+            library, self._database, self._source, self._changed, is_alone=is_alone
+        )
 
     # What is asked
 
@@ -78,7 +81,7 @@ class Jobs:
         with self._database.reading() as connection:
             if job := _of_key(connection, owner, key, request):
                 return job
-        self.check(request)
+        check_request(self._library, request)
         files = [_new(self._source, place, one) for place, one in enumerate(request.files)]
         job_id = f"job-{secrets.token_hex(12)}"
         with self._database.writing() as connection:
@@ -88,21 +91,8 @@ class Jobs:
             rows.add_job(
                 connection, job_id, request.facts(), files, owner=owner, idempotency_key=key
             )
-        self._news.tell()
+        self._changed.send()
         return self.get(job_id)
-
-    def check(self, request: JobRequest) -> None:
-        """Raise what is wrong with a request, but for its files."""
-        library, model, vectors = self._library, request.model, request.vectors
-        card = library.measure(model).card
-        library.room(model, vectors.role, title=vectors.title)
-        library.chunk(Document("", "text", ""), request.chunks, model_id=model)
-        if vectors.rotation is None:
-            check_options(card, vectors)
-            return
-        rotation = library.rotations.get(vectors.rotation)
-        rotation.check_model(card.id, card.revision, card.dimensions)
-        check_dimensions(card, vectors.dimensions, any_dimensions=True)
 
     def get(self, job_id: str) -> Job:
         """The job as it is just now. Raises UnknownJob."""
@@ -129,7 +119,7 @@ class Jobs:
         """The job's files in order, with what became of each. Raises UnknownJob."""
         with self._database.reading() as connection:
             _found(rows.find_job(connection, job_id), job_id)
-            return [_file(row) for row in rows.list_files(connection, job_id)]
+            return [file_of(row) for row in rows.list_files(connection, job_id)]
 
     def about(self, job_id: str) -> dict[str, Any]:
         """What made a job's chunks and vectors: settings, model, revision, precision.
@@ -148,7 +138,7 @@ class Jobs:
         with self._database.writing() as connection:
             _found(rows.find_job(connection, job_id), job_id)
             rows.ask_to_cancel(connection, job_id)
-        self._news.tell()
+        self._changed.send()
         return self.get(job_id)
 
     def delete(self, job_id: str) -> None:
@@ -156,7 +146,7 @@ class Jobs:
         with self._database.freeing() as connection:
             _check_over(_found(rows.find_job(connection, job_id), job_id))
             rows.delete_job(connection, job_id)
-        self._news.tell()
+        self._changed.send()
 
     def changes(self, job_id: str, after: int = 0, timeout_s: float = 0.0) -> "list[JobEvent]":
         """What changed since the event of that number, waiting for it so long. Raises UnknownJob.
@@ -171,27 +161,43 @@ class Jobs:
             if left <= 0:
                 return []
             # Another process tells nobody here: look now and then.
-            self._news.wait(min(left, _LOOK_S))
+            self._changed.wait(min(left, _LOOK_S))
 
-    def write_results(self, job_id: str, sink: Path | IO[bytes], format: str = "parquet") -> int:
-        """Write a job's chunks with their vectors; how many. Raises UnknownJob, JobUnfinished.
+    def results(self, job_id: str, **about: object) -> Results:
+        """A job's chunks with their vectors; ``about`` adds to the metadata of the table.
 
-        ``format`` is ``"parquet"``, ``"arrow"`` (a stream of Arrow's IPC) or ``"jsonl"``. A path
-        bears its name once all is there.
+        Raises UnknownJob, JobUnfinished.
         """
         with self._database.reading() as connection:
             row = _found(rows.find_job(connection, job_id), job_id)
             _check_over(row)
-            # With a file that was deleted since, all that was made of it went.
+            # If a file was deleted since, everything that was made of it is gone too.
             files = [
                 one
                 for one in rows.list_files(connection, job_id)
                 if one.chunk_set and derived.find_chunks(connection, one.chunk_set)
             ]
         if row.maker is None:
-            raise JobUnfinished(f"The job {job_id} ended before it began.", remedy="See its error.")
+            raise JobUnfinished(
+                f"The job {job_id} ended before it began.", remedy="See the job's error."
+            )
         recipe, form = Recipe.from_facts(row.maker), Form(request_of(row).vectors.form)
-        return write_results(self._database, files, recipe, form, sink, format)
+        return Results(
+            table_of(recipe, form, **about), stored_rows(self._database, files, recipe, form)
+        )
+
+    def write_results(self, job_id: str, sink: Path | IO[bytes], format: str = "parquet") -> int:
+        """Write a job's chunks with their vectors, and return their number.
+
+        ``format`` is a key of :data:`bindery.jobs.writers.FORMATS`. The file at a path appears
+        only when it is complete. Raises UnknownJob, JobUnfinished.
+        """
+        write = writer_of(format)
+        results = self.results(job_id)
+        if not isinstance(sink, Path):
+            return results.write(write, sink)
+        with whole_file(sink) as file:
+            return results.write(write, file)
 
     def renew(self, job_id: str, request: JobRequest) -> Job:
         """Have a job go over its files again, and over those that were added; others are dropped.
@@ -199,7 +205,7 @@ class Jobs:
         What has not changed is not done again. Raises UnknownJob, and JobUnfinished while another
         process works on it.
         """
-        self.check(request)
+        check_request(self._library, request)
         with self._database.writing() as connection:
             row = _found(rows.find_job(connection, job_id), job_id)
             if not self._worker.is_free(row):
@@ -213,7 +219,7 @@ class Jobs:
                 progress={} if row.state.is_over else row.progress,
                 files=[_again(one, before.get(one.file_id)) for one in new],
             )
-        self._news.tell()
+        self._changed.send()
         return self.get(job_id)
 
     def tidy(self) -> None:
@@ -250,7 +256,7 @@ class Jobs:
                 return []
             job = _job(connection, row)
             changed = rows.changed_files(connection, job_id, after, most=_MOST_EVENTS)
-        events = [JobEvent(one.changed, "file", asdict(_file(one))) for one in changed]
+        events = [JobEvent(one.changed, "file", asdict(file_of(one))) for one in changed]
         if len(events) < _MOST_EVENTS:
             why = None if job.error is None else asdict(job.error)
             data = {"state": job.state, "progress": asdict(job.progress), "error": why}
@@ -273,9 +279,9 @@ def _of_key(
     return _job(connection, row)
 
 
-def _new(source: Source, place: int, file_id: str) -> JobFileRow:
-    found = source.look(file_id)
-    return JobFileRow(place, file_id, found.name, found.size_bytes)
+def _new(source: FileSource, place: int, file_id: str) -> JobFileRow:
+    name, size_bytes = source.look(file_id)
+    return JobFileRow(place, file_id, name, size_bytes)
 
 
 def _again(new: JobFileRow, before: JobFileRow | None) -> JobFileRow:
@@ -319,19 +325,6 @@ def _job(connection: Transaction, row: JobRow) -> Job:
         owner=row.owner,
         created_at=row.created_at,
         updated_at=row.updated_at,
-        progress=progress(row.progress, rows.count_files(connection, row.id)),
+        progress=progress_of(row.progress, rows.count_files(connection, row.id)),
         error=None if row.error is None else Failure(**row.error),
-    )
-
-
-def _file(row: JobFileRow) -> JobFile:
-    return JobFile(
-        id=row.file_id,
-        name=row.name,
-        state=row.state,
-        error_code=row.error_code,
-        error_message=row.error_message,
-        remedy=row.remedy,
-        chunks=row.chunks,
-        warnings=tuple(row.warnings),
     )

@@ -1,32 +1,38 @@
 """What chunks and vectors depend on, as keys by which they are found again.
 
-A key is a SHA-256 over everything that could change what it stands for, so that nothing is made
-twice and nothing is taken for what it is not. Owners share nothing: else how fast a job is would
-tell one what another has.
+A key is a SHA-256 over everything that could change its value, so nothing is made twice and
+nothing is mistaken for something else. Owners share nothing: otherwise the speed of a job would
+tell one of them what another one has.
 """
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, astuple, dataclass, replace
 from importlib.metadata import version
 from typing import Any
 
+from bindery.encoders.checks import check_dimensions, check_options, prompts_of
+from bindery.jobs.values import JobRequest
+from bindery.library import Library
+from bindery.models.card import Family, RemoteEntry
 from bindery.options import ChunkOptions, VectorOptions, names_of
-from bindery.types import Chunk
+from bindery.types import Chunk, Document
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """Everything but the file that chunks and vectors depend on, with nothing left to a default.
+    """Everything but the file that chunks and vectors depend on, with no default left open.
 
-    ``bindery`` is the version that reads and cuts. ``chunks`` has a size. ``vectors.dimensions`` is
-    what was asked for, None for vectors as the model gives them, and ``dimensions`` how long they
-    are. The digest of a rotation counts, and not its name, which another one may have later.
+    ``bindery`` is the version that reads and cuts. With ``lines`` each line is a text and
+    ``chunks`` is not used; otherwise ``chunks`` has a size. ``vectors.dimensions`` is what was
+    asked for, None for vectors as the model gives them; ``dimensions`` is how long they are. The
+    digest of a rotation counts, and not its name, which another one may have later.
     """
 
     owner: str
     bindery: str
     model: str
+    repository: str
     revision: str
     precision: str
     chunks: ChunkOptions
@@ -34,37 +40,38 @@ class Recipe:
     dimensions: int
     rotation_digest: str | None = None
     has_many_vectors: bool = False
+    is_remote: bool = False
+    lines: bool = False
 
     def facts(self) -> dict[str, Any]:
         """The same for JSON; :meth:`from_facts` reads it back."""
-        vectors = self.vectors
+        chunks, vectors = asdict(self.chunks), self.vectors
         return {
-            "owner": self.owner,
-            "bindery": self.bindery,
-            "model": self.model,
-            "revision": self.revision,
-            "precision": self.precision,
-            **asdict(self.chunks),
+            **{name: getattr(self, name) for name in _FACTS},
+            **(dict.fromkeys(chunks) if self.lines else chunks),
             "role": vectors.role,
-            "dimensions": self.dimensions,
             "cut_to": vectors.dimensions,
             "rotation": vectors.rotation,
-            "rotation_digest": self.rotation_digest,
-            "has_many_vectors": self.has_many_vectors,
-            **self._rarely(),
+            "title": vectors.title,
+            "truncate": str(vectors.truncate),
         }
 
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any]) -> "Recipe":
         """The recipe that these facts are of."""
-        own = {name: facts[name] for name in ("owner", "bindery", "model", "revision", "precision")}
-        cut_to, rest = facts["cut_to"], {name: facts[name] for name in _RARE if name in facts}
+        cut_to = facts["cut_to"]
         vectors = VectorOptions(
-            facts["role"], cut_to, cut_to is not None, facts["rotation"], **rest
+            facts["role"],
+            cut_to,
+            cut_to is not None,
+            facts["rotation"],
+            facts["title"],
+            facts["truncate"],
         )
-        made = {name: facts[name] for name in ("rotation_digest", "has_many_vectors")}
-        chunks = ChunkOptions(**{name: facts[name] for name in names_of(ChunkOptions)})
-        return cls(**own, **made, chunks=chunks, vectors=vectors, dimensions=facts["dimensions"])
+        named = {name: facts[name] for name in names_of(ChunkOptions)}
+        chunks = ChunkOptions() if facts["lines"] else ChunkOptions(**named)
+        own = {name: facts[name] for name in _FACTS}
+        return cls(**own, chunks=chunks, vectors=vectors)
 
     @property
     def is_late(self) -> bool:
@@ -74,7 +81,8 @@ class Recipe:
     def chunks_key(self, content: str, name: str) -> bytes:
         """The key of the chunks of a content; readers look at its name, too."""
         made_by = (self.owner, self.bindery, self.model, self.revision)
-        return _digest("chunks", *made_by, *astuple(self.chunks), content, name)
+        how = ("lines",) if self.lines else astuple(self.chunks)
+        return _digest("chunks", *made_by, *how, content, name)
 
     def vector_keys(self, chunks: Sequence[Chunk], document: str) -> list[bytes]:
         """The keys of the chunks' vectors; ``document`` is the SHA-256 of the whole text."""
@@ -93,22 +101,30 @@ class Recipe:
         vectors = self.vectors
         made_by = (self.owner, self.model, self.revision, self.precision, vectors.role)
         cut = (self.is_late, self.dimensions, vectors.dimensions, self.rotation_digest)
-        return (*made_by, *cut, *self._rarely().items())
-
-    def _rarely(self) -> dict[str, str]:
-        """The options that most jobs leave out: without them, keys are as they were before."""
-        given = {name: getattr(self.vectors, name) for name in _RARE}
-        usual = VectorOptions()
-        return {name: str(one) for name, one in given.items() if one != getattr(usual, name)}
+        # Without them the keys are as they were before there was a choice.
+        rare = (vectors.title, str(vectors.truncate))
+        return (*made_by, *cut, *(() if rare == (None, "end") else rare))
 
 
-_RARE = ("title", "truncate")
+_FACTS = (
+    *("owner", "bindery", "model", "repository", "revision", "precision", "dimensions"),
+    *("rotation_digest", "has_many_vectors", "is_remote", "lines"),
+)
+
+
+def line_ids(name: str, first: int, chunks: Sequence[Chunk]) -> list[str]:
+    """An id for each line of a file, the same as long as the file has it in that place.
+
+    Counting equal lines instead would take memory for each line of a file.
+    """
+    return [_digest("id", name, first + n, one.text).hex()[:32] for n, one in enumerate(chunks)]
 
 
 def chunk_ids(name: str, chunks: Sequence[Chunk], seen: dict[bytes, int]) -> list[str]:
     """An id for each chunk of a file, the same as long as the file has that text.
 
-    ``seen`` counts what came before in the file: the second chunk of one text has another id.
+    ``seen`` counts the earlier chunks of the file: the second chunk with the same text has another
+    id.
     """
     ids: list[str] = []
     for chunk in chunks:
@@ -123,9 +139,55 @@ def text_digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
-def parsed_by() -> str:
-    """The version of what reads and cuts."""
-    return version("bindery")
+def check_request(library: Library, request: JobRequest) -> None:
+    """Raise everything that is wrong with a request, apart from its files."""
+    model, vectors = request.model, request.vectors
+    if not request.lines:
+        library.chunk(Document("", "text", ""), request.chunks, model_id=model)
+    if _is_remote(library, model):
+        with library.lend(model) as encoder:  # nothing is sent to the vendor
+            card = encoder.card
+        prompts_of(card, vectors.role, [""], [vectors.title] if vectors.title else None)
+    else:
+        card = library.measure(model).card
+        library.room(model, vectors.role, title=vectors.title)
+    if vectors.rotation is None:
+        check_options(card, vectors)
+        return
+    rotation = library.rotations.get(vectors.rotation)
+    rotation.check_model(card.id, card.revision, card.dimensions)
+    check_dimensions(card, vectors.dimensions, any_dimensions=True)
+
+
+def make_recipe(library: Library, request: JobRequest, owner: str = "") -> Recipe:
+    """The recipe of a request. Loads the model."""
+    wanted = request.vectors
+    with library.lend(request.model) as encoder:
+        card, precision = encoder.card, encoder.precision
+    chunks = request.chunks
+    if not request.lines:
+        chunks = chunks.sized(library.room(request.model, wanted.role, title=wanted.title))
+    # The form is how results are written. Dimensions were checked when the job was submitted.
+    any_dimensions, form = wanted.dimensions is not None, VectorOptions().form
+    return Recipe(
+        owner=owner,
+        bindery=version("bindery"),
+        model=card.id,
+        repository=card.repository,
+        revision=card.revision,
+        precision=precision,
+        chunks=chunks,
+        vectors=replace(wanted, any_dimensions=any_dimensions, form=form),
+        dimensions=wanted.dimensions or card.dimensions,
+        rotation_digest=wanted.rotation and library.rotations.get(wanted.rotation).digest,
+        has_many_vectors=card.family is Family.LATE_INTERACTION,
+        is_remote=_is_remote(library, request.model),
+        lines=request.lines,
+    )
+
+
+def _is_remote(library: Library, model: str) -> bool:
+    return isinstance(library.catalog.get(model), RemoteEntry)
 
 
 def _digest(*parts: object) -> bytes:

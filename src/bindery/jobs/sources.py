@@ -1,159 +1,243 @@
-"""Where the files of a job are: in the store, or in a folder where they stay."""
+"""Where the files of a job come from: the store, this machine, or standard input."""
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import shutil
+import tempfile
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 
 from bindery import documents
 from bindery.errors import FileTooLarge, UnknownFile
 from bindery.library import Library
-from bindery.store import derived, files
-from bindery.store.database import Transaction
 from bindery.types import Document
 
+STANDARD_INPUT = "-"
+"""The id of the file that is standard input."""
+
+# Text, unless the content proves otherwise: a PDF may come through a pipe too.
+_NAME_OF_STANDARD_INPUT = "standard input.txt"
 _DIGITS_OF_A_DIGEST = 8
+_COPY_BYTES = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A file as it is before it is read."""
+class Content(Protocol):
+    """The content of a file at one moment.
 
-    name: str
-    size_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Content:
-    """A file's content at a moment: its SHA-256, and the way to its document.
-
-    ``name`` is what readers see of its name; ``timeout_s`` is what parsing it may take.
+    ``name`` is what the readers of documents see. ``timeout_s`` is how long parsing may take.
     """
 
     name: str
-    sha256: str
     size_bytes: int
     timeout_s: float
-    parse: Callable[[], Document]
 
-
-class Source(Protocol):
-    """Files by their ids. Safe to use from several threads."""
-
-    def look(self, file_id: str) -> Found:
-        """What the file is called and how large it is. Raises UnknownFile."""
+    def sha256(self) -> str:
+        """The digest of the content, in hex."""
         ...
 
-    def open(self, file_id: str) -> Content:
-        """The content. Raises UnknownFile, and what reading raises."""
+    def parse(self) -> Document:
+        """The document. Raises what :func:`bindery.documents.parse` does."""
         ...
 
-    def admit(self, connection: Transaction, file_id: str, content: Content) -> None:
-        """Let things be kept that were made of the content; part of the transaction that does.
+    def lines(self) -> Iterator[bytes]:
+        """The lines of a text file, each with its line end."""
+        ...
 
-        Raises UnknownFile where the file was deleted meanwhile.
-        """
+
+class FileSource(Protocol):
+    """Files by their ids. Thread-safe.
+
+    ``is_store`` says that the files are in the store, from which they can be deleted at any time.
+    """
+
+    is_store: bool
+
+    def look(self, file_id: str) -> tuple[str, int]:
+        """The name of a file and its size in bytes. Raises UnknownFile."""
+        ...
+
+    def open(self, file_id: str, *, lines: bool = False) -> Content:
+        """The content of a file, as a document or as ``lines``. Raises UnknownFile."""
         ...
 
 
 class StoredFiles:
-    """The files of a library's store."""
+    """The files in a library's store."""
+
+    is_store = True
 
     def __init__(self, library: Library, *, timeout_s: float) -> None:
         self._library = library
         self._timeout_s = timeout_s
 
-    def look(self, file_id: str) -> Found:
-        """See Source."""
+    def look(self, file_id: str) -> tuple[str, int]:
+        """See FileSource."""
         stored = self._library.files.get(file_id)
-        return Found(stored.name, stored.size_bytes)
+        return stored.name, stored.size_bytes
 
-    def open(self, file_id: str) -> Content:
-        """See Source."""
-        stored = self._library.files.get(file_id)
-
-        def parse() -> Document:
-            return self._library.read_file(file_id, timeout_s=self._timeout_s)
-
-        return Content(stored.name, stored.sha256, stored.size_bytes, self._timeout_s, parse)
-
-    def admit(self, connection: Transaction, file_id: str, content: Content) -> None:
-        """See Source."""
-        if not files.is_kept(connection, file_id):
-            raise _gone(file_id)
+    def open(self, file_id: str, *, lines: bool = False) -> Content:
+        """See FileSource."""
+        return _StoredContent(self._library, file_id, self._timeout_s)
 
 
-class FolderFiles:
-    """The files under a folder, as :func:`walk` found them."""
+class LocalFiles:
+    """Files on this machine by their ids, and standard input, which can be read once.
 
-    def __init__(self, paths: Mapping[str, Path], *, timeout_s: float, limit_bytes: int) -> None:
-        self._paths = paths
+    Documents over ``limit_bytes`` are refused.
+    """
+
+    is_store = False
+
+    def __init__(
+        self, files: Mapping[str, Path | IO[bytes]], *, timeout_s: float, limit_bytes: int
+    ) -> None:
+        self._files = files
         self._timeout_s = timeout_s
         self._limit_bytes = limit_bytes
 
-    def look(self, file_id: str) -> Found:
-        """See Source."""
+    def look(self, file_id: str) -> tuple[str, int]:
+        """See FileSource."""
+        if (file := self._files.get(file_id)) is None:
+            raise gone(file_id)
         try:
-            return Found(file_id, self._path(file_id).stat().st_size)
-        except OSError:  # reading it will say why
-            return Found(file_id, 0)
+            return file_id, file.stat().st_size if isinstance(file, Path) else 0
+        except OSError:  # reading it will raise the reason
+            return file_id, 0
 
-    def open(self, file_id: str) -> Content:
-        """See Source."""
-        data = self._read(file_id)
-        name = Path(file_id).name
+    def open(self, file_id: str, *, lines: bool = False) -> Content:
+        """See FileSource."""
+        if (file := self._files.get(file_id)) is None:
+            raise gone(file_id)
+        if lines:
+            return _LocalLines(file_id, file)
+        return _LocalDocument(file_id, file, self._timeout_s, self._limit_bytes)
 
-        def parse() -> Document:
-            return documents.parse(data, name, timeout_s=self._timeout_s)
 
-        sha256 = hashlib.sha256(data).hexdigest()
-        return Content(name, sha256, len(data), self._timeout_s, parse)
+class _StoredContent:
+    def __init__(self, library: Library, file_id: str, timeout_s: float) -> None:
+        stored = library.files.get(file_id)
+        self.name, self.size_bytes, self.timeout_s = stored.name, stored.size_bytes, timeout_s
+        self._library = library
+        self._stored = stored
 
-    def admit(self, connection: Transaction, file_id: str, content: Content) -> None:
-        """See Source: what was read is kept, whatever became of the file since."""
-        derived.keep_content(connection, content.sha256, content.size_bytes)
+    def sha256(self) -> str:
+        return self._stored.sha256
 
-    def _read(self, file_id: str) -> bytes:
-        try:
-            with self._path(file_id).open("rb") as file:
-                data = file.read(self._limit_bytes + 1)
-        except FileNotFoundError as error:
-            raise _gone(file_id) from error
-        except OSError as error:
-            raise UnknownFile(
-                f"{file_id!r} cannot be read: {error.strerror or error}.",
-                remedy="Check its permissions.",
-            ) from error
-        if len(data) > self._limit_bytes:
+    def parse(self) -> Document:
+        return self._library.read_file(self._stored.id, timeout_s=self.timeout_s)
+
+    def lines(self) -> Iterator[bytes]:
+        with self._library.files.as_path(self._stored.id) as path, path.open("rb") as file:
+            yield from file
+
+
+class _LocalDocument:
+    def __init__(
+        self, file_id: str, file: Path | IO[bytes], timeout_s: float, limit_bytes: int
+    ) -> None:
+        with _opened(file_id, file) as stream:
+            self._data = stream.read(limit_bytes + 1)
+        if len(self._data) > limit_bytes:
             raise FileTooLarge(
-                f"{file_id!r} is larger than {self._limit_bytes / 1024 / 1024:g} MB.",
+                f"{file_id!r} is larger than {limit_bytes / 1024 / 1024:g} MB.",
                 remedy="Split it, or raise BINDERY_UPLOAD_LIMIT_MB.",
             )
-        return data
+        self.name = Path(file_id).name if isinstance(file, Path) else _NAME_OF_STANDARD_INPUT
+        self.size_bytes = len(self._data)
+        self.timeout_s = timeout_s
 
-    def _path(self, file_id: str) -> Path:
-        path = self._paths.get(file_id)
-        if path is None:
-            raise _gone(file_id)
-        return path
+    def sha256(self) -> str:
+        return hashlib.sha256(self._data).hexdigest()
+
+    def parse(self) -> Document:
+        return documents.parse(self._data, self.name, timeout_s=self.timeout_s)
+
+    def lines(self) -> Iterator[bytes]:
+        yield from self._data.splitlines(keepends=True)
+
+
+class _LocalLines:
+    """A text file of any size. Its digest is only made if somebody asks for it before the lines."""
+
+    timeout_s = 0.0
+
+    def __init__(self, file_id: str, file: Path | IO[bytes]) -> None:
+        self.name = file_id
+        self._file = file
+        with _opened(file_id, file):  # an error is raised now
+            self.size_bytes = file.stat().st_size if isinstance(file, Path) else 0
+
+    def sha256(self) -> str:
+        return self._digest
+
+    @cached_property
+    def _digest(self) -> str:
+        if not isinstance(self._file, Path):
+            # Standard input is read once, and the digest is needed before the lines.
+            copy = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as this content
+            shutil.copyfileobj(self._file, copy)
+            copy.seek(0)
+            self._file = copy
+        with _opened(self.name, self._file) as stream:
+            digest = hashlib.sha256()
+            for piece in iter(lambda: stream.read(_COPY_BYTES), b""):
+                digest.update(piece)
+            if not isinstance(self._file, Path):
+                stream.seek(0)
+        return digest.hexdigest()
+
+    def parse(self) -> Document:
+        return documents.parse(b"".join(self.lines()), self.name)
+
+    def lines(self) -> Iterator[bytes]:
+        expected: str | None = vars(self).get("_digest")
+        digest = hashlib.sha256()
+        with _opened(self.name, self._file) as stream:
+            for line in stream:
+                if expected is not None:
+                    digest.update(line)
+                yield line
+        if expected not in (None, digest.hexdigest()):
+            raise UnknownFile(
+                f"{self.name!r} changed while it was read.", remedy="Run the same command again."
+            )
+
+
+@contextmanager
+def _opened(file_id: str, file: Path | IO[bytes]) -> Generator[IO[bytes]]:
+    if not isinstance(file, Path):
+        yield file
+        return
+    try:
+        with file.open("rb") as stream:
+            yield stream
+    except FileNotFoundError as error:
+        raise gone(file_id) from error
+    except OSError as error:
+        raise UnknownFile(
+            f"{file_id!r} cannot be read: {error.strerror or error}.",
+            remedy="Check the path and its permissions.",
+        ) from error
 
 
 def walk(
-    folder: Path, *, without: Path, takes_hidden: bool, skip: Callable[[str, str], None]
+    folder: Path, *, without: Path | None, takes_hidden: bool, skip: Callable[[str, str], None]
 ) -> dict[str, Path]:
-    """The files under a folder by their paths in it, sorted, through all its folders.
+    """The files under a folder and its subfolders, sorted by their paths in the folder.
 
-    ``without`` is a folder to leave out. ``skip`` is told what is not taken, and why: hidden files
-    and folders unless ``takes_hidden``, links to folders, links that lead out of the folder, and
-    what is no file. Where bytes of a name are not UTF-8, a digest of it tells it from others.
+    ``without`` is a folder to leave out. ``skip`` is called with each path that is left out and
+    the reason: hidden files and folders unless ``takes_hidden``, links to folders, links that lead
+    out of the folder, and everything that is not a file. A name that is not UTF-8 gets a digest of
+    its bytes, so that it stays unique.
     """
-    root, without = folder.resolve(), without.resolve()
+    root, without = folder.resolve(), without and without.resolve()
     found: dict[str, Path] = {}
 
     def tell(path: Path, why: str) -> None:
-        skip(_shown(path.relative_to(root)) if path.is_relative_to(root) else str(path), why)
+        skip(shown_path(path.relative_to(root)) if path.is_relative_to(root) else str(path), why)
 
     def takes(path: Path) -> bool:
         why = _why_not(path, root, takes_hidden=takes_hidden)
@@ -168,7 +252,7 @@ def walk(
         here = Path(where)
         folders[:] = [name for name in sorted(folders) if takes(here / name)]
         paths = [here / name for name in names]
-        found.update((_shown(path.relative_to(root)), path) for path in paths if takes(path))
+        found.update((shown_path(path.relative_to(root)), path) for path in paths if takes(path))
     return dict(sorted(found.items()))
 
 
@@ -186,8 +270,9 @@ def _why_not(path: Path, root: Path, *, takes_hidden: bool) -> str | None:
     return None
 
 
-def _shown(path: Path) -> str:
-    plain = os.fsencode(path.as_posix())
+def shown_path(path: Path | str) -> str:
+    """A path as text. A digest makes it unique if its bytes are not UTF-8."""
+    plain = os.fsencode(path.as_posix() if isinstance(path, Path) else path)
     try:
         return plain.decode("utf-8")
     except UnicodeDecodeError:
@@ -195,8 +280,9 @@ def _shown(path: Path) -> str:
         return f"{plain.decode('utf-8', 'replace')}~{digest}"
 
 
-def _gone(file_id: str) -> UnknownFile:
+def gone(file_id: str) -> UnknownFile:
+    """The error for a file that does not exist, or not any more."""
     return UnknownFile(
-        f"The file {file_id[:200]!r} is not there any more.",
-        remedy="Leave it out, or put it back and run the job again.",
+        f"There is no file {file_id[:200]!r}.",
+        remedy="Check the path, or leave the file out and run the job again.",
     )

@@ -8,7 +8,7 @@ from typing import Any
 from bindery.errors import InvalidValue
 from bindery.options import ChunkOptions, VectorOptions, names_of
 from bindery.store.values import FileState as FileState
-from bindery.store.values import JobRow
+from bindery.store.values import JobFileRow, JobRow
 from bindery.store.values import JobState as JobState
 
 
@@ -24,17 +24,19 @@ class Stage(StrEnum):
 class JobRequest:
     """What a job is to do: files by their ids, how they are cut, and what the vectors are to be.
 
-    Raises InvalidValue for no file, and for one that is named twice.
+    With ``lines`` each line of a text file is embedded as it is, and nothing is cut. Raises
+    InvalidValue if there is no file, if a file is named twice, or if options exclude each other.
     """
 
     files: tuple[str, ...]
     model: str = "vanilla"
     chunks: ChunkOptions = ChunkOptions()
     vectors: VectorOptions = VectorOptions()
+    lines: bool = False
 
     def __post_init__(self) -> None:
         if not self.files:
-            raise InvalidValue("A job needs a file.", remedy="Name at least one.", param="files")
+            raise InvalidValue("A job needs at least one file.", param="files")
         if len(set(self.files)) != len(self.files):
             twice = next(one for n, one in enumerate(self.files) if one in self.files[:n])
             raise InvalidValue(
@@ -42,12 +44,24 @@ class JobRequest:
             )
         if self.chunks.is_late and self.vectors.title is not None:
             raise InvalidValue(
-                "Late chunking takes no title.", remedy="Leave the title out.", param="title"
+                "Late chunking embeds the document as a whole and takes no title.",
+                remedy="Leave the title out, or choose another strategy.",
+                param="title",
             )
+        if self.lines and self.chunks != ChunkOptions():
+            name = next(n for n in names_of(ChunkOptions) if self._is_chosen(n))
+            raise InvalidValue(
+                f"Lines are not cut into chunks, got {name} {getattr(self.chunks, name)!r}.",
+                remedy=f"Leave out {name}, or lines.",
+                param=name,
+            )
+
+    def _is_chosen(self, name: str) -> bool:
+        return getattr(self.chunks, name) != getattr(ChunkOptions(), name)
 
     def facts(self) -> dict[str, Any]:
         """The same for JSON, every option by its name; :meth:`from_facts` reads it back."""
-        named = {"files": self.files, "model": self.model}
+        named = {"files": self.files, "model": self.model, "lines": self.lines}
         return {**named, **asdict(self.chunks), **asdict(self.vectors)}
 
     @classmethod
@@ -55,16 +69,17 @@ class JobRequest:
         """The request that these facts are of; options that they lack have their defaults."""
         rest = dict(facts)
         files, model = tuple(rest.pop("files")), rest.pop("model")
+        lines = rest.pop("lines", False)
         names = names_of(ChunkOptions)
         chunks = ChunkOptions(**{name: rest.pop(name) for name in names if name in rest})
-        return cls(files, model, chunks, VectorOptions(**rest))
+        return cls(files, model, chunks, VectorOptions(**rest), lines)
 
 
 @dataclass(frozen=True, slots=True)
 class JobFile:
-    """A file of a job: ``id`` is what the request calls it, ``name`` what its user does.
+    """A file of a job: ``id`` is its name in the request, ``name`` what users see.
 
-    Where it failed, ``error_code`` is that of :mod:`bindery.errors`.
+    ``error_code`` is a code of :mod:`bindery.errors`, None unless the file has failed.
     """
 
     id: str
@@ -79,10 +94,10 @@ class JobFile:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a job is. ``chunks_total`` counts those of the files that were cut so far.
+    """How far a job is. ``chunks_total`` counts the chunks of all files that were cut so far.
 
-    ``tokens`` went through the model; chunks whose vectors were there already cost none.
-    ``tokens_per_s`` and ``seconds_left`` are of this run, None while there is nothing to go by.
+    ``tokens`` counts what went through the model; vectors that were there already cost nothing.
+    ``tokens_per_s`` and ``seconds_left`` are of this run, None until something is done.
     """
 
     files_total: int
@@ -98,7 +113,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a whole job failed, in the words of the error."""
+    """Why a whole job failed."""
 
     code: str
     message: str
@@ -107,7 +122,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job as it is just now; times are seconds since 1970."""
+    """A job at one moment; times are seconds since 1970."""
 
     id: str
     state: JobState
@@ -121,10 +136,10 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class JobEvent:
-    """Something that changed. Numbers rise within a job, over restarts too.
+    """A change of a job. Numbers rise within a job, across restarts too.
 
-    Of what changed several times the last is told: ``kind`` ``"file"`` with a :class:`JobFile` as
-    ``data``, ``"job"`` with the state, the progress and the error.
+    ``kind`` is ``"file"`` with a :class:`JobFile` as ``data``, or ``"job"`` with the state, the
+    progress and the error. Only the last of several changes of the same thing is reported.
     """
 
     number: int
@@ -133,5 +148,19 @@ class JobEvent:
 
 
 def request_of(row: JobRow) -> JobRequest:
-    """The request in a job's row."""
+    """The request of a job."""
     return JobRequest.from_facts(row.request)
+
+
+def file_of(row: JobFileRow) -> JobFile:
+    """A file of a job as its users see it."""
+    return JobFile(
+        id=row.file_id,
+        name=row.name,
+        state=row.state,
+        error_code=row.error_code,
+        error_message=row.error_message,
+        remedy=row.remedy,
+        chunks=row.chunks,
+        warnings=tuple(row.warnings),
+    )

@@ -1,9 +1,9 @@
-"""What does jobs: one at a time, under a lease."""
+"""The worker that runs jobs: one at a time, under a lease."""
 
 import threading
 import time
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 from bindery.errors import (
     Abandoned,
@@ -12,22 +12,21 @@ from bindery.errors import (
     QueueError,
     StorageError,
 )
+from bindery.jobs.database_sink import DatabaseSink
 from bindery.jobs.lease import Watch, is_dead, new_holder
-from bindery.jobs.news import News
-from bindery.jobs.recipe import Recipe, parsed_by
+from bindery.jobs.queues import Signal
+from bindery.jobs.recipe import make_recipe
 from bindery.jobs.running import Run
-from bindery.jobs.sources import Source
-from bindery.jobs.values import Failure, FileState, JobRequest, JobState, request_of
+from bindery.jobs.sources import FileSource
+from bindery.jobs.values import Failure, FileState, JobState, request_of
 from bindery.library import Library
-from bindery.models.card import Family
-from bindery.options import VectorOptions
 from bindery.store import jobs as rows
 from bindery.store.database import Database
 from bindery.store.jobs import LeaseLost
 from bindery.store.values import JobRow
 
 _LOOK_S = 0.5
-# Where the disk fails or the models' memory is in use, a while may help.
+# If the disk fails or the models' memory is in use, waiting may help.
 _PASSING = (StorageError, QueueError)
 _PAUSE_S = 5.0
 
@@ -39,15 +38,15 @@ class Worker:
         self,
         library: Library,
         database: Database,
-        source: Source,
-        news: News,
+        source: FileSource,
+        changed: Signal,
         *,
         is_alone: bool,
     ) -> None:
         self._library = library
         self._database = database
         self._source = source
-        self._news = news
+        self._changed = changed
         self._is_alone = is_alone
         self._me = new_holder()
         self._running: dict[str, Run] = {}
@@ -55,17 +54,17 @@ class Worker:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Have a thread do what is queued, and what was left by processes that have ended."""
+        """Run in a thread what is queued, and what was left by processes that have ended."""
         self._stopped.clear()
         self._thread = threading.Thread(target=self._serve, name="bindery-jobs", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread and what it runs, in order: it goes on another time."""
+        """End the thread and its run in order; the job can go on later."""
         self._stopped.set()
         for run in list(self._running.values()):
             run.stop()
-        self._news.tell()
+        self._changed.send()
         if self._thread is not None:
             self._thread.join()
             self._thread = None
@@ -80,10 +79,10 @@ class Worker:
             except (BinderyError, LeaseLost):
                 continue  # it is kept with the job, or another process has the job
             if is_idle:
-                self._news.wait(_LOOK_S)
+                self._changed.wait(_LOOK_S)
 
     def run(self, job_id: str) -> bool:
-        """Do a job here and now unless it is over; False where another process does it."""
+        """Run a job in this thread unless it is over; False if another process runs it."""
         with self._database.reading() as connection:
             row = rows.find_job(connection, job_id)
         if row is None or row.state.is_over:
@@ -109,14 +108,14 @@ class Worker:
             return rows.take_lease(connection, row.id, self._me, dead=dead)
 
     def is_free(self, row: JobRow) -> bool:
-        """Whether nobody works on the job of that row."""
+        """Whether no process works on the job."""
         holder = row.lease_holder
         if holder is None or row.lease_until is None or row.lease_until < time.time():
             return True
         return holder != self._me and (self._is_alone or is_dead(holder, self._me))
 
     def _run(self, row: JobRow) -> bool:
-        """Do a job that this process has leased, and give it back as it then is."""
+        """Run a job that this process has leased, and give the lease back."""
         job_id, state, error = row.id, JobState.QUEUED, None
         try:
             run = self._running[job_id] = self._new_run(row)
@@ -134,7 +133,7 @@ class Worker:
         except (LeaseLost, *_PASSING):
             raise
         except Exception as failure:
-            # Whatever it is ends this job and no other: who asked for it is to learn of it.
+            # Whatever it is ends this job alone, and its user sees it.
             state, error = JobState.FAILED, _failure(failure)
             raise
         finally:
@@ -143,53 +142,31 @@ class Worker:
         return True
 
     def _new_run(self, row: JobRow) -> Run:
-        return Run(
+        recipe = make_recipe(self._library, request_of(row), row.owner)
+        sink = DatabaseSink(
             row.id,
-            self._recipe(request_of(row), row.owner),
-            library=self._library,
+            recipe,
             database=self._database,
             source=self._source,
             holder=self._me,
-            when_changed=self._news.tell,
+            when_changed=self._changed.send,
         )
-
-    def _recipe(self, request: JobRequest, owner: str) -> Recipe:
-        """The request with nothing left to a default; the model is loaded for it."""
-        library, wanted = self._library, request.vectors
-        rotation = wanted.rotation
-        with library.lend(request.model) as encoder:
-            card, precision = encoder.card, encoder.precision
-        room = library.room(request.model, wanted.role, title=wanted.title)
-        return Recipe(
-            owner=owner,
-            bindery=parsed_by(),
-            model=card.id,
-            revision=card.revision,
-            precision=precision,
-            chunks=request.chunks.sized(room),
-            # The form is how results are written. Lengths were checked when the job was submitted.
-            vectors=replace(
-                wanted, any_dimensions=wanted.dimensions is not None, form=VectorOptions().form
-            ),
-            dimensions=wanted.dimensions or card.dimensions,
-            rotation_digest=None if rotation is None else library.rotations.get(rotation).digest,
-            has_many_vectors=card.family is Family.LATE_INTERACTION,
-        )
+        return Run(recipe, library=self._library, source=self._source, sink=sink)
 
     def _outcome(self, job_id: str) -> tuple[JobState, Failure | None]:
         with self._database.reading() as connection:
             counts = rows.count_files(connection, job_id)
         if FileState.DONE in counts:
             return JobState.DONE, None
-        why = "None of its files could be embedded."
-        return JobState.FAILED, Failure(InputError.code, why, "Each of them says why.")
+        why = "None of the files could be embedded."
+        return JobState.FAILED, Failure(InputError.code, why, "See the error of each file.")
 
     def _give_back(self, job_id: str, state: JobState, error: Failure | None) -> None:
         why = None if error is None else asdict(error)
-        # Who has lost it has nothing to give back; on a disk that fails the lease runs out.
+        # A lost lease cannot be given back; on a failing disk it runs out.
         with suppress(LeaseLost, StorageError), self._database.writing() as connection:
             rows.give_back(connection, job_id, self._me, state, error=why)
-        self._news.tell()
+        self._changed.send()
 
 
 def _failure(error: Exception) -> Failure:

@@ -53,7 +53,10 @@ def find_chunks(connection: Connection, key: bytes) -> ChunkSet | None:
 def keep_chunks(
     connection: Connection, chunk_set: ChunkSet, part: int, chunks: Sequence[Chunk], *, last: bool
 ) -> None:
-    """Keep a part of a set; with the last one the set can be found."""
+    """Keep a part of a set. With the last part the set can be found, and its size is known.
+
+    A part without chunks is only kept if it is the first.
+    """
     row = {
         "key": chunk_set.key,
         "content": chunk_set.content,
@@ -63,11 +66,12 @@ def keep_chunks(
         "is_whole": False,
     }
     _insert_new(connection, chunk_sets, [row])
-    packed = zlib.compress(orjson.dumps([_facts(chunk) for chunk in chunks]), 1)
-    _insert_new(connection, chunk_parts, [{"key": chunk_set.key, "part": part, "data": packed}])
+    if chunks or part == 0:
+        packed = zlib.compress(orjson.dumps([_facts(chunk) for chunk in chunks]), 1)
+        _insert_new(connection, chunk_parts, [{"key": chunk_set.key, "part": part, "data": packed}])
     if last:
         whole = update(chunk_sets).where(chunk_sets.c.key == chunk_set.key)
-        connection.execute(whole.values(is_whole=True))
+        connection.execute(whole.values(is_whole=True, chunks=chunk_set.chunks))
 
 
 def count_parts(connection: Connection, key: bytes) -> int:

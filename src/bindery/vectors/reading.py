@@ -4,39 +4,61 @@
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
 import orjson
-from arro3.core import DataType, RecordBatch, list_flatten, list_offsets
-from arro3.io import read_parquet
+from arro3.core import DataType, RecordBatch, RecordBatchReader, list_flatten, list_offsets
+from arro3.io import read_ipc, read_parquet
 
 from bindery.errors import InvalidValue, UnknownFile
 from bindery.vectors.forms import CodedEmbeddings, Form, Values, joined
 
-# The first and last bytes of a Parquet file.
+SUFFIXES = (".npz", ".parquet", ".arrow")
+"""The suffixes of the files that can be read back."""
+
+# What files of these formats begin and end with.
 _PARQUET = b"PAR1"
+_ARROW = b"ARROW1"
 
 
 def load(path: str | Path) -> CodedEmbeddings:
-    """The vectors in a file that ``bindery embed`` wrote, ``.npz`` or ``.parquet``, in its form.
+    """The vectors in a file that ``bindery embed`` wrote, in the form that it has.
 
-    ``load(path).decoded()`` gives :class:`Embeddings`. Raises UnknownFile if there is no such file,
-    and InvalidValue if it does not hold vectors.
+    Its suffix is one of :data:`SUFFIXES`. ``load(path).decoded()`` gives :class:`Embeddings`.
+    Raises UnknownFile if there is no such file, and InvalidValue if it does not hold vectors.
     """
     path = Path(path)
-    read = _READERS.get(path.suffix.lower())
-    if read is None:
+    _check(path)
+    return _read_npz(path) if path.suffix.lower() == ".npz" else _read_table(path)
+
+
+def read_about(path: str | Path) -> Mapping[str, Any]:
+    """What made the vectors in a file, as ``bindery embed`` noted it. Raises as :func:`load`."""
+    path = Path(path)
+    _check(path)
+    try:
+        if path.suffix.lower() == ".npz":
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+                return orjson.loads(str(arrays["metadata"]))
+        return orjson.loads(_opened(path).schema.metadata_str["bindery"])
+    except (KeyboardInterrupt, SystemExit, MemoryError):
+        raise
+    except BaseException as error:  # as in _read_table
+        raise _no_vectors(path, error) from error
+
+
+def _check(path: Path) -> None:
+    if path.suffix.lower() not in SUFFIXES:
         raise InvalidValue(
             f"The name of {str(path)!r} does not end like a file of vectors.",
-            remedy=f"Files end in {' or '.join(_READERS)}.",
+            remedy=f"Files end in {' or '.join(SUFFIXES)}.",
         )
     if not path.is_file():
         raise UnknownFile(f"There is no file {str(path)!r}.", remedy="Check the path.")
-    return read(path)
 
 
 def _read_npz(path: Path) -> CodedEmbeddings:
@@ -50,10 +72,15 @@ def _read_npz(path: Path) -> CodedEmbeddings:
         raise _no_vectors(path, error) from error
 
 
-def _read_parquet(path: Path) -> CodedEmbeddings:
+def _opened(path: Path) -> RecordBatchReader:
+    is_parquet = path.suffix.lower() == ".parquet"
+    _check_ends(path, _PARQUET if is_parquet else _ARROW)
+    return read_parquet(path) if is_parquet else read_ipc(path)
+
+
+def _read_table(path: Path) -> CodedEmbeddings:
     try:
-        _check_ends(path)
-        table = read_parquet(path)
+        table = _opened(path)
         form, dimensions = _described(table.schema.metadata_str["bindery"])
         parts = [_columns(batch, form, dimensions) for batch in table]
     except (KeyboardInterrupt, SystemExit, MemoryError):
@@ -63,13 +90,13 @@ def _read_parquet(path: Path) -> CodedEmbeddings:
     return joined(parts, form, dimensions)
 
 
-def _check_ends(path: Path) -> None:
-    """Raise InvalidValue for a truncated file; the reader would panic on it."""
+def _check_ends(path: Path, mark: bytes) -> None:
+    """Raise InvalidValue for a file that was cut short; the reader would panic on it."""
     with path.open("rb") as file:
-        first = file.read(len(_PARQUET))
-        file.seek(max(0, path.stat().st_size - len(_PARQUET)))
-        if not first == file.read() == _PARQUET:
-            raise InvalidValue("it is not a complete Parquet file")
+        first = file.read(len(mark))
+        file.seek(max(0, path.stat().st_size - len(mark)))
+        if not first == file.read() == mark:
+            raise InvalidValue("the file is of another format, or incomplete")
 
 
 def _columns(batch: RecordBatch, form: Form, dimensions: int) -> CodedEmbeddings:
@@ -116,9 +143,3 @@ def _no_vectors(path: Path, error: BaseException) -> InvalidValue:
         f"{str(path)!r} does not hold vectors written by Bindery: {error}.",
         remedy="Write it again with bindery embed.",
     )
-
-
-_READERS: Mapping[str, Callable[[Path], CodedEmbeddings]] = {
-    ".npz": _read_npz,
-    ".parquet": _read_parquet,
-}

@@ -68,8 +68,8 @@ def test_the_nearest_class_decides():
 
 
 WRONG = [
-    (["embed", "x.txt", "--out", "x.csv"], 2, "invalid_value", ".jsonl, .npz, .parquet"),
-    (["embed", "x.txt", "--out", "x"], 2, "invalid_value", ".jsonl, .npz, .parquet"),
+    (["embed", "x.txt", "--out", "x.csv"], 2, "invalid_value", ".parquet, .arrow, .jsonl, .npz"),
+    (["embed", "x.txt", "--format", "npz"], 2, "invalid_value", "give a folder as --out"),
     (["embed", "x.txt", "--out", "no/such/x.npz"], 5, "storage_error", "no/such"),
     (["embed", "x.txt", "--model", "nope"], 2, "unknown_model", "vanilla"),
     (["embed", "x.txt", "--model", "gemma"], 3, "model_missing", "bindery preload gemma"),

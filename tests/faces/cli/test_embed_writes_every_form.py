@@ -7,46 +7,54 @@ import numpy as np
 import pytest
 from tests.values.test_codec_forms_are_exact import same
 
-from bindery.encoders import Encoded, Encoder
+from bindery.encoders import Encoder
 from bindery.errors import InvalidValue, UnknownFile
-from bindery.faces.cli.inputs import Piece
-from bindery.faces.cli.records import About, Batch
-from bindery.faces.cli.writers import write_file
+from bindery.jobs.results import COLUMNS
+from bindery.jobs.writers import FORMATS
 from bindery.library import Library
 from bindery.vectors import Form, code, load
 from bindery.vectors.embeddings import Embeddings
+from bindery.vectors.reading import SUFFIXES
 from bindery.vectors.rotation import Rotation
+from bindery.vectors.tables import NUMBER, TEXT, TEXTS, Table, TableRows
 
 from .conftest import Run
 
 WIDTH = 13  # a byte and five bits
-SUFFIXES = (".npz", ".parquet")
 
 
-def about(form: Form, *, many: bool) -> About:
-    return About(
-        "tiny", "", "", "f32", WIDTH, "document", None, None, None, "0",
-        form=form, has_many_vectors=many,
-    )  # fmt: skip
+def table(form: Form, *, many: bool) -> Table:
+    return Table(COLUMNS, form, WIDTH, many, {"form": form, "dimensions": WIDTH})
 
 
-def batches(counts: list[list[int]]) -> list[Batch]:
+def write_file(given: list[Embeddings], path: Path, of: Table) -> None:
+    """Write texts with these vectors, each with a value in every column."""
+    with path.open("wb") as sink:
+        rows = [TableRows(columns(len(one)), code(one, of.form)) for one in given]
+        FORMATS[path.suffix[1:]](rows, sink, of)
+
+
+def columns(texts: int) -> dict[str, list]:
+    values = {NUMBER: 1, TEXT: "text 製本", TEXTS: ["A", "B"]}
+    return {
+        column.name: [None if column.nullable else values[column.kind]] * texts
+        for column in COLUMNS
+    }
+
+
+def batches(counts: list[list[int]]) -> list[Embeddings]:
     """Batches of texts with so many vectors each, a zero vector among them."""
     chance = np.random.default_rng(3)
     made = []
-    for number, of_batch in enumerate(counts):
+    for of_batch in counts:
         texts = [chance.normal(size=(rows, WIDTH)).astype(np.float32) for rows in of_batch]
         texts[0][:1] = 0
-        vectors = Embeddings.ragged(texts, WIDTH)
-        pieces = [Piece("f", i, 0, 1, f"{number}, {i}", 1) for i in range(len(texts))]
-        zeros = np.zeros(len(texts), dtype=np.int64)
-        made.append(Batch(pieces, Encoded(vectors, zeros + 1, zeros)))
+        made.append(Embeddings.ragged(texts, WIDTH))
     return made
 
 
-def whole(given: list[Batch]) -> Embeddings:
-    vectors = [batch.encoded.embeddings for batch in given]
-    return Embeddings.ragged([one[i] for one in vectors for i in range(len(one))], WIDTH)
+def whole(given: list[Embeddings]) -> Embeddings:
+    return Embeddings.ragged([one[i] for one in given for i in range(len(one))], WIDTH)
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -66,7 +74,7 @@ def test_what_was_written_is_read_back(
 ):
     given = batches(counts)
     out = tmp_path / f"vectors{suffix}"
-    write_file(given, out, about(form, many=many))
+    write_file(given, out, table(form, many=many))
 
     assert same(load(out), code(whole(given), form))
 
@@ -76,7 +84,7 @@ def test_what_was_written_is_read_back(
 def test_lines_of_json_hold_the_same_numbers(form: Form, many: bool, tmp_path: Path):
     given = batches([[1, 2, 0], [3]] if many else [[1, 1], [1]])
     out = tmp_path / "vectors.jsonl"
-    write_file(given, out, about(form, many=many))
+    write_file(given, out, table(form, many=many))
     records = [json.loads(line) for line in out.read_text().splitlines()]
 
     coded = code(whole(given), form)
@@ -85,7 +93,6 @@ def test_lines_of_json_hold_the_same_numbers(form: Form, many: bool, tmp_path: P
         rows = record["embedding"] if many else [record["embedding"]]
         assert np.array_equal(np.array(rows, form.dtype).reshape(-1, form.columns(WIDTH)),
                               coded.values[own])  # fmt: skip
-        assert record["form"] == form
         assert ("scales" in record) == (form is Form.INT8)
         if coded.scales is not None:
             scales = record["scales"] if many else [record["scales"]]
@@ -157,7 +164,7 @@ def test_what_holds_no_vectors_is_refused(tmp_path: Path):
         load(tmp_path / "vectors.txt")
     for suffix in SUFFIXES:
         out = tmp_path / f"broken{suffix}"
-        write_file(batches([[1]]), out, about(Form.INT8, many=False))
+        write_file(batches([[1]]), out, table(Form.INT8, many=False))
         out.write_bytes(out.read_bytes()[:-40])
         with pytest.raises(InvalidValue, match="does not hold vectors"):
             load(out)

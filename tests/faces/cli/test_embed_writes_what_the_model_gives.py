@@ -1,19 +1,22 @@
 """Every format holds the model's own vectors, with the text that each is of."""
 
+import io
 import json
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
-from arro3.io import read_parquet
+from arro3.io import read_ipc, read_parquet
 
 from bindery import documents as reading
 from bindery.encoders import Encoder
-from bindery.faces.cli.embed import embedded
-from bindery.faces.cli.inputs import Piece
-from bindery.faces.cli.writers import WRITERS
+from bindery.errors import EngineError
+from bindery.jobs import JobRequest
+from bindery.jobs.sources import LocalFiles
+from bindery.jobs.stream import ResultStream, StreamSink
+from bindery.jobs.writers import FORMATS
 from bindery.library import Library
-from bindery.options import VectorOptions
 
 from .conftest import Run
 
@@ -30,37 +33,37 @@ def read_npz(path: Path) -> list[dict]:
     metadata = json.loads(str(columns.pop("metadata")))
     assert vectors.dtype == np.float32
     assert offsets.tolist() == list(range(len(vectors) + 1))
-    names = ("model", "revision", "precision")
-    return [
-        {
-            **{name: column[i].item() for name, column in columns.items()},
-            **{name: metadata[name] for name in names},
-            "embedding": vectors[i].tolist(),
-        }
-        for i in range(len(vectors))
-    ]
+    assert metadata["form"] == "float32"
+    missing = {"page": 0, "parent_start": -1, "parent_end": -1, "rotation": ""}
+    records = []
+    for i in range(len(vectors)):
+        record = {name: column[i].item() for name, column in columns.items()}
+        for name, value in missing.items():
+            record[name] = None if record[name] == value else record[name]
+        headings = json.loads(record["headings"])
+        records.append({**record, "headings": headings, "embedding": vectors[i].tolist()})
+    return records
 
 
 def read_table(path: Path) -> list[dict]:
-    table = read_parquet(path).read_all()
-    metadata = json.loads(table.schema.metadata_str["bindery"])
+    table = (read_parquet if path.suffix == ".parquet" else read_ipc)(path).read_all()
     columns = {name: table[name].to_pylist() for name in table.schema.names}
-    names = ("model", "revision", "precision")
-    made_by = {name: metadata[name] for name in names}
-    return [
-        {**dict(zip(columns, row, strict=True)), **made_by}
-        for row in zip(*columns.values(), strict=True)
-    ]
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
-READ = {".jsonl": read_json_lines, ".npz": read_npz, ".parquet": read_table}
+READ = {
+    ".jsonl": read_json_lines,
+    ".npz": read_npz,
+    ".parquet": read_table,
+    ".arrow": read_table,
+}
 
 
 def test_every_format_is_read_back_here():
-    assert set(READ) == set(WRITERS)
+    assert set(READ) == {f".{name}" for name in FORMATS}
 
 
-@pytest.mark.parametrize("suffix", WRITERS)
+@pytest.mark.parametrize("suffix", READ)
 def test_a_file_holds_the_vectors_of_its_chunks(
     suffix: str, run: Run, documents: Path, tmp_path: Path, encoder: Encoder
 ):
@@ -113,7 +116,7 @@ def test_lines_are_embedded_as_they_are(run: Run, encoder: Encoder):
     found = np.array([chunk["embedding"] for chunk in answer["chunks"]], dtype=np.float32)
     np.testing.assert_allclose(found, encoder.encode(texts, "query").rows, atol=1e-6)
     assert answer["role"] == "query"
-    assert answer["texts_cut"] == 1
+    assert answer["chunks_cut"] == 1
 
 
 def test_a_bad_file_is_reported_and_the_others_go_on(run: Run, documents: Path, tmp_path: Path):
@@ -144,54 +147,53 @@ def test_where_nothing_can_be_read_an_older_file_stays(run: Run, documents: Path
     assert list(tmp_path.glob(".*")) == []
 
 
-@pytest.mark.parametrize("suffix", WRITERS)
-def test_what_has_no_text_gives_a_file_without_records(
-    suffix: str, documents: Path, tmp_path: Path, home: Path
-):
-    from bindery.faces.cli.records import About
-    from bindery.faces.cli.writers import write_file
-
-    about = About("vanilla", "", "", "f32", 384, "document", "fixed", 10, 0, "0")
+@pytest.mark.parametrize("suffix", READ)
+def test_what_has_no_text_gives_a_file_without_records(suffix: str, run: Run, tmp_path: Path):
     out = tmp_path / f"empty{suffix}"
-    write_file([], out, about)
+    result = run("embed", "-", "--lines", "--out", out, input="")
+    assert result.exit_code == 0, result.output
     assert READ[suffix](out) == []
 
 
-@pytest.mark.parametrize("option", [["--strategy", "late"], ["--context", "headings"]])
-def test_what_takes_more_than_a_chunk_is_for_folders(run: Run, tmp_path: Path, option: list[str]):
-    (tmp_path / "a.md").write_text("# A\n\nLoose paper.")
+@pytest.mark.parametrize("suffix", READ)
+def test_work_that_stops_midway_leaves_no_file(suffix: str, run: Run, tmp_path: Path, monkeypatch):
+    out = tmp_path / f"half{suffix}"
+    monkeypatch.setattr("bindery.jobs.parts.BATCH_TOKENS", 40)
+    given, kept = [], StreamSink.keep
 
-    result = run("embed", str(tmp_path / "a.md"), "--out", str(tmp_path / "a.parquet"), *option)
+    def keep(sink: StreamSink, *batch):
+        if given:
+            raise EngineError("stopped")
+        given.append(batch)
+        return kept(sink, *batch)
 
-    assert result.exit_code == 2, result.output
-    assert "bindery embed FOLDER --out DIR" in result.output
-    assert not (tmp_path / "a.parquet").exists()
-
-
-@pytest.mark.parametrize("suffix", WRITERS)
-def test_work_that_stops_midway_leaves_no_file(suffix: str, tmp_path: Path):
-    from bindery.errors import EngineError
-    from bindery.faces.cli.records import About
-    from bindery.faces.cli.writers import write_file
-
-    def stopping():
-        yield from ()
-        raise EngineError("stopped")
-
-    about = About("vanilla", "", "", "f32", 384, "document", "fixed", 10, 0, "0")
-    with pytest.raises(EngineError, match="stopped"):
-        write_file(stopping(), tmp_path / f"half{suffix}", about)
+    monkeypatch.setattr(StreamSink, "keep", keep)
+    result = run("embed", "-", "--lines", "--out", out, input="paper\n" * 200)
+    assert result.exit_code == 1, result.output
+    assert "stopped" in result.stderr
     assert list(tmp_path.iterdir()) == []
 
 
 def test_texts_are_read_only_as_far_as_they_are_needed(library: Library):
     taken = 0
 
-    def pieces():
-        nonlocal taken
-        for index in range(5000):
+    class Lines(io.BytesIO):
+        def __next__(self) -> bytes:
+            nonlocal taken
             taken += 1
-            yield Piece("f", index, 0, 1, "a", 1)
+            if taken > 500_000:
+                raise StopIteration
+            return b"%d\n" % taken
 
-    first = next(embedded(pieces(), library, "vanilla", VectorOptions()))
-    assert len(first) == taken < 5000
+    source = LocalFiles({"-": Lines()}, timeout_s=30, limit_bytes=1)
+    request = JobRequest(("-",), lines=True)
+    with closing(ResultStream(library, source, request, tell=lambda _: None)) as stream:
+        assert len(next(stream.results.rows).vectors) > 0
+        assert taken < 100_000
+
+
+def test_lines_before_a_broken_one_are_there(run: Run):
+    result = run("embed", "-", "--lines", input=b"one\ntwo\n\xff\nfour\n")
+    assert result.exit_code == 4
+    assert [json.loads(line)["text"] for line in result.stdout.splitlines()] == ["one", "two"]
+    assert "Line 3 of '-' is not UTF-8" in result.stderr

@@ -26,6 +26,7 @@ from bindery.faces.cli.options import (
     Lines,
     Model,
     Out,
+    Replace,
     ResultFormat,
     SkipUnsupported,
     takes_options,
@@ -175,7 +176,7 @@ def chunk(
     "  bindery embed report.pdf notes.md --out vectors.parquet\n"
     "  bindery embed *.html --out vectors.npz --size 128\n"
     "  bindery embed queries.txt --lines --role query --out queries.jsonl\n"
-    "  bindery embed *.pdf --out small.parquet --form int8\n"
+    "  bindery embed papers/ --out small.parquet --form int8\n"
     "  echo 'Loose paper is fragile.' | bindery embed - | head\n"
     "  bindery embed papers/ --out vectors/"
 )
@@ -188,30 +189,38 @@ def embed(
     out: Out = None,
     model: Model = "vanilla",
     lines: Lines = False,
-    format: ResultFormat = "parquet",
+    format: ResultFormat = None,
     hidden: Hidden = False,
     skip_unsupported: SkipUnsupported = False,
+    replace: Replace = False,
     json: Json = False,
     **flags: str | bool | None,
 ) -> None:
     """Parse, chunk and embed documents.
 
-    A file that cannot be read is reported, and the others go on.
-    The output file appears only when it is complete.
-    A folder is embedded with all its files; if that was stopped, the same command goes on.
+    A file that cannot be read is reported, and the others are embedded.
+    An output file appears only when it is complete.
+    With a folder as --out, the same command resumes a job that was stopped, and embeds only what
+    has changed.
     """
     found = _begin(None, **flags)
-    from bindery.faces.cli.embed import Job
+    from bindery.faces.cli.embed import EmbedArguments
     from bindery.faces.cli.embed import embed as run
 
-    job = Job(files, out, model, chunks, vectors, lines=lines, json=json)
-    if any(Path(file).is_dir() for file in files):
-        from bindery.faces.cli.folder import Choices, embed_folder
-
-        is_all = embed_folder(found.settings, job, Choices(format, hidden, skip_unsupported))
-    else:
-        is_all = run(found.settings, job)
-    if not is_all:
+    asked = EmbedArguments(
+        files,
+        out,
+        model,
+        chunks,
+        vectors,
+        lines=lines,
+        format=format,
+        takes_hidden=hidden,
+        skips_unsupported=skip_unsupported,
+        replaces=replace,
+        json=json,
+    )
+    if not run(found.settings, asked):
         raise typer.Exit(BAD_INPUT)
 
 

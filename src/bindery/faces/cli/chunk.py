@@ -8,7 +8,7 @@ from typing import Any
 from rich.table import Table
 
 from bindery.chunking import truncated
-from bindery.faces.cli.inputs import read_document, shown_name
+from bindery.faces.cli.inputs import read_document
 from bindery.faces.cli.printing import (
     count,
     first_line,
@@ -18,6 +18,7 @@ from bindery.faces.cli.printing import (
     print_warning,
 )
 from bindery.faces.python import open_library
+from bindery.jobs.sources import shown_path
 from bindery.options import ChunkOptions
 from bindery.settings import Settings
 from bindery.types import Chunk, Document, Span
@@ -29,7 +30,7 @@ def chunk(settings: Settings, file: str, options: ChunkOptions, *, model: str, j
         # Wrong options are reported before the document is parsed.
         library.chunk(Document("", "text", ""), options, model_id=model)
         timeout_s = settings.parse_timeout_s
-        document = read_document(file, timeout_s=timeout_s)
+        document = read_document(file, settings)
         spent: list[int] = []
         chunks = library.chunk(
             document,
@@ -44,14 +45,14 @@ def chunk(settings: Settings, file: str, options: ChunkOptions, *, model: str, j
     cuts = [truncated(one, measure.tokeniser, room=room) for one in chunks]
     if json:
         facts = [_facts(index, one, cuts[index], room) for index, one in enumerate(chunks)]
-        about = {"file": shown_name(file), "kind": document.kind, "model": model}
+        about = {"file": shown_path(file), "kind": document.kind, "model": model}
         counts = {"total_chunks": len(chunks), "tokens_spent": sum(spent)}
         print_json(
             {**about, **asdict(options), **counts, "chunks": facts, "warnings": document.warnings}
         )
         return
     for warning in document.warnings:
-        print_warning(warning, about=shown_name(file))
+        print_warning(warning, about=shown_path(file))
     _print_table(chunks, cuts)
     tokens = sum(one.tokens for one in chunks)
     messages().print(

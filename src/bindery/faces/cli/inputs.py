@@ -1,160 +1,107 @@
-"""Files and standard input in, pieces of text out: chunks of documents, or lines."""
+"""The files that a command was given: documents, folders and standard input, by their ids."""
 
 import os
 import sys
-from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from bindery import documents
-from bindery.encoders.base import UNKNOWN
-from bindery.errors import BinderyError, BrokenDocument, InputError, UnknownFile, UnsupportedModel
-from bindery.library import Library
-from bindery.options import ChunkOptions
+from bindery.errors import InputError, InvalidValue
+from bindery.jobs.sources import STANDARD_INPUT, LocalFiles, shown_path, walk
+from bindery.settings import Settings
 from bindery.types import Document
-
-STANDARD_INPUT = "-"
-
-# Text, unless its content proves it something else: a PDF may come through a pipe too.
-_NAME_OF_STANDARD_INPUT = "standard input.txt"
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """One text to be embedded, and where it is from.
+class Inputs:
+    """What was given, as it was written, and the files that it stands for.
 
-    ``start`` and ``end`` are code points of the document's text, or of the file for a line.
-    ``tokens`` counts those of the text alone, -1 where the model is remote. ``share`` is how many
-    bytes of its file it stands for, which progress goes by.
+    ``files`` are in order, by what users see of their names: a path as it was given, or a path
+    within the folder if a folder is the only input. ``skipped`` files have their reasons.
     """
 
-    file: str
-    index: int
-    start: int
-    end: int
-    text: str
-    tokens: int
-    page: int | None = None
-    share: float = 0.0
+    given: tuple[str, ...]
+    files: Mapping[str, Path | IO[bytes]]
+    skipped: Mapping[str, str]
 
-
-Warn = Callable[[str, str], None]
-"""Told of a file, and of what its reader had to guess or leave out."""
-
-
-def pieces_of(
-    files: Iterable[str],
-    read: Callable[[str], Iterator[Piece]],
-    fail: Callable[[str, BinderyError], None],
-) -> Iterator[Piece]:
-    """The pieces of all files, in order; ``fail`` is told of each file that cannot be read."""
-    for file in files:
-        try:
-            yield from read(file)
-        except (InputError, UnknownFile) as error:
-            fail(file, error)
-
-
-def read_document(file: str, *, timeout_s: float) -> Document:
-    """Parse a file, or standard input for ``-``, in a process of its own."""
-    if file == STANDARD_INPUT:
-        data = sys.stdin.buffer.read()
-        return documents.parse(data, _NAME_OF_STANDARD_INPUT, timeout_s=timeout_s)
-    return documents.parse(Path(file), shown_name(Path(file).name), timeout_s=timeout_s)
-
-
-def read_chunks(
-    file: str,
-    library: Library,
-    model: str,
-    options: ChunkOptions,
-    *,
-    timeout_s: float,
-    warn: Warn,
-) -> Iterator[Piece]:
-    """The chunks of one document."""
-    document = read_document(file, timeout_s=timeout_s)
-    for warning in document.warnings:
-        warn(file, warning)
-    chunks = library.chunk(document, options, model_id=model, parse_timeout_s=timeout_s)
-    share = size_bytes([file]) / len(chunks) if chunks else 0
-    for index, chunk in enumerate(chunks):
-        start, end = chunk.span.start, chunk.span.end
-        yield Piece(
-            shown_name(file),
-            index,
-            start,
-            end,
-            chunk.text,
-            chunk.tokens,
-            page=chunk.page,
-            share=share,
+    def source(self, settings: Settings) -> LocalFiles:
+        """The files for a job, within the limits of the settings."""
+        return LocalFiles(
+            self.files,
+            timeout_s=settings.parse_timeout_s,
+            limit_bytes=settings.upload_limit_bytes,
         )
 
 
-def read_lines(file: str, library: Library, model: str) -> Iterator[Piece]:
-    """The lines of a file of UTF-8, each as it is without its line end; empty ones too."""
-    count = _counter(library, model)
-    start = 0
-    with _opened(file) as source:
-        for index, line in enumerate(source):
-            text = _decoded(line, file, index)
-            end = start + len(text)
-            yield Piece(shown_name(file), index, start, end, text, count(text), share=len(line))
-            ending = len(line) - len(line.rstrip(b"\r\n"))
-            start = end + ending
+def find_inputs(
+    given: Sequence[str], *, without: Path | None = None, takes_hidden: bool = False
+) -> Inputs:
+    """Find the files of all folders; see :func:`bindery.jobs.sources.walk`.
+
+    Raises InvalidValue if a file is given twice, and InputError if there is none.
+    """
+    files: dict[str, Path | IO[bytes]] = {}
+    skipped: dict[str, str] = {}
+    for name in given:
+        found: Mapping[str, Path | IO[bytes]]
+        if name == STANDARD_INPUT:
+            found = {name: _standard_input()}
+        elif not Path(name).is_dir():
+            found = {shown_path(name): Path(name)}
+        else:
+            prefix = "" if len(given) == 1 else f"{shown_path(name).rstrip('/')}/"
+            skip = _Prefixed(skipped, prefix)
+            inner = walk(Path(name), without=without, takes_hidden=takes_hidden, skip=skip)
+            found = {prefix + path: file for path, file in inner.items()}
+        if twice := next((one for one in found if one in files), None):
+            raise InvalidValue(
+                f"The file {twice!r} is given twice.", remedy="Give it once.", param="files"
+            )
+        files.update(found)
+    if not files:
+        raise InputError(
+            f"There is no file to embed in {', '.join(map(shown_path, given))}.",
+            remedy="Hidden files are taken with --hidden." if skipped else "",
+        )
+    normalised = tuple(shown_path(os.path.normpath(name)) for name in given)
+    return Inputs(normalised, files, skipped)
 
 
-def _counter(library: Library, model: str) -> Callable[[str], int]:
+def read_document(name: str, settings: Settings) -> Document:
+    """Parse a file or standard input in a process of its own."""
+    inputs = find_inputs([name])
+    [file_id] = inputs.files
+    return inputs.source(settings).open(file_id).parse()
+
+
+def check_earlier(where: Path, earlier: Sequence[str], inputs: Sequence[str]) -> None:
+    """Raise InvalidValue if other inputs than these were embedded into the same place."""
+    lost = [name for name in earlier if name not in inputs]
+    if lost:
+        shown = ", ".join(repr(name) for name in lost[:3]) + (" ..." if len(lost) > 3 else "")
+        raise InvalidValue(
+            f"{shown_path(str(where))!r} holds the embeddings of {shown}, which would be lost.",
+            remedy="Choose another --out, give all inputs at once, or use --replace.",
+            param="out",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Prefixed:
+    """Notes why files are skipped."""
+
+    skipped: dict[str, str]
+    prefix: str
+
+    def __call__(self, path: str, why: str) -> None:
+        self.skipped[self.prefix + path] = why
+
+
+def _standard_input() -> IO[bytes]:
+    # A copy of its own: a thread may still wait for it when the interpreter ends, and must not hold
+    # the lock of sys.stdin then.
     try:
-        tokeniser = library.measure(model).tokeniser
-    except UnsupportedModel:  # a remote model, whose tokeniser is not here
-        return lambda _: UNKNOWN
-    return lambda text: tokeniser.count_tokens([text])[0]
-
-
-def size_bytes(files: Iterable[str]) -> int:
-    """How large the files are together, as far as that can be told."""
-    total = 0
-    for file in files:
-        try:
-            total += Path(file).stat().st_size if file != STANDARD_INPUT else 0
-        except OSError:  # reading it will say why
-            continue
-    return total
-
-
-def shown_name(file: str) -> str:
-    """The name of a file as text: bytes that are not UTF-8 are replaced."""
-    return os.fsencode(file).decode("utf-8", errors="replace")
-
-
-@contextmanager
-def _opened(file: str) -> Generator[IO[bytes], None, None]:
-    if file == STANDARD_INPUT:
-        yield sys.stdin.buffer
-        return
-    try:
-        with Path(file).open("rb") as source:
-            yield source
-    except OSError as error:
-        raise UnknownFile(
-            f"No file can be read at {file!r}: {error.strerror or error}.",
-            remedy="Check the path and its permissions.",
-        ) from error
-
-
-def _decoded(line: bytes, file: str, index: int) -> str:
-    # A byte order mark is no part of the first text.
-    body = line.removeprefix(b"\xef\xbb\xbf") if index == 0 else line
-    try:
-        return body.rstrip(b"\r\n").decode("utf-8")
-    except UnicodeDecodeError as error:
-        name = "standard input" if file == STANDARD_INPUT else repr(file)
-        raise BrokenDocument(
-            f"Line {index + 1} of {name} is not UTF-8 (byte {error.start + 1} of the line); the "
-            "lines before it are embedded, the others are not.",
-            remedy="Convert it to UTF-8.",
-        ) from None
+        return os.fdopen(os.dup(sys.stdin.fileno()), "rb")
+    except OSError:  # it is not a file of the system, as in tests
+        return sys.stdin.buffer

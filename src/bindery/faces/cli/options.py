@@ -20,31 +20,37 @@ Json = Annotated[
 Model = Annotated[str, typer.Option("--model", "-m", help="The model, as `bindery models` lists.")]
 
 Files = Annotated[
-    list[str], typer.Argument(metavar="FILE", help="Documents, or a folder; - is standard input.")
+    list[str],
+    typer.Argument(metavar="INPUT", help="Documents and folders; - is standard input."),
 ]
 Out = Annotated[
     Path | None,
     typer.Option(
         "--out",
         "-o",
-        help="Where to write: .jsonl, .npz, .parquet, or a folder for a folder; JSON lines to "
-        "standard output by default.",
+        help="Where to write: a file (.parquet, .arrow, .jsonl or .npz) or a folder, whose job can "
+        "be resumed. JSON lines go to standard output by default.",
     ),
 ]
 Lines = Annotated[
-    bool, typer.Option("--lines", help="Take each line as a text of its own; nothing is chunked.")
+    bool,
+    typer.Option("--lines", help="Embed each line of a text file as it is; nothing is cut."),
 ]
 ResultFormat = Annotated[
-    # As bindery.jobs.results has them.
-    Literal["parquet", "arrow", "jsonl"],
-    typer.Option("--format", help="Of a folder: what to write into DIR."),
+    # As bindery.jobs.writers has them, which is too heavy to import for a page of help.
+    Literal["parquet", "arrow", "jsonl", "npz"] | None,
+    typer.Option("--format", help="What to write into a folder; parquet by default."),
 ]
 Hidden = Annotated[
-    bool, typer.Option("--hidden", help="Of a folder: take hidden files and folders, too.")
+    bool, typer.Option("--hidden", help="Take hidden files and folders of a folder, too.")
 ]
 SkipUnsupported = Annotated[
     bool,
-    typer.Option("--skip-unsupported", help="Of a folder: files of a kind unknown are no failure."),
+    typer.Option("--skip-unsupported", help="Do not count files of an unknown kind as failures."),
+]
+Replace = Annotated[
+    bool,
+    typer.Option("--replace", help="Replace the embeddings of other inputs in --out."),
 ]
 
 Config = Annotated[

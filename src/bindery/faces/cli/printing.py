@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.text import Text
 
 from bindery.errors import BinderyError
+from bindery.jobs.values import Failure
 
 JSON_OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
 
@@ -35,7 +36,9 @@ def print_json(value: object) -> None:
     sys.stdout.buffer.flush()
 
 
-def print_error(error: BinderyError, *, about: str = "", console: Console | None = None) -> None:
+def print_error(
+    error: BinderyError | Failure, *, about: str = "", console: Console | None = None
+) -> None:
     """Write an error to standard error: what is wrong, and on the next lines what to do.
 
     ``about`` is the name of a file, which may be anything.

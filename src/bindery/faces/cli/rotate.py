@@ -1,40 +1,51 @@
 """``bindery rotate``: rotations fitted on documents or on vectors that were made already."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import orjson
 from rich.progress import track
 from rich.table import Table
 
-from bindery.errors import InvalidValue, StorageError
-from bindery.faces.cli import inputs
-from bindery.faces.cli.embed import Tally, embedded
+from bindery.errors import BinderyError, InvalidValue, StorageError
 from bindery.faces.cli.exits import described
-from bindery.faces.cli.inputs import Piece
-from bindery.faces.cli.printing import count, messages, output, print_json, printable
+from bindery.faces.cli.inputs import Inputs, find_inputs
+from bindery.faces.cli.printing import (
+    count,
+    messages,
+    output,
+    print_error,
+    print_json,
+    print_warning,
+    printable,
+)
 from bindery.faces.python import open_library
+from bindery.jobs import JobRequest
+from bindery.jobs.reading import OF_A_FILE, Cutter
+from bindery.jobs.recipe import check_request, make_recipe
+from bindery.jobs.sources import LocalFiles
 from bindery.library import Library
 from bindery.models.card import ModelCard
-from bindery.options import ChunkOptions, VectorOptions
+from bindery.options import ChunkOptions
 from bindery.settings import Settings
-from bindery.types import Document
+from bindery.store.values import JobFileRow
 from bindery.vectors import load
 from bindery.vectors.embeddings import Embeddings
+from bindery.vectors.reading import SUFFIXES, read_about
 from bindery.vectors.rotation import Rotation, energy_of
 
 # Of 384 dimensions these are 256, 192, 128, 96 and 64.
 _PARTS = (2 / 3, 1 / 2, 1 / 3, 1 / 4, 1 / 6)
+_BATCH_TEXTS = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """What ``bindery rotate fit`` was asked for; ``sample`` is the most texts that it looks at."""
+    """What ``bindery rotate fit`` was asked for; ``sample`` is the most texts that it uses."""
 
     name: str
     files: Sequence[str]
@@ -47,37 +58,56 @@ class Fit:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Sample:
-    """Full vectors of some texts, of how many they were chosen, and whose they are."""
+    """The full vectors of some texts, and of how many ``texts`` they were chosen."""
 
     embeddings: Embeddings
     texts: int
     card: ModelCard
 
 
+@dataclass(slots=True)
+class _Failures:
+    """Files that cannot be read, and warnings of those that can, shown at once."""
+
+    failed: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    warnings: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
+
+    def fail(self, file: str, error: BinderyError) -> None:
+        """Note and show that a file cannot be read."""
+        self.failed.append({"file": file, **described(error)})
+        print_error(error)
+
+    def warn(self, file: str, warnings: Sequence[str]) -> None:
+        """Note and show what a reader had to guess."""
+        for message in warnings:
+            self.warnings.append({"file": file, "message": message})
+            print_warning(message, about=file)
+
+
 def fit(settings: Settings, job: Fit) -> bool:
     """Fit a rotation and keep it; whether every file could be read."""
     started = time.monotonic()
-    tally = Tally(messages())
+    failures = _Failures()
     with closing(open_library(settings)) as library:
         library.rotations.check_free(job.name)
-        given = [Path(file).suffix.lower() in _ABOUT for file in job.files]
+        given = [Path(file).suffix.lower() in SUFFIXES for file in job.files]
         if any(given) and not all(given):
             raise InvalidValue(
                 "Some of the files are documents and some are vectors.",
-                remedy="Give documents alone, or files that bindery embed wrote.",
+                remedy="Give either documents, or files that bindery embed wrote.",
                 param="files",
             )
         if all(given):
             sample = _of_vectors(job, library)
         else:
-            sample = _of_texts(job, settings, library, tally)
+            sample = _of_texts(job, settings, library, failures)
         card = sample.card
         rotation = Rotation.fit(sample.embeddings, model=card.id, revision=card.revision)
         library.rotations.save(job.name, rotation)
     kept = _kept(energy_of(sample.embeddings), rotation.energy)
     seconds = time.monotonic() - started
     if job.json:
-        failed = {key: tally.facts()[key] for key in ("failed", "warnings")}
+        failed = {"failed": failures.failed, "warnings": failures.warnings}
         texts = {"texts": sample.texts, "texts_sampled": len(sample.embeddings)}
         facts = {**_facts(job.name, rotation), **texts, "energy_kept": kept}
         print_json({**facts, **failed, "seconds": round(seconds, 3)})
@@ -88,11 +118,11 @@ def fit(settings: Settings, job: Fit) -> bool:
             f"Fitted on {len(sample.embeddings):,}{of} texts, {seconds:.1f} s: kept as {job.name}",
             soft_wrap=True,
         )
-    return not tally.failed
+    return not failures.failed
 
 
 def show(settings: Settings, *, json: bool) -> None:
-    """List the rotations; one whose file is broken is told, and the others are listed."""
+    """List the rotations. One whose file is broken is reported, and the others are listed."""
     store = open_library(settings).rotations
     rotations: list[tuple[str, Rotation]] = []
     broken: list[tuple[str, StorageError]] = []
@@ -127,55 +157,58 @@ def delete(settings: Settings, name: str, *, json: bool) -> None:
         output().print(f"{name} is deleted.")
 
 
-def _of_texts(job: Fit, settings: Settings, library: Library, tally: Tally) -> _Sample:
-    """Chosen before they are embedded, which is what takes the time."""
-    # Wrong options are reported before any file is read.
-    encoder, _ = library.embed(job.model, [])
-    library.chunk(Document("", "text", ""), job.chunks, model_id=job.model)
-    pieces = inputs.pieces_of(job.files, _reader(job, settings, library, tally), tally.fail)
-    chosen, texts = _choose(pieces, job.sample)
-    batches = embedded(iter(chosen), library, job.model, VectorOptions())
-    shown = track(batches, "embedding", console=tally.console, transient=True, disable=job.json)
-    parts = [batch.encoded.embeddings for batch in shown]
-    if not parts:
+def _of_texts(job: Fit, settings: Settings, library: Library, failures: _Failures) -> _Sample:
+    """Texts are chosen before they are embedded, which is what takes the time."""
+    inputs = find_inputs(job.files)
+    request = JobRequest(tuple(inputs.files), job.model, job.chunks, lines=job.lines)
+    check_request(library, request)
+    cutter = Cutter(library, make_recipe(library, request))
+    chosen, texts = _choose(_texts(inputs, inputs.source(settings), cutter, job, failures), job)
+    if not chosen:
         raise InvalidValue("There is no text to fit a rotation on.", param="files")
-    return _Sample(_joined(parts), texts, encoder.card)
+    firsts = range(0, len(chosen), _BATCH_TEXTS)
+    shown = track(firsts, "embedding", console=messages(), transient=True, disable=job.json)
+    parts: list[Embeddings] = []
+    for first in shown:
+        _, encoded = library.embed(job.model, chosen[first : first + _BATCH_TEXTS])
+        parts.append(encoded.embeddings)
+    return _Sample(_joined(parts), texts, library.encoder(job.model).card)
 
 
-def _reader(
-    job: Fit, settings: Settings, library: Library, tally: Tally
-) -> Callable[[str], Iterator[Piece]]:
-    if job.lines:
-        return lambda file: inputs.read_lines(file, library, job.model)
-    return lambda file: inputs.read_chunks(
-        file,
-        library,
-        job.model,
-        job.chunks,
-        timeout_s=settings.parse_timeout_s,
-        warn=tally.warn,
-    )
+def _texts(
+    inputs: Inputs, source: LocalFiles, cutter: Cutter, job: Fit, failures: _Failures
+) -> Iterator[str]:
+    """The texts of all files, as they are embedded."""
+    for place, name in enumerate(inputs.files):
+        file = JobFileRow(place, name, *source.look(name))
+        try:
+            for part in cutter.cut(file, source.open(name, lines=job.lines)):
+                if part.part == 0:
+                    failures.warn(name, part.chunk_set.warnings)
+                yield from (chunk.context + chunk.text for chunk in part.chunks)
+        except OF_A_FILE as error:
+            failures.fail(name, error)
 
 
-def _choose(pieces: Iterator[Piece], most: int) -> tuple[list[Piece], int]:
-    """At most so many of all, each as likely as any other, the same ones every time.
+def _choose(texts: Iterator[str], job: Fit) -> tuple[list[str], int]:
+    """At most ``job.sample`` of all texts, chosen evenly and the same every time.
 
-    Reservoir sampling (Vitter, 1985, algorithm R): the texts need not be held to be counted.
+    Reservoir sampling (Vitter, 1985, algorithm R): the texts are counted without being held.
     """
     chance = np.random.default_rng(0)
-    chosen: list[Piece] = []
+    chosen: list[str] = []
     seen = 0
-    for seen, piece in enumerate(pieces, start=1):
-        if len(chosen) < most:
-            chosen.append(piece)
-        elif (place := int(chance.integers(seen))) < most:
-            chosen[place] = piece
+    for seen, text in enumerate(texts, start=1):
+        if len(chosen) < job.sample:
+            chosen.append(text)
+        elif (place := int(chance.integers(seen))) < job.sample:
+            chosen[place] = text
     return chosen, seen
 
 
 def _of_vectors(job: Fit, library: Library) -> _Sample:
     model = job.model
-    # What is not in the catalog has no card, but an error that says so.
+    # For a model that is not in the catalog this raises the error that says so.
     card = (library.catalog.get(model) or library.status(model)).card
     parts = [_full_vectors(Path(file), card) for file in job.files]
     embeddings = _joined(parts)
@@ -188,9 +221,9 @@ def _of_vectors(job: Fit, library: Library) -> _Sample:
 
 
 def _full_vectors(path: Path, card: ModelCard) -> Embeddings:
-    """The vectors of a file, if they are the model's own: not cut, not turned, not bits."""
+    """The vectors of a file, if they are the model's own: not cut, not rotated, not bits."""
     vectors = load(path)
-    about = _ABOUT[path.suffix.lower()](path)
+    about = read_about(path)
     expected = {
         "model": card.id,
         "revision": card.revision,
@@ -207,29 +240,11 @@ def _full_vectors(path: Path, card: ModelCard) -> Embeddings:
             )
     if vectors.form.is_bits:
         raise InvalidValue(
-            f"The vectors in {str(path)!r} are bits, which tell too little of them.",
+            f"The vectors in {str(path)!r} are bits, which say too little about them.",
             remedy="Embed with --form float32, float16 or int8.",
             param="files",
         )
     return vectors.decoded()
-
-
-def _about_npz(path: Path) -> Mapping[str, Any]:
-    with np.load(path, allow_pickle=False) as arrays:
-        return orjson.loads(str(arrays["metadata"]))
-
-
-def _about_parquet(path: Path) -> Mapping[str, Any]:
-    from arro3.io import read_parquet
-
-    return orjson.loads(read_parquet(path).schema.metadata_str["bindery"])
-
-
-_ABOUT: Mapping[str, Callable[[Path], Mapping[str, Any]]] = {
-    ".npz": _about_npz,
-    ".parquet": _about_parquet,
-}
-"""What made the vectors of a file, by its suffix."""
 
 
 def _joined(parts: Sequence[Embeddings]) -> Embeddings:

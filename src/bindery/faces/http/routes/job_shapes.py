@@ -14,6 +14,7 @@ MOST_FILES = 10_000
 """In one job: as many ids as a body holds in a megabyte, and rows that a page can show."""
 
 
+_LINES = "Embed each line of a text file as it is; nothing is cut."
 _OPTIONS = {**fields_of(ChunkOptions), **fields_of(VectorOptions)}
 
 
@@ -26,12 +27,14 @@ class JobBody(create_model("JobOptions", __base__=RequestBody, **_OPTIONS)):
         min_length=1, max_length=MOST_FILES, description="Ids, as uploads gave them."
     )
     model: str = Field(DEFAULT_MODEL, max_length=200)
+    lines: bool = Field(default=False, description=_LINES)
 
 
 class JobSettings(create_model("JobSettings", __base__=BaseModel, **_OPTIONS)):
     """What was asked for, but for the files: those are at ``/jobs/{job_id}/files``."""
 
     model: str
+    lines: bool = Field(default=False, description=_LINES)
 
 
 class ProgressAnswer(BaseModel):

@@ -44,12 +44,14 @@ class ResultFormat(StrEnum):
     PARQUET = "parquet"
     ARROW = "arrow"
     JSONL = "jsonl"
+    NPZ = "npz"
 
 
 _MEDIA_TYPES: Mapping[ResultFormat, str] = {
     ResultFormat.PARQUET: "application/vnd.apache.parquet",
     ResultFormat.ARROW: "application/vnd.apache.arrow.file",
     ResultFormat.JSONL: "application/jsonl",
+    ResultFormat.NPZ: "application/zip",
 }
 
 
@@ -198,6 +200,7 @@ def _submit(services: Services, body: JobBody, identity: Identity, key: str | No
         services.names.model_id(body.model),
         options_from(body, ChunkOptions),
         options_from(body, VectorOptions),
+        lines=body.lines,
     )
     return services.jobs.submit(wanted, owner=identity.key_id, idempotency_key=key)
 

@@ -1,4 +1,4 @@
-"""How a folder's job goes: a bar on a terminal, lines elsewhere, or events as JSON."""
+"""The progress of a job: a bar on a terminal, lines elsewhere, or events as JSON."""
 
 import sys
 import time
@@ -9,29 +9,28 @@ import orjson
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
-from bindery.errors import BinderyError
 from bindery.faces.cli.printing import print_error, print_warning
-from bindery.jobs import FileState, JobEvent
+from bindery.jobs import Failure, FileState, JobEvent
 
-# Lines go to a log that somebody reads later.
+# Lines go to a log, which is read later.
 _BETWEEN_LINES_S = 5.0
 
 
 class Follow(Protocol):
-    """Tells of events while its block lasts."""
+    """Shows events while its block lasts."""
 
     def __enter__(self) -> object: ...
 
     def __exit__(self, *_: object) -> None: ...
 
     def tell(self, event: JobEvent) -> None:
-        """Tell of an event."""
+        """Show an event."""
         ...
 
 
 def follow_on(console: Console, *, json: bool) -> Follow:
-    """The way that suits where it is told."""
-    return _Events() if json else _Shown(console)
+    """The way that suits the output."""
+    return _Events() if json else Shown(console)
 
 
 def print_json_line(value: Mapping[str, Any]) -> None:
@@ -52,11 +51,15 @@ class _Events:
         print_json_line({"event": event.kind, "number": event.number, **event.data})
 
 
-class _Shown:
-    """A bar where the console is a terminal; else a line now and then."""
+class Shown:
+    """A bar if the console is a terminal; otherwise a line now and then, unless ``is_quiet``.
 
-    def __init__(self, console: Console) -> None:
+    Failures and warnings of files are always shown.
+    """
+
+    def __init__(self, console: Console, *, is_quiet: bool = False) -> None:
         self._console = console
+        self._has_lines = not (is_quiet or console.is_terminal)
         self._told = time.monotonic()
         self._bar = Progress(
             SpinnerColumn(),
@@ -77,21 +80,21 @@ class _Shown:
         self._bar.stop()
 
     def tell(self, event: JobEvent) -> None:
+        """Show an event."""
         data = event.data
         if event.kind == "file":
             self._tell_file(data)
             return
         progress = data["progress"]
-        ended = progress["files_done"] + progress["files_failed"]
         done = _line(progress)
-        self._bar.update(
-            self._task,
-            description=progress["stage"] or "reading",
-            completed=ended,
-            total=progress["files_total"],
-            done=done,
-        )
-        if not self._console.is_terminal and time.monotonic() - self._told > _BETWEEN_LINES_S:
+        if progress["files_total"] > 1:
+            ended = progress["files_done"] + progress["files_failed"]
+            shares = {"completed": ended, "total": progress["files_total"]}
+        else:
+            shares = {"completed": progress["chunks_done"], "total": progress["chunks_total"]}
+        stage = progress["stage"] or "reading"
+        self._bar.update(self._task, description=stage, done=done, **shares)
+        if self._has_lines and time.monotonic() - self._told > _BETWEEN_LINES_S:
             self._told = time.monotonic()
             self._console.print(done, soft_wrap=True)
 
@@ -99,8 +102,7 @@ class _Shown:
         for warning in file["warnings"]:
             print_warning(warning, about=file["name"], console=self._console)
         if file["state"] == FileState.FAILED:
-            error = BinderyError(file["error_message"], remedy=file["remedy"])
-            error.code = file["error_code"]  # pyright: ignore[reportAttributeAccessIssue]
+            error = Failure(file["error_code"], file["error_message"], file["remedy"])
             print_error(error, about=file["name"], console=self._console)
 
 

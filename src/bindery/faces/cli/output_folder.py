@@ -1,0 +1,172 @@
+"""``bindery embed INPUT... --out FOLDER``: a job that goes on where it was.
+
+::
+
+    FOLDER/embeddings.parquet    the chunks with their vectors (or .arrow, .jsonl, .npz)
+    FOLDER/report.json           what made them, and the files that failed or were skipped
+    FOLDER/.bindery/             what is done, and of which inputs
+"""
+
+import os
+import threading
+import time
+from collections.abc import Generator, Sequence
+from concurrent.futures import Future
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+from filelock import FileLock, Timeout
+
+from bindery.disk import storage_errors, whole_file
+from bindery.errors import JobUnfinished
+from bindery.faces.cli.inputs import Inputs, check_earlier
+from bindery.faces.cli.printing import messages
+from bindery.faces.cli.progress import Follow
+from bindery.faces.cli.report import EmbedReport
+from bindery.jobs.jobs import Jobs
+from bindery.jobs.recipe import check_request
+from bindery.jobs.sources import STANDARD_INPUT, LocalFiles, shown_path
+from bindery.jobs.values import Job, JobRequest, JobState
+from bindery.jobs.writers import FORMATS
+from bindery.library import Library
+from bindery.store.database import Database
+
+_LOOK_S = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class OutputFolder:
+    """Results in a ``format`` in a folder, beside what is needed to resume the job.
+
+    A folder with the results of other inputs is only used if it ``replaces`` them.
+    """
+
+    path: Path
+    format: str
+    replaces: bool = False
+
+    def embed(
+        self,
+        library: Library,
+        source: LocalFiles,
+        request: JobRequest,
+        inputs: Inputs,
+        follow: Follow,
+        started: float,
+    ) -> EmbedReport:
+        """Do what is not done yet, and write the results."""
+        check_request(library, request)
+        with storage_errors(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+        with self._opened() as database:
+            self._claim(inputs)
+            jobs = Jobs(library, database=database, source=source, is_alone=True)
+            job = _begin(jobs, request)
+            try:
+                _work(jobs, job.id, follow)
+            except KeyboardInterrupt:
+                messages().print("Stopped. Run the same command again to resume.", soft_wrap=True)
+                raise
+            report = self._write(jobs, jobs.get(job.id), inputs, started)
+            jobs.tidy()
+        return report
+
+    @property
+    def _state(self) -> Path:
+        return self.path / ".bindery"
+
+    @contextmanager
+    def _opened(self) -> Generator[Database]:
+        """The state of the folder's job, for this process alone."""
+        folder = self._state.absolute()
+        try:
+            with storage_errors(folder):
+                folder.mkdir(exist_ok=True)
+                lock = FileLock(folder / "lock", timeout=0)
+                lock.acquire()
+        except Timeout as error:
+            raise JobUnfinished(
+                f"Another process embeds into {shown_path(str(self.path))!r}.",
+                remedy="Wait for it, or choose another folder.",
+                param="out",
+            ) from error
+        with lock, closing(Database.open(f"sqlite:///{folder / 'jobs.db'}")) as database:
+            yield database
+
+    def _claim(self, inputs: Inputs) -> None:
+        """Note whose results these are. Raises InvalidValue if others would be lost."""
+        file = self._state / "inputs.json"
+        given = [_absolute(name) for name in inputs.given]
+        if file.exists() and not self.replaces:
+            with storage_errors(file):
+                earlier: Sequence[str] = orjson.loads(file.read_bytes())
+            check_earlier(self.path, earlier, given)
+        with whole_file(file) as sink:
+            sink.write(orjson.dumps(given))
+
+    def _write(self, jobs: Jobs, job: Job, inputs: Inputs, started: float) -> EmbedReport:
+        """Write the results, unless there are none: then older ones stay."""
+        about: dict[str, Any] = {**jobs.about(job.id), "form": job.request.vectors.form}
+        chunks = chunks_cut = 0
+        path = None
+        if job.state is JobState.DONE:
+            path = self.path / f"embeddings.{self.format}"
+            results = jobs.results(job.id, inputs=inputs.given)
+            about = dict(results.table.about)
+            with whole_file(path) as sink:
+                chunks = results.write(FORMATS[self.format], sink)
+            chunks_cut = results.chunks_cut
+        report = EmbedReport(
+            about=about,
+            files=jobs.files(job.id),
+            progress=job.progress,
+            skipped=inputs.skipped,
+            chunks=chunks,
+            chunks_cut=chunks_cut,
+            out=path,
+            seconds=time.monotonic() - started,
+        )
+        with whole_file(self.path / "report.json") as sink:
+            sink.write(orjson.dumps(report.facts(), option=orjson.OPT_INDENT_2))
+        return report
+
+
+def _absolute(name: str) -> str:
+    return name if name == STANDARD_INPUT else os.path.abspath(name)  # noqa: PTH100 - links stay
+
+
+def _begin(jobs: Jobs, request: JobRequest) -> Job:
+    """The job of this folder, new or renewed."""
+    known = jobs.list(most=1)
+    return jobs.renew(known[0].id, request) if known else jobs.submit(request)
+
+
+def _work(jobs: Jobs, job_id: str, follow: Follow) -> None:
+    """Run the job in a thread and follow it here; Ctrl-C ends it in order."""
+    ended: Future[Job] = Future()
+
+    def run() -> None:
+        try:
+            ended.set_result(jobs.run(job_id))
+        except BaseException as error:  # noqa: BLE001 - it is raised where the thread is waited for
+            ended.set_exception(error)
+
+    thread = threading.Thread(target=run, name="bindery-job", daemon=True)
+    after = jobs.changes(job_id)[-1].number
+    thread.start()
+    try:
+        with follow:
+            while thread.is_alive():
+                for event in jobs.changes(job_id, after, _LOOK_S):
+                    after = event.number
+                    follow.tell(event)
+            for event in jobs.changes(job_id, after):
+                follow.tell(event)
+    except BaseException:  # also Ctrl-C: the run ends in order first, so that it can be resumed
+        jobs.stop()
+        thread.join()
+        raise
+    ended.result()

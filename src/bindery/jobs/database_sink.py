@@ -1,0 +1,130 @@
+"""A run's results in the database, each batch in one transaction."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from bindery.jobs.parts import Failed, FilePart, Landed, RunCounts
+from bindery.jobs.recipe import Recipe
+from bindery.jobs.sinks import VectorsDeleted
+from bindery.jobs.sources import Content, FileSource, gone
+from bindery.store import derived
+from bindery.store import jobs as rows
+from bindery.store.database import Conflict, Database, Transaction
+from bindery.store.files import is_kept
+from bindery.store.values import ChunkSet, JobFileRow
+from bindery.types import Chunk
+
+
+class DatabaseSink:
+    """See :class:`bindery.jobs.sinks.Sink`; every call raises LeaseLost if ``holder`` lost the job.
+
+    Chunks and vectors are found again by later runs of any job of the same owner.
+    ``when_changed`` is called after each change.
+    """
+
+    reading_threads = 2
+
+    def __init__(
+        self,
+        job_id: str,
+        recipe: Recipe,
+        *,
+        database: Database,
+        source: FileSource,
+        holder: str,
+        when_changed: Callable[[], None],
+    ) -> None:
+        self._job_id = job_id
+        self._recipe = recipe
+        self._database = database
+        self._source = source
+        self._holder = holder
+        self._when_changed = when_changed
+
+    def begin(self) -> tuple[Sequence[JobFileRow], Mapping[str, Any]]:
+        """See Sink. Files that were done by another recipe are to be done again."""
+        maker = self._recipe.facts()
+        with self._database.writing() as transaction:
+            row = rows.find_job(transaction, self._job_id)
+            if row is not None and row.maker not in (None, maker):
+                rows.start_over(transaction, self._job_id)
+            rows.hold(transaction, self._job_id, self._holder, maker=maker)
+            files = rows.list_files(transaction, self._job_id)
+        self._when_changed()
+        return files, {} if row is None else row.progress
+
+    def count_attempts(self, places: Sequence[int], step: int) -> None:
+        """See Sink."""
+        with self._database.writing() as transaction:
+            rows.count_attempt(transaction, self._job_id, places, step)
+
+    def look_up(self, content: Content) -> tuple[bytes, ChunkSet | None]:
+        """See Sink."""
+        key = self._recipe.chunks_key(content.sha256(), content.name)
+        with self._database.reading() as transaction:
+            return key, derived.find_chunks(transaction, key)
+
+    def read_parts(self, kept: ChunkSet) -> Iterator[Sequence[Chunk]]:
+        """See Sink."""
+        with self._database.reading() as transaction:
+            parts = derived.count_parts(transaction, kept.key)
+        for part in range(parts):
+            # Each by itself: on some databases nothing is written while somebody reads.
+            with self._database.reading() as transaction:
+                chunks = derived.read_part(transaction, kept.key, part)
+            yield chunks
+
+    def known(self, keys: Sequence[bytes]) -> set[bytes]:
+        """See Sink."""
+        with self._database.reading() as transaction:
+            return derived.known_vectors(transaction, keys)
+
+    def keep(self, landed: Landed, counts: RunCounts) -> Landed:
+        """See Sink."""
+        try:
+            with self._database.writing() as transaction:
+                landed = landed.without(self._deleted(transaction, landed.parts))
+                _keep_parts(transaction, landed)
+                ended = landed.ended()
+                last = rows.hold(
+                    transaction,
+                    self._job_id,
+                    self._holder,
+                    changes=len(ended) + 1,
+                    progress=counts.after(landed).facts(),
+                )
+                for number, file in enumerate(ended, last - len(ended)):
+                    self._change(transaction, file, number)
+        except Conflict as error:
+            # They were deleted with the last file that had them.
+            raise VectorsDeleted from error
+        self._when_changed()
+        return landed
+
+    def _deleted(self, transaction: Transaction, parts: Sequence[FilePart]) -> Iterator[Failed]:
+        """The files that were deleted from the store since they were read."""
+        for part in parts:
+            if not self._source.is_store:
+                sha256 = part.content.sha256()
+                derived.keep_content(transaction, sha256, part.content.size_bytes)
+            elif not is_kept(transaction, part.file.file_id):
+                yield Failed(part.file, gone(part.file.file_id))
+
+    def _change(self, transaction: Transaction, file: JobFileRow, number: int) -> None:
+        names = ("state", "attempts", "content", "chunk_set", "chunks", "warnings")
+        names = (*names, "error_code", "error_message", "remedy")
+        values = {name: getattr(file, name) for name in names}
+        rows.change_file(transaction, self._job_id, file.place, changed=number, **values)
+
+
+def _keep_parts(transaction: Transaction, landed: Landed) -> None:
+    for part in landed.parts:
+        if not part.is_kept:
+            derived.keep_chunks(
+                transaction, part.chunk_set, part.part, part.chunks, last=part.is_last
+            )
+    wanted = {key for part in landed.parts for key in part.keys}
+    made = {key: one for key, one in landed.vectors.items() if key in wanted}
+    derived.keep_vectors(transaction, made)
+    for part in landed.parts:
+        derived.keep_uses(transaction, part.chunk_set.key, part.keys)
