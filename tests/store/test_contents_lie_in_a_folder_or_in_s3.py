@@ -136,7 +136,7 @@ def test_a_content_that_was_altered_in_the_bucket_is_not_used(bucket: str, folde
     other.write_bytes(b"altered")
     blobs.prepare(other, sha256)
 
-    with pytest.raises(StorageError, match="not what was put there"), blobs.as_path(sha256):
+    with pytest.raises(StorageError, match="was altered in the bucket"), blobs.as_path(sha256):
         pass
     assert list((folder / "incoming").iterdir()) == []
 
@@ -154,6 +154,6 @@ def test_a_bucket_that_is_not_there_is_a_storage_error(bucket: str, folder: Path
     "url", ["s3:", "s3://", "s3:///prefix", "http://host/bucket", "/folder", "s3://b?x=1", "gs://b"]
 )
 def test_what_is_no_address_of_a_bucket_is_refused(url: str, folder: Path) -> None:
-    with pytest.raises(InvalidValue, match="address of the files' contents") as caught:
+    with pytest.raises(InvalidValue, match="Invalid URL for the contents") as caught:
         open_blobs(url, folder)
     assert caught.value.param == "blobs_url"

@@ -240,7 +240,7 @@ def test_a_content_that_is_gone_is_told_and_comes_back_with_the_file(
     (folder / file.sha256).unlink()
 
     for ask in (store.open, lambda one: read(store, one)):
-        with pytest.raises(StorageError, match="content of the file is gone"):
+        with pytest.raises(StorageError, match="content of the file is missing"):
             ask(file.id)
     put(store, b"content")
     assert read(store, file.id) == b"content"

@@ -227,7 +227,7 @@ def test_names_are_words(store, name):
 
 
 def test_a_key_without_a_scope_is_none(store):
-    with pytest.raises(InvalidValue, match="opens nothing"):
+    with pytest.raises(InvalidValue, match="at least one scope"):
         store.create("laptop", [])
 
 

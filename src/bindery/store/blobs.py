@@ -4,7 +4,7 @@
 
     <folder>/<sha256>        or        s3://<bucket>/<prefix>/<sha256>
 
-What comes in lies whole on this machine first, since its name is known at its end.
+A content is received on the local disk first, because its digest is only known at its end.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 _PART_BYTES = 8 << 20
-# With the size of a part: what an upload holds in memory, however large the file.
+# Times the size of a part, this is what an upload holds in memory, however large the file.
 _PARTS_AT_ONCE = 4
 
 
@@ -32,47 +32,47 @@ class Blobs(Protocol):
     """Contents by their digest. Every method may raise StorageError."""
 
     def prepare(self, path: Path, sha256: str) -> None:
-        """Do what takes long of :meth:`place`, which need not stand in anybody's way yet."""
+        """Do the slow part of :meth:`place`, without holding a transaction."""
         ...
 
     def place(self, path: Path, sha256: str) -> None:
-        """Keep the synced file at ``path``, for good; at that path it may be gone afterwards.
+        """Store the synced file at ``path`` durably. The file may be moved away.
 
-        Nobody may call :meth:`delete` meanwhile.
+        :meth:`delete` must not run at the same time.
         """
         ...
 
     def open(self, sha256: str) -> BinaryIO:
-        """The content, to be read from its beginning."""
+        """The content, opened at its start."""
         ...
 
     def as_path(self, sha256: str) -> AbstractContextManager[Path]:
-        """A file with the content, to be read within the block."""
+        """A file with the content, for the length of the block."""
         ...
 
     def delete(self, sha256: str) -> None:
-        """Remove a content, where it is there."""
+        """Remove a content if it exists."""
         ...
 
 
 def open_blobs(url: str, folder: Path) -> Blobs:
-    """The contents at ``s3://BUCKET/PREFIX``, or in ``folder`` where ``url`` is empty.
+    """The contents at ``s3://BUCKET/PREFIX``, or in ``folder`` if ``url`` is empty.
 
-    Raises InvalidValue for any other address, StorageError.
+    Raises InvalidValue for any other URL, StorageError.
     """
     if not url:
         return LocalBlobs(folder)
     if not re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]+(/[^?#]*)?", url):
         raise InvalidValue(
-            "The address of the files' contents is none.",
-            remedy="Write s3://bucket/prefix, or nothing for a folder in the home.",
+            "Invalid URL for the contents of files.",
+            remedy="Use s3://bucket/prefix, or nothing for a folder in the home.",
             param="blobs_url",
         )
     return S3Blobs(url, folder / "incoming")
 
 
 class LocalBlobs:
-    """One file a content, in one folder."""
+    """One file per content, in one folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -80,14 +80,14 @@ class LocalBlobs:
             folder.mkdir(parents=True, exist_ok=True)
 
     def prepare(self, path: Path, sha256: str) -> None:
-        """Renaming does not take long."""
+        """Nothing: renaming is fast."""
 
     def place(self, path: Path, sha256: str) -> None:
-        """As :meth:`Blobs.place` has it."""
+        """See :meth:`Blobs.place`."""
         move(path, self._folder / sha256)
 
     def open(self, sha256: str) -> BinaryIO:
-        """As :meth:`Blobs.open` has it."""
+        """See :meth:`Blobs.open`."""
         try:
             with storage_errors(self._folder):
                 return (self._folder / sha256).open("rb")
@@ -95,32 +95,32 @@ class LocalBlobs:
             raise _gone(error) from error
 
     def as_path(self, sha256: str) -> AbstractContextManager[Path]:
-        """As :meth:`Blobs.as_path` has it."""
+        """See :meth:`Blobs.as_path`."""
         self.open(sha256).close()
         return nullcontext(self._folder / sha256)
 
     def delete(self, sha256: str) -> None:
-        """As :meth:`Blobs.delete` has it."""
+        """See :meth:`Blobs.delete`."""
         with storage_errors(self._folder):
             (self._folder / sha256).unlink(missing_ok=True)
             sync_folder(self._folder)
 
 
 class S3Blobs:
-    """One object a content, under one prefix of a bucket.
+    """One object per content, under one prefix of a bucket.
 
-    Keys, region and endpoint come from where the library looks for them: ``AWS_ACCESS_KEY_ID``,
+    Keys, region and endpoint are read from the environment: ``AWS_ACCESS_KEY_ID``,
     ``AWS_SECRET_ACCESS_KEY``, ``AWS_REGION``, ``AWS_ENDPOINT_URL`` and so on.
     """
 
     def __init__(self, url: str, scratch: Path) -> None:
-        """``scratch`` is a folder for copies, which the user sweeps."""
+        """``scratch`` is a folder for temporary copies, which the caller sweeps."""
         try:
             import obstore
             from obstore import exceptions, store
         except ImportError as error:
             raise InvalidValue(
-                "Files are to be kept in S3, whose client is not installed.",
+                "The client for S3 is not installed.",
                 remedy="pip install 'bindery[s3]'.",
                 param="blobs_url",
             ) from error
@@ -143,7 +143,7 @@ class S3Blobs:
             )
 
     def place(self, path: Path, sha256: str) -> None:
-        """Look whether it is still there: the last file with this content may have just gone."""
+        """Check that it is still there: its last file may just have been deleted."""
         try:
             with self._errors():
                 self._obstore.head(self._store, sha256)
@@ -153,7 +153,7 @@ class S3Blobs:
             self.prepare(path, sha256)
 
     def open(self, sha256: str) -> BinaryIO:
-        """As :meth:`Blobs.open` has it."""
+        """See :meth:`Blobs.open`."""
         try:
             with self._errors():
                 file = self._obstore.open_reader(self._store, sha256, buffer_size=_PART_BYTES)
@@ -168,7 +168,7 @@ class S3Blobs:
 
     @contextmanager
     def as_path(self, sha256: str) -> Generator[Path]:
-        """A copy for as long as the block takes. Raises StorageError for one that was altered."""
+        """A copy for the length of the block. Raises StorageError if the object was altered."""
         path = self._scratch / secrets.token_hex(16)
         digest = hashlib.sha256()
         try:
@@ -178,7 +178,7 @@ class S3Blobs:
                     copy.write(piece)
             if digest.hexdigest() != sha256:
                 raise StorageError(
-                    f"{self._url}/{sha256} is not what was put there.",
+                    f"{self._url}/{sha256} was altered in the bucket.",
                     remedy="Delete the file and upload it again.",
                 )
             yield path
@@ -186,7 +186,7 @@ class S3Blobs:
             path.unlink(missing_ok=True)
 
     def delete(self, sha256: str) -> None:
-        """As :meth:`Blobs.delete` has it."""
+        """See :meth:`Blobs.delete`."""
         with self._errors():
             self._obstore.delete(self._store, sha256)
 
@@ -195,11 +195,11 @@ class S3Blobs:
         try:
             yield
         except (self._exceptions.BaseError, OSError) as error:
-            # Its kind alone: the server's words may hold what it was sent.
+            # Only its class: the server's message may quote what was sent to it.
             raise StorageError(
                 f"The bucket {self._url} cannot be used ({type(error).__name__}).",
-                remedy="Check that it can be reached, and the keys that AWS_ACCESS_KEY_ID and "
-                "AWS_SECRET_ACCESS_KEY name.",
+                remedy="Check that it can be reached, and check AWS_ACCESS_KEY_ID and "
+                "AWS_SECRET_ACCESS_KEY.",
             ) from error
 
 
@@ -207,13 +207,13 @@ def _gone(error: StorageError) -> StorageError:
     if not isinstance(error.__cause__, FileNotFoundError):
         return error
     return StorageError(
-        "The content of the file is gone from the store.",
+        "The content of the file is missing from the store.",
         remedy="Delete the file and upload it again.",
     )
 
 
 class _Object(io.RawIOBase):
-    """What io asks of a stream of bytes, by a function that reads some."""
+    """A raw stream on top of a function that reads some bytes."""
 
     def __init__(self, read: Callable[[int], "Buffer"]) -> None:
         self._read = read

@@ -1,12 +1,12 @@
-"""Uploaded files: rows of the catalog, and what they contain under its SHA-256.
+"""Uploaded files: rows of the database, and their contents by SHA-256.
 
 ::
 
-    bindery.db               what each file is called; a file is there when its row is
-    files/<sha256>           the contents, where they are not in S3
-    files/incoming/          uploads under way, and copies from S3
+    bindery.db               the files' names; a file exists if its row does
+    files/<sha256>           the contents, unless they are in S3
+    files/incoming/          uploads in progress, and copies from S3
 
-What a user calls a file is data and never part of a path.
+A file's name is data and never part of a path.
 """
 
 import hashlib
@@ -30,16 +30,16 @@ from bindery.store.derived import forget_content
 
 _LONGEST_NAME = 1024
 _ID = re.compile(r"[0-9a-f]{64}|file-[0-9a-f]{24}")
-# An upload that has not been written to for so long belongs to a process that is gone, and so does
-# a content for so long without a file.
+# An upload that was not written to for this long belongs to a process that has ended, and so does
+# a content that had no file for this long.
 _ABANDONED_S = 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """A kept file: ``sha256`` is of its content, ``uploaded_at`` in seconds since 1970.
+    """A stored file. ``sha256`` is that of its content, ``uploaded_at`` in seconds since 1970.
 
-    Its ``id`` is that digest too, but of an upload for a ``purpose``, which is a file of its own.
+    ``id`` is the same digest, except for an upload with a ``purpose``, which has its own id.
     """
 
     id: str
@@ -61,7 +61,7 @@ class StoredFile:
 
 
 class Incoming:
-    """A file on its way in: write to it piece by piece, then ``keep`` it under a name."""
+    """An upload: write to it piece by piece, then ``keep`` it under a name."""
 
     def __init__(self, path: Path, file: NewFile, limit_bytes: int, store: "FileStore") -> None:
         self._path = path
@@ -72,7 +72,7 @@ class Incoming:
         self._size_bytes = 0
 
     def write(self, piece: bytes) -> None:
-        """Take the next piece. Raises FileTooLarge past the limit, StorageFull on a full disk."""
+        """Add the next piece. Raises FileTooLarge past the limit, StorageFull on a full disk."""
         self._size_bytes += len(piece)
         if self._size_bytes > self._limit_bytes:
             raise FileTooLarge(
@@ -84,10 +84,10 @@ class Incoming:
         self._file.write(piece)
 
     def keep(self, name: str, *, purpose: str = "") -> StoredFile:
-        """Make it a file of the store: found again after a restart, whatever happens next.
+        """Make it a file of the store, durably.
 
-        Without a purpose the same content again is the same file, under its last name. Raises
-        InvalidValue for a name that is none, StorageError.
+        Without a purpose, the same content is the same file, under its latest name. Raises
+        InvalidValue for an invalid name, StorageError.
         """
         sha256 = self._digest.hexdigest()
         file = StoredFile(
@@ -106,7 +106,7 @@ class Incoming:
 class FileStore:
     """The files of a database and their contents. Safe to use from several threads and processes.
 
-    ``folder`` is where uploads lie until they are whole.
+    ``folder`` holds uploads until they are complete.
     """
 
     def __init__(self, database: Database, blobs: Blobs, folder: Path) -> None:
@@ -119,7 +119,7 @@ class FileStore:
 
     @contextmanager
     def receive(self, *, limit_bytes: int) -> Generator[Incoming]:
-        """Take in a file of at most ``limit_bytes``. What was not kept at the end is gone."""
+        """Receive a file of at most ``limit_bytes``. It is discarded unless it was kept."""
         path = self._incoming / secrets.token_hex(16)
         try:
             with NewFile(path) as file:
@@ -128,12 +128,12 @@ class FileStore:
             path.unlink(missing_ok=True)
 
     def add(self, path: Path, file: StoredFile) -> None:
-        """Keep the whole, synced content at ``path`` and its row. Raises StorageError."""
+        """Store the complete, synced content at ``path``, and its row. Raises StorageError."""
         with self._database.writing() as connection:
             _note(connection, file.sha256, time.time())
         self._blobs.prepare(path, file.sha256)
         with self._database.writing() as connection:
-            # Within the transaction nobody deletes; the row comes after what it stands for.
+            # Nobody deletes during the transaction; the content is stored before its row.
             self._blobs.place(path, file.sha256)
             _put(connection, file)
             connection.execute(delete(leftovers).where(leftovers.c.sha256 == file.sha256))
@@ -145,24 +145,24 @@ class FileStore:
         return iter([StoredFile(*row) for row in rows])
 
     def get(self, file_id: str) -> StoredFile:
-        """Raises UnknownFile where there is none of that id."""
+        """The file of an id. Raises UnknownFile."""
         with self._database.reading() as connection:
             return _find(connection, file_id)
 
     def open(self, file_id: str) -> BinaryIO:
-        """Its content, to be read. Raises UnknownFile, StorageError where it is gone."""
+        """The file's content. Raises UnknownFile, and StorageError if the content is missing."""
         return self._blobs.open(self.get(file_id).sha256)
 
     @contextmanager
     def as_path(self, file_id: str) -> Generator[Path]:
-        """Its content as a file on this machine, within the block. Raises as :meth:`open` does."""
+        """The content as a local file, for the length of the block. Raises like :meth:`open`."""
         with self._blobs.as_path(self.get(file_id).sha256) as path:
             yield path
 
     def delete(self, file_id: str) -> None:
-        """Remove a file, and with the last of a content that and all that was made from it.
+        """Delete a file. If no other file has its content, delete that and all that was made of it.
 
-        Raises UnknownFile where there is none, StorageError.
+        Raises UnknownFile, StorageError.
         """
         with self._database.freeing() as connection:
             sha256 = _find(connection, file_id).sha256
@@ -174,7 +174,7 @@ class FileStore:
         self._clear(0)
 
     def _sweep(self) -> None:
-        """Remove what processes that are gone left behind."""
+        """Remove what processes that have ended left behind."""
         oldest = time.time() - _ABANDONED_S
         with storage_errors(self._incoming):
             for path in self._incoming.iterdir():
@@ -184,12 +184,12 @@ class FileStore:
         self._clear(oldest)
 
     def _clear(self, oldest: float) -> None:
-        """Remove the contents that lie about since then, but for those that a file has."""
+        """Remove contents that no file has and that were noted at ``oldest`` or before."""
         old = select(leftovers.c.sha256).where(leftovers.c.since <= oldest)
         with self._database.reading() as connection:
             if not connection.scalars(old).first():
                 return
-        # Within a transaction that writes, so that nobody adds a file with the content meanwhile.
+        # In a transaction that writes, so that nobody adds a file with the content meanwhile.
         with self._database.freeing() as connection:
             digests = connection.scalars(old).all()
             for sha256 in digests:
@@ -222,12 +222,12 @@ _FILES = select(
 
 
 def _find(connection: Connection, file_id: str) -> StoredFile:
-    # What no id looks like may be no text of the database either.
+    # Text that cannot be an id may not be valid in the database either.
     row = _ID.fullmatch(file_id) and connection.execute(_FILES.where(files.c.id == file_id)).first()
     if not row:
         raise UnknownFile(
             f"There is no file {file_id[:80]!r}.",
-            remedy="GET /files lists those there are; POST /files/upload adds one.",
+            remedy="GET /files lists all files; POST /files/upload adds one.",
             param="file_id",
         )
     return StoredFile(*row)
@@ -237,7 +237,7 @@ def _put(connection: Connection, file: StoredFile) -> None:
     if not connection.scalar(select(exists().where(contents.c.sha256 == file.sha256))):
         connection.execute(insert(contents).values(sha256=file.sha256, size_bytes=file.size_bytes))
     values = {"name": file.name, "purpose": file.purpose, "uploaded_at": file.uploaded_at}
-    # Not deleted and put again: what refers to it is to stay.
+    # An update, not a delete and an insert, which would remove rows that refer to it.
     changed = connection.execute(update(files).where(files.c.id == file.id).values(values))
     if not changed.rowcount:
         connection.execute(insert(files).values(id=file.id, sha256=file.sha256, **values))

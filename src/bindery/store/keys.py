@@ -5,8 +5,7 @@
     keys.json    version, and for each key: id, name, scopes, created_at, sha256 of its secret
 
 A key reads ``bindery_<id>_<secret>``. The secret is 256 random bits, so that its plain SHA-256
-tells nobody anything; it is shown once, when the key is made, and is nowhere on this machine
-afterwards.
+reveals nothing. It is shown once, when the key is created, and never stored.
 """
 
 import hashlib
@@ -35,12 +34,12 @@ _VERSION = 1
 _FORM = re.compile(r"bindery_([0-9a-f]{8})_([0-9a-f]{64})")
 _LONGEST_NAME = 100
 _LOCK_S = 10.0
-# What a key is compared with that nobody has: the answer takes as long as for one that is there.
+# What an unknown key is compared with, so that the answer takes as long as for a known one.
 _NO_DIGEST = hashlib.sha256(b"").hexdigest()
 
 
 class Scope(StrEnum):
-    """What a key opens: vectors, files, or what is the operator's alone."""
+    """What a key allows: vectors, files, or administration."""
 
     EMBED = "embed"
     FILES = "files"
@@ -49,7 +48,7 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """What is known of a key: ``digest`` is the SHA-256 of its secret, in hexadecimal."""
+    """A key as it is stored. ``digest`` is the SHA-256 of its secret, in hexadecimal."""
 
     id: str
     name: str
@@ -60,24 +59,25 @@ class Key:
     def __post_init__(self) -> None:
         if not self.name.strip() or len(self.name) > _LONGEST_NAME or not self.name.isprintable():
             raise InvalidValue(
-                f"The name of a key is 1 to {_LONGEST_NAME} printable characters.", param="name"
+                f"The name of a key must have 1 to {_LONGEST_NAME} printable characters.",
+                param="name",
             )
         if not self.scopes:
             raise InvalidValue(
-                "A key without a scope opens nothing.",
+                "A key must have at least one scope.",
                 remedy=f"Give it one or more of: {', '.join(Scope)}.",
                 param="scope",
             )
 
 
 class KeyStore:
-    """The keys of a home. Safe to use from several processes: the file is replaced as a whole."""
+    """The API keys of a home. Safe to use from several processes."""
 
     def __init__(self, home: Path) -> None:
         self.path = home / "keys.json"
 
     def read(self) -> Sequence[Key]:
-        """Every key, oldest first. Raises StorageError where the file is damaged."""
+        """Every key, oldest first. Raises StorageError if the file is damaged."""
         try:
             with storage_errors(self.path):
                 content = self.path.read_bytes()
@@ -90,13 +90,13 @@ class KeyStore:
         except (ValueError, KeyError, TypeError, AttributeError, InvalidValue) as error:
             raise StorageError(
                 f"{self.path} is damaged ({type(error).__name__}).",
-                remedy="Put back a copy of it, or delete it and make every key anew.",
+                remedy="Restore a backup of it, or delete it and create every key again.",
             ) from error
 
     def create(self, name: str, scopes: Collection[Scope]) -> tuple[Key, Secret]:
-        """A new key, and its text, which cannot be had again.
+        """A new key, and its text, which is not shown again.
 
-        Raises InvalidValue for a name or scopes that are none, StorageError.
+        Raises InvalidValue for an invalid name or no scopes, StorageError.
         """
         key_id, secret = secrets.token_hex(4), secrets.token_hex(32)
         key = Key(key_id, name, frozenset(scopes), _digest(secret), time.time())
@@ -105,14 +105,14 @@ class KeyStore:
         return key, Secret(f"bindery_{key_id}_{secret}", name=f"key {key_id}")
 
     def revoke(self, key_id: str) -> Key:
-        """Remove a key: running servers know within a second. Raises UnknownKey, StorageError."""
+        """Remove a key. Running servers notice within a second. Raises UnknownKey, StorageError."""
         with self._changing():
             keys = self.read()
             found = next((key for key in keys if key.id == key_id), None)
             if found is None:
                 raise UnknownKey(
                     f"There is no key {key_id[:80]!r}.",
-                    remedy="`bindery keys list` shows those there are, by id.",
+                    remedy="`bindery keys list` shows all keys by id.",
                     param="id",
                 )
             self._write([key for key in keys if key is not found])
@@ -146,10 +146,10 @@ class KeyStore:
 
 
 class KeyRing:
-    """The keys as a running server knows them: it looks at the file again twice a second.
+    """The keys of a running server, which checks their file twice a second.
 
-    ``is_open`` says that there is no file, and never was one while the server ran: everybody may
-    use it. Revoking the last key, or deleting the file under a running server, opens nothing.
+    ``is_open`` is true if there has been no file since the server started: then no key is needed.
+    Revoking the last key, or deleting the file of a running server, does not open it.
     """
 
     def __init__(self, store: KeyStore, *, recheck_s: float = 0.5) -> None:
@@ -163,9 +163,9 @@ class KeyRing:
         self._look()
 
     def find(self, presented: str) -> Key | None:
-        """The key of that text, None where there is none.
+        """The key of a text, or None.
 
-        Raises StorageError while the file cannot be read: nobody comes in then.
+        Raises StorageError while the file cannot be read: all requests are refused then.
         """
         self.refresh()
         if self._error is not None:
@@ -177,7 +177,7 @@ class KeyRing:
         return key if key and is_right else None
 
     def refresh(self) -> None:
-        """Take note of what has changed, where the last look is old enough."""
+        """Check the file for changes, unless it was checked just now."""
         if time.monotonic() - self._looked_at >= self._recheck_s:
             self._look()
 
@@ -189,11 +189,11 @@ class KeyRing:
         except FileNotFoundError:
             version = None
         except OSError:
-            version = ()  # reading it tells what is the matter
+            version = ()  # reading it will raise the error
         if version == self._version:
             return
         self._version = version
-        # From here on keys are demanded, whatever the file says now or later.
+        # From now on keys are required, whatever the file says.
         self.is_open = False
         try:
             self._keys, self._error = {key.id: key for key in self._store.read()}, None

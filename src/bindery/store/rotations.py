@@ -1,4 +1,4 @@
-"""Fitted rotations, each one safetensors file that proves its content by its digest.
+"""Fitted rotations: one safetensors file each, which holds its own digest.
 
 ::
 
@@ -29,14 +29,14 @@ _SUFFIX = ".safetensors"
 
 
 class RotationStore:
-    """Rotations by name under one folder, which is made when the first is saved.
+    """Rotations by name in one folder, which is created when the first is saved.
 
-    Safe to use from several threads and processes: a file is whole or not there.
+    Safe to use from several threads and processes.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        # Reading one costs some milliseconds, more than turning the vector of a query.
+        # Reading one takes some milliseconds, longer than rotating the vector of a query.
         self._read: dict[str, tuple[tuple[int, ...], Rotation]] = {}
 
     def names(self) -> list[str]:
@@ -48,7 +48,7 @@ class RotationStore:
         )
 
     def get(self, name: str) -> Rotation:
-        """Raises UnknownRotation where there is none, StorageError where its file was altered."""
+        """The rotation of a name. Raises UnknownRotation; StorageError if its file was altered."""
         if not _is_name(name):
             raise self._unknown(name)
         path = self._path(name)
@@ -64,26 +64,25 @@ class RotationStore:
         return rotation
 
     def check_free(self, name: str) -> None:
-        """Raise InvalidValue for a name that is none or that a rotation bears."""
+        """Raise InvalidValue for a name that is invalid or taken."""
         if not _is_name(name):
             raise InvalidValue(
-                "The name of a rotation is made of a-z, 0-9, '.', '_' and '-', at most "
-                f"{_LONGEST_NAME} of them; {name[:200]!r} is not.",
+                "The name of a rotation may have a-z, 0-9, '.', '_' and '-', and at most "
+                f"{_LONGEST_NAME} characters, got {name[:200]!r}.",
                 param="rotation",
             )
         if self._path(name).exists():
             raise InvalidValue(
-                f"There is a rotation {name!r} already, and vectors turned by the one cannot be "
-                "compared with those turned by another.",
-                remedy=f"Choose another name, or first: bindery rotate delete {name}.",
+                f"There is a rotation {name!r} already, and vectors of different rotations cannot "
+                "be compared.",
+                remedy=f"Choose another name, or first run `bindery rotate delete {name}`.",
                 param="rotation",
             )
 
     def save(self, name: str, rotation: Rotation) -> None:
-        """Keep a rotation; the same one again changes nothing.
+        """Save a rotation. Saving the same one again changes nothing.
 
-        Raises InvalidValue for a name that is none or that another rotation bears, StorageError
-        where the folder cannot be written.
+        Raises InvalidValue for a name that is invalid or taken by another rotation, StorageError.
         """
         if name in self.names() and self.get(name).digest == rotation.digest:
             return
@@ -93,7 +92,7 @@ class RotationStore:
         write_rotation(rotation, self._path(name))
 
     def delete(self, name: str) -> None:
-        """Remove a rotation, a broken one too. Raises UnknownRotation where there is none."""
+        """Delete a rotation, even a damaged one. Raises UnknownRotation, StorageError."""
         if not _is_name(name):
             raise self._unknown(name)
         try:
@@ -112,13 +111,13 @@ class RotationStore:
         known = ", ".join(self.names()) or "none"
         return UnknownRotation(
             f"There is no rotation {name[:80]!r}.",
-            remedy=f"Known: {known}; bindery rotate fit makes one.",
+            remedy=f"Known: {known}. `bindery rotate fit` creates one.",
             param="rotation",
         )
 
 
 def write_rotation(rotation: Rotation, path: Path) -> None:
-    """Write a rotation to a file, whole or not at all. Raises StorageError."""
+    """Write a rotation to a file. Raises StorageError."""
     content = safetensors.save(
         {"matrix": rotation.matrix, "energy": rotation.energy}, _metadata(rotation)
     )
@@ -127,7 +126,7 @@ def write_rotation(rotation: Rotation, path: Path) -> None:
 
 
 def read_rotation(path: Path) -> Rotation:
-    """Read a rotation from a file. Raises StorageError for one that is not as it was written."""
+    """Read a rotation from a file. Raises StorageError if the file was altered."""
     try:
         with storage_errors(path), safe_open(path, framework="numpy") as file:
             metadata: Mapping[str, str] = file.metadata() or {}
@@ -141,7 +140,7 @@ def read_rotation(path: Path) -> Rotation:
     except (SafetensorError, InvalidValue, KeyError, ValueError) as error:
         raise _altered(path, str(error)) from error
     if _metadata(rotation) != metadata:
-        raise _altered(path, "its digest is another")
+        raise _altered(path, "its digest does not match")
     return rotation
 
 
@@ -161,6 +160,6 @@ def _is_name(name: str) -> bool:
 def _altered(path: Path, why: str) -> StorageError:
     return StorageError(
         f"{path} is not the rotation that was saved: {why}.",
-        remedy=f"Delete it (bindery rotate delete {path.name.removesuffix(_SUFFIX)}), fit it anew "
+        remedy=f"Delete it (bindery rotate delete {path.name.removesuffix(_SUFFIX)}), fit it again "
         "and embed with the new one.",
     )
