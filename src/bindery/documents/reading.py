@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from bindery.documents.detect import detect_kind, kind_by_name
 from bindery.documents.formats.archive import check_archive
-from bindery.documents.formats.builder import MAX_TITLE
+from bindery.documents.formats.builder import real_title
 from bindery.documents.readers import readers
 from bindery.errors import BinderyError, BrokenDocument, FileTooLarge
 from bindery.types import Document
@@ -16,6 +16,10 @@ MAX_CHARACTERS = 50_000_000
 MAX_BLOCKS = 1_000_000
 """At about 200 bytes each, this is harmless for the calling process."""
 
+_BEGINNING = 2_000
+"""Characters: a heading further down is not the title of the document."""
+
+_LONGEST_FIRST_TITLE = 200
 _NUMBERED = re.compile(r"\d{1,2}(?:\.\d{1,2})*\.?\s")
 
 
@@ -55,18 +59,20 @@ def read(data: bytes, name: str) -> Document:
 
 
 def first_title(document: Document) -> str:
-    """The text of the first heading of level 1, without Markdown's marks; "" if there is none.
+    """The text of the first heading of level 1, if it is near the beginning; else "".
 
     A numbered heading ("1 Introduction") is that of a chapter, not a title.
     """
     first = next((block for block in document.blocks if block.level == 1), None)
-    if first is None:
+    if first is None or first.span.start > _BEGINNING:
         return ""
     lines = document.quote(first.span).split("\n")
     if len(lines) > 1 and not lines[-1].strip("= \t"):
         lines.pop()  # the underline of a setext heading
     title = " ".join(" ".join(lines).strip("# \t").split())
-    return "" if _NUMBERED.match(title) else title[:MAX_TITLE]
+    if _NUMBERED.match(title) or len(title) > _LONGEST_FIRST_TITLE:
+        return ""
+    return real_title(title)
 
 
 def _within_limits(document: Document) -> Document:

@@ -11,7 +11,8 @@ MAX_TITLE = 300
 
 # Titles that programs make up.
 _NO_TITLE = re.compile(
-    r"(?i)(?:untitled|microsoft (?:word|powerpoint|excel)|powerpoint[- ]presentation|word document"
+    r"(?i)(?:untitled|\(anonymous\)|microsoft (?:word|powerpoint|excel)|word document"
+    r"|powerpoint[- ]presentation"
     r"|slide \d+|[^ ]+\.\w{2,4}$)"
 )
 
@@ -74,9 +75,8 @@ class DocumentBuilder:
         self._end_page()
         # A page starts at the same position as its first paragraph, and comes before it.
         blocks = sorted(self._blocks, key=lambda block: (block.span.start, -block.span.end))
-        title = " ".join(clean(title).split())[:MAX_TITLE]
-        title = "" if _NO_TITLE.match(title) else title
-        return Document("".join(self._pieces), kind, name, tuple(blocks), tuple(warnings), title)
+        text = "".join(self._pieces)
+        return Document(text, kind, name, tuple(blocks), tuple(warnings), real_title(title))
 
     def _write(self, text: str) -> None:
         self._pieces.append(text)
@@ -88,6 +88,13 @@ class DocumentBuilder:
             # First in the list: sorting is stable, so it precedes a paragraph with the same span.
             self._blocks.insert(0, Block("page", span, page=self._page))
         self._page_start = None
+
+
+def real_title(title: str) -> str:
+    """A title on one line; "" if a program made it up, or if it is a number other than a year."""
+    title = " ".join(clean(title).split())[:MAX_TITLE]
+    is_number = not any(map(str.isalpha, title)) and sum(map(str.isdigit, title)) != 4
+    return "" if _NO_TITLE.match(title) or is_number else title
 
 
 def markdown_table(rows: Sequence[Sequence[str]]) -> str:

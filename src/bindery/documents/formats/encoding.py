@@ -105,6 +105,19 @@ def decode_head(data: bytes) -> str:
     return data[_mark_length(data) : _HEAD_BYTES].decode(codec, "replace")
 
 
+def codec_of(label: str) -> str | None:
+    """The codec that browsers use for a declared encoding; None if it is unknown.
+
+    See https://encoding.spec.whatwg.org/#names-and-labels.
+    """
+    label = label.strip().lower().removeprefix("x-")
+    label = label.removesuffix("-i").removesuffix("-e")  # the direction of Hebrew and Arabic
+    try:
+        return _DECLARABLE.get(codecs.lookup(label).name)
+    except (LookupError, ValueError):
+        return None
+
+
 def is_text(data: bytes) -> bool:
     """Whether the bytes are text in some encoding rather than a binary format.
 
@@ -167,11 +180,7 @@ def _declared(data: bytes) -> str | None:
     found = _DECLARATION.search(data[:_HEAD_BYTES])
     if found is None:
         return None
-    label = (found[1] or found[2]).decode("ascii", "replace")
-    try:
-        return _DECLARABLE.get(codecs.lookup(label).name)
-    except LookupError:
-        return None
+    return codec_of((found[1] or found[2]).decode("ascii", "replace"))
 
 
 def _decodes(data: bytes, codec: str) -> bool:
