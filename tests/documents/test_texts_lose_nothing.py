@@ -167,3 +167,37 @@ def test_titles_come_from_the_beginning(source, title):
 )
 def test_what_a_browser_shows(page, shown):
     assert read(page.encode(), "x.html").text == shown
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        (
+            r"{\fonttbl{\f0 Arial;}{\f1\fcharset204 Arial Cyr;}}{\f1 \'cf\'f0\'e8\'e2\'e5\'f2}",
+            "Привет",
+        ),
+        (r"{\fonttbl{\f3\fcharset2 Symbol;}}x {\f3 \'b3} 3", "x ≥ 3"),
+        (r"{\fonttbl{\f2\fcharset128 Gothic;}}\f2 \'93\'fa\'96\'7b", "日本"),
+        (r"\u20320?\u22909?{\*\unknown {\b hidden}} \'e9", "你好 é"),
+        (r"{\uc2\u8364\'80\'80}{\uc0\u8364}", "€€"),
+        (r"seen{\v hidden} and \'93quoted\'94", "seen and “quoted”"),
+        (
+            r"\trowd a\cell b\cell\row\trowd 1\cell 2\cell\row\pard after\par",
+            "| a | b |\n| --- | --- |\n| 1 | 2 |\n\nafter",
+        ),
+        (r"text\chftn{\footnote \chftn A note.} on\par end", "text[^1] on\n\nend\n\n[^1]: A note."),
+        (r"{\field{\*\fldinst HYPERLINK x}{\fldrslt a link}}{\bin4 \{}}}}x", "a linkx"),
+        (r"{\object{\*\objdata 00}{\result shown}}", "shown"),
+    ],
+)
+def test_text_of_rtf(source, shown):
+    assert read(rf"{{\rtf1\ansi\ansicpg1252 {source}}}".encode(), "x.rtf").text == shown
+
+
+def test_what_rtf_leaves_out_is_named():
+    source = (
+        rb"{\rtf1{\info{\title Of books}{\author no}}{\header no}{\pict 00}{\*\annotation no}a}"
+    )
+    document = read(source, "x.rtf")
+    assert (document.text, document.title) == ("a", "Of books")
+    assert document.warnings == ("These were not read: pictures, headers and footers, comments.",)

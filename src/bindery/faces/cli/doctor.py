@@ -40,7 +40,6 @@ PACKAGES = (
     "numpy",
     "safetensors",
     "pypdfium2",
-    "python-docx",
     "selectolax",
     "arro3-io",
     "httpx2",
