@@ -8,10 +8,12 @@ import pytest
 from starlette.testclient import TestClient
 from tests.values.test_codec_forms_are_exact import same
 
+from bindery.encoders.pending import Cancellation
 from bindery.errors import InvalidValue
-from bindery.faces.http.calls import token_headers
+from bindery.faces.http.calls import ApiCall, answer_headers
 from bindery.faces.http.dialects.vectors import known
 from bindery.faces.http.examples import ROTATION
+from bindery.faces.http.observing.timings import RequestTimings
 from bindery.library import Library
 from bindery.options import VectorOptions
 from bindery.vectors import CodedEmbeddings, Form, code, from_wire
@@ -191,11 +193,12 @@ def test_titles_come_in_one_place(client):
     assert "vanilla" in error["message"]
 
 
-def test_counts_that_nobody_knows_are_null():
+def test_counts_that_nobody_knows_are_null(client):
     counts = np.array([3, -1])
     assert known(counts) == [3, None]
     assert known(np.array([3, 0])).tolist() == [3, 0]
-    assert token_headers(-1, counts) == {}
-    assert token_headers(9, counts) == {"x-bindery-tokens": "9"}
+    call = ApiCall(client.app.state.services, b"", {}, Cancellation(), "", RequestTimings())
+    assert answer_headers(call, -1, counts) == {}
+    assert answer_headers(call, 9, counts) == {"x-bindery-tokens": "9"}
     told = {"x-bindery-tokens": "9", "x-bindery-truncated-tokens": "7"}
-    assert token_headers(9, np.array([3, 4])) == told
+    assert answer_headers(call, 9, np.array([3, 4])) == told
