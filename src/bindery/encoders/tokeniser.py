@@ -76,7 +76,7 @@ class WholeText:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class TokenPiece:
     """One token: its id, what it stands for, and where; a special one stands in no place."""
 
     id: int
@@ -236,12 +236,14 @@ class Tokeniser:
             for encoding in self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
         ]
 
-    def pieces(self, text: str) -> list[Piece]:
+    def pieces(self, text: str) -> list[TokenPiece]:
         """A text's tokens one by one, the special ones included; nothing is cut."""
         found = self._tokenizer.encode(text, add_special_tokens=True)
         marks = zip(found.ids, found.tokens, found.special_tokens_mask, found.offsets, strict=True)
         return [
-            Piece(id_, token, None) if special else Piece(id_, text[start:end], (start, end))
+            TokenPiece(id_, token, None)
+            if special
+            else TokenPiece(id_, text[start:end], (start, end))
             for id_, token, special, (start, end) in marks
         ]
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from bindery.engines.graphs import attention, parts, settings
-from bindery.engines.graphs.rotary import Rotation, Sight
+from bindery.engines.graphs.rotary import RotaryTable, Sight
 from bindery.engines.graphs.settings import FULL, SLIDING
 from bindery.engines.runtime import Node, op
 from bindery.engines.weights import Weights
@@ -70,7 +70,7 @@ def _sights(ids: Node, mask: Node, config: Mapping[str, Any]) -> dict[str, Sight
     causal = not config.get("use_bidirectional_attention")
     biases = attention.biases(ids, mask, window=window(config), causal=causal)
     return {
-        kind: Sight(heads, Rotation.of(ids, base, width, longest), biases[kind])
+        kind: Sight(heads, RotaryTable.of(ids, base, width, longest), biases[kind])
         for kind, base in bases.items()
     }
 

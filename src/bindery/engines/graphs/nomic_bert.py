@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bindery.engines.graphs import attention, parts, settings
-from bindery.engines.graphs.rotary import Rotation, Sight
+from bindery.engines.graphs.rotary import RotaryTable, Sight
 from bindery.engines.graphs.settings import FULL
 from bindery.engines.runtime import Node, op
 from bindery.engines.weights import Weights
@@ -51,7 +51,7 @@ def build(config: Mapping[str, Any], weights: Weights) -> parts.Body:
 def _sight(ids: Node, mask: Node, config: Mapping[str, Any]) -> Sight:
     heads = attention.Heads.dividing(config["hidden_size"], config["num_attention_heads"])
     base = settings.rotary_base(config, FULL, old="rotary_emb_base", default=1_000)
-    turns = Rotation.of(ids, base, heads.width, config["max_position_embeddings"])
+    turns = RotaryTable.of(ids, base, heads.width, config["max_position_embeddings"])
     return Sight(heads, turns, attention.padding_bias(mask))
 
 

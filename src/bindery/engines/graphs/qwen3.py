@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bindery.engines.graphs import attention, parts, settings
-from bindery.engines.graphs.rotary import Rotation, Sight
+from bindery.engines.graphs.rotary import RotaryTable, Sight
 from bindery.engines.graphs.settings import FULL, SLIDING
 from bindery.engines.runtime import Node, op
 from bindery.engines.weights import Weights
@@ -38,7 +38,7 @@ def _sights(
     width, longest = config["head_dim"], config["max_position_embeddings"]
     heads = attention.Heads(config["num_attention_heads"], config["num_key_value_heads"], width)
     base = settings.rotary_base(config, FULL, old="rope_theta", default=10_000)
-    turns = Rotation.of(ids, base, width, longest)
+    turns = RotaryTable.of(ids, base, width, longest)
     biases = attention.biases(ids, mask, window=window, causal=True)
     return {kind: Sight(heads, turns, bias) for kind, bias in biases.items()}
 

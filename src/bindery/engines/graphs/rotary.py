@@ -17,7 +17,7 @@ def _as_is(x: Node) -> Node:
 
 
 @dataclass(frozen=True, slots=True)
-class Rotation:
+class RotaryTable:
     """Cosine and sine of every position's angles, (1, 1, s, width): one for all layers of a kind.
 
     Pairs are formed from a head's first and second half, as in GPT-NeoX.
@@ -28,7 +28,7 @@ class Rotation:
     sine: Node
 
     @classmethod
-    def of(cls, ids: Node, base: float, width: int, longest: int) -> "Rotation":
+    def of(cls, ids: Node, base: float, width: int, longest: int) -> "RotaryTable":
         """For ids (b, s) with s up to ``longest``: from a table, because bfloat16 has no 257.
 
         float32 throughout, like the reference: position 2,000 times a rounded frequency would be
@@ -59,7 +59,7 @@ class Sight:
     """The attention of layers of one kind: heads, rotary positions and mask."""
 
     heads: attention.Heads
-    turns: Rotation
+    turns: RotaryTable
     bias: Node
 
     def attend(

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 from pydantic.config import JsonDict
 
 import bindery
-from bindery.encoders.tokeniser import Piece, Tokeniser
+from bindery.encoders.tokeniser import Tokeniser, TokenPiece
 from bindery.errors import InvalidValue
 from bindery.faces.http import examples
 from bindery.faces.http.bodies import RequestBody, check_fields, parse_object
@@ -223,7 +223,7 @@ def _tokeniser(call: ApiCall, model: str) -> Tokeniser:
     return call.services.library.measure(call.services.names.model_id(name)).tokeniser
 
 
-def _token(piece: Piece) -> dict[str, object]:
+def _token(piece: TokenPiece) -> dict[str, object]:
     start, stop = piece.span or (None, None)
     return {
         "id": piece.id,
