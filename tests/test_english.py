@@ -49,9 +49,7 @@ PENDING: tuple[str, ...] = (
     "src/bindery/faces/python.py",
     "src/bindery/jobs/",
     "src/bindery/library/",
-    "src/bindery/models/",
     "src/bindery/store/",
-    "src/bindery/vectors/",
 )
 
 

@@ -57,16 +57,15 @@ class BeforeCut(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """What a model is, as its encoder reports it.
+    """The description of a model, as its encoder reports it.
 
-    ``dimensions`` is the width of its full vectors and ``nested_dimensions`` the shorter ones that
-    it was trained for (Matryoshka), falling. ``max_tokens`` counts a text's special tokens and its
-    prompt in; ``query_max_tokens`` is the window of queries where it is another. ``pooling`` names
-    what is put side by side, mostly one; it is empty for a remote model, which does not tell.
-    ``prompts`` holds what is put before a text by role; a role without one gets none.
-    ``title_prompt`` is what is put before a document that has a title, with ``{title}`` in its
-    place; empty where the model knows no titles.
-    ``revision`` is the commit of ``repository``, or empty for a folder of the user's own.
+    ``dimensions`` is the width of its full vectors, and ``nested_dimensions`` the shorter ones that
+    it was trained for (Matryoshka), in decreasing order. ``max_tokens`` includes special tokens and
+    the prompt; ``query_max_tokens`` is the window of queries if it differs. ``pooling`` lists the
+    poolings that are concatenated, mostly one; it is empty for a remote model. ``prompts`` are put
+    before texts, by role. ``title_prompt`` is put before a document with a title, with ``{title}``
+    as a placeholder; it is empty if the model does not support titles. ``revision`` is the commit
+    of ``repository``, or empty for a folder of the user.
     """
 
     id: str
@@ -133,13 +132,12 @@ class Wheel:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """The files of a model at one commit, and where they can be had.
+    """The files of a model at one commit, and their sources.
 
-    ``files`` maps each path in the repository to its SHA-256, or to None where it is not known
-    beforehand: then the first download writes it to the lock file and every later one must match.
-    They are fetched in this order, so small ones come first. ``optional`` names those that the
-    publisher may lack; the others must all be there. ``mirrors`` are repositories that carry the
-    same files: they are named to the user and never fetched from.
+    ``files`` maps each path in the repository to its SHA-256, or to None if it is not known: then
+    the first download records it in the lock file, and every later one must match. They are
+    downloaded in this order, small ones first. ``optional`` files may be missing. ``mirrors`` are
+    repositories with the same files: they are named in messages, but never downloaded from.
     """
 
     repository: str

@@ -27,7 +27,7 @@ class Rotation:
     that each turned dimension holds, falling, 1 in sum. ``model`` and ``revision`` tell whose
     vectors it turns, ``fitted_on`` the number of vectors in the sample.
 
-    Raises InvalidValue where any of that does not hold.
+    Raises InvalidValue if any of this is violated.
     """
 
     matrix: Rows
@@ -116,7 +116,7 @@ class Rotation:
 def energy_of(embeddings: Embeddings) -> Shares:
     """The share of all rows' squared length that each dimension holds: (d,), 1 in sum.
 
-    0 in sum where there is no row, or none but zeros.
+    They sum to 0 if there are no rows or all are zero.
     """
     energy = np.zeros(embeddings.width)
     for first in range(0, len(embeddings.rows), _ROWS_AT_ONCE):

@@ -27,7 +27,7 @@ _STRATEGIES = ("fixed", "min")
 
 @dataclass(frozen=True, slots=True)
 class _Queries:
-    """How long queries may be and what they are filled up to; None where they are not."""
+    """The length of queries, and the length that they are padded to, or None if they are not."""
 
     length: int
     fills_to: int | None = None

@@ -135,7 +135,7 @@ def width_of(config: Mapping[str, Any]) -> int | None:
 
 
 def positions_of(config: Mapping[str, Any]) -> int | None:
-    """How many tokens the body has positions for; None where nothing bounds them."""
+    """The number of positions of the body, or None if it is unlimited."""
     architecture = str(config.get("model_type"))
     name = _POSITION_NAMES.get(architecture, "max_position_embeddings")
     found = config.get(name) if name else None
@@ -231,7 +231,7 @@ def check_vectors(config: Mapping[str, Any], path: Path, *, over: str) -> None:
 
 
 def width_after(steps: Iterable[Step], width: int | None) -> int | None:
-    """How wide vectors are after the steps. Raises ModelBroken where one does not fit the last."""
+    """The width of vectors after the steps. Raises ModelBroken if the steps do not fit together."""
     for step in steps:
         if isinstance(step, Normalize):
             continue

@@ -56,8 +56,8 @@ def read(folder: Path) -> Layout:
     )
     if own.get("query_expansion") is not None:
         raise UnsupportedModel(
-            f"{path} sets query_expansion, which is no setting of PyLate's.",
-            remedy="Save the model anew with sentence-transformers 6.",
+            f"{path} sets query_expansion, which PyLate does not have.",
+            remedy="Save the model again with sentence-transformers 6.",
         )
     steps = (
         *(parts.linear(module, over=parts.TOKEN_VECTORS) for module in modules[1:]),

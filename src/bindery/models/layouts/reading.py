@@ -15,7 +15,7 @@ from bindery.models.layouts.values import Layout
 def read_layout(folder: Path, *, entry: CatalogEntry | None = None) -> Layout:
     """Read a folder's configuration, running none of it.
 
-    ``entry`` is the model's row in the catalog, if it has one: the card then bears its name and
+    ``entry`` is the model's row in the catalog, if it has one: the card then has its name and
     provenance. Raises ModelBroken for a missing or unreadable file, or one that contradicts the
     row; UnsupportedModel, naming it, for a module or layout that Bindery does not run.
     """
