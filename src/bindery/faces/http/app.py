@@ -1,4 +1,4 @@
-"""The app: routes, guard, error handlers, and what starts and ends with it."""
+"""The app: routes, guard, error handlers, and its start and end."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -33,12 +33,12 @@ from bindery.settings import Settings
 from bindery.store.keys import KeyRing, KeyStore
 
 _DESCRIPTION = """\
-Documents go in, embeddings come out: upload a file, see its chunks, embed them.
+Turns documents into embeddings: upload a file, view its chunks, embed them.
 
-Errors say what is wrong, under a stable `code`, and what to do about it. Nothing is cut, dropped
-or reordered without being told."""
+Every error has a stable `code`, a message and a remedy. Nothing is truncated, dropped or reordered
+silently."""
 
-# FastAPI's own traces hold addresses and queries, and go wherever the environment says.
+# FastAPI's own traces contain URLs and queries, and go wherever the environment says.
 _NO_TELEMETRY: TelemetryConfig = {
     "tracing": False,
     "metrics": False,
@@ -49,16 +49,16 @@ _NO_TELEMETRY: TelemetryConfig = {
 
 
 def create_app(library: Library, settings: Settings, *, tracing: Tracing | None = None) -> FastAPI:
-    """The REST API over ``library``, which is closed with the app, and so is ``tracing``.
+    """The REST API of ``library``. Closing the app closes ``library`` and ``tracing`` too.
 
-    The models that are on this machine load in the background once it has started.
+    After the start, the models on this machine load in the background.
     """
     app = FastAPI(
         title="Bindery",
         version=bindery.__version__,
         description=_DESCRIPTION,
         openapi_tags=examples.TAGS,
-        docs_url=None,  # ours needs no network
+        docs_url=None,  # ours works offline
         redoc_url=None,
         lifespan=_lifespan,
         responses=examples.ERRORS,
@@ -82,7 +82,7 @@ def create_app(library: Library, settings: Settings, *, tracing: Tracing | None 
         origins=Origins((settings.host, *settings.allowed_hosts), settings.cors_origins),
         until_room_s=lambda: library.until_room_s,
     )
-    # Outermost, so that it sees what the guard refuses.
+    # Outermost, so that it sees the requests that the guard refuses.
     app.add_middleware(Observer, meters=services.meters, tracing=tracing)
 
     app.add_exception_handler(BinderyError, answer_error)
@@ -106,20 +106,22 @@ def _route_name(route: APIRoute) -> str:
 
 
 async def _answer_invalid(request: Request, error: Exception) -> Response:
-    """FastAPI's complaint about an address, in our shape and without what the client sent."""
+    """FastAPI's error about a URL, in our format and without the value that was sent."""
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
-    # The first part of the place says whether it is in the path or in the query.
+    # The first part of the location is `path` or `query`.
     return answer_error(request, invalid_field(first["loc"][1:], first["msg"]))
 
 
 async def _answer_http(request: Request, error: Exception) -> Response:
-    """Starlette's own 404 and 405, and whatever else it refuses, in our shape."""
+    """Starlette's own errors, such as 404 and 405, in our format."""
     assert isinstance(error, HTTPException)
     translated: dict[int, BinderyError] = {
-        HTTPStatus.NOT_FOUND: NotFound("There is no such route.", remedy="/docs lists them."),
+        HTTPStatus.NOT_FOUND: NotFound(
+            "This route does not exist.", remedy="/docs lists all routes."
+        ),
         HTTPStatus.METHOD_NOT_ALLOWED: MethodNotAllowed(
-            f"This route does not take {request.method[:20]}.", remedy="/docs lists what it takes."
+            f"This route does not support {request.method[:20]}.", remedy="/docs lists its methods."
         ),
     }
     answer = translated.get(error.status_code, InvalidValue(error.detail))

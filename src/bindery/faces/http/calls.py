@@ -1,4 +1,4 @@
-"""A request as the threads see that answer it, and how a route waits without holding one."""
+"""A request as the worker threads see it, and how a route waits without blocking a thread."""
 
 import asyncio
 import contextlib
@@ -20,10 +20,10 @@ from bindery.faces.http.observing.timings import RequestStage, RequestTimings, t
 from bindery.faces.http.services import Services, services_of
 
 TRUNCATED = "x-bindery-truncated-tokens"
-"""The header that says how many tokens of the request the model did not see."""
+"""The header with the number of tokens that were cut off."""
 
 TOKENS = "x-bindery-tokens"
-"""The header that says how many tokens it saw, special tokens and prompts included."""
+"""The header with the number of tokens that the model read, with special tokens and prompts."""
 
 WARNING = "bindery-warning"
 """The header that names fields which were ignored and look like one of Bindery's own."""
@@ -34,7 +34,7 @@ _Answer = TypeVar("_Answer")
 
 @dataclass(frozen=True, slots=True)
 class ApiCall:
-    """What was sent, by whom, and what it is noted in."""
+    """A request: its body, its sender and its timings."""
 
     services: Services
     raw: bytes
@@ -46,7 +46,7 @@ class ApiCall:
 
 
 async def take(request: Request) -> ApiCall:
-    """Read a request to its end."""
+    """Read the whole request."""
     raw = await read_body(request)
     timings = timings_of(request)
     timings.mark(RequestStage.PARSE)
@@ -63,9 +63,9 @@ async def take(request: Request) -> ApiCall:
 def translated(
     call: ApiCall, translations: Sequence[Translation[_Ask, _Answer]]
 ) -> tuple[Translation[_Ask, _Answer], _Ask]:
-    """What the request asks for, by the first of the dialects that share its path to know it.
+    """The request, read by the first of the dialects on its path that recognises it.
 
-    Raises InvalidValue for a body that is none of theirs.
+    Raises InvalidValue if the body is not valid in that dialect.
     """
     fields = parse_object(call.raw)
     found = next(one for one in translations if not one.marks or not one.marks.isdisjoint(fields))
@@ -75,7 +75,7 @@ def translated(
 
 
 async def arrival(pending: Pending[Any]) -> None:
-    """Wait until a value, or its error, is there; no thread waits with it."""
+    """Wait until a value or its error has arrived, without blocking a thread."""
     loop = asyncio.get_running_loop()
     arrived = loop.create_future()
 
@@ -84,7 +84,7 @@ async def arrival(pending: Pending[Any]) -> None:
             arrived.set_result(None)
 
     def call_back() -> None:
-        with contextlib.suppress(RuntimeError):  # the loop is closed, and nobody waits any more
+        with contextlib.suppress(RuntimeError):  # the loop is closed, so nothing waits any more
             loop.call_soon_threadsafe(wake)
 
     pending.when_done(call_back)
@@ -93,21 +93,21 @@ async def arrival(pending: Pending[Any]) -> None:
 
 @contextlib.contextmanager
 def worded_for(translation: Translation[_Ask, Any], ask: _Ask) -> Generator[None]:
-    """Errors name fields as the dialect does, and say what it has to mend them with."""
+    """Rewrite errors to name the dialect's own fields and options."""
     has_more = isinstance(ask, EmbedAsk) and not (ask.any_dimensions or ask.rotation)
     try:
         yield
     except InputError as error:
         if isinstance(error, TextTooLong) and translation.to_cut:
-            error.remedy = f"Send shorter texts, or {translation.to_cut} to have them cut."
+            error.remedy = f"Send shorter texts, or send {translation.to_cut} to cut them."
         if error.param == "dimensions" and has_more:
-            error.remedy += ' With "any_dimensions": true any shorter length is given, too.'
+            error.remedy += ' Or send "any_dimensions": true to allow any shorter length.'
         error.param = translation.names.get(error.param or "", error.param)
         raise
 
 
 def json_answer(value: object, headers: Mapping[str, str] | None = None) -> Response:
-    """JSON, arrays of numbers written directly: no lists, no models in between."""
+    """A JSON answer; NumPy arrays are written directly, without lists in between."""
     content = orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY)
     return Response(content, media_type="application/json", headers=dict(headers or {}))
 

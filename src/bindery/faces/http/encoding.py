@@ -1,4 +1,4 @@
-"""Texts in, vectors out, in every dialect: the one endpoint behind all routes that embed."""
+"""The endpoints behind all routes that embed or rerank, in every dialect."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -37,11 +37,11 @@ from bindery.options import VectorOptions
 from bindery.types import Role
 
 CUT_CHARACTERS = "x-bindery-cut-characters"
-"""The header that counts characters of which token ids held only a part, where there are some."""
+"""The header that counts characters left out because token ids held only a part of them."""
 
-# A question and a few chunks: less than a thread works on in the time that a bulk request takes.
+# A question and a few chunks. Larger bodies use other threads, so that they do not delay these.
 _SMALL_BYTES = 8192
-# Under load another thread may not run for milliseconds, and an answer takes 0.1 to be written.
+# Writing such an answer takes 0.1 ms; under load, waiting for another thread can take several.
 _LIGHT_TEXTS = 4
 
 Embeds: TypeAlias = Translation[EmbedAsk, EmbedAnswer]
@@ -49,7 +49,7 @@ Embeds: TypeAlias = Translation[EmbedAsk, EmbedAnswer]
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """What is asked for, in the library's words: ``ask.model`` is an id, ``texts`` are texts."""
+    """A checked request, in the library's terms: a model id and texts."""
 
     translation: Embeds
     ask: EmbedAsk
@@ -59,23 +59,23 @@ class _Job:
 
     @property
     def is_light(self) -> bool:
-        """Whether the answer is written in less time than it takes to wake another thread."""
+        """Whether writing the answer takes less time than waking another thread."""
         return not self.is_nested and len(self.decoded.texts) <= _LIGHT_TEXTS
 
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
-    """A job that was handed in."""
+    """A job whose texts were submitted to the model."""
 
     job: _Job
     pending: Pending[tuple[Encoder, Encoded]]
 
 
 async def embed(request: Request, translations: Sequence[Embeds]) -> Response:
-    """Answer in the dialect that the request speaks.
+    """Embed texts, and answer in the dialect of the request.
 
-    Threads check, tokenise and write; none waits for vectors. Small requests have threads of their
-    own, so that a question does not stand behind a book, and so have those whose model must be
+    Threads check, tokenise and write, but none waits for vectors. Small requests have their own
+    threads, so that a question does not wait behind a book. So do requests whose model has to be
     loaded first.
     """
     call = await take(request)
@@ -92,7 +92,7 @@ async def embed(request: Request, translations: Sequence[Embeds]) -> Response:
 
 
 def _begin(call: ApiCall, translations: Sequence[Embeds]) -> _Job | _Waiting | Response:
-    """Check the request, and hand it in where its model is there."""
+    """Check the request, and submit it if its model is loaded."""
     translation, ask = translated(call, translations)
     with worded_for(translation, ask):
         job = _job(call, translation, ask)
@@ -106,13 +106,13 @@ def _job(call: ApiCall, translation: Embeds, ask: EmbedAsk) -> _Job:
     is_late = entry is not None and entry.card.family is Family.LATE_INTERACTION
     if is_late and not translation.may_nest:
         raise InvalidValue(
-            f"{ask.model} gives several vectors for a text, and this route has room for one.",
-            remedy="Ask at /v1/embeddings, or choose a model of one vector a text.",
+            f"{ask.model} gives several vectors per text, and this route returns one per text.",
+            remedy="Use /v1/embeddings, or a model that gives one vector per text.",
             param="model",
         )
     is_nested = is_late or ask.each_token
     if entry is not None and not is_nested:
-        # A length that cannot be is for the encoder to refuse.
+        # The encoder refuses impossible lengths.
         width = min(ask.dimensions or entry.card.dimensions, entry.card.dimensions)
         for output in ask.outputs:
             output.check_size(len(ask.inputs) * width)
@@ -146,7 +146,7 @@ def _hand_in(call: ApiCall, job: _Job) -> _Waiting | Response:
     with worded_for(job.translation, job.ask):
         submit = _submit_tokens if job.ask.each_token else _submit
         waiting = _Waiting(job, submit(call, job))
-    # A short question is computed at once, in this thread: so it is answered in it, too.
+    # A short question is computed at once in this thread, so it is answered here too.
     return _finish(call, waiting) if waiting.pending.is_done else waiting
 
 
@@ -160,7 +160,7 @@ def _submit(call: ApiCall, job: _Job) -> Pending[tuple[Encoder, Encoded]]:
 
 
 def _submit_tokens(call: ApiCall, job: _Job) -> Pending[tuple[Encoder, Encoded]]:
-    """The same for a vector of each token, which is not kept for others."""
+    """Submit texts for one vector per token; these are not cached."""
     request, cancellation = job.request, call.cancellation
     assert isinstance(request, EncodeRequest)
     lease = call.services.library.lend(job.ask.model, cancellation)
@@ -190,9 +190,9 @@ Reranks: TypeAlias = Translation[RerankAsk, RerankAnswer]
 
 
 async def rerank(request: Request, translations: Sequence[Reranks]) -> Response:
-    """Answer in the dialect that the request speaks.
+    """Rerank documents, and answer in the dialect of the request.
 
-    Scores are computed where the vectors are waited for, in threads that do nothing else.
+    One thread waits for the vectors and computes the scores.
     """
     call = await take(request)
     return await call.services.ranking.run(_rerank, call, translations)

@@ -1,12 +1,12 @@
-"""Errors to answers: one table from class to status, one from path to the shape of the body.
+"""Errors as answers: one table from class to status, one from path to the format of the body.
 
 ::
 
     {"error": {"message": ..., "type": ..., "param": ..., "code": ..., "remedy": ...}}
 
-That is OpenAI's shape and ``remedy``, and that of our own routes; those of other dialects answer
-in theirs, with ``code``, ``param`` and ``remedy`` beside. Messages and remedies go out; tracebacks,
-and what the request held, never do.
+This is OpenAI's format plus ``remedy``, and that of our own routes. Other dialects use their own
+format, with ``code``, ``param`` and ``remedy`` added. Answers contain messages and remedies, never
+tracebacks or the content of the request.
 """
 
 from collections.abc import Callable, Mapping
@@ -48,12 +48,12 @@ from bindery.errors import (
 )
 from bindery.faces.http.observing.timings import note_error
 
-# A message names the value at fault, which may be as long as an address can be.
+# Messages name the wrong value, which can be as long as a URL.
 _LONGEST_MESSAGE = 500
 
 
 class RequestTooLarge(InputError):
-    """A body over the limit of its route."""
+    """The body is larger than its route allows."""
 
     code = "request_too_large"
 
@@ -65,55 +65,55 @@ class UnknownField(InputError):
 
 
 class RequestTimeout(InputError):
-    """A body that stopped coming."""
+    """The body did not arrive in time."""
 
     code = "request_timeout"
 
 
 class HeadersTooLarge(InputError):
-    """A request whose address and headers are longer than any that is meant well."""
+    """The URL and headers of the request are too long."""
 
     code = "headers_too_large"
 
 
 class MethodNotAllowed(InputError):
-    """A path that is there, but not for this method."""
+    """The path exists, but not for this method."""
 
     code = "method_not_allowed"
 
 
 class ForeignHost(InputError):
-    """A request addressed to another name than this server's."""
+    """The Host header does not name this server."""
 
     code = "foreign_host"
 
 
 class ForeignOrigin(InputError):
-    """A request made by a web page from elsewhere."""
+    """The request comes from a web page of another site."""
 
     code = "foreign_origin"
 
 
 class Unauthenticated(InputError):
-    """A request without a key, or with one that this server does not know."""
+    """The request has no API key, or an unknown one."""
 
     code = "invalid_api_key"
 
 
 class Forbidden(InputError):
-    """A request with a key that does not open the route."""
+    """The key of the request lacks a scope that the route requires."""
 
     code = "missing_scope"
 
 
 class KeysBroken(BinderyError):
-    """The server cannot read its keys, and lets nobody in until it can."""
+    """The server cannot read its keys and refuses all requests until it can."""
 
     code = "keys_broken"
 
 
 class Busy(BinderyError):
-    """More work waits than the server takes on."""
+    """Too much work is waiting."""
 
     code = "busy"
 
@@ -128,19 +128,19 @@ STATUSES: Statuses = {
     UnsupportedKind: 415,
     BrokenDocument: 422,
     PasswordProtected: 422,
-    # Not 408 or 504: clients send those again, and the document would be parsed again in vain.
+    # Not 408 or 504: clients retry those, and the document would be parsed again in vain.
     ParseTimeout: 422,
     Quarantined: 422,
-    # Not 409, which the OpenAI client would send again; nor is there anything to wait for.
+    # Not 409: the OpenAI client retries it, which does not help.
     IdempotencyConflict: 422,
     JobUnfinished: 409,
     NotFound: 404,
-    # Failed dependency: the request is right, and the operator must act first (preload, repair).
-    # Not 409, 500 or 503: the OpenAI client repeats those, and repeating does not help.
+    # Failed dependency: the request is valid, but the operator must act first (preload, repair).
+    # Not 409, 500 or 503: the OpenAI client retries those, which does not help.
     ModelError: 424,
     SourceError: 502,
     VendorError: 502,
-    # As with ModelError: the row or its key must be mended first.
+    # As with ModelError: the row or its key must be fixed first.
     KeyMissing: 424,
     VendorRefused: 424,
     StorageError: 507,
@@ -155,18 +155,18 @@ STATUSES: Statuses = {
     KeysBroken: 503,
     Busy: 503,
     EngineError: 503,
-    # To send it again does not help.
+    # Retrying does not help.
     TextFailed: 422,
     QueueError: 503,
-    # Nobody reads it: what others log where the client has left.
+    # Never received by anyone: what other servers log if the client has left.
     Abandoned: 499,
 }
-"""Each class of error, by the nearest of its ancestors that is listed here."""
+"""The status of each class of error. Classes not listed here have that of their base class."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An error as it goes out. ``text`` is all of it for people, in one string."""
+    """An error as it is sent. ``text`` is message and remedy in one string."""
 
     message: str
     remedy: str
@@ -176,18 +176,18 @@ class Refusal:
 
     @property
     def text(self) -> str:
-        """The message, and what to do about it."""
+        """The message and the remedy."""
         return f"{self.message} {self.remedy}".rstrip()
 
     @property
     def fields(self) -> dict[str, str | None]:
-        """What stands beside a dialect's own words, where that has room for it."""
+        """The fields that are added to a dialect's own."""
         return {"code": self.code, "param": self.param, "remedy": self.remedy}
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorForm:
-    """How a dialect tells of an error, and where it has a status or a code of its own."""
+    """The error format of a dialect, and the statuses and codes that differ from ours."""
 
     body: Callable[[Refusal], Mapping[str, object]]
     statuses: Statuses = field(default_factory=dict[type[BinderyError], int])
@@ -214,7 +214,7 @@ def _shared_body(refusal: Refusal) -> dict[str, object]:
 
 def _tei_body(refusal: Refusal) -> dict[str, object]:
     kind = _TEI_TYPES.get(refusal.status, "Validation")
-    # Cohere's clients, whose rerank has an alias here, look for a message.
+    # Cohere's clients, which can use `/rerank`, expect a `message`.
     return {"error": refusal.text, "error_type": kind, "message": refusal.text, **refusal.fields}
 
 
@@ -222,7 +222,7 @@ def _ollama_body(refusal: Refusal) -> dict[str, object]:
     return {"error": refusal.text, **refusal.fields}
 
 
-# litellm goes by the type before the status: of the usual one it makes a BadRequestError.
+# litellm looks at the type before the status: the usual one becomes a BadRequestError.
 _OWN_TYPES = {401: "authentication_error", 403: "permission_error"}
 _TEI_TYPES = {424: "Backend", 429: "Overloaded", 503: "Unhealthy"}
 _OPENAI_CODES: Codes = {
@@ -260,26 +260,26 @@ FORMS: Mapping[str, ErrorForm] = {
         _TEI,
     ),
 }
-"""How errors are told by path: all of one, or the beginning of one up to a ``*``."""
+"""The error format by path: a whole path, or its beginning followed by ``*``."""
 
 _HEADERS: Mapping[type[BinderyError], Mapping[str, str]] = {
     Unauthenticated: {"www-authenticate": "Bearer"},
-    # What has not come of the body would be taken for the next request.
+    # The rest of the body would be read as the next request.
     RequestTimeout: {"connection": "close"},
 }
-# What may be sent again as it is, and after how long.
+# The statuses after which a client may retry, and the delay.
 _COMES_BACK = {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS}
 _RETRY_AFTER_S = "1"
 
 
 def status_of(error: BinderyError, form: ErrorForm = _OWN) -> int:
-    """The HTTP status that an error answers with."""
+    """The HTTP status of an error."""
     statuses = {**STATUSES, **form.statuses}
     return next(statuses[kind] for kind in type(error).__mro__ if kind in statuses)
 
 
 def form_at(path: str) -> ErrorForm:
-    """How errors of a route are told; of one that is not there, too."""
+    """The error format of a path, whether or not there is a route."""
     top = path.split("/", 2)[1] if path.count("/") > 1 else ""
     return FORMS.get(path) or FORMS.get(f"/{top}/*") or _OWN
 
@@ -287,7 +287,7 @@ def form_at(path: str) -> ErrorForm:
 def error_answer(
     error: BinderyError, path: str, *, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """The answer that tells of ``error``, as clients of the route at ``path`` expect it."""
+    """The answer for ``error``, in the format that clients of ``path`` expect."""
     form = form_at(path)
     status = status_of(error, form)
     refusal = Refusal(
@@ -308,7 +308,7 @@ def error_answer(
 
 
 def answer_error(request: Request, error: Exception) -> Response:
-    """Starlette's handler for every BinderyError that a route raises."""
+    """Starlette's handler for each BinderyError that a route raises."""
     assert isinstance(error, BinderyError)
     note_error(request.scope, error)
     return error_answer(error, request.scope["path"])

@@ -1,4 +1,4 @@
-"""``/docs``: the routes with their examples, to read, copy and try. No network, no third party."""
+"""``/docs``: all routes with examples to read, copy and try. Works without a network."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -17,7 +17,7 @@ _PAGES: Mapping[str, tuple[str, str]] = {
     "manual.css": ("manual.css", "text/css"),
     "manual.js": ("manual.js", "text/javascript"),
 }
-# The page runs its own script and style, and talks to this server alone.
+# The page uses its own script and style, and connects only to this server.
 _HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "
@@ -29,25 +29,25 @@ _HEADERS = {
 
 @router.get("/")
 async def root() -> Response:
-    """The page that says what there is."""
+    """Redirect to /docs."""
     return RedirectResponse("/docs", HTTPStatus.TEMPORARY_REDIRECT)
 
 
 @router.get("/docs")
 async def manual() -> Response:
-    """The page itself."""
+    """The page."""
     return _page("")
 
 
 @router.get("/docs/{name}")
 async def part(name: str) -> Response:
-    """Its script and its style."""
+    """The script and the style of the page."""
     return _page(name)
 
 
 def _page(name: str) -> Response:
     if name not in _PAGES:
-        raise NotFound("There is no such page.", remedy="See /docs.")
+        raise NotFound("This page does not exist.", remedy="See /docs.")
     file, kind = _PAGES[name]
     content = (_FOLDER / file).read_bytes()
     return Response(content, media_type=f"{kind}; charset=utf-8", headers=_HEADERS)

@@ -1,4 +1,4 @@
-"""Threads for the work that would hold up the event loop, each kind in a pool of its own."""
+"""Threads for work that would block the event loop, one pool for each kind of work."""
 
 import asyncio
 from collections.abc import Callable
@@ -13,7 +13,7 @@ _T = TypeVar("_T")
 
 
 class Pool:
-    """A number of threads for one kind of work, and a bound on how much may wait for one."""
+    """Threads for one kind of work, with a limit on how many calls may wait."""
 
     def __init__(self, name: str, *, threads: int, waiting: int) -> None:
         self.threads = threads
@@ -22,15 +22,15 @@ class Pool:
         self._taken = 0  # counted on the event loop alone, so without a lock
 
     async def run(self, work: Callable[_P, _T], /, *arguments: _P.args, **named: _P.kwargs) -> _T:
-        """What ``work(*arguments)`` returns. Raises Busy where too much is waiting already."""
+        """The result of ``work(*arguments)``. Raises Busy if too many calls are waiting."""
         if self._taken >= self._most:
             raise Busy(
-                f"{self._most} requests are being worked on.", remedy="Try again in a moment."
+                f"The server is busy with {self._most} requests.", remedy="Try again in a moment."
             )
         self._taken += 1
         try:
             loop = asyncio.get_running_loop()
-            context = copy_context()  # so that what is logged there bears the request's id
+            context = copy_context()  # so that log lines carry the request id
             return await loop.run_in_executor(
                 self._threads, lambda: context.run(work, *arguments, **named)
             )
@@ -38,5 +38,5 @@ class Pool:
             self._taken -= 1
 
     def close(self) -> None:
-        """Finish what is running; what still waits is dropped."""
+        """Finish running calls and drop waiting ones."""
         self._threads.shutdown(wait=True, cancel_futures=True)

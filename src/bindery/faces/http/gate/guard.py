@@ -1,7 +1,7 @@
-"""What stands before every route: who may ask for what, and that every request gets an answer.
+"""Checks each request before its route runs, and makes sure that it gets an answer.
 
-Plain ASGI: Starlette's BaseHTTPMiddleware hides from the routes that a client has left. Everything
-that can be told from the head of a request is decided before a byte of its body is read.
+Plain ASGI, because Starlette's BaseHTTPMiddleware hides from routes that a client has left.
+Everything that depends only on the headers is decided before the body is read.
 """
 
 import logging
@@ -38,21 +38,20 @@ _log = logging.getLogger(__name__)
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _BEARER = re.compile(r"bearer +(\S+) *", re.IGNORECASE)
-# Of bodies of the largest size there may be so many in memory: more text than all queues hold.
+# How many bodies of the largest size fit in memory: more text than all queues hold.
 _LARGE_BODIES = 4
-# Boundaries, headers and small fields beside the file.
+# Room for multipart boundaries, headers and small fields.
 _ENVELOPE_BYTES = 64 << 10
 
 Heads = Mapping[bytes, Sequence[bytes]]
 
 
 class Guard:
-    """Marks every answer with a request id, turns strangers away, and answers what went wrong.
+    """Adds a request id to every answer, refuses requests, and turns errors into answers.
 
-    In this order: the names in Host and Origin, the key, the scope that the route needs, the number
-    of requests in hand, the announced size; then the body as it comes (see
-    :mod:`.intake`). The routes find ``identity``, ``cancellation`` and ``request_id``
-    in the request's state.
+    Checks in this order: Host and Origin, the key, the scopes of the route, the number of open
+    requests, the announced size, and then the body as it arrives (see :mod:`.intake`). Routes find
+    ``identity``, ``cancellation`` and ``request_id`` in the state of the request.
     """
 
     def __init__(
@@ -109,14 +108,14 @@ class Guard:
             _log.info("Request %s: the client left.", request_id)
         except BinderyError as error:
             await answer.fail(error, scope, receive)
-        except Exception:  # a fault of ours: the log gets the traceback, the client an answer
+        except Exception:  # a bug: the log gets the traceback, the client an answer
             _log.exception("Request %s failed.", request_id)
             if answer.has_started:
-                raise  # too late for an answer; the server cuts the connection
+                raise  # too late for an answer: the server closes the connection
             await answer.fail(_fault(), scope, receive)
 
     def _admit(self, needs: RequiredScopes, headers: Heads) -> Identity:
-        """Who asks. Raises Unauthenticated, Forbidden, and KeysBroken where nobody can tell."""
+        """Who sent the request. Raises Unauthenticated, Forbidden and KeysBroken."""
         if needs is None:
             return _NOBODY
         self._keys.refresh()
@@ -126,31 +125,30 @@ class Guard:
             key = self._keys.find(_presented(headers))
         except StorageError as error:
             raise KeysBroken(
-                "The server cannot read its keys, and takes no requests until it can.",
-                remedy="Its log says what is the matter.",
+                "The server cannot read its keys, so it accepts no requests.",
+                remedy="See the log of the server.",
             ) from error
         if key is None:
             raise Unauthenticated(
-                "This server does not know the key.",
-                remedy="`bindery keys list` shows the keys that there are; `bindery keys create` "
-                "makes one.",
+                "The API key is not valid on this server.",
+                remedy="`bindery keys list` shows the keys; `bindery keys create` adds one.",
             )
         if not needs <= key.scopes:
             raise Forbidden(
-                f"The key {key.name!r} does not open this route.",
-                remedy=f"Make one with: bindery keys create --scope {' --scope '.join(needs)}.",
+                f"The key {key.name!r} lacks a scope that this route requires.",
+                remedy=f"Create a key with: bindery keys create --scope {' --scope '.join(needs)}.",
             )
         return Identity(key.id, key.scopes)
 
     def _check_room(self) -> None:
-        """Raise Overloaded where every model would, but before the body is read and parsed.
+        """Raise Overloaded if every model would, before the body is read and parsed.
 
-        At ten times the capacity, reading what is then refused costs a tenth of it.
+        At ten times the capacity, reading bodies only to refuse them would cost a tenth of it.
         """
         if wait_s := self._until_room_s():
             raise Overloaded(
-                "More waits than the queues of the models hold.",
-                remedy="Try again a little later.",
+                "The queues of all models are full.",
+                remedy="Try again later.",
                 retry_after_s=wait_s,
             )
 
@@ -159,11 +157,12 @@ class Guard:
         self, needs: RequiredScopes, headers: Heads, receive: Receive, cancellation: Cancellation
     ) -> Generator[Intake]:
         load = self._load
-        # Probes are answered however much there is to do, and cost next to nothing.
+        # Probes are always answered. They cost almost nothing.
         counts = 0 if needs is None else 1
         if counts and load.requests >= self._settings.max_requests:
             raise Busy(
-                f"{load.requests} requests are being worked on.", remedy="Try again in a moment."
+                f"The server is busy with {load.requests} requests.",
+                remedy="Try again in a moment.",
             )
         limits = self._upload if needs == FILES else self._json
         intake = Intake(
@@ -179,7 +178,7 @@ class Guard:
 
 
 class _Answer:
-    """The ``send`` that the app gets: it marks the answer, and drops one that is overruled."""
+    """The app's ``send``: adds headers, and drops answers that the guard replaces."""
 
     def __init__(self, send: Send, request_id: str, marks: HeaderList) -> None:
         self.has_started = False
@@ -194,14 +193,14 @@ class _Answer:
     async def send(self, message: Message) -> None:
         """See ASGI."""
         if self.intake is not None and self.intake.failure is not None and not self.has_started:
-            return  # what a framework makes of the failure; the guard tells it itself
+            return  # the framework's answer to the failure; the guard sends its own
         if message["type"] == "http.response.start":
             self.has_started = True
             message["headers"] = [*message.get("headers", ()), *self._marks]
         await self._send(message)
 
     async def fail(self, error: BinderyError, scope: Scope, receive: Receive) -> None:
-        """Tell of an error, in the shape that the route's clients expect."""
+        """Answer with an error, in the format that clients of the route expect."""
         if self.has_started:
             raise error
         self.intake = None
@@ -213,7 +212,7 @@ _NOBODY = Identity(scopes=frozenset())
 
 
 def _limits(settings: Settings) -> tuple[BodyLimits, BodyLimits]:
-    """For bodies that are read whole, and for uploads, which go to the disk piece by piece."""
+    """The limits of bodies that are read whole, and of uploads, which are written to disk."""
     json = BodyLimits(
         settings.body_limit_bytes,
         _LARGE_BODIES * settings.body_limit_bytes,
@@ -230,7 +229,7 @@ def _limits(settings: Settings) -> tuple[BodyLimits, BodyLimits]:
         settings.body_timeout_s,
         lambda: FileTooLarge(
             f"The upload is larger than {settings.upload_limit_bytes / 1024 / 1024:g} MB.",
-            remedy="Split it, or raise BINDERY_UPLOAD_LIMIT_MB.",
+            remedy="Split the file, or raise BINDERY_UPLOAD_LIMIT_MB.",
             param="file",
         ),
     )
@@ -250,16 +249,16 @@ def _request_id(headers: Heads) -> str:
 
 
 def _announced_bytes(headers: Heads) -> int | None:
-    """The length of the body, None where the client does not tell it beforehand."""
+    """The announced length of the body; None if the client does not announce it."""
     if b"transfer-encoding" in headers:
         return None
     length = headers.get(b"content-length", (b"0",))[0]
-    # Python refuses to read a number of thousands of digits.
+    # Python refuses to parse numbers of thousands of digits.
     return int(length[:20]) if length.isdigit() else None
 
 
 def _presented(headers: Heads) -> str:
-    """The key that a request shows. Raises Unauthenticated where it shows none, or several."""
+    """The key of a request. Raises Unauthenticated for no key, or for several different ones."""
     shown = {value.decode("latin-1").strip() for value in headers.get(b"x-api-key", ())}
     for value in headers.get(b"authorization", ()):
         found = _BEARER.fullmatch(value.decode("latin-1").strip())
@@ -267,14 +266,16 @@ def _presented(headers: Heads) -> str:
     shown.discard("")
     if len(shown) != 1:
         raise Unauthenticated(
-            "The request shows several keys." if shown else "This server asks for a key.",
-            remedy="Send one of them as: Authorization: Bearer bindery_...",
+            "The request has several different API keys."
+            if shown
+            else "This server requires a key.",
+            remedy="Send one key: Authorization: Bearer bindery_...",
         )
     return shown.pop()
 
 
 def _fault() -> BinderyError:
     return BinderyError(
-        "Something went wrong in the server.",
-        remedy="Its log tells more, under the x-request-id of this answer.",
+        "Internal server error.",
+        remedy="Look for the x-request-id of this answer in the log of the server.",
     )

@@ -1,4 +1,4 @@
-"""How a request's body comes in: counted, within its time, and noting whether the client stays."""
+"""Receives the body of a request within its limits, and notices if the client leaves."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,15 +11,15 @@ from bindery.encoders.pending import Cancellation
 from bindery.errors import BinderyError
 from bindery.faces.http.errors import Busy, RequestTimeout
 
-# A client may pause for a while; over all of its body it must be faster than this.
+# A client may pause, but must be faster than this on average.
 _SLOWEST_BYTES_PER_S = 16_000
-# Small bodies come in however much is held: they are most of the requests and little of the memory.
+# Small bodies are always accepted: they are most requests and little memory.
 _SMALL_BYTES = 64 << 10
 
 
 @dataclass(slots=True)
 class Load:
-    """What the requests in hand amount to; changed on the event loop alone."""
+    """The open requests and their size; changed only on the event loop."""
 
     requests: int = 0
     body_bytes: int = 0
@@ -27,10 +27,9 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class BodyLimits:
-    """What a body may be: ``too_large`` makes the error for one that is longer.
+    """The limits of a body; ``too_large`` makes the error for a longer one.
 
-    ``held_bytes`` is the most that all bodies in memory may be together, None for one that does not
-    stay there.
+    ``held_bytes`` limits all bodies in memory together; None for bodies that are not kept there.
     """
 
     body_bytes: int
@@ -40,11 +39,11 @@ class BodyLimits:
 
 
 class Intake:
-    """The ``receive`` that the app gets.
+    """The app's ``receive``.
 
-    What is wrong with the body is raised there and kept as ``failure``, since a framework may make
-    another error of it. Once the body is there a watcher waits for the client to leave, and cancels
-    the request if it does.
+    Problems with the body are raised there and kept as ``failure``, because a framework may turn
+    them into other errors. After the body, a watcher waits for the client to leave and then
+    triggers the cancellation.
     """
 
     def __init__(
@@ -66,28 +65,28 @@ class Intake:
         self._watcher: asyncio.Task[None] | None = None
         self._held_bytes = 0
         self._announced_bytes = announced_bytes
-        # The watcher takes the empty body of a request without one, so the app gets another.
+        # The watcher consumes the empty body of a request without one, so the app gets another.
         self._owes_empty_body = announced_bytes == 0
 
     def open(self) -> None:
-        """Begin, if the announced body may come in. Raises as ``receive`` does."""
+        """Start if the announced body is within the limits. Raises as ``receive`` does."""
         if self._announced_bytes is None:
             return
         if self._announced_bytes > self._limits.body_bytes:
             self._fail(self._limits.too_large())
-        # All of it at once: of many that begin together some come in whole, rather than none.
+        # Reserve all of it at once: of many that start together, some then arrive whole.
         self._hold(self._announced_bytes)
         if self._announced_bytes == 0:
             self._watch()
 
     async def receive(self) -> Message:
-        """See ASGI. Raises RequestTimeout, Busy and what ``BodyLimits.too_large`` makes."""
+        """See ASGI. Raises RequestTimeout, Busy and the error of ``BodyLimits.too_large``."""
         self.check()
         if self._owes_empty_body:
             self._owes_empty_body = False
             return {"type": "http.request", "body": b"", "more_body": False}
         if self._watcher is not None:
-            # Asked and given up again by who wants to know whether the client is there.
+            # Routes await this, and give up again, to learn whether the client is still there.
             await asyncio.shield(self._watcher)
             return {"type": "http.disconnect"}
         message = await self._next()
@@ -100,12 +99,12 @@ class Intake:
         return message
 
     def check(self) -> None:
-        """Raise what was wrong with the body, for an app that has hidden it."""
+        """Raise the problem with the body, if the app has hidden it."""
         if self.failure is not None:
             raise self.failure
 
     def close(self) -> None:
-        """The request is answered, and what is held for it is given back."""
+        """Release what the request held, after its answer."""
         if self._watcher is not None:
             self._watcher.cancel()
         self._load.body_bytes -= self._held_bytes
@@ -119,7 +118,7 @@ class Intake:
         self._cancellation.cancel()
 
     async def _next(self) -> Message:
-        # Waiting for the client alone counts: while we are busy, its bytes wait for us.
+        # Only waiting for the client counts. While we are busy, its bytes wait for us.
         limit_s = self._limits.timeout_s
         earned_s = self._received_bytes / _SLOWEST_BYTES_PER_S
         clock = asyncio.get_running_loop().time
@@ -130,7 +129,7 @@ class Intake:
         except TimeoutError:
             self._fail(
                 RequestTimeout(
-                    f"The body came too slowly: nothing for {limit_s:g} s, or less than "
+                    f"The body arrived too slowly: nothing for {limit_s:g} s, or less than "
                     f"{_SLOWEST_BYTES_PER_S // 1000} kB/s.",
                     remedy="Send it without pauses.",
                 )

@@ -1,4 +1,4 @@
-"""By which names the server goes, and which web pages may use it."""
+"""The host names of this server, and the web pages that may use it."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from bindery.faces.http.errors import ForeignHost, ForeignOrigin
 
 _LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 _ORIGIN = re.compile(r"https?://[^/?#@\s*]+")
-# How long a browser need not ask again.
+# How long a browser may cache the answer to a preflight request.
 _PREFLIGHT_S = "600"
 _READABLE = b"retry-after, x-request-id, x-bindery-truncated-tokens, bindery-warning"
 
@@ -17,13 +17,13 @@ HeaderList = list[tuple[bytes, bytes]]
 
 
 class Origins:
-    """Checks the Host and the Origin of requests, and lets chosen pages elsewhere read answers.
+    """Checks Host and Origin of requests, and allows listed pages of other sites (CORS).
 
-    A page on the web can have its own name resolve to this machine (DNS rebinding), or post a form
-    to it: its Host or its Origin gives it away. Without ``cors`` no page from elsewhere may use the
-    server; with it those whose Origin is listed, letter by letter.
+    A web page can let its own name resolve to this machine (DNS rebinding), or post a form to it.
+    Its Host or Origin header shows that. Pages of other sites may use the server only if their
+    origin is listed in ``cors``, compared exactly.
 
-    Raises InvalidValue for an entry of ``cors`` that is no origin: ``*`` is none.
+    Raises InvalidValue for an entry of ``cors`` that is not an origin; ``*`` is not one.
     """
 
     def __init__(self, names: Sequence[str], cors: Sequence[str] = ()) -> None:
@@ -33,35 +33,35 @@ class Origins:
         for origin in cors:
             if not _ORIGIN.fullmatch(origin):
                 raise InvalidValue(
-                    f"{origin!r} is not an origin that can be allowed.",
-                    remedy="Give scheme, name and port, as in https://app.example.com; there is no "
+                    f"{origin!r} is not an origin.",
+                    remedy="Give scheme, host and port, as in https://app.example.com; there is no "
                     "wildcard.",
                     param="cors_origins",
                 )
 
     def check(self, headers: Mapping[bytes, Sequence[bytes]]) -> None:
-        """Raises ForeignHost and ForeignOrigin."""
+        """Raise ForeignHost or ForeignOrigin if the headers do not fit this server."""
         hosts = headers.get(b"host", ())
         if len(hosts) != 1 or _host_name(hosts[0].decode("latin-1")) not in self._names:
             raise ForeignHost(
-                "This server does not go by the name in the Host header.",
-                remedy="Ask for it by http://127.0.0.1 or http://localhost; its other names are "
-                "set with BINDERY_ALLOWED_HOSTS.",
+                "The Host header does not name this server.",
+                remedy="Use http://127.0.0.1 or http://localhost, or add the name to "
+                "BINDERY_ALLOWED_HOSTS.",
             )
         for origin in headers.get(b"origin", ()):
             text = origin.decode("latin-1")
             if text not in self._cors and _origin_name(text) not in self._names:
                 raise ForeignOrigin(
-                    "Web pages from elsewhere may not use this server.",
-                    remedy="Serve the page from this machine, or allow it by its origin with "
+                    "Web pages of other sites may not use this server.",
+                    remedy="Serve the page from this machine, or add its origin to "
                     "BINDERY_CORS_ORIGINS.",
                 )
 
     def marks(self, headers: Mapping[bytes, Sequence[bytes]]) -> HeaderList:
-        """The headers by which an allowed page may read the answer; none for others."""
+        """The headers that let an allowed page read the answer; none for others."""
         if not self._cors:
             return []
-        # Shared caches must not give one page the answer that was marked for another.
+        # A shared cache must not give one page the headers of another.
         marks = [(b"vary", b"origin")]
         origins = headers.get(b"origin", ())
         if len(origins) == 1 and origins[0].decode("latin-1") in self._cors:
@@ -74,7 +74,7 @@ class Origins:
     def preflight(
         self, method: str, headers: Mapping[bytes, Sequence[bytes]]
     ) -> Mapping[str, str] | None:
-        """The answer to a browser that asks beforehand, None to any other request."""
+        """The headers that answer an allowed page's preflight request; None for other requests."""
         asks = method == "OPTIONS" and b"access-control-request-method" in headers
         if not asks or len(self.marks(headers)) < 2:
             return None

@@ -1,8 +1,8 @@
-"""Counters of what the server does, light enough for every request.
+"""Counts requests, cheaply enough to do it for each one.
 
-They are plain numbers that only the event loop changes, so they need no lock; a scrape reads them
-from another thread and may see one request half counted. Every label is a key that comes from the
-app's own tables, so that no request can add one.
+Only the event loop changes these plain numbers, so they need no lock. A scrape reads them from
+another thread and may see one request half counted. Labels come from the app's own tables, so no
+request can add one.
 """
 
 from collections import Counter, defaultdict
@@ -15,7 +15,7 @@ from bindery.encoders.figures import Histogram
 from bindery.errors import BinderyError
 from bindery.faces.http.observing.timings import RequestStage, RequestTimings
 
-# From what a look-up takes to the longest that a client waits.
+# From the time of a lookup to the longest that clients wait.
 BOUNDS_S = (
     0.001,
     0.0025,
@@ -34,19 +34,19 @@ BOUNDS_S = (
     60.0,
 )
 
-# Classes of answers; the last is of those whose client left before there was one.
+# Classes of statuses. The last is for requests whose client left before the answer.
 _STATUSES = ("1xx", "2xx", "3xx", "4xx", "5xx", "left")
 
 
 class RouteKey(NamedTuple):
-    """A route as the app has it; ``other`` where the guard or the router found none."""
+    """A route as the app defines it; ``other`` if the request matched none."""
 
     method: str = "other"
     route: str = "other"
 
 
 class RouteMeter:
-    """What is counted of one route."""
+    """The counts of one route."""
 
     __slots__ = ("duration", "received_bytes", "sent_bytes", "stages")
 
@@ -58,19 +58,19 @@ class RouteMeter:
 
 
 class Meters:
-    """All that one app counts by itself."""
+    """The counts of one app."""
 
     def __init__(self) -> None:
         self.in_flight = 0
         self.requests: Counter[tuple[str, str, str, str]] = Counter()
         self.routes: defaultdict[RouteKey, RouteMeter] = defaultdict(RouteMeter)
-        # A counter that begins with its first count has no rate of it.
+        # Start at 0: Prometheus computes no rate for a counter that first appears as 1.
         self.errors = Counter(dict.fromkeys(sorted(_codes(BinderyError)), 0))
         self.cut_tokens: Counter[str] = Counter()
         self.cut_texts: Counter[str] = Counter()
 
     def by_route(self) -> list[tuple[RouteKey, RouteMeter]]:
-        """Every route that was asked for so far, from any thread."""
+        """Every route that had a request. Callable from any thread."""
         return list(self.routes.copy().items())
 
     def count(
@@ -82,9 +82,9 @@ class Meters:
         received_bytes: int,
         sent_bytes: int,
     ) -> None:
-        """Count an answered request; ``status`` is 0 where its client left before."""
+        """Count an answered request; ``status`` is 0 if its client left before the answer."""
         key, dialect = key_of(scope), timings.dialect or _section(scope)
-        # Of 0, the last.
+        # Status 0 gives the last one.
         self.requests[key.method, key.route, dialect, _STATUSES[status // 100 - 1]] += 1
         meter = self.routes[key]
         meter.duration.add(timings.ended - timings.begun)
@@ -106,7 +106,7 @@ OTHER = RouteKey()
 
 
 def key_of(scope: Scope) -> RouteKey:
-    """The route that took a request, in words of the app and none of the client's."""
+    """The route of a request, as the app defines it."""
     route = scope.get("route")
     if not isinstance(route, APIRoute) or scope["method"] not in route.methods:
         return OTHER
@@ -114,7 +114,7 @@ def key_of(scope: Scope) -> RouteKey:
 
 
 def _section(scope: Scope) -> str:
-    """Where the route stands in /docs: for a vendor's dialect, its name."""
+    """The section of the route in /docs; for a dialect, its name."""
     route = scope.get("route")
     return str(route.tags[0]) if isinstance(route, APIRoute) and route.tags else "other"
 

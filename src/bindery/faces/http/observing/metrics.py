@@ -1,4 +1,4 @@
-"""``GET /metrics``: what the server and its models do, for Prometheus."""
+"""``GET /metrics``: figures of the server and its models, for Prometheus."""
 
 from collections.abc import Callable, Iterator
 
@@ -27,16 +27,18 @@ _FAMILIES = {MetricKind.COUNTER: CounterMetricFamily, MetricKind.GAUGE: GaugeMet
 
 @router.get(
     "/metrics",
-    summary="What is it doing?",
+    summary="Get metrics",
     response_class=Response,
-    responses={200: {"content": {"text/plain": {}}, "description": "Prometheus' text format."}},
+    responses={
+        200: {"content": {"text/plain": {}}, "description": "Metrics in Prometheus' text format."}
+    },
 )
 async def show_metrics(request: Request) -> Response:
-    """Counters, gauges and histograms, as OpenMetrics where `Accept` asks for it."""
+    """Counters, gauges and histograms in Prometheus' format, or OpenMetrics if `Accept` says so."""
     services = services_of(request)
     ready = await services.readiness.answer()
     asks_open = _OPENMETRICS in request.headers.get("accept", "")
-    # Its own negotiation fails on an Accept header that it cannot read.
+    # prometheus_client's own negotiation fails on malformed Accept headers.
     write, media_type = choose_encoder(f"{_OPENMETRICS}; version=1.0.0" if asks_open else "")
     shown = await services.looking.run(_show, services, write, is_ready=ready.status == "ready")
     return Response(shown, headers={"content-type": media_type})
@@ -45,22 +47,22 @@ async def show_metrics(request: Request) -> Response:
 def _show(services: Services, write: Callable[[Collector], bytes], *, is_ready: bool) -> bytes:
     try:
         jobs = services.jobs.counts()
-    except StorageError:  # whoever looks here may be looking for what is wrong
+    except StorageError:  # show the other metrics: they may explain the failure
         jobs = {}
     return write(_Snapshot(Scrape(services.library.figures(), services.meters, is_ready, jobs)))
 
 
 class _Snapshot(Collector):
-    """One scrape as prometheus_client takes it.
+    """One scrape, as a collector of prometheus_client.
 
-    It is in no registry: two apps in a process share nothing but the process.
+    It is not in a registry, because two apps in one process do not share metrics.
     """
 
     def __init__(self, scrape: Scrape) -> None:
         self._scrape = scrape
 
     def collect(self) -> Iterator[Family]:
-        """Every metric of the table, and those that every process has."""
+        """Every metric of the table, and prometheus_client's own for the process."""
         for metric in METRICS:
             yield _family(metric, self._scrape)
         yield from ProcessCollector(registry=None).collect()
@@ -81,7 +83,7 @@ def _family(metric: Metric, scrape: Scrape) -> Family:
 
 
 def _buckets(histogram: Histogram) -> list[tuple[str, float]]:
-    """The counts as Prometheus has them: each of all values up to its bound."""
+    """Cumulative counts, as Prometheus expects: each of all values up to its bound."""
     total, buckets = 0, list[tuple[str, float]]()
     for bound, count in zip((*histogram.bounds, "+Inf"), histogram.counts, strict=True):
         total += count

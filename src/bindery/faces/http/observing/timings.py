@@ -1,4 +1,4 @@
-"""What is noted of a request while it is answered: how far it is, and what it asked for."""
+"""What is recorded about a request: how long its stages took, and what it asked for."""
 
 import time
 from enum import StrEnum
@@ -13,26 +13,26 @@ from bindery.errors import BinderyError
 
 
 class RequestStage(StrEnum):
-    """The parts of a request's way, in order; ``READ`` and ``SEND`` are marked for every route."""
+    """The stages of a request, in order; only ``READ`` and ``SEND`` exist for every route."""
 
     READ = "read"
-    """Its head is there, and its body comes."""
+    """Receiving the body."""
     PARSE = "parse"
-    """The body is checked, once a thread is free for it."""
+    """Waiting for a thread, and checking the body."""
     WAIT = "wait"
-    """The texts are cut into tokens, wait for their turn, and the model runs."""
+    """Tokenising, waiting in the queue, and running the model."""
     WRITE = "write"
-    """The answer is written down."""
+    """Writing the answer."""
     SEND = "send"
-    """The answer goes out."""
+    """Sending the answer."""
 
 
 class RequestTimings:
-    """One request: how long each stage took, what it asked for, and how it was refused.
+    """One request: the time of each stage, what it asked for, and its error.
 
-    A route notes what only it knows, from one thread at a time; all is read once the answer is out.
-    ``laps`` are the stages that ended, each with its beginning and its end. ``begun_ns`` is a time
-    of day, every other time one of ``perf_counter``.
+    Routes write to it, from one thread at a time; it is read after the answer. ``laps`` are the
+    finished stages with their start and end. ``begun_ns`` is wall-clock time, all others are times
+    of ``perf_counter``.
     """
 
     __slots__ = (
@@ -62,27 +62,27 @@ class RequestTimings:
         self.texts = self.tokens = self.cut_texts = self.cut_tokens = 0
 
     def mark(self, stage: RequestStage | None) -> None:
-        """Say that ``stage`` begins, or something that is none, and that the one before ends."""
+        """End the current stage, and begin ``stage`` unless it is None."""
         now = time.perf_counter()
         if self._stage is not None:
             self.laps.append((self._stage, self._since, now))
         self._stage, self._since = stage, now
 
     def mark_read(self) -> None:
-        """Say that the body is there; what follows is no stage until the route names it."""
+        """The body has arrived. No stage runs until the route marks one."""
         if self._stage is None and not self.laps:
             self._stage = RequestStage.READ
             self.mark(None)
 
     def end(self) -> None:
-        """Say that the answer is out."""
+        """The answer has been sent."""
         self.mark(None)
         self.ended = self._since
 
     def count(self, model_id: str, cut: Counts, *, tokens: int) -> None:
-        """Say which model of the catalog saw how many tokens, and how many of each text it did not.
+        """Record the model, the tokens that it read, and the tokens cut from each text.
 
-        Both may be ``UNKNOWN``.
+        Both counts may be ``UNKNOWN``.
         """
         self.model = model_id
         self.texts += len(cut)
@@ -94,10 +94,10 @@ class RequestTimings:
 
 
 def timings_of(request: Request) -> RequestTimings:
-    """What is noted of the request."""
+    """The timings of the request."""
     return cast(RequestTimings, request.scope["state"]["timings"])
 
 
 def note_error(scope: Scope, error: BinderyError) -> None:
-    """Note that the request is answered with an error."""
+    """Record that the request is answered with an error."""
     cast(RequestTimings, scope["state"]["timings"]).error = error.code

@@ -1,8 +1,8 @@
-"""Traces over OTLP, for those who set an endpoint; until then nothing of OpenTelemetry's SDK loads.
+"""Traces over OTLP, if an endpoint is set. Without one, OpenTelemetry's SDK is not even loaded.
 
-A span holds numbers and names out of tables: never a text, a path or a header of the request.
-FastAPI would trace by itself wherever a global provider is set, addresses and queries included;
-ours is nobody else's, and :func:`bindery.faces.http.app.create_app` turns FastAPI's off.
+Spans contain numbers and names from tables, never a text, a path or a header of the request.
+FastAPI would send traces to a global provider, with URLs and queries. Ours is not global, and
+:func:`bindery.faces.http.app.create_app` turns FastAPI's tracing off.
 """
 
 import threading
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.trace import Span
 
-# What is not out by then is lost: a collector that is down must not hold up the server's end.
+# Unsent spans are lost after this: a collector that is down must not delay the server's end.
 _CLOSE_S = 5.0
 
 _PATH = "/v1/traces"
 
 
 class Tracing:
-    """Spans of requests, given to ``provider``, which is shut down with it."""
+    """Sends spans of requests to ``provider``, and shuts it down with itself."""
 
     def __init__(self, provider: "TracerProvider") -> None:
         self._provider = provider
         self._tracer = provider.get_tracer("bindery", __version__)
 
     def begin(self, scope: Scope, timings: RequestTimings) -> "Span":
-        """The span of a request, as a child of its client's (W3C ``traceparent``) if that has one.
+        """Start the span of a request, as a child of the client's span (W3C ``traceparent``).
 
-        Lines of the log bear its ``trace_id`` from here on.
+        Log lines carry its ``trace_id`` from here on.
         """
         from opentelemetry.propagate import extract
         from opentelemetry.trace import SpanKind, format_trace_id
@@ -53,7 +53,7 @@ class Tracing:
         return span
 
     def end(self, span: "Span", scope: Scope, timings: RequestTimings, *, status: int) -> None:
-        """End the span of an answered request, with a child for each of its stages."""
+        """End the span of an answered request, with a child span for each stage."""
         from opentelemetry.trace import StatusCode, set_span_in_context
 
         key = key_of(scope)
@@ -71,7 +71,7 @@ class Tracing:
         span.end(_ns(timings, timings.ended))
 
     def close(self) -> None:
-        """Send what waits, for some seconds at most."""
+        """Send the remaining spans, for at most some seconds."""
         closing = threading.Thread(
             target=self._provider.shutdown, name="bindery-traces", daemon=True
         )
@@ -80,10 +80,10 @@ class Tracing:
 
 
 def open_tracing(endpoint: str | None) -> Tracing | None:
-    """Traces to the collector at ``endpoint``, over HTTP; None where there is none.
+    """Tracing to the collector at ``endpoint`` over HTTP; None without an endpoint.
 
-    Everything else is as OpenTelemetry's own variables (``OTEL_*``) have it. Raises InvalidValue
-    where the extra ``otel`` is needed and not installed.
+    OpenTelemetry's own variables (``OTEL_*``) set everything else. Raises InvalidValue if the extra
+    ``otel`` is not installed.
     """
     if not endpoint:
         return None
@@ -94,8 +94,8 @@ def open_tracing(endpoint: str | None) -> Tracing | None:
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
     except ImportError as error:
         raise InvalidValue(
-            f"Traces shall go to {endpoint!r}, and OpenTelemetry is not installed.",
-            remedy='Run `pip install "bindery[otel]"`, or set no endpoint.',
+            f"Cannot send traces to {endpoint!r}: OpenTelemetry is not installed.",
+            remedy='Run `pip install "bindery[otel]"`, or unset the endpoint.',
             param="otel_endpoint",
         ) from error
     resource = Resource.create({SERVICE_VERSION: __version__})
@@ -109,7 +109,7 @@ def open_tracing(endpoint: str | None) -> Tracing | None:
 
 
 def _facts(key: RouteKey, timings: RequestTimings, status: int) -> dict[str, str | int]:
-    """What a span tells, by the names of OpenTelemetry's conventions where there are such."""
+    """The attributes of a span, named by OpenTelemetry's conventions if there are any."""
     facts = {
         "http.request.method": key.method if key != OTHER else "_OTHER",
         "http.route": key.route if key != OTHER else "",
@@ -124,5 +124,5 @@ def _facts(key: RouteKey, timings: RequestTimings, status: int) -> dict[str, str
 
 
 def _ns(timings: RequestTimings, moment: float) -> int:
-    """A time of ``perf_counter`` as a time of day."""
+    """A time of ``perf_counter`` as wall-clock time."""
     return timings.begun_ns + round((moment - timings.begun) * 1e9)

@@ -1,4 +1,4 @@
-"""Server-Sent Events: what a job tells while it runs, in the form that browsers and curl read.
+"""Server-Sent Events: the progress of a job, in the format that browsers and curl read.
 
 ::
 
@@ -6,9 +6,9 @@
     event: progress
     data: {"chunks_done": 300, ...}
 
-No thread waits with a listener: each looks for what is new twice a second, which takes a thread
-for a millisecond and finds what another process did, too. Who was cut off sends the last id that
-it saw as ``Last-Event-ID``, as browsers do by themselves, and misses nothing.
+Listeners do not block a thread. Twice a second each looks for new events, which takes a thread for
+a millisecond and also finds those of other processes. A client that reconnects sends the last id
+that it saw as ``Last-Event-ID``, as browsers do, and misses nothing.
 """
 
 import asyncio
@@ -23,21 +23,21 @@ from bindery.faces.http.errors import Busy
 from bindery.faces.http.pools import Pool
 
 _LOOK_S = 0.5
-# Proxies close connections on which nothing comes for 30 or 60 seconds.
+# Proxies close connections that are silent for 30 or 60 seconds.
 _HEARTBEAT_S = 15.0
-# Each looks twice a second, and a look takes about a millisecond: a tenth of a thread's time.
+# Two looks per second of about a millisecond each: together a fifth of one thread.
 _MOST_LISTENERS = 100
-# Beyond this no number of an event is: SQL's integers have 64 bits.
+# Event numbers are 64-bit integers in SQL, so they have at most this many digits.
 _MOST_DIGITS = 18
 _RETRY_MS = 2000
 
 HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
-"""nginx would keep events back until it has a page of them."""
+"""Without the second header, nginx would buffer events."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What a listener is told. Several may have one ``number``: they happened together."""
+    """One event. Events that happened together have the same ``number``."""
 
     number: int
     kind: str
@@ -46,7 +46,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class EventBatch:
-    """What is new since the last look; ``is_last`` says that nothing will follow."""
+    """The events since the last look; ``is_last`` means that none will follow."""
 
     events: Sequence[Event]
     is_last: bool
@@ -55,20 +55,20 @@ class EventBatch:
 def written(events: Sequence[Event]) -> bytes:
     """The events as they are sent.
 
-    Of those that happened together the last alone has the id, so that who is cut off among them is
-    told all of them again.
+    Only the last of those that happened together has the id, so that a client that was cut off
+    between them gets all of them again.
     """
     last = {event.number: event for event in events}
     return b"".join(
         (b"id: %d\n" % event.number if last[event.number] is event else b"")
-        # JSON as orjson writes it has no line breaks, which would end the field.
+        # orjson writes no line breaks, which would end the field.
         + b"event: %s\ndata: %s\n\n" % (event.kind.encode(), orjson.dumps(event.data))
         for event in events
     )
 
 
 class Listeners:
-    """Counts who listens, since each holds a connection and looks again and again."""
+    """Limits the number of listeners, because each polls and keeps a connection open."""
 
     def __init__(
         self,
@@ -82,21 +82,22 @@ class Listeners:
         self._is_ending = is_ending
         self._look_s = look_s
         self._heartbeat_s = heartbeat_s
-        self._count = 0  # changed on the event loop alone
+        self._count = 0  # changed only on the event loop
 
     def check_room(self) -> None:
-        """Raise Busy where one more would be too many, or the server ends."""
+        """Raise Busy if there are too many listeners, or if the server is stopping."""
         if self._is_ending():
             raise Busy("The server is stopping.", remedy="Try again in a moment.")
         if self._count >= _MOST_LISTENERS:
             raise Busy(
-                f"{self._count} listeners follow jobs.", remedy="Ask for the job's state instead."
+                f"Already {self._count} clients follow jobs.",
+                remedy="Use GET /jobs/{job_id} instead.",
             )
 
     async def follow(self, look: Callable[[int], EventBatch], after: int) -> AsyncGenerator[bytes]:
-        """The events after a number as they come, and comments in the silence between them.
+        """The events after number ``after`` as they happen, with comments to keep the line open.
 
-        Ends with the last one, or with the server: who comes back then is told the rest.
+        Ends with the last event, or with the server; a client that reconnects gets the rest.
         """
         self._count += 1
         try:
@@ -119,13 +120,13 @@ class Listeners:
 
 
 def last_event_id(given: str | None) -> int:
-    """The number in ``Last-Event-ID``, 0 where there is none. Raises InvalidValue."""
+    """The number in ``Last-Event-ID``, 0 without one. Raises InvalidValue."""
     if not given:
         return 0
     if not (given.isascii() and given.isdigit() and len(given) <= _MOST_DIGITS):
         raise InvalidValue(
-            f"Last-Event-ID is {given[:40]!r}, and no number of an event.",
-            remedy="Send the last id that came, or leave it out for all events.",
+            f"Last-Event-ID must be the id of an event, got {given[:40]!r}.",
+            remedy="Send the last id that you received, or leave it out to get all events.",
             param="Last-Event-ID",
         )
     return int(given)

@@ -1,4 +1,4 @@
-"""Files: keep one, list them, describe one, delete one."""
+"""Routes to upload, list, describe and delete files."""
 
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -16,15 +16,15 @@ router = APIRouter(prefix="/files", tags=["files"])
 
 @router.post(
     "/upload",
-    summary="Keep a file",
+    summary="Upload a file",
     status_code=HTTPStatus.CREATED,
     openapi_extra=examples.UPLOAD,
 )
 async def upload_file(request: Request, response: Response) -> FileAnswer:
     """Send one file as the multipart field `file`.
 
-    It is kept under the hash of its content: the same content again is the same file, under the
-    name it came with last.
+    Its id is the hash of its content. Uploading the same content again updates the name of the
+    file and nothing else.
     """
     services = services_of(request)
     store = await services.disk.run(lambda: services.library.files)
@@ -36,7 +36,7 @@ async def upload_file(request: Request, response: Response) -> FileAnswer:
 
 @router.get("", summary="List files")
 async def list_files(request: Request) -> FilesAnswer:
-    """Every kept file, oldest first."""
+    """All files, oldest first."""
     services = services_of(request)
     files = await services.disk.run(lambda: list(services.library.files))
     return FilesAnswer(total_files=len(files), files=[_answer(stored) for stored in files])
@@ -44,14 +44,14 @@ async def list_files(request: Request) -> FilesAnswer:
 
 @router.get("/{file_id}", summary="Describe a file")
 async def describe_file(request: Request, file_id: examples.FilePath) -> FileAnswer:
-    """What a file is called, how large it is and when it came."""
+    """The name, size and upload time of a file."""
     services = services_of(request)
     return _answer(await services.disk.run(lambda: services.library.files.get(file_id)))
 
 
 @router.delete("/{file_id}", summary="Delete a file")
 async def delete_file(request: Request, file_id: examples.FilePath) -> DeletedAnswer:
-    """Remove a file and what is known of it."""
+    """Delete a file and everything that was made from it."""
     services = services_of(request)
     await services.disk.run(lambda: services.library.files.delete(file_id))
     return DeletedAnswer(file_id=file_id)

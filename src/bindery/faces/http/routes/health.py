@@ -1,4 +1,4 @@
-"""Whether the process lives, and whether its models answer."""
+"""Liveness and readiness."""
 
 from http import HTTPStatus
 
@@ -6,37 +6,32 @@ from fastapi import APIRouter, Request, Response
 
 import bindery
 from bindery.faces.http.routes.shapes import HealthAnswer, ReadyAnswer
-from bindery.faces.http.services import Services, services_of
+from bindery.faces.http.services import services_of
 
 router = APIRouter(tags=["health"])
 
 
-@router.get("/health", summary="Is it alive?")
+@router.get("/health", summary="Check liveness")
 async def health() -> HealthAnswer:
-    """Answers at once, whatever the server is doing."""
+    """Answers as long as the process runs, however busy it is."""
     return HealthAnswer(version=bindery.__version__)
 
 
 @router.get(
     "/ready",
-    summary="Do its models answer?",
+    summary="Check readiness",
     responses={
-        HTTPStatus.SERVICE_UNAVAILABLE: {"model": ReadyAnswer, "description": "Not (yet)."},
+        HTTPStatus.SERVICE_UNAVAILABLE: {"model": ReadyAnswer, "description": "Not ready."},
     },
 )
 async def ready(request: Request, response: Response) -> ReadyAnswer:
-    """200 when every model on this machine is loaded and gave the reference's vectors.
+    """200 if every model on this machine is loaded and passed its self-test.
 
-    503 otherwise, with the reason for each; also while models are being loaded, when there is none,
-    and from the moment that the server is told to end.
+    Otherwise 503, with the reason for each model: also while models are loading, if there is no
+    model, and once the server is stopping.
     """
-    answer = await readiness(services_of(request))
+    answer = await services_of(request).readiness.answer()
     if answer.status != "ready":
         response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
         response.headers["retry-after"] = "1"
     return answer
-
-
-async def readiness(services: Services) -> ReadyAnswer:
-    """Whether requests shall be sent here."""
-    return await services.readiness.answer()

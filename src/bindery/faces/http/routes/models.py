@@ -26,9 +26,9 @@ _LENGTHS = (1024, 768, 512, 384, 256, 192, 128, 96, 64, 32)
 
 @router.get("/models", summary="List models", tags=["models"])
 async def list_catalog(request: Request) -> RowsAnswer:
-    """Every model of the catalog with its state; those not `loaded` load when first asked for.
+    """Every model of the catalog with its state. Models load when they are first used.
 
-    `data` has them again as OpenAI lists them, for its clients that were told no `/v1`.
+    `data` lists them in OpenAI's format, for clients whose base URL lacks `/v1`.
     """
     services = services_of(request)
     return await services.looking.run(_rows, services.library)
@@ -36,7 +36,7 @@ async def list_catalog(request: Request) -> RowsAnswer:
 
 @router.get("/v1/models", summary="List models", tags=["OpenAI"])
 async def list_models(request: Request) -> ModelsAnswer:
-    """Every model of the catalog with its state; those not `loaded` load when first asked for."""
+    """Every model of the catalog with its state. Models load when they are first used."""
     services = services_of(request)
     statuses = await services.looking.run(services.library.statuses)
     return ModelsAnswer(data=[model_answer(status) for status in statuses])
@@ -45,9 +45,9 @@ async def list_models(request: Request) -> ModelsAnswer:
 @router.get("/v1/models/{model_id:path}", summary="Describe a model", tags=["OpenAI"])
 @router.get("/models/{model_id:path}", include_in_schema=False)
 async def retrieve_model(request: Request, model_id: examples.ModelPath) -> ModelAnswer:
-    """One model of the catalog, by its id or by its repository's name.
+    """One model of the catalog, by its id or its repository name.
 
-    Cohere's client asks here, too: `name`, `endpoints` and `context_length` are for it.
+    `name`, `endpoints` and `context_length` are for Cohere's client.
     """
     services = services_of(request)
     found = services.names.model_id(model_id)
@@ -56,7 +56,7 @@ async def retrieve_model(request: Request, model_id: examples.ModelPath) -> Mode
 
 @router.get("/rotations", tags=["rotations"], summary="List rotations")
 async def list_rotations(request: Request) -> RotationsAnswer:
-    """Every rotation that was fitted on this machine, by name."""
+    """Every rotation that was fitted on this machine, sorted by name."""
     services = services_of(request)
     found = await services.looking.run(_rotations, services.library)
     return RotationsAnswer(total_rotations=len(found), rotations=found)
@@ -64,13 +64,13 @@ async def list_rotations(request: Request) -> RotationsAnswer:
 
 @router.get("/rotations/{name}", tags=["rotations"], summary="Describe a rotation")
 async def describe_rotation(request: Request, name: examples.RotationPath) -> RotationAnswer:
-    """Which model's vectors it turns, and how much of them the first dimensions then keep."""
+    """The model that it is for, and the share of energy that the first dimensions keep."""
     services = services_of(request)
     return await services.looking.run(_rotation, services.library, name)
 
 
 def model_answer(status: ModelStatus) -> ModelAnswer:
-    """A model as OpenAI's clients read it, and Cohere's."""
+    """A model in the format of OpenAI and Cohere."""
     card = status.card
     return ModelAnswer(
         id=card.id,

@@ -1,4 +1,4 @@
-"""Uploads: multipart bodies taken piece by piece, straight into the store."""
+"""Uploads and downloads: files move piece by piece, and are never whole in memory."""
 
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from typing import BinaryIO
@@ -15,19 +15,19 @@ from bindery.store.files import FileStore, Incoming, StoredFile
 
 FIELD = "file"
 
-# Writing and hashing go to a thread, and a trip there should be worth it.
+# Writing and hashing run in a thread, in pieces large enough to be worth the switch.
 _WRITE_BYTES = 512 << 10
-# A field beside the file is a word or two.
+# Fields beside the file are a word or two.
 _LONGEST_FIELD = 256
 _REMEDY = f"Send one file as the multipart field {FIELD!r}: curl -F {FIELD}=@notes.pdf."
 
 
 Keep = Callable[[Incoming, str, Mapping[str, str]], StoredFile]
-"""What makes a file of the store of what came in, by its name and the fields beside it."""
+"""Turns an upload into a file of the store, given its name and the other form fields."""
 
 
 def keep_as_named(incoming: Incoming, name: str, fields: Mapping[str, str]) -> StoredFile:
-    """As our own route does: its form has no field but the file."""
+    """Keep an upload under its name, as our own route does."""
     del fields
     return incoming.keep(name)
 
@@ -41,14 +41,13 @@ async def receive_upload(
     keep: Keep = keep_as_named,
     fields: Collection[str] = (),
 ) -> StoredFile:
-    """Keep the one file of a multipart body; of a body that breaks off or a rule nothing is left.
+    """Keep the one file of a multipart body. If anything is wrong, nothing is left behind.
 
-    ``fields`` are those beside the file that ``keep`` wants to see. Raises what that does,
-    FileTooLarge, and InvalidValue for what is not a multipart body with one file in the field
-    ``file``.
+    ``fields`` are the other form fields that ``keep`` receives. Raises FileTooLarge, the errors of
+    ``keep``, and InvalidValue unless the body is multipart with one file in the field ``file``.
     """
     parser = UploadParser(request.headers.get("content-type", ""), fields)
-    # Opening and unlinking a file takes microseconds; what may take longer goes to the pool.
+    # Opening and unlinking a file takes microseconds. Slower work goes to the pool.
     with store.receive(limit_bytes=limit_bytes) as incoming:
         found = bytearray()
         async for piece in request.stream():
@@ -66,9 +65,9 @@ async def receive_upload(
 
 
 class UploadParser:
-    """Takes a multipart body piece by piece and gives back the bytes of its file. Does no I/O.
+    """Takes a multipart body piece by piece and returns the bytes of its file. Does no I/O.
 
-    ``wanted`` names the fields beside the file that are found in ``fields`` afterwards.
+    ``wanted`` names the other form fields to collect in ``fields``.
     """
 
     def __init__(self, content_type: str, wanted: Collection[str] = ()) -> None:
@@ -102,7 +101,7 @@ class UploadParser:
             raise _broken("its boundary is too long") from None
 
     def feed(self, piece: bytes) -> bytes:
-        """The bytes of the file that this piece of the body holds."""
+        """The bytes of the file in this piece of the body."""
         try:
             self._parser.write(piece)
         except FormParserError:
@@ -113,15 +112,15 @@ class UploadParser:
 
     @property
     def fields(self) -> Mapping[str, str]:
-        """The wanted fields that came."""
+        """The wanted fields that were sent."""
         return {name.decode(): _decoded(bytes(self._wanted[name])) for name in self._seen}
 
     def finish(self) -> str:
-        """The file's name, once the body has ended."""
+        """The name of the file. Call it after the last piece."""
         if not self._has_ended:
             raise _broken("it ends before its last boundary")
         if self._name is None:
-            raise InvalidValue("The upload holds no file.", remedy=_REMEDY, param=FIELD)
+            raise InvalidValue("The upload contains no file.", remedy=_REMEDY, param=FIELD)
         return self._name
 
     def _begin_part(self) -> None:
@@ -146,18 +145,22 @@ class UploadParser:
         field, name = options.get(b"name", b""), options.get(b"filename")
         if field != FIELD.encode():
             if name is not None:
-                raise InvalidValue("A file came in another field.", remedy=_REMEDY, param=FIELD)
+                raise InvalidValue(
+                    f"The file must be in the field {FIELD!r}.", remedy=_REMEDY, param=FIELD
+                )
             if field in self._wanted:
                 self._field = field
                 self._seen.add(field)
-            return  # other fields of a form may stay unread
+            return  # ignore other form fields
         if not name:
             raise InvalidValue(
                 f"The field {FIELD!r} has no file name.", remedy=_REMEDY, param=FIELD
             )
         if self._name is not None:
             raise InvalidValue(
-                "The upload holds more than one file.", remedy="Send each by itself.", param=FIELD
+                "The upload contains more than one file.",
+                remedy="Upload one file per request.",
+                param=FIELD,
             )
         self._name = _decoded(name)
         self._is_in_file = True
@@ -171,7 +174,7 @@ class UploadParser:
             if len(value) > _LONGEST_FIELD:
                 name = self._field.decode()
                 raise InvalidValue(
-                    f"The field {name!r} is over {_LONGEST_FIELD} bytes long.", param=name
+                    f"The field {name!r} is longer than {_LONGEST_FIELD} bytes.", param=name
                 )
 
     def _end(self) -> None:
@@ -182,7 +185,7 @@ def _decoded(name: bytes) -> str:
     try:
         return name.decode("utf-8")
     except UnicodeDecodeError:
-        return name.decode("latin-1")  # the older custom, and it never fails
+        return name.decode("latin-1")  # the older convention, which never fails
 
 
 def _broken(how: str) -> InvalidValue:
@@ -196,9 +199,10 @@ _PLAIN = "application/octet-stream"
 def attachment(
     file: BinaryIO, size_bytes: int, name: str, pool: Pool, *, media_type: str = _PLAIN
 ) -> StreamingResponse:
-    """The answer that gives ``file`` away, from where it stands, and closes it afterwards.
+    """A download of ``file`` from its current position; closes it afterwards.
 
-    The guard adds ``nosniff``; with that, a sandbox and "attachment" nobody's upload runs here.
+    Browsers save it and never run it: the guard adds ``nosniff``, this adds a sandbox and the
+    disposition "attachment".
     """
     return StreamingResponse(
         _pieces(file, pool),
@@ -208,7 +212,7 @@ def attachment(
 
 
 def marks(name: str) -> Mapping[str, str]:
-    """The headers of an answer that is to be saved under a name, whatever that holds (RFC 6266)."""
+    """The headers of a download under any name (RFC 6266)."""
     plain = "".join(char if char.isascii() and char.isprintable() else "_" for char in name)
     plain = plain.translate(str.maketrans('"\\/', "___"))
     full = quote(name, safe="", errors="replace")
@@ -220,7 +224,7 @@ def marks(name: str) -> Mapping[str, str]:
 
 
 async def _pieces(file: BinaryIO, pool: Pool) -> AsyncGenerator[bytes]:
-    # A client that leaves ends this at a yield; the file is closed with it.
+    # If the client leaves, this ends at a yield and closes the file.
     with file:
         while piece := await pool.run(file.read, _PIECE_BYTES):
             yield piece

@@ -1,8 +1,8 @@
-"""HTTP/1.1 as uvicorn speaks it, with the limits that it lacks: on the head, and on waiting.
+"""uvicorn's HTTP/1.1 with the limits that it lacks: on headers, and on slow clients.
 
-uvicorn waits without end for the head of a request (encode/uvicorn#157) and for a client to read
-its answer. This hooks into its parser's callbacks, which are no public interface: the tests hold
-them against the version that is installed.
+uvicorn waits forever for the headers of a request (encode/uvicorn#157) and for a client to read its
+answer. This overrides the callbacks of its parser, which are not a public interface; the tests
+check them against the installed version.
 """
 
 import asyncio
@@ -19,17 +19,17 @@ from bindery.settings import Settings
 
 _log = logging.getLogger(__name__)
 
-# nginx and Apache allow 8 kB a line; a key, a request id and cookies of other servers fit well.
+# nginx and Apache allow 8 kB per line. Keys, request ids and cookies of other servers fit well.
 _MOST_HEAD_BYTES = 32 << 10
 _MOST_HEADERS = 100
-# What a client still sends after its answer is thrown away, so that it comes to read the answer.
+# Data that a client sends after its answer is discarded up to this, so that it reads the answer.
 _MOST_LEFT_OVER_BYTES = 16 << 20
 # A client must read its answer at this speed.
 _SLOWEST_BYTES_PER_S = 16_000
 
 
 def protocol_for(settings: Settings, meters: Meters | None = None) -> type[HttpToolsProtocol]:
-    """What uvicorn takes as ``http=``; what it refuses is counted by ``meters``."""
+    """The value for uvicorn's ``http=``. Refused connections are counted in ``meters``."""
 
     class Protocol(BoundedProtocol):
         head_timeout_s = settings.header_timeout_s
@@ -40,7 +40,7 @@ def protocol_for(settings: Settings, meters: Meters | None = None) -> type[HttpT
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """One connection. Its head deadline is absolute: a byte now and then does not put it off."""
+    """One connection. Headers have a fixed deadline, which slow bytes do not extend."""
 
     head_timeout_s: float
     stall_timeout_s: float
@@ -69,21 +69,21 @@ class BoundedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""
         if self._is_answered():
-            # The rest of a body, blank lines, or the next head: whatever it is, it is to end soon.
+            # The rest of a body, blank lines, or the next headers: all must end soon.
             self._arm()
             self._left_over_bytes += len(data)
             if self._left_over_bytes > _MOST_LEFT_OVER_BYTES:
                 self.transport.abort()
                 return
         if self._is_in_head:
-            # A line that has not ended yet lies in the parser, which tells nothing of it.
+            # The parser holds unfinished lines without reporting their length.
             self._fed_bytes += len(data)
         super().data_received(data)
         if self._is_in_head and self._fed_bytes > _MOST_HEAD_BYTES:
             self._refuse(_too_large())
 
     def on_message_begin(self) -> None:
-        """A request begins, after the answer to the last or in a pipeline behind it."""
+        """A request begins, perhaps pipelined behind another one."""
         super().on_message_begin()
         self._is_in_head = True
         self._is_whole = False
@@ -91,12 +91,12 @@ class BoundedProtocol(HttpToolsProtocol):
         self._arm()
 
     def on_url(self, url: bytes) -> None:
-        """A part of the address."""
+        """A part of the URL."""
         self._count(len(url))
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A whole header, or a trailer, which uvicorn would take for one."""
+        """A header, or a trailer, which uvicorn would treat as a header."""
         if not self._is_in_head:
             return
         self._count(len(name) + len(value))
@@ -105,39 +105,39 @@ class BoundedProtocol(HttpToolsProtocol):
             raise self._complain(_too_large())
 
     def on_headers_complete(self) -> None:
-        """The head is there."""
+        """All headers have arrived."""
         self._is_in_head = False
         self._disarm()
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        """The body is there, too."""
+        """The body has arrived."""
         self._is_whole = True
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """The answer is written; a connection that is kept waits for the next request."""
+        """The answer is written. A kept connection now waits for the next request."""
         super().on_response_complete()
         self._left_over_bytes = 0
         if not self._is_whole:
             self._arm()
 
     def send_400_response(self, msg: str) -> None:
-        """Tell why the parser gave up, in the shape of all our errors."""
-        self._refuse(self._complaint or InvalidValue("This is no HTTP/1.1 request."))
+        """Report why parsing failed, in our error format."""
+        self._refuse(self._complaint or InvalidValue("This is not an HTTP/1.1 request."))
 
     def pause_writing(self) -> None:
-        """More waits to be read by the client than the connection holds."""
+        """The client reads more slowly than we write."""
         super().pause_writing()
         self._expect_reading()
 
     def resume_writing(self) -> None:
-        """It has been read."""
+        """The client has read on."""
         super().resume_writing()
         self._end_stall()
 
     def _unsupported_upgrade_warning(self) -> None:
-        _log.debug("A request to upgrade the connection is answered without that.")
+        _log.debug("Ignored a request to upgrade the connection.")
 
     def _is_answered(self) -> bool:
         return bool(self.cycle) and self.cycle.response_complete and not self._is_in_head
@@ -148,7 +148,7 @@ class BoundedProtocol(HttpToolsProtocol):
             raise self._complain(_too_large())
 
     def _complain(self, error: BinderyError) -> BinderyError:
-        """Have the parser stop; uvicorn then calls ``send_400_response``."""
+        """The error to raise in the parser; uvicorn then calls ``send_400_response``."""
         self._complaint = error
         return error
 
@@ -164,24 +164,24 @@ class BoundedProtocol(HttpToolsProtocol):
     def _run_out(self) -> None:
         self._deadline = None
         if self._is_in_head:
-            complaint = f"The head of the request did not come within {self.head_timeout_s:g} s."
-            self._refuse(RequestTimeout(complaint, remedy="Send it at once."))
+            complaint = f"The headers did not arrive within {self.head_timeout_s:g} s."
+            self._refuse(RequestTimeout(complaint, remedy="Send them without pauses."))
         else:
             self.transport.close()
 
     def _refuse(self, error: BinderyError) -> None:
-        """Answer what never becomes a request of the app, and hang up."""
+        """Answer something that never reaches the app, and close the connection."""
         if self.transport.is_closing():
             return
-        _log.info("A connection is closed: %s", error.message)
+        _log.info("Connection closed: %s", error.message)
         self.errors[error.code] += 1
         cycle = self.cycle
         is_in_hand = bool(cycle) and not cycle.response_complete
         if is_in_hand:
-            # For the app, the client has left.
+            # To the app it looks as if the client had left.
             cycle.disconnected = True
             cycle.message_event.set()
-        # Within an answer that has begun, ours would be read as a part of it.
+        # If an answer has started, ours would be read as a part of it.
         if not (is_in_hand and (cycle.response_started or self.pipeline)):
             answer = error_answer(error, "", headers={"connection": "close"})
             status = HTTPStatus(answer.status_code)
@@ -198,7 +198,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def _check_reading(self, before_bytes: int) -> None:
         read_bytes = before_bytes - self.transport.get_write_buffer_size()
         if read_bytes < _SLOWEST_BYTES_PER_S * self.stall_timeout_s:
-            _log.info("A connection is closed: its answer is not being read.")
+            _log.info("Connection closed: the client does not read its answer.")
             self.transport.abort()
         else:
             self._expect_reading()
@@ -211,6 +211,6 @@ class BoundedProtocol(HttpToolsProtocol):
 
 def _too_large() -> HeadersTooLarge:
     return HeadersTooLarge(
-        f"The head is over {_MOST_HEAD_BYTES >> 10} kB, or holds over {_MOST_HEADERS} headers.",
-        remedy="Send fewer of them; texts go in the body.",
+        f"The headers exceed {_MOST_HEAD_BYTES >> 10} kB, or there are more than {_MOST_HEADERS}.",
+        remedy="Send fewer or shorter headers. Texts belong in the body.",
     )
