@@ -22,22 +22,22 @@ ROTATION = "papers"
 TAGS = [
     {"name": "files"},
     {"name": "chunks"},
-    {"name": "jobs", "description": "Files to vectors, in the background, over restarts."},
+    {"name": "jobs", "description": "Embed files in the background. Jobs survive restarts."},
     {"name": "embeddings"},
     {"name": "reranking"},
     {"name": "models"},
     {"name": "rotations"},
     {"name": "health"},
-    {"name": "OpenAI", "description": "For its clients, and those of Voyage and Jina."},
-    {"name": "Cohere", "description": "For its clients; they rerank at `/v2/rerank`, too."},
+    {"name": "OpenAI", "description": "For clients of OpenAI, Voyage and Jina."},
+    {"name": "Cohere", "description": "For clients of Cohere, which can also use `/v2/rerank`."},
     {
         "name": "Text Embeddings Inference",
-        "description": "For its clients, and those of Hugging Face. It knows one model a server: "
-        f"here that is `{MODEL}`, unless `model` names another.",
+        "description": "For clients of Text Embeddings Inference and Hugging Face. Their servers "
+        f"have one model; here it is `{MODEL}` unless `model` names another.",
     },
-    {"name": "Ollama", "description": "For its clients, where they ask for embeddings."},
+    {"name": "Ollama", "description": "For clients of Ollama that request embeddings."},
 ]
-"""The groups of routes, in the order of /docs: ours, and then other servers' dialects."""
+"""The groups of routes in the order of /docs: our own, then those of other servers."""
 
 NAME = "binding.md"
 CONTENT = """# The binding of books
@@ -50,11 +50,11 @@ A code on the spine says where the book stands.
 """
 FILE_ID = hashlib.sha256(CONTENT.encode()).hexdigest()
 
-FilePath = Annotated[str, Path(description="As the upload gave it.", examples=[FILE_ID])]
+FilePath = Annotated[str, Path(description="The id that the upload returned.", examples=[FILE_ID])]
 OPENAI_FILE_ID = "file-3f0c9a5be1d24f6f8a7b6c5d"
 JOB_ID = "job_5d1f0b0c9e2a4f7d8c6b5a49"
 JobPath = Annotated[
-    str, Path(description="As `POST /jobs` gave it.", examples=[JOB_ID], max_length=200)
+    str, Path(description="The id that `POST /jobs` returned.", examples=[JOB_ID], max_length=200)
 ]
 RotationPath = Annotated[
     str, Path(description="The name of a rotation.", examples=[ROTATION], max_length=200)
@@ -138,7 +138,7 @@ JOBS: Variants = {
 
 
 def _upload(fields: dict[str, Any], beside: dict[str, str]) -> dict[str, Any]:
-    """How /docs shows a multipart body of a file, and ``fields`` beside it."""
+    """How /docs shows a multipart body with a file and other ``fields``."""
     schema = {
         "type": "object",
         "properties": {"file": {"type": "string", "format": "binary"}, **fields},
@@ -161,7 +161,7 @@ OPENAI_UPLOAD = _upload({"purpose": {"type": "string"}}, {"purpose": "user_data"
 ERRORS: Responses = {
     "default": {
         "model": ErrorAnswer,
-        "description": "What is wrong, and what to do.",
+        "description": "What is wrong, and how to fix it.",
         "content": {
             "application/json": {
                 "example": {

@@ -1,4 +1,4 @@
-"""What every dialect is translated to and from, and what a dialect is: data and a translation."""
+"""What a dialect is, and the dialect-neutral requests and answers that it translates."""
 
 from binascii import b2a_base64
 from collections.abc import Callable, Mapping, Sequence
@@ -19,9 +19,9 @@ from bindery.types import DOCUMENT, Role, Truncate
 from bindery.vectors import Form, code, to_wire
 
 MAX_ANSWER_BYTES = 64 << 20
-"""How large vectors may be as an answer; 2,048 texts of 2,048 values as lists are 50 MB."""
+"""The largest answer; 2,048 texts of 2,048 values as lists are 50 MB."""
 
-# What a value of a vector takes in an answer: as a number and its comma, and in base64.
+# Bytes per value in an answer: as a number with its comma, and in base64.
 _BYTES: Mapping[Form, tuple[float, float]] = {
     Form.FLOAT32: (12, 16 / 3),
     Form.FLOAT16: (12, 8 / 3),
@@ -30,21 +30,21 @@ _BYTES: Mapping[Form, tuple[float, float]] = {
     Form.UBINARY: (4 / 8, 1 / 6),
 }
 
-# What turns a byte that counts from -128 into the one that counts from 0.
+# XOR with this maps int8 to uint8 by adding 128.
 _SIGN = np.uint8(0x80)
 
 Inputs: TypeAlias = list[str] | list[list[int]]
 """Texts, or the token ids of texts."""
 
 Parameters: TypeAlias = Mapping[str, str]
-"""What the address of a request says: of its path and, where they do not meet, of its query."""
+"""Parameters of the path and the query; those of the path win."""
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """What vectors are written as: lists of numbers, or their little-endian bytes in base64.
+    """How vectors are written: lists of numbers, or their little-endian bytes in base64.
 
-    ``is_unsigned`` is for int8 that counts from 0: each code plus 128, as vendors' uint8.
+    ``is_unsigned`` adds 128 to each int8 code, as in vendors' uint8.
     """
 
     form: Form = Form.FLOAT32
@@ -53,21 +53,21 @@ class Output:
 
     def __post_init__(self) -> None:
         if self.is_unsigned and self.form is not Form.INT8:
-            raise InvalidValue(f"Only int8 may be unsigned, not {self.form}.")
+            raise InvalidValue(f"Only int8 can be unsigned, got {self.form}.")
 
     @property
     def name(self) -> str:
-        """What vendors call the form."""
+        """The vendors' name of the form."""
         return "uint8" if self.is_unsigned else self.form.value
 
     def check_size(self, values: int) -> None:
-        """Raise InvalidValue where so many values of vectors are too many for one answer."""
+        """Raise InvalidValue if an answer with this many values would be too large."""
         size = values * _BYTES[self.form][self.base64]
         if size > MAX_ANSWER_BYTES:
             raise InvalidValue(
-                f"The answer would be about {size / (1 << 20):.0f} MB; the most is "
-                f"{MAX_ANSWER_BYTES >> 20}.",
-                remedy="Ask for base64, for int8 or binary, or send fewer texts at once.",
+                f"The answer would be about {size / (1 << 20):.0f} MB; the limit is "
+                f"{MAX_ANSWER_BYTES >> 20} MB.",
+                remedy="Request base64, int8 or binary, or send fewer texts at once.",
                 param="output",
             )
 
@@ -103,10 +103,10 @@ class EmbedAsk:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EmbedAnswer:
-    """The vectors, and what made them.
+    """The vectors, and the model that made them.
 
-    ``texts`` are the inputs, decoded where they were ids. ``is_nested`` says that a text has a list
-    of vectors.
+    ``texts`` are the inputs, decoded if they were ids. ``is_nested`` means that each text has a
+    list of vectors.
     """
 
     card: ModelCard
@@ -116,9 +116,9 @@ class EmbedAnswer:
     is_nested: bool
 
     def wire(self, output: Output, *, first: int | None = None) -> dict[str, Any]:
-        """The fields ``embeddings`` and where they go with them ``offsets`` and ``scales``.
+        """The field ``embeddings``, and ``offsets`` and ``scales`` if the form has them.
 
-        Raises InvalidValue where they would be larger than an answer may be.
+        Raises InvalidValue if the answer would be too large.
         """
         embeddings = self.encoded.embeddings
         output.check_size(embeddings.rows.size)
@@ -133,7 +133,7 @@ class EmbedAnswer:
 
 @dataclass(frozen=True, slots=True)
 class RerankAsk:
-    """Documents to put in order, in no dialect's words; ``model`` as in :class:`EmbedAsk`."""
+    """A dialect-neutral request to rerank; ``model`` as in :class:`EmbedAsk`."""
 
     model: str
     query: str
@@ -147,7 +147,7 @@ class RerankAsk:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RerankAnswer:
-    """The order, and what made it."""
+    """The ranking, and the model that made it."""
 
     card: ModelCard
     precision: str
@@ -160,15 +160,16 @@ _Answer = TypeVar("_Answer")
 
 @dataclass(frozen=True, slots=True)
 class Translation(Generic[_Ask, _Answer]):
-    """One way to ask for an operation, there and back.
+    """One route of a dialect: how its requests are read and its answers written.
 
-    ``paths`` are its route and then the aliases. Where several dialects share a path, one is taken
-    for a request that has any of its ``marks``, fields that only it knows; one without marks takes
-    all others. ``body`` is the JSON that is sent, ``answer`` what comes back, both as /docs shows
-    them with ``examples`` and ``example``; ``parameters`` are what it reads in the address.
-    ``names`` are the dialect's own, by ours, for the fields that an error names; ``to_cut`` is how
-    a client has a text cut that is too long. ``may_nest`` says that the answer has room for several
-    vectors of a text. ``dialect`` is the name of its dialect, which the table of routes fills in.
+    - ``paths``: its path, followed by aliases.
+    - ``marks``: fields that only this dialect has. If several dialects share a path, a request
+      with any of these is read as this one; a dialect without marks reads all others.
+    - ``body``, ``answer``, ``examples``, ``parameters``: the JSON in and out, as /docs shows them.
+    - ``names``: the dialect's names of our fields, for error messages.
+    - ``to_cut``: what a client sends to have long texts cut, for error messages.
+    - ``may_nest``: whether answers can hold several vectors per text.
+    - ``dialect``: the name of the dialect, filled in by the table of routes.
     """
 
     paths: tuple[str, ...]
@@ -190,9 +191,9 @@ class Translation(Generic[_Ask, _Answer]):
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """A vendor's or a server's way to be asked: its routes, and what is its own besides.
+    """The routes of a vendor's or another server's API.
 
-    ``others`` are routes that list and describe.
+    ``others`` are its routes besides embedding and reranking.
     """
 
     name: str

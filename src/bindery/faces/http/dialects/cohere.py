@@ -1,4 +1,4 @@
-"""Cohere's dialect, version 1 and 2: several forms in one answer, texts that are cut by default."""
+"""Cohere's dialect, versions 1 and 2: several forms per answer, and long texts cut by default."""
 
 from typing import Any, Literal
 from uuid import uuid4
@@ -36,7 +36,7 @@ _TEXTS: JsonDict = {"items": {"type": "string"}, "minItems": 1, "maxItems": MAX_
 class CohereBody(ExtendedBody):
     """Cohere's request."""
 
-    model: str = Field("", max_length=200, description="The server's default, if none is named.")
+    model: str = Field("", max_length=200, description="The default is that of the server.")
     texts: list[Any] = Field(json_schema_extra=_TEXTS)
     input_type: str = Field(
         "search_document",
@@ -45,16 +45,18 @@ class CohereBody(ExtendedBody):
         "of the model.",
     )
     embedding_types: list[str] | None = Field(None, max_length=20, json_schema_extra=_TYPES)
-    output_dimension: int | None = Field(None, description="Shorter vectors.")
+    output_dimension: int | None = Field(
+        None, description="Shorter vectors, if the model supports it."
+    )
     truncate: Any = Field(
         "END",
-        description="What becomes of a text longer than the model's window.",
+        description="For texts that are too long: the side to cut, or NONE to refuse them.",
         json_schema_extra={"enum": ["END", "START", "NONE"]},
     )
 
 
 class CohereMeta(BaseModel):
-    """What it took; ``warnings`` name each text that was cut, and by how much."""
+    """Usage; ``warnings`` name each text that was cut, and the number of cut tokens."""
 
     api_version: dict[str, str] = Field(examples=[{"version": "2"}])
     billed_units: dict[str, int] = Field(examples=[{"input_tokens": 10}])
@@ -62,7 +64,7 @@ class CohereMeta(BaseModel):
 
 
 class CohereAnswer(BaseModel):
-    """Embeddings by the name of their form; ``scales`` come with int8 and uint8."""
+    """Embeddings by form; int8 and uint8 come with ``scales``."""
 
     id: str = Field(examples=[_ANSWER_ID])
     response_type: Literal["embeddings_by_type"]
@@ -73,7 +75,7 @@ class CohereAnswer(BaseModel):
 
 
 class CoherePlainAnswer(BaseModel):
-    """Embeddings as version 1 has them."""
+    """Embeddings in the format of version 1."""
 
     id: str = Field(examples=[_ANSWER_ID])
     response_type: Literal["embeddings_floats"]
@@ -85,13 +87,15 @@ class CoherePlainAnswer(BaseModel):
 def _read(body: CohereBody, parameters: Parameters) -> EmbedAsk:
     del parameters
     if not body.texts:
-        raise InvalidValue("texts holds no text.", remedy="Send at least one.", param="texts")
+        raise InvalidValue(
+            "texts must not be empty.", remedy="Send at least one text.", param="texts"
+        )
     names = list(dict.fromkeys(body.embedding_types or ["float"]))
     unknown = [name for name in names if name not in _OUTPUTS]
     if unknown:
         raise InvalidValue(
-            f"embedding_types are of: {', '.join(_OUTPUTS)}.",
-            remedy="Leave the others out.",
+            f"embedding_types must be of: {', '.join(_OUTPUTS)}.",
+            remedy="Leave other types out.",
             param="embedding_types",
         )
     return EmbedAsk(
@@ -108,7 +112,7 @@ def _read(body: CohereBody, parameters: Parameters) -> EmbedAsk:
 
 
 def _write(ask: EmbedAsk, answer: EmbedAnswer) -> dict[str, Any]:
-    """Version 2, and 1 where types are named."""
+    """The answer of version 2, and of version 1 with ``embedding_types``."""
     wires = {output: answer.wire(output) for output in ask.outputs}
     scales = [wire["scales"] for wire in wires.values() if "scales" in wire]
     return {
@@ -120,7 +124,7 @@ def _write(ask: EmbedAsk, answer: EmbedAnswer) -> dict[str, Any]:
 
 
 def _write_plain(ask: EmbedAsk, answer: EmbedAnswer) -> dict[str, Any]:
-    """Version 1, where no types are named."""
+    """The answer of version 1 without ``embedding_types``."""
     return {
         "response_type": "embeddings_floats",
         "embeddings": answer.wire(ask.outputs[0])["embeddings"],
@@ -132,7 +136,7 @@ def _rest(answer: EmbedAnswer, *, version: str) -> dict[str, Any]:
     encoded = answer.encoded
     total = encoded.total_tokens
     warnings = [
-        f"Text {place}: the model did not see {encoded.tokens_cut[place]} of its tokens."
+        f"Text {place}: {encoded.tokens_cut[place]} tokens were cut."
         for place in np.flatnonzero(encoded.tokens_cut > 0).tolist()
     ]
     return {
@@ -179,14 +183,14 @@ COHERE = Dialect(
             "/v2/embed",
             "cohere_embed",
             summary="Embed texts",
-            about="As version 2 of Cohere's: every form that `embedding_types` names. What is too "
-            "long is cut at its end, and told in `meta.warnings`, unless `truncate` says NONE.",
+            about="Version 2 of Cohere's API, with every form in `embedding_types`. Long texts are "
+            "cut at their end, with a warning in `meta.warnings`, unless `truncate` is NONE.",
         ),
         _translation(
             "/v1/embed",
             "cohere_embed_1",
             summary="Embed texts (version 1)",
-            about="As version 1 of Cohere's: a plain list where no `embedding_types` are named.",
+            about="Version 1 of Cohere's API: a plain list unless `embedding_types` are given.",
             answer=CoherePlainAnswer,
             write=_write_plain,
         ),

@@ -1,4 +1,4 @@
-"""What dialects have in common: texts or token ids, and whether to cut what is too long."""
+"""Reads fields that dialects share: texts, token ids, truncation and roles."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
@@ -8,10 +8,10 @@ from bindery.faces.http.dialects.base import Inputs
 from bindery.types import DOCUMENT, QUERY, Role, Truncate
 
 MAX_TEXTS = 2048
-"""Texts in one request, as OpenAI has it."""
+"""Texts per request, as with OpenAI."""
 
 MAX_DOCUMENTS = 1000
-"""Documents to order in one request, as Cohere has it."""
+"""Documents per rerank request, as with Cohere."""
 
 _TRUNCATE: Mapping[str, Truncate] = {
     "end": Truncate.END,
@@ -21,21 +21,21 @@ _TRUNCATE: Mapping[str, Truncate] = {
     "none": Truncate.ERROR,
     "error": Truncate.ERROR,
 }
-"""What vendors call the side that is cut, or nothing being cut."""
+"""The vendors' words for the side that is cut, or for refusing long texts."""
 
 
 def inputs_of(given: object, param: str) -> Inputs:
     """A text, token ids, or a list of either, as a list of one kind.
 
-    A list's items may be objects with a ``text``. Raises InvalidValue that names the first item at
-    fault, and for no items at all.
+    Items can be objects with a ``text``. Raises InvalidValue that names the first wrong item, or
+    if there are none.
     """
     if isinstance(given, str):
         return [given]
     if not isinstance(given, list) or not given:
         raise InvalidValue(
-            f"{param} is neither a text nor a list of texts.",
-            remedy="Send a text, or a list of at least one.",
+            f"{param} must be a string or a non-empty list of strings.",
+            remedy="Send at least one text.",
             param=param,
         )
     items = cast("list[Any]", given)
@@ -48,12 +48,12 @@ def inputs_of(given: object, param: str) -> Inputs:
 
 
 def texts_of(items: list[Any], param: str, *, most: int = MAX_TEXTS) -> list[str]:
-    """The items, texts or objects with a ``text``, as texts; perhaps none.
+    """The texts of items that are strings or objects with a ``text``; the list can be empty.
 
-    Raises InvalidValue for too many, and that names the first that is no text.
+    Raises InvalidValue for too many items, and names the first that is not a text.
     """
     _check_count(items, param, most)
-    if set(map(type, items)) <= {str}:  # ten times as fast as looking at one after the other
+    if set(map(type, items)) <= {str}:  # ten times as fast as checking one by one
         return items
     return [_text_of(item, f"{param}[{place}]", param) for place, item in enumerate(items)]
 
@@ -61,13 +61,13 @@ def texts_of(items: list[Any], param: str, *, most: int = MAX_TEXTS) -> list[str
 def documents_of(given: object, param: str) -> list[list[str]]:
     """Documents, each a list of the texts of its chunks.
 
-    Raises InvalidValue that names the first item at fault, for too many chunks of all documents
-    together and for none.
+    Raises InvalidValue that names the first wrong item, for no documents, and for too many chunks
+    in all documents together.
     """
     if not isinstance(given, list) or not given:
         raise InvalidValue(
-            f"{param} is no list of documents.",
-            remedy="Send a list of documents, each the list of its chunks.",
+            f"{param} must be a non-empty list of documents.",
+            remedy="Send each document as the list of its chunks.",
             param=param,
         )
     items = cast("list[Any]", given)
@@ -78,9 +78,9 @@ def documents_of(given: object, param: str) -> list[list[str]]:
 
 
 def truncation_of(given: object, *, default: Truncate, param: str) -> Truncate:
-    """What becomes of a text that is too long: a word for the side to cut, or whether to cut.
+    """What to do with long texts, given as the side to cut or as a boolean.
 
-    Raises InvalidValue for another word.
+    Raises InvalidValue for other values.
     """
     if given is None:
         return default
@@ -89,7 +89,7 @@ def truncation_of(given: object, *, default: Truncate, param: str) -> Truncate:
     found = _TRUNCATE.get(given.casefold()) if isinstance(given, str) else None
     if found is None:
         raise InvalidValue(
-            f"{param} is none of: end, start, error.", remedy="Choose one of them.", param=param
+            f"{param} must be end, start or error.", remedy="Choose one of these.", param=param
         )
     return found
 
@@ -97,14 +97,16 @@ def truncation_of(given: object, *, default: Truncate, param: str) -> Truncate:
 def _chunks_of(given: object, place: str, param: str) -> list[str]:
     if not isinstance(given, list) or not given:
         raise InvalidValue(
-            f"{place} is no list of chunks.", remedy="Send at least one for each.", param=param
+            f"{place} must be a non-empty list of chunks.",
+            remedy="Send a list of strings.",
+            param=param,
         )
     chunks = cast("list[Any]", given)
     for number, chunk in enumerate(chunks):
         if not isinstance(chunk, str) or not chunk:
             raise InvalidValue(
-                f"{place}[{number}] is no text of a character or more.",
-                remedy="Send strings, and leave empty chunks out.",
+                f"{place}[{number}] must be a non-empty string.",
+                remedy="Send strings, without empty chunks.",
                 param=param,
             )
     return chunks
@@ -113,7 +115,7 @@ def _chunks_of(given: object, place: str, param: str) -> list[str]:
 def _check_count(items: list[Any], param: str, most: int) -> None:
     if len(items) > most:
         raise InvalidValue(
-            f"{param} holds {len(items)} texts; the most for one request is {most}.",
+            f"{param} holds {len(items)} texts; the limit per request is {most}.",
             remedy="Send them in several requests.",
             param=param,
         )
@@ -122,14 +124,16 @@ def _check_count(items: list[Any], param: str, most: int) -> None:
 def _text_of(item: object, place: str, param: str) -> str:
     text = cast("dict[str, Any]", item).get("text") if isinstance(item, dict) else item
     if not isinstance(text, str):
-        raise InvalidValue(f"{place} is not a text.", remedy="Send strings.", param=param)
+        raise InvalidValue(f"{place} must be a string.", remedy="Send strings.", param=param)
     return text
 
 
 def _checked_ids(ids: object, param: str) -> list[int]:
     if not isinstance(ids, list) or not set(map(type, cast("list[Any]", ids))) <= {int}:
         raise InvalidValue(
-            f"{param} is no list of token ids.", remedy="Send texts.", param=param.partition("[")[0]
+            f"{param} must be a list of token ids.",
+            remedy="Send texts.",
+            param=param.partition("[")[0],
         )
     return cast("list[int]", ids)
 
@@ -148,21 +152,21 @@ _WORDS: Mapping[str, tuple[Role, ...]] = {
     # Prompts of sentence-transformers
     "passage": (DOCUMENT,),
 }
-"""The vendors' words for what a text is for, by our roles.
+"""The vendors' words for the purpose of a text, as our roles in order of preference.
 
-A model without the task takes such a text as a document; any other word is a role of the model.
+A model without the task treats such a text as a document. Any other word is a role of the model.
 """
 
 
 def roles_of(word: str) -> tuple[Role, ...]:
-    """The roles that a dialect's word may mean, the first that the model knows counting."""
+    """The roles that a dialect's word can mean; the first that the model has is used."""
     return _WORDS.get(word.casefold(), (word,))
 
 
 def role_of(roles: tuple[Role, ...], prompts: Iterable[Role]) -> Role:
-    """The first of the roles that a model with these prompts knows, whatever its case.
+    """The first of the roles that a model with these prompts has, in any case.
 
-    The first of all where it knows none: its encoder then says which there are.
+    If it has none, the first role, which the encoder then refuses with the list of valid ones.
     """
     known = {role.casefold(): role for role in (*prompts, QUERY, DOCUMENT)}
     return next((known[role.casefold()] for role in roles if role.casefold() in known), roles[0])

@@ -1,4 +1,4 @@
-"""Jina's dialect: OpenAI's with tasks, and another name for the form of the numbers."""
+"""Jina's dialect: OpenAI's with tasks, and another name for the form of the vectors."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ _TYPES: JsonDict = {"enum": [*_OUTPUTS]}
 
 
 class JinaBody(ExtendedBody):
-    """Jina's request. Vectors are as long as the model gives them, whatever ``normalized`` says."""
+    """Jina's request. ``normalized`` is ignored: vectors keep the length that the model gives."""
 
     input: Any = Field(json_schema_extra=openai.INPUT)
     model: str = Field(max_length=200)
@@ -39,7 +39,7 @@ class JinaBody(ExtendedBody):
     truncate: Any = None
     late_chunking: bool = Field(
         default=False,
-        description="Jina's: the inputs are chunks of one document, which is read whole.",
+        description="Jina's: the inputs are chunks of one document, which is read as a whole.",
     )
 
 
@@ -48,8 +48,8 @@ def _read(body: JinaBody, parameters: Parameters) -> EmbedAsk:
     inputs = inputs_of(body.input, "input")
     if body.late_chunking and body.titles:
         raise InvalidValue(
-            "late_chunking takes no titles: its inputs are of one document.",
-            remedy="Leave them out.",
+            "late_chunking does not support titles, because its inputs are one document.",
+            remedy="Leave the titles out.",
             param="titles",
         )
     return EmbedAsk(
@@ -67,12 +67,12 @@ def _read(body: JinaBody, parameters: Parameters) -> EmbedAsk:
 
 
 def _output(given: object) -> Output:
-    """The one type that was asked for, by itself or in a list."""
+    """The requested type, given by itself or as a list of one."""
     wanted = given[0] if isinstance(given, list) and len(given) == 1 else given  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
     if not isinstance(wanted, str) or wanted not in _OUTPUTS:
         raise InvalidValue(
-            f"embedding_type is not one of: {', '.join(_OUTPUTS)}.",
-            remedy="Ask for one at a time.",
+            f"embedding_type must be one of: {', '.join(_OUTPUTS)}.",
+            remedy="Request one type at a time.",
             param="embedding_type",
         )
     return _OUTPUTS[wanted]

@@ -1,4 +1,4 @@
-"""Ollama's dialect: what its clients ask of an embedding model."""
+"""Ollama's dialect, as far as it concerns embedding models."""
 
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -33,17 +33,17 @@ _INPUT: JsonDict = {
         {"type": "array", "items": {"type": "string"}, "maxItems": MAX_TEXTS},
     ]
 }
-# Ollama's clients read a time, and nobody knows when a model was changed.
+# Ollama's clients require a time, but the time of a model's last change is not known.
 _NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class OllamaBody(ExtendedBody):
-    """Ollama's request. Its ``options`` and ``keep_alive`` are for models that write."""
+    """Ollama's request. ``options`` and ``keep_alive`` are ignored: they are for chat models."""
 
     model: str = Field(max_length=200)
     input: Any = Field(description="A text, or a list of texts.", json_schema_extra=_INPUT)
-    truncate: bool = Field(default=True, description="Cut what is too long, or refuse it.")
-    dimensions: int | None = Field(None, description="Shorter vectors, where the model allows it.")
+    truncate: bool = Field(default=True, description="Cut long texts (true), or refuse them.")
+    dimensions: int | None = Field(None, description="Shorter vectors, if the model supports it.")
 
 
 class OllamaPromptBody(ExtendedBody):
@@ -54,7 +54,7 @@ class OllamaPromptBody(ExtendedBody):
 
 
 class OllamaAnswer(BaseModel):
-    """Vectors in the order of the texts; ``prompt_eval_count`` is the tokens of all texts."""
+    """Vectors in the order of the texts; ``prompt_eval_count`` counts the tokens of all texts."""
 
     model: str
     embeddings: list[list[float]]
@@ -68,7 +68,7 @@ class OllamaPromptAnswer(BaseModel):
 
 
 class OllamaDetails(BaseModel):
-    """What Ollama tells of a model's file."""
+    """Ollama's description of a model file."""
 
     format: str = "safetensors"
     family: str
@@ -78,7 +78,7 @@ class OllamaDetails(BaseModel):
 
 
 class OllamaModel(BaseModel):
-    """A model that is on this machine; its ``digest`` is the revision."""
+    """A model on this machine; ``digest`` is its revision."""
 
     name: str
     model: str
@@ -89,7 +89,7 @@ class OllamaModel(BaseModel):
 
 
 class OllamaModels(BaseModel):
-    """Every model that is on this machine."""
+    """Every model on this machine."""
 
     models: list[OllamaModel]
 
@@ -98,7 +98,7 @@ class ShowBody(RequestBody):
     """The model to describe."""
 
     model: str = Field("", max_length=200)
-    name: str = Field("", max_length=200, description="What older clients call `model`.")
+    name: str = Field("", max_length=200, description="The name of `model` in older clients.")
 
 
 class ShowAnswer(BaseModel):
@@ -163,7 +163,7 @@ def _write_prompt(ask: EmbedAsk, answer: EmbedAnswer) -> dict[str, Any]:
 
 @router.get("/tags", summary="List models", name="ollama_tags")
 async def tags(request: Request) -> OllamaModels:
-    """The models that are on this machine, or that a vendor runs."""
+    """The models on this machine, and remote models."""
     services = services_of(request)
     return await services.looking.run(_tags, services.library)
 
@@ -194,9 +194,9 @@ async def show(request: Request) -> ShowAnswer:
     )
 
 
-@router.get("/version", summary="Tell the version", name="ollama_version")
+@router.get("/version", summary="Get the version", name="ollama_version")
 async def version() -> VersionAnswer:
-    """Bindery's own."""
+    """The version of Bindery, not of Ollama."""
     return VersionAnswer(version=bindery.__version__)
 
 
@@ -224,8 +224,8 @@ OLLAMA = Dialect(
             paths=("/api/embed",),
             name="ollama_embed",
             summary="Embed texts",
-            about="As Ollama's. A text that is too long is cut unless `truncate` is false; the "
-            "header `x-bindery-truncated-tokens` tells what was cut.",
+            about="Ollama's API. Long texts are cut unless `truncate` is false; the header "
+            "`x-bindery-truncated-tokens` counts the tokens that were cut.",
             body=OllamaBody,
             answer=OllamaAnswer,
             read=_read,

@@ -1,4 +1,4 @@
-"""OpenAI's dialect, so that its clients and all that build on them work unmodified."""
+"""OpenAI's dialect: its clients, and everything built on them, work unmodified."""
 
 from typing import Any, Literal
 
@@ -26,7 +26,7 @@ from bindery.faces.http.dialects.vectors import (
 from bindery.types import Truncate
 
 EMBEDDINGS = ("/v1/embeddings", "/embeddings")
-"""The route of all who took it over from OpenAI, and its alias for clients without ``/v1``."""
+"""OpenAI's route, which others adopted, and an alias for base URLs without ``/v1``."""
 
 _IDS: JsonDict = {"type": "array", "items": {"type": "integer"}}
 INPUT_KINDS: tuple[JsonDict, ...] = (
@@ -39,20 +39,20 @@ INPUT: JsonDict = {"anyOf": [*INPUT_KINDS]}
 
 
 class EmbeddingsBody(VectorsBody):
-    """OpenAI's request, and what the vectors may be asked for besides."""
+    """OpenAI's request with our additions."""
 
     input: Any = Field(
-        description="A text, or a list of texts; token ids as this server is set to take them.",
+        description="A text or a list of texts. Token ids depend on the setting `token_input`.",
         json_schema_extra=INPUT,
     )
     model: str = Field(max_length=200)
     input_type: str = Field(
-        "document", max_length=100, description="query, document, or a task of the model."
+        "document", max_length=100, description="`query`, `document`, or a task of the model."
     )
 
 
 class Embedding(BaseModel):
-    """The vector of one text; with late interaction its vectors."""
+    """The vector of one text; a list of vectors for late interaction."""
 
     object: Literal["embedding"]
     index: int
@@ -60,9 +60,9 @@ class Embedding(BaseModel):
 
 
 class EmbeddingsAnswer(VectorsAnswer):
-    """OpenAI's answer, and what made the vectors.
+    """OpenAI's answer, and how the vectors were made.
 
-    ``tokens_cut`` is there where a text was cut, and counts what each lost.
+    ``tokens_cut`` exists if a text was cut, and has the number of cut tokens for each text.
     """
 
     object: Literal["list"]
@@ -73,7 +73,7 @@ class EmbeddingsAnswer(VectorsAnswer):
 
 
 def read(body: EmbeddingsBody, parameters: Parameters) -> EmbedAsk:
-    """The request in nobody's words."""
+    """The request in neutral form."""
     del parameters
     return EmbedAsk(
         model=body.model,
@@ -89,7 +89,7 @@ def read(body: EmbeddingsBody, parameters: Parameters) -> EmbedAsk:
 
 
 def write(ask: EmbedAsk, answer: EmbedAnswer) -> dict[str, Any]:
-    """The answer in OpenAI's words, which Voyage and Jina took over."""
+    """The answer in OpenAI's format, which Voyage and Jina adopted."""
     fields = facts(ask, answer)
     rows = fields.pop("embeddings")
     cut = answer.encoded.tokens_cut
@@ -113,11 +113,11 @@ OPENAI = Dialect(
             paths=EMBEDDINGS,
             name="create_embeddings",
             summary="Embed texts",
-            about="As OpenAI's; `input_type` (`query` or `document`) and what vectors may be "
-            "besides.\n\nVoyage and Jina ask here, too: a request with `truncation` or "
-            "`output_dimension` is read as Voyage's, one with `task`, `embedding_type`, "
-            "`late_chunking` or `normalized` as Jina's.\n\nThe header "
-            "`x-bindery-truncated-tokens` tells how many tokens were cut.",
+            about="OpenAI's embeddings API with additions: `input_type` (`query` or `document`), "
+            "`output_dtype` and others.\n\nA request with `truncation` or `output_dimension` is "
+            "read as Voyage's, one with `task`, `embedding_type`, `late_chunking` or `normalized` "
+            "as Jina's.\n\nThe header `x-bindery-truncated-tokens` counts the tokens that were "
+            "cut.",
             body=EmbeddingsBody,
             answer=EmbeddingsAnswer,
             read=read,

@@ -1,8 +1,7 @@
-"""OpenAI's Files API, over the same store as our own ``/files``: what one keeps the other lists.
+"""OpenAI's Files API, over the same store as our own ``/files``: each lists the files of both.
 
-A file uploaded here has an id ``file-...`` of its own each time; one that came by our own route
-goes by its hash, here and there. Nothing expires: ``expires_after`` is passed over, and
-``expires_at`` in the answer says so.
+Every upload here gets its own id ``file-...``; files of our own route have their hash as id. Files
+never expire: ``expires_after`` is ignored, and ``expires_at`` is null.
 """
 
 from collections.abc import Mapping
@@ -21,20 +20,20 @@ from bindery.store.files import Incoming, StoredFile
 router = APIRouter(prefix="/v1/files", tags=["OpenAI"])
 
 PURPOSES = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
-"""What OpenAI's clients may say; here it is kept and told, and changes nothing."""
+"""OpenAI's purposes. They are stored and returned, and have no effect."""
 
 OWN_PURPOSE = "user_data"
-"""What files of our own route, which asks for no purpose, are listed under: "any purpose"."""
+"""The purpose shown for files of our own route, which has none."""
 
 _MOST = 10_000
 
 FilePath = Annotated[
-    str, Path(description="As the upload gave it.", examples=[examples.OPENAI_FILE_ID])
+    str, Path(description="The id that the upload returned.", examples=[examples.OPENAI_FILE_ID])
 ]
 
 
 class FileObject(BaseModel):
-    """A kept file as OpenAI shows it; ``created_at`` is in seconds since 1970."""
+    """A file in OpenAI's format; ``created_at`` is in seconds since 1970."""
 
     id: str
     object: Literal["file"] = "file"
@@ -58,18 +57,18 @@ class FileList(BaseModel):
 
 
 class FileDeleted(BaseModel):
-    """What is gone."""
+    """The deleted file."""
 
     id: str
     object: Literal["file"] = "file"
     deleted: Literal[True] = True
 
 
-@router.post("", summary="Keep a file", openapi_extra=examples.OPENAI_UPLOAD)
+@router.post("", summary="Upload a file", openapi_extra=examples.OPENAI_UPLOAD)
 async def create_openai_file(request: Request) -> FileObject:
-    """As OpenAI's: one file as `file`, and its `purpose`. Jobs and chunks take its id.
+    """OpenAI's upload: one `file` and its `purpose`. Jobs and chunks accept its id.
 
-    Nothing expires here: `expires_after` is passed over, and `expires_at` is null.
+    Files never expire: `expires_after` is ignored, and `expires_at` is null.
     """
     services = services_of(request)
     store = await services.disk.run(lambda: services.library.files)
@@ -88,13 +87,14 @@ async def create_openai_file(request: Request) -> FileObject:
 async def list_openai_files(
     request: Request,
     after: Annotated[
-        str | None, Query(max_length=100, description="The id of the last file that was shown.")
+        str | None,
+        Query(max_length=100, description="The id of the last file of the previous page."),
     ] = None,
     limit: Annotated[int, Query(ge=1, le=_MOST)] = _MOST,
     order: Annotated[Literal["asc", "desc"], Query()] = "desc",
     purpose: Annotated[str | None, Query(max_length=100)] = None,
 ) -> FileList:
-    """Every kept file, newest first, those of `POST /files/upload` among them."""
+    """All files, newest first, including those of `POST /files/upload`."""
     services = services_of(request)
     return await services.disk.run(
         _list, services, after=after, limit=limit, newest_first=order == "desc", purpose=purpose
@@ -103,7 +103,7 @@ async def list_openai_files(
 
 @router.get("/{file_id}", summary="Describe a file")
 async def retrieve_openai_file(request: Request, file_id: FilePath) -> FileObject:
-    """What a file is called, how large it is and when it came."""
+    """The name, size and upload time of a file."""
     services = services_of(request)
     return _object(await services.disk.run(lambda: services.library.files.get(file_id)))
 
@@ -115,7 +115,7 @@ async def retrieve_openai_file(request: Request, file_id: FilePath) -> FileObjec
     responses={200: {"content": {"application/octet-stream": {}}, "description": "The file."}},
 )
 async def download_openai_file(request: Request, file_id: FilePath) -> Response:
-    """The bytes that were uploaded, to be saved: never shown, whatever they are."""
+    """The uploaded bytes, as a download that browsers save and never display."""
     services = services_of(request)
     stored, file = await services.disk.run(_open, services, file_id)
     return attachment(file, stored.size_bytes, stored.name, services.disk)
@@ -123,7 +123,7 @@ async def download_openai_file(request: Request, file_id: FilePath) -> Response:
 
 @router.delete("/{file_id}", summary="Delete a file")
 async def delete_openai_file(request: Request, file_id: FilePath) -> FileDeleted:
-    """Remove a file and all that was made from it."""
+    """Delete a file and everything that was made from it."""
     services = services_of(request)
     await services.disk.run(lambda: services.library.files.delete(file_id))
     return FileDeleted(id=file_id)
@@ -135,7 +135,7 @@ def _keep(incoming: Incoming, name: str, fields: Mapping[str, str]) -> StoredFil
         raise InvalidValue(
             "The field 'purpose' is missing."
             if purpose is None
-            else f"{purpose[:80]!r} is no purpose.",
+            else f"{purpose[:80]!r} is not a purpose.",
             remedy=f"Send one of: {', '.join(PURPOSES)}.",
             param="purpose",
         )
@@ -158,8 +158,8 @@ def _list(
         places = {file.id: place for place, file in enumerate(files)}
         if after not in places:
             raise InvalidValue(
-                f"The list has no file {after!r} to go on after.",
-                remedy="Send the id of a file that is there, or begin anew without 'after'.",
+                f"There is no file {after!r} in this list.",
+                remedy="Send the id of an existing file, or leave out 'after' to start again.",
                 param="after",
             )
         files = files[places[after] + 1 :]

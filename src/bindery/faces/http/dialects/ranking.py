@@ -1,4 +1,4 @@
-"""Documents in order, as Cohere, Jina and Voyage ask for it: they differ in names alone."""
+"""Reranking for clients of Cohere, Jina and Voyage, which differ only in names."""
 
 from typing import Any
 
@@ -30,30 +30,30 @@ _DOCUMENTS: JsonDict = {
 
 
 class RerankBody(RequestBody):
-    """Documents to put in the order in which they answer a query."""
+    """Documents to order by how well they answer a query."""
 
     model: str = Field(max_length=200)
     query: str
     documents: list[Any] = Field(
         description="Texts, or objects with a `text`.", json_schema_extra=_DOCUMENTS
     )
-    top_n: int | None = Field(None, ge=1, description="Give the best so many; all if not.")
+    top_n: int | None = Field(None, ge=1, description="Return only the best n; the default is all.")
     top_k: int | None = Field(None, ge=1, description="Voyage's name for `top_n`.")
-    return_documents: bool = Field(default=False, description="Give the documents back, too.")
+    return_documents: bool = Field(default=False, description="Return the documents too.")
     weight: float | None = Field(
         None,
         ge=0,
         le=1,
-        description="Of late interaction in a dense model's score; the rest is the cosine's.",
+        description="The share of late interaction in a dense model's score; the rest is cosine.",
     )
     truncate: Any = Field(
         None,
-        description="What becomes of a text longer than the model's window: cut its `end` "
-        "(default) or `start`, or an `error`.",
+        description="For texts longer than the model's window: cut the `end` (default) or the "
+        "`start`, or return an `error`.",
         json_schema_extra=TRUNCATE,
     )
     truncation: bool = Field(
-        default=True, description="Voyage's: cut what is too long, or refuse it."
+        default=True, description="Voyage's: cut long texts (true), or refuse them."
     )
 
 
@@ -64,9 +64,9 @@ class RankedDocument(BaseModel):
 
 
 class RankedAnswer(BaseModel):
-    """A document's place: ``index`` is its place in the request.
+    """The score of a document; ``index`` is its position in the request.
 
-    ``relevance_score`` is what orders; ``normalised_score`` is in [-1, 1] for every model.
+    Documents are sorted by ``relevance_score``. ``normalised_score`` is in [-1, 1] for every model.
     """
 
     index: int
@@ -76,7 +76,7 @@ class RankedAnswer(BaseModel):
 
 
 class RankedRow(BaseModel):
-    """The same as Voyage has it."""
+    """The same in Voyage's format."""
 
     index: int
     relevance_score: float
@@ -90,7 +90,7 @@ _RANKED: tuple[dict[str, JsonValue], ...] = (
 
 
 class RerankingAnswer(BaseModel):
-    """The documents, the best first; ``usage`` counts the tokens of the texts alone."""
+    """The documents, the best first; ``usage`` counts the tokens of query and documents."""
 
     model: str
     revision: str
@@ -151,10 +151,10 @@ RANKING = Dialect(
             paths=("/v1/rerank", "/v2/rerank", "/rerank"),
             name="rerank",
             summary="Rerank documents (Cohere, Jina, Voyage)",
-            about="Order documents by late interaction with a query, and by their cosine, with "
-            "any model.\n\nThe order is there twice: as `results` for Cohere's and Jina's clients, "
-            "as `data` for Voyage's. The header `x-bindery-truncated-tokens` tells how many tokens "
-            "the model did not see.",
+            about="Orders documents by late interaction with the query mixed with the cosine, with "
+            "any model.\n\nThe answer contains the order twice: as `results` for clients of Cohere "
+            "and Jina, as `data` for Voyage's. The header `x-bindery-truncated-tokens` counts the "
+            "tokens that were cut.",
             body=RerankBody,
             answer=RerankingAnswer,
             read=_read,

@@ -1,4 +1,4 @@
-"""Every dialect, and the routes that they make together."""
+"""Every dialect, and the routes of all of them."""
 
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -27,7 +27,7 @@ _Endpoint = Callable[[Request, Sequence[Any]], Coroutine[Any, Any, Response]]
 
 
 class PlainRoute(APIRoute):
-    """A route whose endpoint takes the request as it is: FastAPI's own way costs 50 us more."""
+    """A route that passes the request to its endpoint as it is, which saves 50 us per request."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """See APIRoute."""
@@ -35,7 +35,7 @@ class PlainRoute(APIRoute):
 
 
 def make_router() -> APIRouter:
-    """One route for each path, whichever dialects share it."""
+    """One route for each path, even if dialects share it."""
     router = APIRouter(route_class=PlainRoute)
     for operation, endpoint in (("embeds", embed), ("reranks", rerank)):
         for path, rows in _by_path(operation).items():
@@ -47,7 +47,7 @@ def make_router() -> APIRouter:
 
 
 def _by_path(operation: str) -> Mapping[str, list[_Row]]:
-    """The translations of each path: those with marks first, as the others take all."""
+    """The translations of each path, those with marks first, because the others match anything."""
     found: dict[str, list[_Row]] = {}
     for dialect in DIALECTS:
         for translation in getattr(dialect, operation):
@@ -63,7 +63,7 @@ def _add(router: APIRouter, path: str, rows: list[_Row], endpoint: _Endpoint) ->
     async def answer(request: Request) -> Response:
         return await endpoint(request, translations)
 
-    # In /docs a path stands with the dialect that has it for its route, and not for an alias.
+    # /docs lists a path under the dialect whose main path it is, not under those with an alias.
     own = [row for row in rows if row[1].paths[0] == path]
     dialect, shown = (own or rows)[-1]
     router.add_api_route(
@@ -86,7 +86,7 @@ def _description(shown: Translation[Any, Any]) -> str:
 
 
 def _extra(shown: Translation[Any, Any], all_: Iterable[Translation[Any, Any]]) -> dict[str, Any]:
-    """The body with the fields and the examples of every dialect that shares the path."""
+    """The body with the fields and examples of every dialect on the path."""
     schemas: list[dict[str, Any]] = [one.body.model_json_schema() for one in (*all_, shown)]
     shared = [examples.body_examples(one.body, one.examples) for one in (shown, *all_)]
     found = {name: value for one in shared for name, value in one.items()}

@@ -1,6 +1,6 @@
-"""The dialect of Text Embeddings Inference, and of Hugging Face's clients, which ask at ``/``.
+"""The dialect of Text Embeddings Inference, and of Hugging Face's clients, which use ``/``.
 
-It knows one model a server: ``?model=`` or a field ``model`` names another than the default.
+Their servers have one model. Here ``?model=`` or a field ``model`` can choose another one.
 """
 
 from collections.abc import Mapping
@@ -43,7 +43,7 @@ MODEL_PARAMETER: Mapping[str, object] = {
     "name": "model",
     "in": "query",
     "required": False,
-    "description": "The server's default, if none is named.",
+    "description": "The default is that of the server.",
     "schema": {"type": "string"},
 }
 _EMBEDDING: examples.Variants = {
@@ -59,19 +59,19 @@ _TEXTS: JsonDict = {"items": {"type": "string"}, "maxItems": MAX_DOCUMENTS}
 
 
 class TeiBody(RequestBody):
-    """What all its requests have."""
+    """The fields of all requests."""
 
-    model: str = Field("", max_length=200, description="The server's default, if none is named.")
-    truncate: bool = Field(default=False, description="Cut what is too long; else it is refused.")
+    model: str = Field("", max_length=200, description="The default is that of the server.")
+    truncate: bool = Field(default=False, description="Cut long texts; otherwise they are refused.")
     truncation_direction: str = Field(
         "right",
-        description="Which side is cut: left or right.",
+        description="The side to cut: left or right.",
         json_schema_extra={"enum": ["left", "right", "Left", "Right"]},
     )
 
     @property
     def to_truncate(self) -> Truncate:
-        """What becomes of a text that is too long."""
+        """What to do with long texts."""
         side = truncation_of(
             self.truncation_direction, default=Truncate.END, param="truncation_direction"
         )
@@ -79,16 +79,16 @@ class TeiBody(RequestBody):
 
 
 class EmbedBody(TeiBody):
-    """Texts to embed. Vectors are as long as the model gives them, whatever ``normalize`` says."""
+    """Texts to embed. ``normalize`` is ignored: vectors keep the length that the model gives."""
 
     inputs: Any = Field(
         description="A text or token ids of the model, or a list of either.",
         json_schema_extra=INPUT,
     )
     prompt_name: str = Field(
-        DOCUMENT, max_length=100, description="query, document, or a task of the model."
+        DOCUMENT, max_length=100, description="`query`, `document`, or a task of the model."
     )
-    dimensions: int | None = Field(None, description="Shorter vectors, where the model allows it.")
+    dimensions: int | None = Field(None, description="Shorter vectors, if the model supports it.")
     encoding_format: Literal["float", "base64"] = "float"
 
 
@@ -96,8 +96,8 @@ class RootBody(EmbedBody):
     """Texts to embed, or a `source_sentence` and `sentences` to compare."""
 
     inputs: Any = Field(
-        description="A text or a list of texts; or a `source_sentence` with `sentences`, which "
-        "are compared.",
+        description="A text or a list of texts; or a `source_sentence` and `sentences` to "
+        "compare it with.",
         json_schema_extra={"anyOf": [*INPUT_KINDS, {"type": "object"}]},
     )
     parameters: dict[str, Any] = Field(default_factory=dict[str, Any])
@@ -123,19 +123,19 @@ class SimilarityBody(TeiBody):
 
 
 class TeiRerankBody(TeiBody):
-    """Texts to put in the order in which they answer a query."""
+    """Texts to order by how well they answer a query."""
 
     query: str
     texts: list[Any] = Field(json_schema_extra=_TEXTS)
     raw_scores: bool = Field(
-        default=False, description="Scores as the model gives them, not brought to [0, 1]."
+        default=False, description="Return the model's own scores instead of scores in [0, 1]."
     )
     return_text: bool = False
     top_n: int | None = Field(None, ge=1)
 
 
 class TeiRank(BaseModel):
-    """A text's place: ``index`` is its place in the request."""
+    """The score of a text; ``index`` is its position in the request."""
 
     index: int = Field(examples=[1])
     score: float = Field(examples=[0.7582])
@@ -162,7 +162,7 @@ def _read_similarity(body: SimilarityBody, parameters: Parameters) -> EmbedAsk:
     source, sentences = body.inputs.get("source_sentence"), body.inputs.get("sentences")
     if not isinstance(source, str) or not isinstance(sentences, list):
         raise InvalidValue(
-            "inputs holds no source_sentence and sentences.",
+            "inputs must have source_sentence and sentences.",
             remedy='Send {"source_sentence": "...", "sentences": ["..."]}.',
             param="inputs",
         )
@@ -174,7 +174,7 @@ def _read_similarity(body: SimilarityBody, parameters: Parameters) -> EmbedAsk:
 
 
 def _read_root(body: RootBody, parameters: Parameters) -> EmbedAsk:
-    """Texts to embed, or texts to compare: Hugging Face's clients have one address for all."""
+    """Texts to embed or to compare: Hugging Face's clients use one path for both."""
     if isinstance(body.inputs, dict):
         return _read_similarity(check_fields(body.model_dump(), SimilarityBody), parameters)
     return _read(body, parameters)
@@ -189,7 +189,7 @@ def _write_root(ask: EmbedAsk, answer: EmbedAnswer) -> Any:  # noqa: ANN401 - ve
 
 
 def _write_similarity(ask: EmbedAsk, answer: EmbedAnswer) -> list[float]:
-    """How alike the first text is to each other one: the cosine, or for several vectors MaxSim."""
+    """The similarity of the first text to each other: cosine, or MaxSim for several vectors."""
     del ask
     found = answer.encoded.embeddings.normalised()
     ends = found.offsets
@@ -242,15 +242,15 @@ TEI = Dialect(
             "/embed",
             "tei_embed",
             "Embed texts",
-            "A bare list of vectors. A text that is too long is refused unless `truncate` is true; "
-            "the header `x-bindery-truncated-tokens` tells what was cut.",
+            "Returns a plain list of vectors. Long texts are refused unless `truncate` is true. "
+            "The header `x-bindery-truncated-tokens` counts the tokens that were cut.",
         ),
         _embeds(
             "/embed_all",
             "tei_embed_all",
             "Embed every token",
-            "A vector for each token of each text, for late interaction with any model. Special "
-            "tokens and prompts have none.",
+            "Returns a vector for each token of each text, for late interaction with any model. "
+            "Special tokens and prompts have no vectors.",
             answer=list[list[list[float]]],
             read=_read_each_token,
             may_nest=True,
@@ -259,7 +259,8 @@ TEI = Dialect(
             "/similarity",
             "tei_similarity",
             "Compare texts",
-            "How alike a text is to each of others: the cosine, or MaxSim for late interaction.",
+            "Returns the similarity of a text to each of others: cosine, or MaxSim for late "
+            "interaction.",
             body=SimilarityBody,
             answer=list[float],
             read=_read_similarity,
@@ -271,8 +272,8 @@ TEI = Dialect(
             "/",
             "hugging_face",
             "Embed or compare texts (Hugging Face)",
-            "What the `InferenceClient` of Hugging Face sends for the tasks feature-extraction and "
-            "sentence-similarity, where it is given this server's address as its model.",
+            "For the tasks feature-extraction and sentence-similarity of Hugging Face's "
+            "`InferenceClient`, with the URL of this server as its model.",
             body=RootBody,
             read=_read_root,
             write=_write_root,
@@ -285,8 +286,8 @@ TEI = Dialect(
             marks=frozenset({"texts"}),
             name="tei_rerank",
             summary="Rerank texts",
-            about="As Text Embeddings Inference has it where the documents are called `texts`; "
-            "where they are called `documents`, as `POST /v1/rerank`.",
+            about="Text Embeddings Inference's API if the documents are in `texts`. If they are in "
+            "`documents`, the same as `POST /v1/rerank`.",
             body=TeiRerankBody,
             answer=list[TeiRank],
             read=_read_rerank,

@@ -1,4 +1,4 @@
-"""Texts in tokens and back, as Text Embeddings Inference and Cohere tell of them."""
+"""Tokenising and detokenising, as in Text Embeddings Inference and Cohere."""
 
 from typing import Any, cast
 
@@ -24,7 +24,7 @@ _IDS: JsonDict = {"type": "array", "items": _ID}
 
 
 class InfoAnswer(BaseModel):
-    """What the model is, and what may be asked of it."""
+    """The model and its limits."""
 
     model_id: str
     model_sha: str
@@ -39,7 +39,7 @@ class InfoAnswer(BaseModel):
 
 
 class TokenizeBody(RequestBody):
-    """Texts to cut into the model's tokens."""
+    """Texts to tokenise."""
 
     inputs: Any = Field(
         json_schema_extra={
@@ -47,11 +47,11 @@ class TokenizeBody(RequestBody):
         }
     )
     add_special_tokens: bool = True
-    model: str = Field("", max_length=200, description="The server's default, if none is named.")
+    model: str = Field("", max_length=200, description="The default is that of the server.")
 
 
 class TeiToken(BaseModel):
-    """A token, and the code points of the text that it stands for; a special one has no place."""
+    """A token and its code points in the text; special tokens have none."""
 
     id: int = Field(examples=[6065])
     text: str = Field(examples=["Loose"])
@@ -61,76 +61,76 @@ class TeiToken(BaseModel):
 
 
 class DecodeBody(RequestBody):
-    """Token ids of the model to turn into texts."""
+    """Token ids of the model to decode."""
 
     ids: list[Any] = Field(json_schema_extra={"items": {"anyOf": [_ID, _IDS]}})
     skip_special_tokens: bool = True
-    model: str = Field("", max_length=200, description="The server's default, if none is named.")
+    model: str = Field("", max_length=200, description="The default is that of the server.")
 
 
 class CohereTokenizeBody(RequestBody):
-    """A text to cut into the model's tokens."""
+    """A text to tokenise."""
 
     text: str
     model: str = Field("", max_length=200)
 
 
 class CohereTokens(BaseModel):
-    """The text's tokens, without special ones."""
+    """The tokens of the text, without special tokens."""
 
     tokens: list[int] = Field(examples=[[6065, 3259]])
     token_strings: list[str] = Field(examples=[["Loose", "paper"]])
 
 
 class CohereDetokenizeBody(RequestBody):
-    """Token ids of the model to turn into a text."""
+    """Token ids of the model to decode."""
 
     tokens: list[Any] = Field(json_schema_extra={"items": _ID})
     model: str = Field("", max_length=200)
 
 
 class CohereText(BaseModel):
-    """The text, as far as the vocabulary keeps it."""
+    """The text; it can differ from the original if the vocabulary does not keep everything."""
 
     text: str = Field(examples=["loose paper"])
 
 
 @tei.get("/info", summary="Describe the model", name="tei_info")
 async def info(request: Request, model: str = "") -> InfoAnswer:
-    """The server's default model, or the one that `model` names."""
+    """The server's default model, or the one named by `model`."""
     services = services_of(request)
     return await services.looking.run(_info, services, services.names.model_id(model))
 
 
 @tei.post(
     "/tokenize",
-    summary="Cut texts into tokens",
+    summary="Tokenise texts",
     name="tei_tokenize",
     responses=examples.answer(list[list[TeiToken]], "The tokens of each text."),
     openapi_extra=examples.body(TokenizeBody, {"A text": {"inputs": "Loose paper"}}),
 )
 async def tokenize(request: Request) -> Response:
-    """The model's own tokens of each text, none of them cut."""
+    """The model's own tokens of each text. Nothing is cut."""
     call = await take(request)
     return await call.services.bulk.run(_tokenize, call)
 
 
 @tei.post(
     "/decode",
-    summary="Turn tokens into texts",
+    summary="Decode token ids",
     name="tei_decode",
     responses=examples.answer(list[str], "The texts."),
     openapi_extra=examples.body(DecodeBody, {"Two ids": {}}),
 )
 async def decode(request: Request) -> Response:
-    """The texts of the model's own token ids, as far as its vocabulary keeps them."""
+    """The texts of the model's own token ids, as far as its vocabulary preserves them."""
     call = await take(request)
     return await call.services.bulk.run(_decode, call)
 
 
 @cohere.post(
     "/v1/tokenize",
-    summary="Cut a text into tokens",
+    summary="Tokenise a text",
     name="cohere_tokenize",
     responses=examples.answer(CohereTokens, "The tokens."),
     openapi_extra=examples.body(CohereTokenizeBody, {"A text": {}}),
@@ -143,13 +143,13 @@ async def cohere_tokenize(request: Request) -> Response:
 
 @cohere.post(
     "/v1/detokenize",
-    summary="Turn tokens into a text",
+    summary="Decode token ids",
     name="cohere_detokenize",
     responses=examples.answer(CohereText, "The text."),
     openapi_extra=examples.body(CohereDetokenizeBody, {"Two ids": {}}),
 )
 async def cohere_detokenize(request: Request) -> Response:
-    """The text of the model's own token ids, as far as its vocabulary keeps it."""
+    """The text of the model's own token ids, as far as its vocabulary preserves it."""
     call = await take(request)
     return await call.services.bulk.run(_cohere_detokenize, call)
 
@@ -193,7 +193,9 @@ def _tokenize(call: ApiCall) -> Response:
     body = check_fields(parse_object(call.raw), TokenizeBody)
     given = [body.inputs] if isinstance(body.inputs, str) else body.inputs
     if not isinstance(given, list):
-        raise InvalidValue("inputs are no texts.", remedy="Send strings.", param="inputs")
+        raise InvalidValue(
+            "inputs must be a string or a list of strings.", remedy="Send strings.", param="inputs"
+        )
     texts = texts_of(cast("list[Any]", given), "inputs")
     tokeniser = _tokeniser(call, body.model)
     found = [[_token(piece) for piece in tokeniser.pieces(text)] for text in texts]
@@ -214,7 +216,7 @@ def _decoded(
 ) -> list[str]:
     arrays = [ids for ids in inputs_of(given, param) if isinstance(ids, list)]
     if not arrays:
-        raise InvalidValue(f"{param} are no token ids.", remedy="Send numbers.", param=param)
+        raise InvalidValue(f"{param} must be token ids.", remedy="Send numbers.", param=param)
     return [tokeniser.decode(ids, keeps_special=keeps_special) for ids in arrays]
 
 

@@ -1,4 +1,4 @@
-"""Voyage's dialect: OpenAI's with other names, and texts that are cut unless that is refused."""
+"""Voyage's dialect: OpenAI's with other names, and with long texts cut by default."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -43,7 +43,7 @@ class VoyageBody(ExtendedBody):
     model: str = Field(max_length=200)
     input_type: str = Field("document", max_length=100)
     truncation: bool = Field(
-        default=True, description="Voyage's: cut what is too long, or refuse it."
+        default=True, description="Voyage's: cut long texts (true), or refuse them."
     )
     output_dimension: int | None = Field(None, description="Voyage's name for `dimensions`.")
     output_dtype: Dtype = "float"
@@ -66,10 +66,10 @@ def _read(body: VoyageBody, parameters: Parameters) -> EmbedAsk:
 
 
 class ContextualizedBody(CutBody):
-    """Voyage's request for chunks that are read with what stands around them."""
+    """Voyage's request for chunks embedded in the context of their documents."""
 
     inputs: Any = Field(
-        description="Documents, each the list of its chunks in order.",
+        description="Documents, each as the list of its chunks in order.",
         json_schema_extra={
             "type": "array",
             "items": {"type": "array", "items": {"type": "string", "minLength": 1}, "minItems": 1},
@@ -83,12 +83,12 @@ class ContextualizedBody(CutBody):
     output_dtype: Dtype = "float"
     encoding_format: EncodingFormat = "float"
     enable_auto_chunking: bool = Field(
-        default=False, description="Voyage's: not offered. Chunk by `/chunk` first."
+        default=False, description="Voyage's. Not supported: use `/chunk` first."
     )
 
 
 class ContextualizedDocument(BaseModel):
-    """The vectors of one document's chunks, in order."""
+    """The vectors of the chunks of one document, in order."""
 
     object: Literal["list"]
     index: int
@@ -96,7 +96,7 @@ class ContextualizedDocument(BaseModel):
 
 
 class ContextualizedAnswer(VectorsAnswer):
-    """Voyage's answer, and what made the vectors."""
+    """Voyage's answer, and how the vectors were made."""
 
     object: Literal["list"]
     data: list[ContextualizedDocument]
@@ -108,7 +108,7 @@ def _read_contextualized(body: ContextualizedBody, parameters: Parameters) -> Em
     del parameters
     if body.enable_auto_chunking:
         raise InvalidValue(
-            "enable_auto_chunking is not offered.",
+            "enable_auto_chunking is not supported.",
             remedy="Send each document as the list of its chunks.",
             param="enable_auto_chunking",
         )
@@ -170,10 +170,10 @@ VOYAGE = Dialect(
             paths=("/v1/contextualizedembeddings",),
             name="create_contextualized_embeddings",
             summary="Embed chunks in their documents",
-            about="As Voyage's. By late chunking: the chunks of each document are put together and "
-            "read by the model at once, in overlapping windows where they are longer than its own; "
-            "then each chunk's vector is made of its own tokens. For models of one vector a text "
-            "that pool by mean; nothing is cut.",
+            about="Voyage's API, by late chunking: the model reads a document's chunks at once, "
+            "in overlapping windows if they are longer than its own. Each chunk's vector is then "
+            "pooled from its own tokens. Only for models with one vector per text and mean "
+            "pooling. Nothing is cut.",
             body=ContextualizedBody,
             answer=ContextualizedAnswer,
             read=_read_contextualized,

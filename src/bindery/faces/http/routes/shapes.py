@@ -1,6 +1,6 @@
-"""What goes in and out, as /docs shows it.
+"""The models of answers, as /docs shows them.
 
-The routes that answer with vectors or chunks write their bytes themselves, in these shapes.
+Routes that return vectors or chunks write their bytes themselves, in these shapes.
 """
 
 from datetime import datetime
@@ -10,9 +10,9 @@ from pydantic import BaseModel
 
 
 class ModelAnswer(BaseModel):
-    """A model as OpenAI lists them, and what else there is to know of it.
+    """A model in OpenAI's format, with our own fields.
 
-    ``name``, ``endpoints`` and ``context_length`` are what Cohere calls it.
+    ``name``, ``endpoints`` and ``context_length`` are Cohere's fields.
     """
 
     id: str
@@ -39,7 +39,7 @@ class ModelsAnswer(BaseModel):
 
 
 class RotationAnswer(BaseModel):
-    """A fitted rotation; ``energy`` is the share that the first so many dimensions keep."""
+    """A fitted rotation; ``energy`` is the share kept by the first n dimensions, for several n."""
 
     name: str
     model: str
@@ -58,7 +58,7 @@ class RotationsAnswer(BaseModel):
 
 
 class ErrorFacts(BaseModel):
-    """What is wrong, by which code, and what to do about it."""
+    """What is wrong, its stable code, and how to fix it."""
 
     code: str
     message: str
@@ -66,13 +66,13 @@ class ErrorFacts(BaseModel):
 
 
 class ModelRow(BaseModel):
-    """A row of the catalog; ``error`` says why it cannot answer, and what to do.
+    """A row of the catalog; ``error`` says why the model cannot answer, and how to fix that.
 
-    ``dimensions`` are the full ones, ``nested_dimensions`` what vectors may be cut to.
-    ``query_max_tokens`` is the window of queries where it is another. ``prompts`` are put before
-    texts, by role. ``repository`` and ``revision`` are empty for a remote model. ``gated`` models
-    want their terms accepted first; ``verified`` rows were held against
-    the model's own files (null for a remote model, which has none here).
+    Vectors have ``dimensions`` values and can be cut to ``nested_dimensions``. ``query_max_tokens``
+    is the window of queries if it differs. ``prompts`` are put before texts, by role.
+    ``repository`` and ``revision`` are empty for a remote model. ``gated`` models require that you
+    accept their terms. ``verified`` rows were checked against the files of the model (null for a
+    remote model).
     """
 
     id: str
@@ -94,7 +94,7 @@ class ModelRow(BaseModel):
 
 
 class RowsAnswer(BaseModel):
-    """Every model of the catalog, whatever its state; ``data`` has them as OpenAI lists them."""
+    """Every model of the catalog, whatever its state; ``data`` lists them in OpenAI's format."""
 
     total_models: int
     models: list[ModelRow]
@@ -103,7 +103,7 @@ class RowsAnswer(BaseModel):
 
 
 class FileAnswer(BaseModel):
-    """A kept file; ``file_id`` is the SHA-256 of its content."""
+    """A stored file; ``file_id`` is the SHA-256 of its content."""
 
     file_id: str
     filename: str
@@ -112,14 +112,14 @@ class FileAnswer(BaseModel):
 
 
 class FilesAnswer(BaseModel):
-    """Every kept file, oldest first."""
+    """All files, oldest first."""
 
     total_files: int
     files: list[FileAnswer]
 
 
 class DeletedAnswer(BaseModel):
-    """What is gone."""
+    """The deleted file."""
 
     file_id: str
     deleted: Literal[True] = True
@@ -177,14 +177,14 @@ class ChunksAnswer(BaseModel):
 
 
 class HealthAnswer(BaseModel):
-    """The process lives."""
+    """The process is running."""
 
     status: Literal["ok"] = "ok"
     version: str
 
 
 class ModelReadiness(BaseModel):
-    """One model; where it cannot answer, why, and what to do."""
+    """A model; if it cannot answer, why, and how to fix that."""
 
     id: str
     state: str
@@ -194,9 +194,9 @@ class ModelReadiness(BaseModel):
 
 
 class ReadyAnswer(BaseModel):
-    """Whether every model that is on this machine answers with the right numbers.
+    """Whether every model on this machine is loaded and passed its self-test.
 
-    ``storage`` is why nothing more is kept, where the disk has failed; null where all is well.
+    ``storage`` is the error of the disk if it failed, else null.
     """
 
     status: Literal["ready", "loading", "not_ready", "draining"]
@@ -205,7 +205,7 @@ class ReadyAnswer(BaseModel):
 
 
 class ErrorDetail(BaseModel):
-    """What is wrong, by which code, in which field, and what to do about it."""
+    """What is wrong, its stable code, the field, and how to fix it."""
 
     message: str
     type: str
@@ -215,6 +215,6 @@ class ErrorDetail(BaseModel):
 
 
 class ErrorAnswer(BaseModel):
-    """What every route answers when it cannot do what was asked."""
+    """The answer of every route to a request that fails."""
 
     error: ErrorDetail
