@@ -1,8 +1,8 @@
-"""What the server writes down while it runs: JSON lines, or lines for people on a terminal.
+"""The log of the server: JSON lines, or readable lines on a terminal.
 
-Everything goes through Python's logging, ours and that of libraries, to standard error. No text,
-file, secret or address of a request is ever written: what a line may hold beside its message is
-``EXTRAS``, and of an error that may quote what it was given only the kind and the place are told.
+Everything goes through Python's logging to standard error, including the logs of libraries. Texts,
+files, secrets and URLs of requests are never logged: a line has only its message and the fields in
+``EXTRAS``, and errors whose message may quote input are logged without it.
 """
 
 import logging
@@ -36,8 +36,8 @@ EXTRAS = (
 )
 """The fields that a record's ``extra`` may carry; others are not written."""
 
-# Their messages are about code or the system. A ValueError or a KeyError may quote a text that it
-# could not take, and so may kinds that are not known here.
+# The messages of these are about code or the system. A ValueError or KeyError may quote a text, and
+# so may unknown types.
 _TELLING = (
     BinderyError,
     OSError,
@@ -50,11 +50,10 @@ _TELLING = (
 
 
 def open_log(log_format: str, level: str, *, stream: TextIO | None = None) -> None:
-    """Send every log of this process to ``stream``, standard error by default.
+    """Send all logs of this process to ``stream``, by default standard error.
 
-    ``log_format`` is ``"json"``, ``"console"``, or ``"auto"``: the console's on a terminal.
-    ``level`` is for our own logs. Of libraries' only warnings are written: some tell below that
-    whom they ask for what.
+    ``log_format`` is ``"json"``, ``"console"``, or ``"auto"``: console on a terminal, else JSON.
+    ``level`` is for our own logs. Libraries log warnings only, because some log URLs below that.
     """
     output = stream or sys.stderr
     colours = output.isatty()
@@ -83,12 +82,12 @@ def open_log(log_format: str, level: str, *, stream: TextIO | None = None) -> No
 
 
 def bind_request(request_id: str) -> None:
-    """Have each line that is logged for this request from here on bear its id."""
+    """Add the id to all further log lines of this request."""
     structlog.contextvars.bind_contextvars(request_id=request_id)
 
 
 def log_fault(message: str, error: BaseException | None) -> None:
-    """Log an error that nobody caught, by its kind and place."""
+    """Log an uncaught error, with its type and traceback."""
     _log.error("%s", message, exc_info=error)
 
 
@@ -104,7 +103,7 @@ def _console(*, colours: bool) -> list[Processor]:
 
 
 def _one_line(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """No message can move the cursor, or look like a line of its own."""
+    """Replace control characters: no message can move the cursor or fake another line."""
     message = str(event["event"])
     event["event"] = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in message)
     return event
@@ -118,7 +117,7 @@ def _add_traceback(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
 
 
 def _chain(error: BaseException) -> Iterator[str]:
-    """Each error that led to this one, the first one first, with the lines of code it came by."""
+    """The traceback of each error that led to this one, starting with the first."""
     before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     if before is not None:
         yield from _chain(before)

@@ -120,7 +120,7 @@ def test_a_server_that_ends_lets_its_listeners_go_and_takes_no_new_ones(pool):
         return [piece async for piece in listeners.follow(look, 0)]
 
     assert len(read(b"".join(asyncio.run(collect())))) == 1
-    with pytest.raises(Busy, match="ending"):
+    with pytest.raises(Busy, match="stopping"):
         listeners.check_room()
 
 

@@ -59,7 +59,7 @@ def test_lengths_that_the_model_was_not_trained_for_are_told_those_it_was(famili
         body = {"chunks": TEXTS, "dimensions": dimensions}
         answer = http.post(f"/embedding/{name}/generate", json=body)
         assert answer.status_code == 400
-        assert answer.json()["error"]["remedy"].startswith(f"Allowed: {allowed}. With ")
+        assert answer.json()["error"]["remedy"].startswith(f"Allowed: {allowed}. Or ")
 
 
 def test_matryoshkas_vectors_are_cut(families):

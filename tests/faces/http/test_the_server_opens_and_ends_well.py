@@ -36,7 +36,7 @@ def test_only_this_machine_is_served(tmp_path, host):
 def test_a_port_that_is_taken_is_told(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        with pytest.raises(InvalidValue, match=f"Port {port} of 127.0.0.1 is taken"):
+        with pytest.raises(InvalidValue, match=f"Port {port} of 127.0.0.1 is in use"):
             serve(Settings(home=tmp_path, port=port))
 
 

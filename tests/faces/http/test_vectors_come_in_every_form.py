@@ -96,7 +96,7 @@ def test_other_lengths_need_a_word(client, library, ask):
 @pytest.mark.parametrize(
     ("wish", "remedy"),
     [
-        ({}, 'Allowed: 384. With "any_dimensions": true any shorter length is given, too.'),
+        ({}, 'Allowed: 384. Or send "any_dimensions": true to allow any shorter length.'),
         ({"any_dimensions": True}, "Choose 1 to 384."),
         ({"rotation": ROTATION}, "Choose 1 to 384."),
     ],

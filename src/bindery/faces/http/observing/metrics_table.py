@@ -1,7 +1,7 @@
-"""Every metric that ``/metrics`` shows: its name, what it means, and where its numbers come from.
+"""Every metric of ``/metrics``: its name, its meaning, and the source of its numbers.
 
-Names are Prometheus': base units, ``_total`` for what only grows. A label takes its values from
-the app's routes, the catalog's ids, the errors' codes or a table here, never from a request.
+Names follow Prometheus' conventions: base units, and ``_total`` for counters. Label values come
+from the app's routes, the ids of the catalog or the codes of errors, never from a request.
 """
 
 import threading
@@ -19,7 +19,7 @@ from bindery.library.cache import CacheFigures
 
 @dataclass(frozen=True, slots=True)
 class Scrape:
-    """What there is to show at one moment."""
+    """All figures at one moment."""
 
     library: LibraryFigures
     meters: Meters
@@ -33,7 +33,7 @@ Sample = tuple[Labels, float | Histogram]
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One metric; ``read`` gives a number, or a histogram, for each combination of its labels."""
+    """One metric; ``read`` gives a number or histogram for each combination of label values."""
 
     name: str
     kind: MetricKind
@@ -71,7 +71,7 @@ def _cut(name: str) -> Callable[[Scrape], list[Sample]]:
     counts: Callable[[Meters], dict[str, int]] = attrgetter(name)
 
     def read(scrape: Scrape) -> list[Sample]:
-        # A counter that begins with its first count has no rate of it.
+        # Start at 0: Prometheus computes no rate for a counter that first appears as 1.
         shown = dict.fromkeys(scrape.library.models, 0) | counts(scrape.meters)
         return [((model,), count) for model, count in shown.items()]
 
@@ -91,63 +91,63 @@ _REQUESTS = (
     Metric(
         "bindery_http_requests_total",
         MetricKind.COUNTER,
-        "Requests by their class of status; `left` where the client left before an answer.",
+        "Requests by class of status; `left` if the client left before the answer.",
         ("method", "route", "dialect", "status"),
         _requests,
     ),
     Metric(
         "bindery_http_errors_total",
         MetricKind.COUNTER,
-        "Requests that were refused or failed, by the error's code.",
+        "Requests refused or failed, by error code.",
         ("code",),
         _by_code,
     ),
     Metric(
         "bindery_http_requests_in_flight",
         MetricKind.GAUGE,
-        "Requests that came and are not answered.",
+        "Open requests.",
         (),
         _one(attrgetter("meters.in_flight")),
     ),
     Metric(
         "bindery_http_request_duration_seconds",
         MetricKind.HISTOGRAM,
-        "From a request's head to the end of its answer.",
+        "Time from the headers of a request to the end of its answer.",
         ("method", "route"),
         _by_route(lambda meter: meter.duration.copy()),
     ),
     Metric(
         "bindery_http_stage_duration_seconds",
         MetricKind.HISTOGRAM,
-        "Parts of that: read the body, parse it, wait for the model, write, send.",
+        "Time of its stages: read, parse, wait for the model, write, send.",
         ("method", "route", "stage"),
         _by_stage,
     ),
     Metric(
         "bindery_http_received_bytes_total",
         MetricKind.COUNTER,
-        "Bytes of requests' bodies.",
+        "Bytes in request bodies.",
         ("method", "route"),
         _by_route(attrgetter("received_bytes")),
     ),
     Metric(
         "bindery_http_sent_bytes_total",
         MetricKind.COUNTER,
-        "Bytes of answers' bodies.",
+        "Bytes in answer bodies.",
         ("method", "route"),
         _by_route(attrgetter("sent_bytes")),
     ),
     Metric(
         "bindery_truncated_texts_total",
         MetricKind.COUNTER,
-        "Texts longer than the model's window, of which it did not see all.",
+        "Texts that were cut to the model's window.",
         ("model",),
         _cut("cut_texts"),
     ),
     Metric(
         "bindery_truncated_tokens_total",
         MetricKind.COUNTER,
-        "Tokens beyond the model's window, which it did not see.",
+        "Tokens that were cut off.",
         ("model",),
         _cut("cut_tokens"),
     ),
@@ -173,28 +173,28 @@ _LIBRARY = (
     Metric(
         "bindery_ready",
         MetricKind.GAUGE,
-        "1 when `/ready` says so: every model on this machine answers.",
+        "1 if `/ready` succeeds, else 0.",
         (),
         _one(attrgetter("is_ready")),
     ),
     Metric(
         "bindery_models_loaded",
         MetricKind.GAUGE,
-        "Models in memory, remote ones left out.",
+        "Models in memory, without remote ones.",
         (),
         _one(lambda scrape: len(scrape.library.models)),
     ),
     Metric(
         "bindery_models_loaded_bytes",
         MetricKind.GAUGE,
-        "Memory of the loaded models, as the budget of memory counts it.",
+        "Memory of the loaded models, as counted by the memory budget.",
         (),
         _one(attrgetter("library.loaded_bytes")),
     ),
     Metric(
         "bindery_models_unloaded_total",
         MetricKind.COUNTER,
-        "Models that were unloaded to make room for others.",
+        "Models unloaded to make room for others.",
         (),
         _one(attrgetter("library.unloadings")),
     ),
@@ -202,28 +202,28 @@ _LIBRARY = (
     Metric(
         "bindery_jobs",
         MetricKind.GAUGE,
-        "Jobs by their state; every server of a database shows all of them.",
+        "Jobs by state; all servers of a database show the same.",
         ("state",),
         lambda scrape: [((state,), count) for state, count in scrape.jobs.items()],
     ),
     Metric(
         "process_threads",
         MetricKind.GAUGE,
-        "Threads of the process; on Linux those of the engine, too.",
+        "Threads of the process; on Linux including those of the engine.",
         (),
         lambda _: [((), _threads())],
     ),
     Metric(
         "bindery_build_info",
         MetricKind.GAUGE,
-        "Always 1; its label is the version that runs.",
+        "Always 1; the label is the running version.",
         ("version",),
         lambda _: [((__version__,), 1)],
     ),
 )
 
 METRICS = (*_REQUESTS, *_MODELS, *_LIBRARY)
-"""In the order in which they are shown."""
+"""All metrics, in the order of ``/metrics``."""
 
 
 def _threads() -> int:
