@@ -169,12 +169,14 @@ def test_a_wrong_argument_is_not_taken_for_none(arguments: dict, param: str) -> 
 def test_wrong_settings_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BINDERY_THREADS", "many")
 
-    with pytest.raises(InvalidValue, match="BINDERY_THREADS is 'many'"):
+    with pytest.raises(InvalidValue, match=r"BINDERY_THREADS must be .*, got 'many'"):
         bindery.load(TINY / "gte")
 
 
 def test_a_folder_that_is_no_model_says_what_is_missing(tmp_path: Path) -> None:
-    for folder in (tmp_path, f"{tmp_path}/", tmp_path / "nowhere"):
+    with pytest.raises(UnknownModel, match="tried as an id, a repository name, a folder"):
+        bindery.load(tmp_path / "nowhere")
+    for folder in (tmp_path, f"{tmp_path}/"):
         with pytest.raises(ModelBroken, match=r"modules\.json"):
             bindery.load(folder)
 

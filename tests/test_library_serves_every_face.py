@@ -136,13 +136,13 @@ def test_a_model_is_found_as_soon_as_it_is_there(call: Callable, library: Librar
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
-@pytest.mark.parametrize("model_id", ["", "Vanilla", "../vanilla", "sentence-transformers/x"])
+@pytest.mark.parametrize("model_id", ["", "Vanila", "../vanilla", "sentence-transformers/x"])
 def test_an_unknown_model_is_told_the_known_ones(
     call: Callable, model_id: str, library: Library
 ) -> None:
     with pytest.raises(UnknownModel, match=f"'{model_id}'") as caught:
         call(library, model_id)
-    assert caught.value.remedy == f"Known: {', '.join([*CATALOG, 'small'])}."
+    assert caught.value.remedy.endswith(f"Known: {', '.join([*CATALOG, 'small'])}.")
     assert caught.value.param == "model"
     with pytest.raises(UnknownModel):
         library.status(model_id)

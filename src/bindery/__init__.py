@@ -2,7 +2,7 @@
 
 >>> import bindery
 >>> model = bindery.load("vanilla")
->>> model.encode(["A chunk is the paper, its embedding the binding."], role="document").rows.shape
+>>> model.encode(["A chunk is the paper, its embedding the binding."]).rows.shape
 (1, 384)
 """
 
@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from bindery.encoders.base import Encoded, Encoder
     from bindery.errors import BinderyError
-    from bindery.faces.python import load
+    from bindery.faces.python import load, open
     from bindery.library import Library
     from bindery.models.card import ModelCard
+    from bindery.options import ChunkOptions, ModelOptions, VectorOptions
     from bindery.types import Block, Chunk, Document, Role, Span
     from bindery.vectors.embeddings import Embeddings
     from bindery.vectors.forms import CodedEmbeddings
+    from bindery.workspace import Workspace
 
 __version__ = "0.1.0"
 
@@ -25,6 +27,7 @@ __all__ = [
     "BinderyError",
     "Block",
     "Chunk",
+    "ChunkOptions",
     "CodedEmbeddings",
     "Document",
     "Embeddings",
@@ -32,9 +35,13 @@ __all__ = [
     "Encoder",
     "Library",
     "ModelCard",
+    "ModelOptions",
     "Role",
     "Span",
+    "VectorOptions",
+    "Workspace",
     "load",
+    "open",
 ]
 
 # Imported when first asked for: a process that only parses documents must stay small and
@@ -43,6 +50,7 @@ _HOMES = {
     "BinderyError": "errors",
     "Block": "types",
     "Chunk": "types",
+    "ChunkOptions": "options",
     "CodedEmbeddings": "vectors.forms",
     "Document": "types",
     "Embeddings": "vectors.embeddings",
@@ -50,9 +58,13 @@ _HOMES = {
     "Encoder": "encoders.base",
     "Library": "library",
     "ModelCard": "models.card",
+    "ModelOptions": "options",
     "Role": "types",
     "Span": "types",
+    "VectorOptions": "options",
+    "Workspace": "workspace",
     "load": "faces.python",
+    "open": "faces.python",
 }
 
 
@@ -60,3 +72,7 @@ def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module 'bindery' has no attribute {name!r}")
     return getattr(import_module(f"bindery.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,5 +1,7 @@
 """The interface of every model: texts in, Embeddings out."""
 
+import sys
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +17,7 @@ from bindery.encoders.request import EncodeRequest, SpansRequest
 from bindery.errors import InvalidValue
 from bindery.models.card import ModelCard
 from bindery.options import VectorOptions
-from bindery.types import Role, Truncate
+from bindery.types import DOCUMENT, Role, Truncate
 from bindery.vectors.embeddings import Embeddings
 
 Counts = npt.NDArray[np.int64]
@@ -23,6 +25,9 @@ _T = TypeVar("_T")
 
 UNKNOWN = -1
 """A token count that a remote vendor does not report for a single text."""
+
+# Enough to fill several batches, and few enough that the line moves.
+_TEXTS_AT_ONCE = 512
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,6 +97,10 @@ class Encoder(ABC):
     card: ModelCard
     precision: str
     is_remote: bool = False
+    _has_warned = False
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.card.id}, {self.card.dimensions}, {self.precision})"
 
     @property
     @abstractmethod
@@ -152,27 +161,40 @@ class Encoder(ABC):
     def encode(
         self,
         texts: Sequence[str],
-        role: Role,
+        role: Role = DOCUMENT,
         dimensions: int | None = None,
         *,
         titles: Sequence[str | None] | None = None,
         any_dimensions: bool = False,
-        truncate: Truncate = Truncate.END,
+        truncate: Truncate | None = None,
+        progress: bool = False,
     ) -> Embeddings:
-        """The vectors of the texts, in order; no texts give no vectors.
+        """The vectors of the texts, in order: :class:`bindery.Embeddings` of (n, d) for one each.
 
-        The arguments are those of :class:`EncodeRequest`. Raises what :meth:`submit` and waiting
-        for its result raise.
+        ``role``, ``dimensions``, ``any_dimensions`` and ``truncate`` are those of
+        :class:`bindery.VectorOptions`; ``titles`` has one for each text, None for a text without.
+        Without ``truncate`` a text that is longer than the model's window is cut at its end, and
+        the first time that this happens it is a Python warning. ``progress`` shows on standard
+        error how many texts are done. No texts give no vectors. Raises what :meth:`submit` and
+        waiting for its result raise.
         """
-        request = EncodeRequest(
-            texts, VectorOptions(role, dimensions, any_dimensions, truncate=truncate), titles
-        )
-        return _result(self.submit, request).embeddings
+        options = VectorOptions(role, dimensions, any_dimensions, truncate=truncate or Truncate.END)
+        request = EncodeRequest(texts, options, titles)
+        encoded = _with_progress(self, request) if progress else _result(self.submit, request)
+        cut = encoded.tokens_cut
+        if truncate is None and not self._has_warned and (cut > 0).any():
+            self._has_warned = True
+            warnings.warn(
+                f"{self.card.id} did not read {cut[cut > 0].sum()} tokens beyond its window, in "
+                f"{(cut > 0).sum()} of {len(cut)} texts. Chunk them, or choose truncate.",
+                stacklevel=2,
+            )
+        return encoded.embeddings
 
     def encode_counted(
         self,
         texts: Sequence[str],
-        role: Role,
+        role: Role = DOCUMENT,
         dimensions: int | None = None,
         *,
         titles: Sequence[str | None] | None = None,
@@ -188,7 +210,7 @@ class Encoder(ABC):
     def encode_tokens(
         self,
         texts: Sequence[str],
-        role: Role,
+        role: Role = DOCUMENT,
         *,
         titles: Sequence[str | None] | None = None,
         truncate: Truncate = Truncate.END,
@@ -211,3 +233,23 @@ def _result(
         # After Ctrl-C the texts that have not run yet must not run.
         cancellation.cancel()
         raise
+
+
+def _with_progress(encoder: Encoder, request: EncodeRequest) -> Encoded:
+    """The same as one request, with a line on standard error that counts the texts."""
+    parts: list[Encoded] = []
+    for first in range(0, max(len(request.texts), 1), _TEXTS_AT_ONCE):
+        some = slice(first, first + _TEXTS_AT_ONCE)
+        titles = None if request.titles is None else request.titles[some]
+        texts = request.texts[some]
+        parts.append(_result(encoder.submit, EncodeRequest(texts, request.options, titles)))
+        done = min(first + _TEXTS_AT_ONCE, len(request.texts))
+        sys.stderr.write(f"\r{done:,} of {len(request.texts):,} texts")
+        sys.stderr.flush()
+    sys.stderr.write("\n")
+    vectors = [part.embeddings[text] for part in parts for text in range(len(part.embeddings))]
+    return Encoded(
+        Embeddings.ragged(vectors, parts[0].embeddings.width),
+        np.concatenate([part.tokens_used for part in parts]),
+        np.concatenate([part.tokens_cut for part in parts]),
+    )

@@ -12,6 +12,7 @@ from bindery.engines.quantisation import observe_corrections, observe_ranges
 from bindery.engines.weights import Tensor
 from bindery.errors import BinderyError, ModelBroken, ModelMissing
 from bindery.models.layouts import Layout
+from bindery.types import Truncate
 
 
 def calibrate(layout: Layout, *, threads: int | None = None) -> bool:
@@ -60,7 +61,7 @@ def _seen(layout: Layout, engine: ObservingEngine) -> list[Tensor]:
         raise
     try:
         for role in layout.card.prompts:
-            encoder.encode(calibration_texts(), role)
+            encoder.encode(calibration_texts(), role, truncate=Truncate.END)
     finally:
         encoder.close()
     return engine.seen

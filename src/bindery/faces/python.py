@@ -1,19 +1,23 @@
 """The Python face: what ``import bindery`` gives."""
 
+import difflib
 import os
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 from bindery.encoders import Encoder
 from bindery.encoders.loading import load_encoder
+from bindery.errors import InvalidValue
 from bindery.library import Library
+from bindery.library.names import ModelNames
 from bindery.models.card import CatalogEntry, Entry, Lengths, RemoteEntry
 from bindery.models.catalog import CATALOG
 from bindery.models.catalog_file import read_catalog
 from bindery.models.layouts import read_layout, with_lengths
 from bindery.settings import Settings, read_keys, read_settings
+from bindery.workspace import Workspace
 
 # Of a service: named alike by Settings and Library.
 _LIMITS = ("cache_bytes", "shares_cache", "memory_budget_bytes", "queue_tokens")
@@ -30,28 +34,26 @@ def load(
     query_length: int | None = None,
     document_length: int | None = None,
 ) -> Encoder:
-    """Load a model: an id such as ``"vanilla"``, or a folder of a model.
+    """Load a model by its id, its repository name or a folder.
 
-    A folder is in the layout of sentence-transformers, PyLate or Stanford ColBERT. A string is a
-    folder if it holds a slash and an id otherwise. ``precision`` is ``"auto"``,
-    ``"f32"``, ``"bf16"`` or ``"int8"``; ``threads`` None means every core; ``home`` is where models
-    are kept.
-    ``engine`` is ``"auto"``, ``"openvino"`` or ``"torch"``, and ``device`` ``"auto"``, ``"cpu"``,
-    ``"cuda"``, ``"cuda:1"`` and so on, or ``"mps"``: what is not OpenVINO on the processor needs
-    ``pip install "bindery[torch]"``.
-    ``query_length`` and ``document_length`` are for late-interaction models alone, in tokens, in
-    place of their own.
-    What is not given is read from the environment (``BINDERY_HOME``, ``BINDERY_PRECISION`` ...).
+    A folder is in the layout of sentence-transformers, PyLate or Stanford ColBERT, or a cache of
+    the Hugging Face hub; ``~`` stands for the home directory. ``precision``, ``threads``,
+    ``engine`` and ``device`` are those of :class:`bindery.ModelOptions`. ``home`` is the folder
+    where models are kept. ``query_length`` and ``document_length`` replace a late-interaction
+    model's own, in tokens. Anything that is not given is read from the settings
+    (``BINDERY_HOME``, ``BINDERY_PRECISION`` and so on).
 
-    Raises ModelMissing where a model of the catalog was not preloaded, and what
-    :meth:`bindery.library.Library.encoder` does.
+    Raises UnknownModel, which says what was tried; ModelMissing if a model of the catalog was not
+    preloaded; and what :meth:`bindery.Library.encoder` raises.
     """
     given = {"precision": precision, "threads": threads, "engine": engine, "device": device}
     chosen: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     settings = replace(read_settings(os.environ), **chosen)
     lengths = Lengths(query_length, document_length)
-    if isinstance(model, Path) or "/" in model or os.sep in model:
-        layout = read_layout(Path(model))
+    catalog = {**CATALOG, **_catalog(settings)}
+    found = ModelNames(catalog, own=settings.models_folder, anywhere=True).find(model)
+    if isinstance(found, Path):
+        layout = read_layout(found)
         if lengths.is_given:
             layout = with_lengths(layout, query=lengths.query, document=lengths.document)
         return load_encoder(
@@ -61,7 +63,31 @@ def load(
             engine=settings.engine,
             device=settings.device,
         )
-    return open_library(settings, home=home, lengths={model: lengths}).encoder(model)
+    return open_library(settings, home=home, lengths={found: lengths}).encoder(found)
+
+
+def open(home: str | Path | None = None, **settings: object) -> Workspace:
+    """Open everything that is kept under a home folder: models, files, jobs.
+
+    ``home`` is ``BINDERY_HOME``, or the folder for user data if that is not set. ``settings`` are
+    fields of :class:`bindery.settings.Settings`, such as ``precision="f32"`` or ``threads=2``, and
+    replace those of the environment and of the settings file. Nothing is loaded before it is used.
+
+    Raises InvalidValue for a setting that does not exist or that cannot be read.
+    """
+    known = {field.name for field in fields(Settings)}
+    for name in settings:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            raise InvalidValue(
+                f"Unknown setting {name!r}.",
+                remedy=f"Did you mean {near[0]!r}?" if near else "See docs/settings.md.",
+                param=name,
+            )
+    given: dict[str, Any] = settings if home is None else {**settings, "home": Path(home)}
+    chosen = replace(read_settings(os.environ), **given)
+    chosen = replace(chosen, home=chosen.home.expanduser().absolute())
+    return Workspace(open_library(chosen), parse_timeout_s=chosen.parse_timeout_s)
 
 
 def open_library(
@@ -81,7 +107,7 @@ def open_library(
 
     Of the environment only the keys are read, under the names that the catalog's rows give.
     """
-    catalog: dict[str, Entry] = dict(read_catalog(settings.catalog)) if settings.catalog else {}
+    catalog = _catalog(settings)
     for model_id, given in (lengths or {}).items():
         entry = catalog.get(model_id) or CATALOG.get(model_id)
         if isinstance(entry, CatalogEntry) and given.is_given:
@@ -95,8 +121,15 @@ def open_library(
         threads=settings.threads if threads is None else threads,
         engine=settings.engine,
         device=settings.device,
+        own_models=settings.models_folder,
+        takes_folders=not serves,
         database_url=settings.database_url,
         blobs_url=settings.blobs_url,
         keys=read_keys(os.environ, (endpoint.key for endpoint in remote if endpoint.key)),
         **limits,
     )
+
+
+def _catalog(settings: Settings) -> dict[str, Entry]:
+    """The rows of the user's own catalog."""
+    return dict(read_catalog(settings.catalog)) if settings.catalog else {}

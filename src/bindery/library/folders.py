@@ -15,6 +15,7 @@ from bindery.errors import (
     UnknownModel,
     UnsupportedModel,
 )
+from bindery.library.names import id_of_folder, read_folder
 from bindery.models.cache import locate
 from bindery.models.card import CatalogEntry, Entry, ModelCard, RemoteEntry
 from bindery.models.catalog import CATALOG
@@ -52,6 +53,8 @@ class ModelFolders:
         self._tokenisers: dict[str, ModelTokeniser] = {}
         self._measures: dict[str, Measure] = {}
         self._refused: dict[str, BinderyError] = {}
+        self._adding = threading.Lock()
+        self._added: dict[Path, str] = {}
 
     @property
     def home(self) -> Path:
@@ -62,6 +65,23 @@ class ModelFolders:
     def catalog(self) -> Mapping[str, Entry]:
         """Every row, by the model's id."""
         return MappingProxyType(self._catalog)
+
+    def add(self, folder: Path) -> str:
+        """Add the model in a folder; returns its id. The folder is read once.
+
+        Raises what reading its layout raises.
+        """
+        folder = folder.resolve()
+        with self._adding:
+            if folder not in self._added:
+                model_id = id_of_folder(folder, self._catalog)
+                entry, layout = read_folder(folder, model_id)
+                self._reading[model_id] = threading.RLock()
+                self._layouts[model_id] = layout
+                self._added[folder] = model_id
+                # A copy, because others may be going over the catalog.
+                self._catalog = {**self._catalog, model_id: entry}
+            return self._added[folder]
 
     def entry(self, model_id: str) -> Entry:
         """The model's row. Raises UnknownModel."""

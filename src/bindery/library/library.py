@@ -17,6 +17,7 @@ from bindery.library.cache import CacheFigures, VectorCache
 from bindery.library.folders import DEFAULT_MODEL, Measure, ModelFolders
 from bindery.library.loaded import LoadedModels, ModelLease
 from bindery.library.loading import ModelLoader, ModelStatus, status_of
+from bindery.library.names import ModelNames
 from bindery.library.reranking import DEFAULT_WEIGHT, Reranked, rerank_counted
 from bindery.library.rotation import apply_rotation
 from bindery.models.card import Entry
@@ -59,6 +60,9 @@ class Library:
     the least recently used first. ``cache_bytes`` and ``shares_cache`` are those of
     :class:`bindery.library.cache.VectorCache`.
 
+    A model is named by its id or its repository, and by its path in the folder ``own_models``.
+    With ``takes_folders`` every other folder may be named too: only for names from its own user.
+
     ``database_url`` is as :meth:`bindery.store.database.Database.open` has it, ``blobs_url`` as
     :func:`bindery.store.blobs.open_blobs`: where empty, both lie in the home.
     """
@@ -77,6 +81,8 @@ class Library:
         shares_cache: bool = False,
         memory_budget_bytes: int | None = None,
         queue_tokens: int | None = None,
+        own_models: Path | None = None,
+        takes_folders: bool = False,
         database_url: str = "",
         blobs_url: str = "",
     ) -> None:
@@ -84,6 +90,7 @@ class Library:
         self._database_url = database_url
         self._blobs_url = blobs_url
         self._folders = ModelFolders(home, catalog or {})
+        self._names = ModelNames(self._folders.catalog, own=own_models, anywhere=takes_folders)
         self._loader = loader = ModelLoader(
             self._folders,
             precision=precision,
@@ -98,7 +105,23 @@ class Library:
         )
         self._cache = VectorCache(capacity_bytes=cache_bytes, shares=shares_cache)
 
+    @property
+    def home(self) -> Path:
+        """The folder under which everything lies."""
+        return self._home
+
     # Models
+
+    def find(self, name: str | Path) -> str:
+        """The id of the model that a name means: an id, a repository name or a folder.
+
+        A folder gets an id of its own when it is first named. Raises UnknownModel, which says what
+        was tried, and for a folder what reading its layout raises.
+        """
+        if name in self._folders.catalog:
+            return str(name)
+        found = self._names.find(name)
+        return found if isinstance(found, str) else self._folders.add(found)
 
     @property
     def catalog(self) -> Mapping[str, Entry]:
@@ -111,6 +134,7 @@ class Library:
 
     def status(self, model_id: str) -> ModelStatus:
         """The state of one model. Raises UnknownModel."""
+        model_id = self.find(model_id)
         if (encoder := self._models.loaded().get(model_id)) is not None:
             return status_of(encoder)
         return self._loader.status(model_id, was_loaded=self._models.has_unloaded(model_id))
@@ -127,6 +151,7 @@ class Library:
 
         In a library of precision int8 they are prepared for that too.
         """
+        model_ids = [self.find(model_id) for model_id in model_ids]
         return self._loader.preload(model_ids, sources, progress=progress, force=force)
 
     def load(self, model_id: str) -> None:
@@ -143,6 +168,7 @@ class Library:
 
         Raises what :meth:`load` does.
         """
+        model_id = self.find(model_id)
         try:
             return self._models.lend(model_id, cancellation)
         except ModelTooLarge as error:
@@ -301,14 +327,14 @@ class Library:
 
     def measure(self, model_id: str) -> Measure:
         """How a model counts tokens, without loading its weights."""
-        return self._folders.measure(model_id)
+        return self._folders.measure(self.find(model_id))
 
     def room(self, model_id: str, role: Role = DOCUMENT, *, title: str | None = None) -> int:
         """How many tokens of a text fit the window in a role, beside its prompt or its title.
 
         Raises what :meth:`bindery.library.folders.ModelFolders.room` does.
         """
-        return self._folders.room(model_id, role, title=title)
+        return self._folders.room(self.find(model_id), role, title=title)
 
     def chunk(
         self,

@@ -1,17 +1,16 @@
 """What all routes share: the library, the settings, and the threads that work for them."""
 
-from collections.abc import Mapping
 from typing import cast
 
 from starlette.requests import Request
 
+from bindery.errors import UnknownModel
 from bindery.faces.http.background import BackgroundJobs, Readiness, Warmup
 from bindery.faces.http.observing.meters import Meters
 from bindery.faces.http.pools import Pool
 from bindery.faces.http.routes.events import Listeners
 from bindery.jobs import Jobs
 from bindery.library import DEFAULT_MODEL, Library
-from bindery.models.card import Entry
 from bindery.settings import Settings
 
 # Ollama puts a model's variant after a colon, and this one if a client names none.
@@ -38,7 +37,7 @@ class Services:
     def __init__(self, library: Library, settings: Settings) -> None:
         self.library = library
         self.settings = settings
-        self.names = ModelNames(library.catalog)
+        self.names = ServedModels(library)
         self.encoding = Pool("encode", threads=2, waiting=1024)
         self.bulk = Pool("bulk", threads=3, waiting=1024)
         self.loading = Pool("load", threads=8, waiting=256)
@@ -81,19 +80,18 @@ def services_of(request: Request) -> Services:
     return cast(Services, request.app.state.services)
 
 
-class ModelNames:
-    """The names of the catalog's models: an id or a repository name, in any case.
+class ServedModels:
+    """What clients call models: a name that the library knows, or Ollama's form of one."""
 
-    If two rows have the same repository, its name means the first of them.
-    """
-
-    def __init__(self, catalog: Mapping[str, Entry]) -> None:
-        self._ids: dict[str, str] = {}
-        for model_id, entry in reversed(list(catalog.items())):
-            self._ids[entry.card.repository.casefold()] = model_id
-        self._ids |= {model_id.casefold(): model_id for model_id in catalog}
+    def __init__(self, library: Library) -> None:
+        self._library = library
 
     def model_id(self, name: str) -> str:
         """The id of the named model; ``DEFAULT_MODEL`` for ``""``. Unknown names stay as given."""
-        plain = name.removesuffix(_OLLAMA_TAG).casefold()
-        return self._ids.get(plain, name) if plain else DEFAULT_MODEL
+        plain = name.removesuffix(_OLLAMA_TAG)
+        if not plain:
+            return DEFAULT_MODEL
+        try:
+            return self._library.find(plain)
+        except UnknownModel:
+            return name

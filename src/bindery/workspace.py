@@ -1,0 +1,134 @@
+"""What a person opens: models, files and jobs under one home folder, and one call for each step."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from bindery import documents
+from bindery.encoders import Encoded
+from bindery.encoders.request import EncodeRequest, chunks_request
+from bindery.errors import InvalidValue
+from bindery.jobs import Jobs
+from bindery.library import DEFAULT_MODEL, Library, ModelStatus
+from bindery.options import ChunkOptions, VectorOptions
+from bindery.store.files import FileStore
+from bindery.types import Chunk, Document
+
+
+class Workspace:
+    r"""Everything that Bindery keeps under one home folder, for one program.
+
+    >>> import bindery
+    >>> with bindery.open() as workspace:
+    ...     document = workspace.parse(b"# Oak\n\nIt lasts.", name="wood.md")
+    ...     chunks = workspace.chunk(document, size=64, context="headings")
+    ...     vectors = workspace.embed(chunks).embeddings
+    >>> vectors.rows.shape
+    (1, 384)
+
+    Options are given as fields of :class:`bindery.ChunkOptions` and :class:`bindery.VectorOptions`,
+    or as a value of the class. A model is named by its id, its repository or a folder. Thread-safe.
+    In a ``with`` statement it is closed at the end.
+    """
+
+    def __init__(self, library: Library, *, parse_timeout_s: float = 30.0) -> None:
+        self.library = library
+        self._parse_timeout_s = parse_timeout_s
+        self._jobs: Jobs | None = None
+
+    def parse(self, source: Path | str | bytes, *, name: str = "") -> Document:
+        """Read a document from a file, or from bytes that have a ``name``.
+
+        It is read in a process of its own, without access to the network or to other files. Raises
+        UnsupportedKind, BrokenDocument, PasswordProtected and ParseTimeout; UnknownFile if there is
+        no such file.
+        """
+        if isinstance(source, bytes):
+            return documents.parse(source, name or "document", timeout_s=self._parse_timeout_s)
+        path = Path(source).expanduser()
+        return documents.parse(path, name or path.name, timeout_s=self._parse_timeout_s)
+
+    def chunk(
+        self,
+        document: Document,
+        options: ChunkOptions | None = None,
+        *,
+        model: str = DEFAULT_MODEL,
+        **fields: Any,  # noqa: ANN401 - those of ChunkOptions
+    ) -> list[Chunk]:
+        """Cut a document into chunks for a model, in order; see :class:`bindery.ChunkOptions`.
+
+        ``fields`` are fields of ChunkOptions, such as ``size=64``, and replace those of
+        ``options``. Raises what :meth:`bindery.Library.chunk` does.
+        """
+        chosen = replace(options or ChunkOptions(), **fields)
+        timeout_s = self._parse_timeout_s
+        return self.library.chunk(document, chosen, model_id=model, parse_timeout_s=timeout_s)
+
+    def embed(
+        self,
+        texts: Sequence[str] | Sequence[Chunk] | Document,
+        options: VectorOptions | None = None,
+        *,
+        model: str = DEFAULT_MODEL,
+        late_in: Document | None = None,
+        **fields: Any,  # noqa: ANN401 - those of VectorOptions
+    ) -> Encoded:
+        """The vectors of texts or chunks, in order, with the tokens used and cut of each.
+
+        A chunk is embedded with its context before it. A document is cut with the default
+        ChunkOptions first. ``late_in`` is the document of chunks that the strategy ``late`` cut.
+        ``fields`` are fields of :class:`bindery.VectorOptions`, such as ``dimensions=128``, and
+        replace those of ``options``. No texts give vectors of shape (0, d). Raises what
+        :meth:`bindery.Library.submit` and waiting for its result raise.
+        """
+        chosen = replace(options or VectorOptions(), **fields)
+        if isinstance(texts, str):
+            raise InvalidValue("Texts come as a list, not as one string.", param="texts")
+        items = self.chunk(texts, model=model) if isinstance(texts, Document) else texts
+        chunks = [one for one in items if isinstance(one, Chunk)]
+        if chunks and len(chunks) == len(items):
+            request = chunks_request(chunks, chosen, late_in=late_in)
+        else:
+            request = EncodeRequest([*items], chosen)  # pyright: ignore[reportArgumentType]
+        return self.library.submit(model, request).result()[1]
+
+    @property
+    def jobs(self) -> Jobs:
+        """Long work on kept files, which resumes after a crash."""
+        if self._jobs is None:
+            self._jobs = Jobs(self.library, parse_timeout_s=self._parse_timeout_s)
+        return self._jobs
+
+    @property
+    def files(self) -> FileStore:
+        """The files that are kept under the home folder."""
+        return self.library.files
+
+    @property
+    def models(self) -> Mapping[str, ModelStatus]:
+        """Every model of the catalog by its id, and whether it can answer."""
+        return {status.card.id: status for status in self.library.statuses()}
+
+    def close(self) -> None:
+        """Stop jobs and free the memory of models."""
+        if self._jobs is not None:
+            self._jobs.stop()
+        self.library.close()
+
+    def __enter__(self) -> "Workspace":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Workspace({os.fspath(self.library.home)!r})"
