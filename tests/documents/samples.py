@@ -63,11 +63,16 @@ def placed_pdf(pages: Sequence[Sequence[tuple[int, int, int, str]]], **propertie
 
 
 def pdf_of(
-    streams: Sequence[str], *, letters: Mapping[str, str] | None = None, **properties: str
+    streams: Sequence[str],
+    *,
+    letters: Mapping[str, str] | None = None,
+    page: str = "",
+    **properties: str,
 ) -> bytes:
     """A PDF with a page for each stream of drawing operators; ``properties`` are its metadata.
 
-    ``letters`` says what signs of its font stand for, where they are not themselves.
+    ``page`` is added to each page's dictionary. ``letters`` says what characters of its font stand
+    for, if they are not themselves.
     """
     pairs = "".join(
         f"<{ord(sign):02x}> <{text.encode('utf-16-be').hex()}>\n"
@@ -86,7 +91,7 @@ def pdf_of(
     font = f"<</Font<</F1<</Type/Font/Subtype/Type1/BaseFont/Helvetica{to_unicode}>>>>>>"
     for stream in streams:
         objects.append(
-            f"<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Resources{font}"
+            f"<</Type/Page{page}/Parent 2 0 R/MediaBox[0 0 612 792]/Resources{font}"
             f"/Contents {len(objects) + 2} 0 R>>"
         )
         objects.append(f"<</Length {len(stream)}>>stream\n{stream}\nendstream")

@@ -33,7 +33,7 @@ _DEEPEST_HEADING = 6
 
 _NUMBERED = re.compile(r"(?:\d{1,2}(?:\.\d{1,2}){0,4}\.?|[A-Z]\.|[IVX]{1,5}\.)\s+\w")
 _NUMBER = re.compile(r"^(?:\d{1,2}(?:\.\d{1,2}){0,4}|[A-Z]|[IVX]{1,5})\.?\s+")
-_BROKEN_WORD = re.compile(r"([^\W\d_]+)(\ufffe|-\n)([^\W\d_]+)")
+_BROKEN_WORD = re.compile(r"((?:-[^\W\d_]{1,30}|[^\W\d_]+))(\ufffe|-\n)([^\W\d_]+)")
 _COMPOUND = re.compile(r"[^\W\d_]+-[^\W\d_]+")
 _WORD = re.compile(r"[^\W\d_]+")
 
@@ -242,6 +242,8 @@ def unhyphenated(text: str, known: Mapping[str, int]) -> str:
 
     def joined(match: re.Match[str]) -> str:
         first, second = match[1], match[3]
+        if first.startswith("-"):  # part of a chain: state-of-the-art
+            return f"{first}-{second}"
         whole, compound = (first + second).casefold(), f"{first}-{second}".casefold()
         halves = min(known.get(first.casefold(), 0), known.get(second.casefold(), 0))
         kept = second[0].isupper() or (not known.get(whole) and (known.get(compound) or halves))

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import Any
 
 import pypdfium2
 from pypdfium2 import raw as pdfium
@@ -32,10 +33,14 @@ MAX_PAGES = 20_000
 """Four times the longest books; the page count in a file may be any number."""
 
 MAX_OUTLINE = 10_000
+_MOST_ANNOTATIONS = 2_000
+_SHOWN_ANNOTATIONS = frozenset({pdfium.FPDF_ANNOT_WIDGET, pdfium.FPDF_ANNOT_FREETEXT})
 _BOLD_WEIGHT = 600
 _A4_POINTS = 842
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\uffff]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\uffff\xa0]")
+# Fonts without a mapping have the characters of Windows here, or a bullet.
+_C1 = re.compile(r"[\x80-\x9f]")
 _RIGHT_TO_LEFT = r"\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc"
 # PDFium omits the blank between words of different directions.
 _TURN = re.compile(rf"(?<=[A-Za-z])(?=[{_RIGHT_TO_LEFT}])|(?<=[{_RIGHT_TO_LEFT}])(?=[A-Za-z])")
@@ -49,6 +54,7 @@ class _Scan:
     pages: list[list[Line]] = field(default_factory=list[list[Line]])
     empty: list[int] = field(default_factory=list[int])
     broken: list[int] = field(default_factory=list[int])
+    unread_fields: list[int] = field(default_factory=list[int])
 
 
 def read_pdf(data: bytes, name: str) -> Document:
@@ -80,7 +86,7 @@ def _read(file: pypdfium2.PdfDocument, name: str) -> Document:
     scan = _Scan()
     for number in range(1, count + 1):
         try:
-            scan.pages.append(_lines(file, number - 1))
+            scan.pages.append(_lines(file, number - 1, scan))
         except pypdfium2.PdfiumError:
             scan.pages.append([])
             scan.broken.append(number)
@@ -120,33 +126,70 @@ def _write(
         builder.add("\n".join(_clear(lines[place].text) for place in sorted(footers)), "footer")
 
 
-def _lines(file: pypdfium2.PdfDocument, index: int) -> list[Line]:
+def _lines(file: pypdfium2.PdfDocument, index: int, scan: _Scan) -> list[Line]:
     page = file[index]
+    values = _field_values(page)
+    if values is not None:
+        # The values of fields become text of the page, at their positions.
+        pdfium.FPDFPage_Flatten(page.raw, pdfium.FLAT_NORMALDISPLAY)
+        page.close()
+        page = file[index]
     try:
-        height = page.get_height()
         text_page = page.get_textpage()
         try:
-            return list(_lines_of(_Characters(text_page), height))
+            characters = _Characters(text_page, page.get_rotation(), page.get_height())
+            if any(value not in characters.text for value in values or ()):
+                scan.unread_fields.append(index + 1)
+            return list(_lines_of(characters))
         finally:
             text_page.close()
     finally:
         page.close()
 
 
+def _field_value(annotation: Any) -> str:  # noqa: ANN401 - pypdfium2 has no types
+    if pdfium.FPDFAnnot_GetValueType(annotation, b"V") != pdfium.FPDF_OBJECT_STRING:
+        return ""  # a check box, or no value
+    size = pdfium.FPDFAnnot_GetStringValue(annotation, b"V", None, 0)
+    buffer = ctypes.create_string_buffer(size)
+    text = ctypes.cast(buffer, ctypes.POINTER(ctypes.c_ushort))
+    pdfium.FPDFAnnot_GetStringValue(annotation, b"V", text, size)
+    return buffer.raw.decode("utf-16-le", "replace").strip("\0")
+
+
+def _field_values(page: pypdfium2.PdfPage) -> list[str] | None:
+    """The values of the form fields of a page; None if it has neither fields nor notes on it."""
+    values: list[str] | None = None
+    for index in range(min(pdfium.FPDFPage_GetAnnotCount(page.raw), _MOST_ANNOTATIONS)):
+        annotation = pdfium.FPDFPage_GetAnnot(page.raw, index)
+        if pdfium.FPDFAnnot_GetSubtype(annotation) in _SHOWN_ANNOTATIONS:
+            # The first word is enough to see whether a value is on the page.
+            values = [*(values or []), *_field_value(annotation).split()[:1]]
+        pdfium.FPDFPage_CloseAnnot(annotation)
+    return values
+
+
 class _Characters:
     """The characters of a page, by their index in its text."""
 
-    def __init__(self, page: pypdfium2.PdfTextPage) -> None:
+    def __init__(self, page: pypdfium2.PdfTextPage, rotation: int, page_height: float) -> None:
         self.text = str(page.get_text_range())
         self._page = page.raw
         self._numbers = [ctypes.c_double() for _ in range(4)]
         self._matrix = pdfium.FS_MATRIX()
+        self._rotation = rotation
+        self.page_height = page_height
 
     def height(self, place: int) -> float:
         """The baseline, in points above the bottom of the page."""
         x, y, *_ = self._numbers
         pdfium.FPDFText_GetCharOrigin(self._page, self._index(place), x, y)
-        return y.value
+        # PDFium returns points of the page before its rotation.
+        return {
+            90: self.page_height - x.value,
+            180: self.page_height - y.value,
+            270: x.value,
+        }.get(self._rotation, y.value)
 
     def size(self, place: int) -> tuple[float, bool]:
         """The visible font size, and whether the character is upright.
@@ -158,6 +201,8 @@ class _Characters:
         if not pdfium.FPDFText_GetMatrix(self._page, index, self._matrix):
             return size, True
         across, up = abs(self._matrix.c), abs(self._matrix.d)
+        if self._rotation in {90, 270}:
+            across, up = up, across
         return size * (across**2 + up**2) ** 0.5, across <= up
 
     def is_bold(self, place: int) -> bool:
@@ -171,8 +216,8 @@ class _Characters:
         return int(pdfium.FPDFText_GetCharIndexFromTextIndex(self._page, place))
 
 
-def _lines_of(characters: _Characters, page_height: float) -> Iterator[Line]:
-    position = 0
+def _lines_of(characters: _Characters) -> Iterator[Line]:
+    position, page_height = 0, characters.page_height
     for written in characters.text.split("\r\n"):
         stripped = written.rstrip()
         if stripped.strip():
@@ -216,8 +261,13 @@ def _ordered(text: str, position: int, characters: _Characters) -> str:
 
 
 def _clear(text: str) -> str:
-    """The text without control characters; PDFium's U+FFFE is a hyphen at the end of a line."""
-    return _CONTROL.sub(" ", text.replace("\ufffe", "-").replace("\r", " "))
+    """The text without control characters; PDFium writes U+FFFE for a hyphen at a line's end."""
+    text = _CONTROL.sub(" ", text.replace("\ufffe", "-").replace("\r", " "))
+    return _C1.sub(_windows, text)
+
+
+def _windows(found: re.Match[str]) -> str:
+    return found[0].encode("latin-1").decode("cp1252", "replace").replace("\ufffd", "•")
 
 
 def _outline(file: pypdfium2.PdfDocument) -> dict[tuple[int, str], int]:
@@ -237,6 +287,9 @@ def _recognise(file: pypdfium2.PdfDocument, scan: _Scan) -> list[str]:
     scanned = [number for number in scan.empty if _has_image(file, number - 1)]
     blank = [number for number in scan.empty if number not in scanned]
     warnings: list[str] = []
+    if scan.unread_fields:
+        pages = _listed(scan.unread_fields)
+        warnings.append(f"Some form fields on these pages were not read: {pages}.")
     if scan.broken:
         warnings.append(f"These pages are damaged and were not read: {_listed(scan.broken)}.")
     if blank:
