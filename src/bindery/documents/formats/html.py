@@ -63,19 +63,19 @@ def read_html(data: bytes, name: str) -> Document:
     title = "" if node is None else node.text()
     if page.css_first("h1") is None:
         builder.heading(title, 1)
-    write_page(builder, page)
+    _write(builder, page, may_hide=bool(_MAY_HIDE.search(decoded.text)))
     return builder.document("html", name, decoded.warnings, title=title)
 
 
-def write_page(
-    builder: DocumentBuilder, page: LexborHTMLParser | str, *, is_xml: bool = False
-) -> None:
+def write_page(builder: DocumentBuilder, page: str, *, is_xml: bool = False) -> None:
     """Write the visible text of a page, without its title."""
-    parsed = _parsed(page, is_xml=is_xml) if isinstance(page, str) else page
-    root = parsed.root
+    _write(builder, _parsed(page, is_xml=is_xml), may_hide=bool(_MAY_HIDE.search(page)))
+
+
+def _write(builder: DocumentBuilder, page: LexborHTMLParser, *, may_hide: bool) -> None:
+    root = page.root
     writer = _HtmlWriter(builder)
     if root is not None:
-        may_hide = bool(_MAY_HIDE.search(parsed.html or ""))
         writer.layout_tables = _layout_tables(root)
         for node, tag, entering in _walk(root, may_hide=may_hide):
             (writer.enter if entering else writer.leave)(node, tag)
