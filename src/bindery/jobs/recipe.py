@@ -16,7 +16,7 @@ from bindery.jobs.values import JobRequest
 from bindery.library import Library
 from bindery.models.card import Family, RemoteEntry
 from bindery.options import ChunkOptions, VectorOptions, names_of
-from bindery.types import Chunk, Document
+from bindery.types import Chunk, Document, Truncate
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,8 @@ class Recipe:
 
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any]) -> "Recipe":
-        """The recipe that these facts are of."""
+        """The recipe that these facts are of. Facts of older versions lack the newer ones."""
+        facts = {**_BEFORE, **facts}
         cut_to = facts["cut_to"]
         vectors = VectorOptions(
             facts["role"],
@@ -110,6 +111,15 @@ _FACTS = (
     *("owner", "bindery", "model", "repository", "revision", "precision", "dimensions"),
     *("rotation_digest", "has_many_vectors", "is_remote", "lines"),
 )
+
+_BEFORE = {
+    "repository": "",
+    "is_remote": False,
+    "lines": False,
+    "title": None,
+    "truncate": Truncate.END,
+}
+"""What held for every recipe before these facts were written down."""
 
 
 def line_ids(name: str, first: int, chunks: Sequence[Chunk]) -> list[str]:
