@@ -16,13 +16,13 @@ import struct
 import sys
 import time
 from collections.abc import Callable, Iterable
-from http import HTTPStatus
 from typing import Any, cast
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from bindery.faces.http.errors import Busy, RequestTimeout, error_answer
+from bindery.faces.http.wire.protocol import closing_answer
 
 # How long a connection must be idle before it gets a 408, and how long we read on afterwards.
 _IDLE_S = 0.5
@@ -158,7 +158,8 @@ class Drain:
         self._connections.discard(connection)
         self._lingering.add(transport)
         transport.set_protocol(_Discarding(transport))
-        transport.write(_closing_answer())
+        error = RequestTimeout("The server is stopping.", remedy="Try again in a moment.")
+        transport.write(closing_answer(error))
         transport.write_eof()
 
 
@@ -186,12 +187,3 @@ def _is_readable(descriptor: int) -> bool:
     poll = select.poll()  # select.select fails for descriptors above 1023
     poll.register(descriptor, select.POLLIN)
     return bool(poll.poll(0))
-
-
-def _closing_answer() -> bytes:
-    error = RequestTimeout("The server is stopping.", remedy="Try again in a moment.")
-    answer = error_answer(error, "", headers={"connection": "close"})
-    status = HTTPStatus(answer.status_code)
-    lines = [f"HTTP/1.1 {status} {status.phrase}".encode()]
-    lines += [name + b": " + value for name, value in answer.raw_headers]
-    return b"\r\n".join([*lines, b"", bytes(answer.body)])

@@ -54,6 +54,7 @@ class BoundedProtocol(HttpToolsProtocol):
     _fed_bytes = 0
     _left_over_bytes = 0
     _complaint: BinderyError | None = None
+    _refusal: BinderyError | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """See asyncio.Protocol."""
@@ -68,13 +69,16 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""
-        if self._is_answered():
+        if self._refusal is not None or self._is_answered():
             # The rest of a body, blank lines, or the next headers: all must end soon.
-            self._arm()
             self._left_over_bytes += len(data)
             if self._left_over_bytes > _MOST_LEFT_OVER_BYTES:
                 self.transport.abort()
                 return
+        if self._refusal is not None:
+            return  # nothing after a refused request is read
+        if self._is_answered():
+            self._arm()
         if self._is_in_head:
             # The parser holds unfinished lines without reporting their length.
             self._fed_bytes += len(data)
@@ -117,7 +121,12 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """The answer is written. A kept connection now waits for the next request."""
+        is_last = not self.pipeline
         super().on_response_complete()
+        if self._refusal is not None:
+            if is_last:
+                self._close_with(self._refusal)
+            return
         self._left_over_bytes = 0
         if not self._is_whole:
             self._arm()
@@ -170,25 +179,35 @@ class BoundedProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def _refuse(self, error: BinderyError) -> None:
-        """Answer something that never reaches the app, and close the connection."""
+        """Answer a request that never reaches the app, after those before it, and close."""
         if self.transport.is_closing():
             return
         _log.info("Connection closed: %s", error.message)
         self.errors[error.code] += 1
+        self._disarm()
         cycle = self.cycle
-        is_in_hand = bool(cycle) and not cycle.response_complete
-        if is_in_hand:
+        is_open = bool(cycle) and not cycle.response_complete
+        # The cycle is that of the last request whose headers arrived.
+        is_of_cycle = not self._is_in_head and not self._is_whole
+        if is_open and is_of_cycle and not self.pipeline:
             # To the app it looks as if the client had left.
             cycle.disconnected = True
             cycle.message_event.set()
-        # If an answer has started, ours would be read as a part of it.
-        if not (is_in_hand and (cycle.response_started or self.pipeline)):
-            answer = error_answer(error, "", headers={"connection": "close"})
-            status = HTTPStatus(answer.status_code)
-            lines = [f"HTTP/1.1 {status} {status.phrase}".encode()]
-            lines += [name + b": " + value for name, value in answer.raw_headers]
-            self.transport.write(b"\r\n".join([*lines, b"", bytes(answer.body)]))
-        self.transport.close()
+            if cycle.response_started:
+                self.transport.close()  # our answer would be read as a part of the one begun
+            else:
+                self._close_with(error)
+        elif is_open:
+            if is_of_cycle:
+                self.pipeline.popleft()
+            self._refusal = error
+        else:
+            self._close_with(error)
+
+    def _close_with(self, error: BinderyError) -> None:
+        if not self.transport.is_closing():
+            self.transport.write(closing_answer(error))
+            self.transport.close()
 
     def _expect_reading(self) -> None:
         waiting_bytes = self.transport.get_write_buffer_size()
@@ -207,6 +226,15 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._stall is not None:
             self._stall.cancel()
             self._stall = None
+
+
+def closing_answer(error: BinderyError) -> bytes:
+    """The bytes of an answer that the server writes itself, without the app."""
+    answer = error_answer(error, "", headers={"connection": "close"})
+    status = HTTPStatus(answer.status_code)
+    lines = [f"HTTP/1.1 {status} {status.phrase}".encode()]
+    lines += [name + b": " + value for name, value in answer.raw_headers]
+    return b"\r\n".join([*lines, b"", bytes(answer.body)])
 
 
 def _too_large() -> HeadersTooLarge:
