@@ -20,9 +20,7 @@ from tests.documents.samples import SAMPLES, archive, with_member
 from bindery.documents import READERS, read
 from bindery.errors import BrokenDocument, PasswordProtected
 
-PACKAGES = [
-    kind for kind, reader in READERS.items() if reader.member and kind not in {"xlsx", "ods"}
-]
+PACKAGES = [kind for kind, row in READERS.items() if row.member]
 
 
 @pytest.mark.parametrize("kind", PACKAGES)
@@ -328,3 +326,17 @@ def test_backslashes_in_the_names_of_members():
             info.filename = name.replace("/", "\\")
             written.writestr(info, read_from.read(name))
     assert read(file.getvalue(), "x").text == read(SAMPLES["xlsx"](), "x").text
+
+
+def test_text_boxes_of_sheets_are_named_and_encrypted_ones_refused():
+    box = b"<x><col>3</col><t>words in a box</t></x>"
+    placed = b"<x><col>3</col></x>"
+    for part, warnings in (
+        (box, ("These parts were not read: xl/drawings/drawing1.xml.",)),
+        (placed, ()),
+    ):
+        made = with_member(SAMPLES["xlsx"](), "xl/drawings/drawing1.xml", part)
+        assert read(made, "x").warnings == warnings
+    encrypted = b"<m><encryption-data/></m>"
+    with pytest.raises(PasswordProtected):
+        read(with_member(SAMPLES["ods"](), "META-INF/manifest.xml", encrypted), "x")

@@ -31,11 +31,12 @@ _DESCRIPTIVE = re.compile(
     r"|(?:^|/)(?:\[Content_Types\]|settings|webSettings|fontTable|stylesWithEffects|styles"
     r"|numbering|people|presProps|viewProps|tableStyles|commentAuthors|authors|calcChain|metadata"
     r"|meta|manifest|layout-cache|vbaProject|vbaData|attachedToolbars|keyMapping\w*|customizations"
-    r"|(?:colors|style|data|layout|quickStyle|drawing)\d+|sharedStrings|connections|volatiledependencies"
+    r"|diagrams/(?:colors|layout|quickStyle|drawing)\d+|charts/(?:style|colors)\d+"
+    r"|sharedStrings|connections|volatiledependencies"
     r"|pivotCache\w*|pivotTable\w*|table\d+|queryTable\d+|slicer\w*|xmlMaps)\.(?:xml|bin|rdf|rels)$",
     re.IGNORECASE,
 )
-_WORDS = re.compile(rb">[^<>]*[^\s<>][^<>]*<")
+_WORDS = re.compile(rb">[^<>]*[A-Za-z\x80-\xff][^<>]*<")
 _DECLARATIONS = re.compile(
     rb"<!ENTITY|<!DOCTYPE[^<>\[]*\[|<\0!\0E\0N\0T\0I\0T\0Y|<\0!\0D\0O\0C\0T\0Y\0P\0E"
 )
@@ -66,6 +67,11 @@ class Package:
             member.filename.replace("\\", "/"): member for member in self._archive.infolist()
         }
         self._opened: set[str] = set()
+
+    @property
+    def members(self) -> list[str]:
+        """The names of all members."""
+        return list(self._members)
 
     def __contains__(self, member: str) -> bool:
         return member in self._members

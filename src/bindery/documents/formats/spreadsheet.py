@@ -2,15 +2,22 @@
 
 import datetime
 import io
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from python_calamine import CalamineWorkbook, SheetVisibleEnum
 
 from bindery.documents.formats.builder import DocumentBuilder, markdown_table
+from bindery.documents.formats.package import Package
 from bindery.documents.formats.sparse_sheets import prepared
 from bindery.errors import BrokenDocument
 from bindery.types import Document
+
+_SHEETS = re.compile(
+    r"^(?:content\.xml|xl/workbook\d*\.xml|xl/(?:work|chart|dialog)sheets/[^/]+\.xml)$"
+)
+"""The members that calamine reads."""
 
 
 def read_xlsx(data: bytes, name: str) -> Document:
@@ -35,6 +42,9 @@ def _read(data: bytes, kind: str, name: str) -> Document:
     named in a warning.
     """
     builder = DocumentBuilder()
+    package = Package(data, name) if kind in {"xlsx", "ods"} else None
+    if package is not None:
+        package.refuse_encrypted()
     workbook, warnings = prepared(data, kind, name)
     try:
         hidden = _write(builder, workbook)
@@ -46,6 +56,9 @@ def _read(data: bytes, kind: str, name: str) -> Document:
             f"{name!r} could not be read: {str(error)[:200]}.",
             remedy="It may be damaged: open it in the program that wrote it and save it again.",
         ) from None
+    if package is not None:
+        package.skip(*filter(_SHEETS.search, package.members))
+        warnings += package.warnings()
     if hidden:
         warnings.append(f"These hidden sheets were read too: {', '.join(hidden)}.")
     return builder.document(kind, name, warnings)
