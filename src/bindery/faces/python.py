@@ -19,7 +19,7 @@ from bindery.models.layouts import read_layout, with_lengths
 from bindery.settings import Settings, read_keys, read_settings
 from bindery.workspace import Workspace
 
-# Of a service: named alike by Settings and Library.
+# The limits of a service, which have the same names in Settings and Library.
 _LIMITS = ("cache_bytes", "shares_cache", "memory_budget_bytes", "queue_tokens")
 
 
@@ -99,13 +99,13 @@ def open_library(
     lengths: Mapping[str, Lengths] | None = None,
     serves: bool = False,
 ) -> Library:
-    """The library that the settings describe; arguments go before them.
+    """The library that the settings describe; arguments replace the settings.
 
-    ``lengths`` are those of late-interaction models, by id, in place of what their rows say. One
-    that ``serves`` many callers takes the limits of a service too: its cache, its queues and its
-    memory budget. One caller waits for its own texts, and has no use for them.
+    ``lengths`` replace those of late-interaction models, by id. A library that ``serves`` many
+    callers also has the limits of a service (cache, queues, memory budget), which a single caller
+    does not need.
 
-    Of the environment only the keys are read, under the names that the catalog's rows give.
+    From the environment it reads only API keys, under the names in the rows of the catalog.
     """
     catalog = _catalog(settings)
     for model_id, given in (lengths or {}).items():

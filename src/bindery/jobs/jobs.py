@@ -298,9 +298,7 @@ def _again(new: JobFileRow, before: JobFileRow | None) -> JobFileRow:
 
 def _found(row: JobRow | None, job_id: str) -> JobRow:
     if row is None:
-        raise UnknownJob(
-            f"There is no job {job_id[:80]!r}.", remedy="GET /jobs lists those there are."
-        )
+        raise UnknownJob(f"There is no job {job_id[:80]!r}.", remedy="GET /jobs lists your jobs.")
     return row
 
 

@@ -97,7 +97,7 @@ check("files", "upload, list, retrieve, content, delete", async (server) => {
   }
 });
 
-check("files", "a purpose that is none: BadRequestError", async (server) => {
+check("files", "an unknown purpose: BadRequestError", async (server) => {
   const file = await toFile(Buffer.from("text"), "a.md");
   const asked = client(server).files.create({ file, purpose: "fun" });
   await refused(asked, OpenAI.BadRequestError, "fun", { param: "purpose" });

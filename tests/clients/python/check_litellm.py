@@ -58,7 +58,7 @@ for name in EMBEDS:
     embeds_by(name)
 
 
-@check("vectors", "openai/ with nulls said aloud")
+@check("vectors", "openai/ with explicit nulls")
 def _(server: Server) -> None:
     nulls = {"encoding_format": None, "dimensions": None, "user": None}
     same(rows(embed(server, "openai", server.texts, **nulls)), server.vectors(server.texts))

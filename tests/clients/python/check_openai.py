@@ -203,7 +203,7 @@ def _(server: Server) -> None:
             files.retrieve(one.id)
 
 
-@check("files", "a purpose that is none: BadRequestError that names the field")
+@check("files", "an unknown purpose: BadRequestError that names the field")
 def _(server: Server) -> None:
     with refused(openai.BadRequestError, "fun", param="purpose"):
         client(server).files.create(file=b"text", purpose="fun")

@@ -3,8 +3,8 @@
 Bindery's own routes refuse unknown fields. Routes in another service's dialect ignore them, but
 warn of a near miss of one of our additions.
 
-The guard bounds a body's bytes and time (:mod:`.gate.intake`); here is bounded what
-becomes of them. Of a name that an object has twice the last counts, as with most parsers.
+The guard limits the size and time of a body (:mod:`.gate.intake`); this module limits the number
+of its values. If an object has a name twice, the last one counts, as with most parsers.
 """
 
 import difflib
@@ -20,11 +20,9 @@ from bindery.errors import InvalidValue
 from bindery.faces.http.errors import RequestTooLarge, UnknownField
 from bindery.options import names_of, options_of
 
-# A value takes up to 72 bytes in memory, and 3 on the wire: 16 MB of them would become 350 MB. A
-# request of 300,000 tokens, the most that OpenAI takes, stays well below.
+# A value takes up to 72 bytes in memory and 3 on the wire, so 16 MB of them would become 350 MB. A
+# request of 300,000 tokens, OpenAI's limit, stays well below.
 _MOST_VALUES = 1_000_000
-
-
 _LONGEST_NAME = 200
 
 
@@ -32,7 +30,7 @@ class RequestBody(BaseModel):
     """A JSON object that a client sends."""
 
     refuses_unknown: ClassVar[bool] = False
-    """Whether the route is Bindery's own, so that a field it does not know is a mistake."""
+    """Whether the route is Bindery's own, which treats an unknown field as a mistake."""
 
     additions: ClassVar[frozenset[str]] = frozenset()
     """The fields that Bindery adds to another service's dialect."""
@@ -47,7 +45,7 @@ _Options = TypeVar("_Options")
 def fields_of(kind: type, *, leave_out: Sequence[str] = ()) -> dict[str, Any]:
     """The fields of an options class for :func:`pydantic.create_model`.
 
-    Choices are checked by the class itself, whose errors say what there is to choose from.
+    The class itself checks choices, because its errors list the valid ones.
     """
     made: dict[str, Any] = {}
     for option in options_of(kind):
@@ -58,7 +56,7 @@ def fields_of(kind: type, *, leave_out: Sequence[str] = ()) -> dict[str, Any]:
             ge=option.least,
             le=option.most,
             json_schema_extra={"enum": list(option.choices)} if option.choices else None,
-            # Errors and databases hold these texts.
+            # Error messages and databases contain these texts.
             max_length=_LONGEST_NAME if annotation in (str, str | None) else None,
         )
         if option.name not in leave_out:
@@ -67,7 +65,7 @@ def fields_of(kind: type, *, leave_out: Sequence[str] = ()) -> dict[str, Any]:
 
 
 def options_from(model: BaseModel, kind: type[_Options], **given: object) -> _Options:
-    """The options that a model made of :func:`fields_of` holds. Raises what ``kind`` does."""
+    """The options in a model made with :func:`fields_of`. Raises the errors of ``kind``."""
     values = model.model_dump()
     named = {name: values[name] for name in names_of(kind) if name in values}
     return kind(**named, **given)
@@ -99,10 +97,10 @@ def refuse_unknown_query(request: Request) -> None:
 
 
 def near_misses(fields: Iterable[str], kind: type[RequestBody]) -> list[str]:
-    """A warning for each unknown field that looks like one of our additions to a dialect."""
+    """A warning for each unknown field that resembles one of our additions to a dialect."""
     unknown = [name for name in fields if name not in kind.model_fields]
     near = {name: nearest(name, kind.additions) for name in unknown}
-    # ASCII, because it goes into a header.
+    # In ASCII, because warnings are sent in a header.
     return [
         f"Unknown field {name[:80]!a} was ignored. Did you mean {found!r}?"
         for name, found in near.items()
@@ -111,12 +109,12 @@ def near_misses(fields: Iterable[str], kind: type[RequestBody]) -> list[str]:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """The known name that is most like this one, or an empty text."""
+    """The known name that is most similar, or ``""`` if none is."""
     return next(iter(difflib.get_close_matches(name[:80], known, n=1, cutoff=0.75)), "")
 
 
 async def read_body(request: Request) -> bytes:
-    """All of a body that the guard lets in."""
+    """The whole body."""
     body = bytearray()
     async for piece in request.stream():
         body += piece
@@ -124,12 +122,12 @@ async def read_body(request: Request) -> bytes:
 
 
 def parse_body(raw: bytes, kind: type[_Body]) -> _Body:
-    """The checked body. Raises InvalidValue that names the first field at fault."""
+    """The checked body. Raises what :func:`parse_object` and :func:`check_fields` do."""
     return check_fields(parse_object(raw), kind)
 
 
 def parse_object(raw: bytes) -> dict[str, Any]:
-    """The body's fields that are not null. Raises InvalidValue where it is no JSON object."""
+    """The body's fields that are not null. Raises InvalidValue if it is not a JSON object."""
     _check_values(raw)
     try:
         value: object = orjson.loads(raw)
@@ -138,12 +136,12 @@ def parse_object(raw: bytes) -> dict[str, Any]:
             f"The body is not JSON: {error}.", remedy="Send a JSON object in UTF-8.", param="body"
         ) from None
     if not isinstance(value, dict):
-        raise InvalidValue("The body is no JSON object.", remedy="Send {...}.", param="body")
+        raise InvalidValue("The body is not a JSON object.", remedy="Send {...}.", param="body")
     return {k: v for k, v in cast("dict[str, Any]", value).items() if v is not None}
 
 
 def check_fields(fields: dict[str, Any], kind: type[_Body]) -> _Body:
-    """The fields, checked. Raises InvalidValue and UnknownField for the first at fault."""
+    """The checked body. Raises InvalidValue or UnknownField for the first invalid field."""
     if kind.refuses_unknown:
         refuse_unknown(fields, kind.model_fields, "field")
     try:
@@ -154,13 +152,13 @@ def check_fields(fields: dict[str, Any], kind: type[_Body]) -> _Body:
 
 
 def invalid_field(place: Sequence[int | str], complaint: str) -> InvalidValue:
-    """The error for a field that pydantic complained of, without what it held."""
+    """The error for pydantic's complaint about a field, without its value."""
     name = ".".join(str(part) for part in place) or "body"
     return InvalidValue(f"{name}: {complaint}.", remedy="See /docs for an example.", param=name)
 
 
 def _check_values(raw: bytes) -> None:
-    # Commas in texts are counted too: to leave them out would take longer than to parse it all.
+    # Commas in texts count too: leaving them out would take longer than parsing everything.
     if len(raw) > _MOST_VALUES and sum(map(raw.count, (b",", b"[", b"{"))) > _MOST_VALUES:
         raise RequestTooLarge(
             f"The body holds more than {_MOST_VALUES:,} values and commas.",

@@ -74,15 +74,18 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class EmbedAsk:
-    """What a client wants embedded, in no dialect's words.
+    """A dialect-neutral request to embed.
 
-    ``model`` is a name of a model, empty for the server's default. ``roles`` are tried in order:
-    the first that the model knows is taken, the first of all where it knows none. ``outputs`` are
-    what the vectors are written as, mostly one. ``first`` shows so many values of each vector, or
-    so many vectors of each text where a model gives several. ``is_of_model`` says that token ids
-    are the model's own, whatever the server's setting. ``each_token`` asks for a vector of every
-    token. ``chunks_of`` says how many inputs, one after the other, are the chunks of each document:
-    they are embedded by late chunking.
+    - ``model``: any name of a model; ``""`` is the server's default.
+    - ``roles``: in order of preference, see :func:`.inputs.role_of`.
+    - ``outputs``: the formats of the vectors; most dialects have one.
+    - ``first``: return only the first n values of each vector, or the first n vectors of each text
+      if a model gives several.
+    - ``is_of_model``: token ids are the model's own, whatever the server's setting is.
+    - ``each_token``: return a vector for each token.
+    - ``compares``: return similarities to the first text instead of vectors.
+    - ``chunks_of``: for late chunking, the number of chunks of each document; ``inputs`` are the
+      chunks of all documents, one after another.
     """
 
     model: str

@@ -1,4 +1,4 @@
-"""Our own route: chunks in, embeddings out, with an account of each chunk."""
+"""Our own route: it embeds chunks, and reports the tokens of each."""
 
 from typing import Any, cast
 
@@ -44,8 +44,8 @@ class GenerateBody(VectorsBody):
     refuses_unknown = True
 
     chunks: list[Any] = Field(
-        description="Texts, or chunks as GET /chunk gives them, of which context, text and title "
-        "are used.",
+        description="Texts, or chunks as GET /chunk returns them, of which context, text and "
+        "title are used.",
         json_schema_extra={**_CHUNKS, "maxItems": MAX_TEXTS},
     )
     role: str = Field(
@@ -54,9 +54,9 @@ class GenerateBody(VectorsBody):
 
 
 class GenerateAnswer(VectorsAnswer):
-    """Embeddings in the order of the chunks, and what became of each chunk.
+    """Embeddings in the order of the chunks, and the tokens used and cut of each chunk.
 
-    Counts of tokens are null where a remote model's vendor does not tell them.
+    The counts are null if the vendor of a remote model does not report them.
     """
 
     model_id: str
@@ -93,7 +93,7 @@ def _write(ask: EmbedAsk, answer: EmbedAnswer) -> dict[str, Any]:
 
 
 def _in_context(chunks: list[Any]) -> list[str]:
-    """The texts, each with its context before it where it has one."""
+    """The texts, each with its context before it if it has one."""
     texts = texts_of(chunks, "chunks")
     contexts = [
         cast("dict[str, Any]", chunk).get("context") if isinstance(chunk, dict) else None
@@ -102,7 +102,7 @@ def _in_context(chunks: list[Any]) -> list[str]:
     for place, context in enumerate(contexts):
         if context is not None and not isinstance(context, str):
             raise InvalidValue(
-                f"The context of chunks[{place}] is no text.",
+                f"The context of chunks[{place}] must be a string.",
                 remedy="Send a string, or leave it out.",
                 param="chunks",
             )
@@ -110,7 +110,7 @@ def _in_context(chunks: list[Any]) -> list[str]:
 
 
 def _titles(body: GenerateBody) -> list[Any] | None:
-    """The titles as they were given, in their field or with the chunks; the encoder checks them."""
+    """The titles, from their field or from the chunks; the encoder checks them."""
     of_chunks = [
         cast("dict[str, Any]", chunk).get("title") if isinstance(chunk, dict) else None
         for chunk in body.chunks
@@ -119,7 +119,7 @@ def _titles(body: GenerateBody) -> list[Any] | None:
         return body.titles
     if body.titles is not None:
         raise InvalidValue(
-            "There are titles in titles and in chunks.", remedy="Send either.", param="titles"
+            "Both titles and chunks have titles.", remedy="Send one of them.", param="titles"
         )
     return of_chunks
 
@@ -128,7 +128,7 @@ def _preview(parameters: Parameters) -> int | None:
     given = parameters.get("preview")
     if given is None:
         return None
-    # Digits that are no ASCII are numbers to Python and to nobody else.
+    # Python would also accept digits of other scripts.
     count = int(given) if given.isascii() and given.isdigit() and len(given) <= 10 else -1
     if not 0 <= count <= _MOST_SHOWN:
         raise invalid_field(["preview"], f"Input should be a number from 0 to {_MOST_SHOWN}")
@@ -142,16 +142,16 @@ OWN = Dialect(
             paths=("/embedding/{model_id:path}/generate",),
             name="generate",
             summary="Embed chunks",
-            about="Give the embedding of each chunk, in order, and the tokens that were used and "
-            "cut.\n\n`preview=10` shows the first ten values of each vector, or the first ten "
-            "vectors of each text where the model gives several; nothing else changes.",
+            about="Returns the embedding of each chunk, in order, and its tokens used and cut.\n\n"
+            "`preview=10` returns only the first ten values of each vector, or the first ten "
+            "vectors of each text if the model gives several.",
             body=GenerateBody,
             answer=GenerateAnswer,
             read=_read,
             write=_write,
             examples={
                 "Two texts": {},
-                "Chunks as GET /chunk gives them": {
+                "Chunks as GET /chunk returns them": {
                     "chunks": [{"index": 0, "text": examples.TEXTS[0]}],
                     "role": "document",
                 },
@@ -179,7 +179,7 @@ OWN = Dialect(
                     "name": "preview",
                     "in": "query",
                     "required": False,
-                    "description": "Show the first so many.",
+                    "description": "Return only the first n values, or vectors.",
                     "schema": {
                         "type": "integer",
                         "minimum": 0,

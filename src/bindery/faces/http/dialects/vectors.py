@@ -1,4 +1,4 @@
-"""What may be asked of vectors on the routes that are ours or extended by us, and what is told."""
+"""Fields about vectors that several dialects share, in requests and in answers."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -25,15 +25,15 @@ OUTPUTS: Mapping[str, Output] = {
     "binary": Output(Form.BINARY),
     "ubinary": Output(Form.UBINARY),
 }
-"""What each dialect's word for numbers means."""
+"""The vendors' names of number formats."""
 
-# Checked by hand, as lists of two kinds are: pydantic's complaints about unions help nobody.
+# Checked by truncation_of, because pydantic's messages about unions are hard to understand.
 TRUNCATE: JsonDict = {"enum": ["end", "start", "error", True, False]}
 _TITLES: JsonDict = {"items": {"anyOf": [{"type": "string"}, {"type": "null"}]}}
 
 
 class CutBody(RequestBody):
-    """How vectors may be cut, for dialects that have no field for it."""
+    """Our additions to every dialect: how vectors are cut."""
 
     additions = frozenset(("any_dimensions", "rotation"))
 
@@ -43,25 +43,25 @@ class CutBody(RequestBody):
     rotation: str | None = Field(
         None,
         max_length=100,
-        description="The rotation to turn vectors by before they are cut: see /rotations.",
+        description="The rotation to apply to vectors before they are cut: see /rotations.",
     )
 
 
 class ExtendedBody(CutBody):
-    """What every dialect's embeddings may be asked for, if it has no field of its own for it."""
+    """Our additions to every dialect in which each text stands for itself."""
 
     additions = CutBody.additions | {"titles"}
 
     titles: list[Any] | None = Field(
         None,
         max_length=MAX_TEXTS,
-        description="The titles of the texts, null for one without.",
+        description="The titles of the texts; null for texts without one.",
         json_schema_extra=_TITLES,
     )
 
 
 class VectorsBody(ExtendedBody):
-    """What our own route and OpenAI's may be asked of the vectors."""
+    """The fields about vectors of our own route, which are our additions to OpenAI's."""
 
     additions = ExtendedBody.additions | {
         "dimensions",
@@ -70,34 +70,34 @@ class VectorsBody(ExtendedBody):
         "truncate",
     }
 
-    # No bounds here: the model's own check lists the lengths that it allows.
-    dimensions: int | None = Field(None, description="Shorter vectors, where the model allows it.")
+    # No bounds here: the model's own check lists the lengths that it supports.
+    dimensions: int | None = Field(None, description="Shorter vectors, if the model supports it.")
     output_dtype: OutputDtype = Field(
         "float32",
-        description="What numbers are: int8 and uint8 come with `scales`; binary and ubinary hold "
-        "a bit for each value, eight to a byte.",
+        description="The format of values: int8 and uint8 come with `scales`; binary and ubinary "
+        "have one bit per value, eight to a byte.",
     )
     encoding_format: EncodingFormat = Field(
         "float", description="Lists of numbers, or base64 of their little-endian bytes."
     )
     truncate: Any = Field(
         None,
-        description="What becomes of a text longer than the model's window: cut its `end` or "
-        "`start`, or an `error` (default). `true` is `end`, `false` is `error`.",
+        description="For texts longer than the model's window: cut the `end` or the `start`, or "
+        "return an `error` (default). `true` means `end`, `false` means `error`.",
         json_schema_extra=TRUNCATE,
     )
 
     @property
     def output(self) -> Output:
-        """What the vectors are written as."""
+        """The requested format."""
         return output_of(self.output_dtype, is_base64=self.encoding_format == "base64")
 
 
 class VectorsAnswer(BaseModel):
-    """What made the vectors, and what goes with them.
+    """How the vectors were made.
 
-    ``offsets`` come with several vectors a text, for late interaction: text i has the vectors from
-    ``offsets[i]`` to ``offsets[i + 1]``. ``scales`` come with int8 and uint8, one for each vector.
+    ``offsets`` are present if texts have several vectors (late interaction): text i has the vectors
+    from ``offsets[i]`` to ``offsets[i + 1]``. int8 and uint8 have ``scales``, one per vector.
     """
 
     revision: str
@@ -110,19 +110,19 @@ class VectorsAnswer(BaseModel):
 
 
 class Usage(BaseModel):
-    """Tokens that the model saw, special tokens included; null where its vendor does not tell."""
+    """Tokens that the model read, with special tokens; null if the vendor does not report them."""
 
     prompt_tokens: int | None
     total_tokens: int | None
 
 
 def output_of(dtype: str, *, is_base64: bool) -> Output:
-    """What vectors are written as. Raises KeyError for a word that no dialect has."""
+    """The format with this name. Raises KeyError for an unknown name."""
     return replace(OUTPUTS[dtype], base64=is_base64) if is_base64 else OUTPUTS[dtype]
 
 
 def facts(ask: EmbedAsk, answer: EmbedAnswer) -> dict[str, Any]:
-    """What made the vectors, and the vectors with what goes with them."""
+    """The fields of :class:`VectorsAnswer`, and ``embeddings``."""
     output = ask.outputs[0]
     return {
         "revision": answer.card.revision,
@@ -135,13 +135,13 @@ def facts(ask: EmbedAsk, answer: EmbedAnswer) -> dict[str, Any]:
 
 
 def usage(total_tokens: int) -> dict[str, int | None]:
-    """The tokens of all texts together, as OpenAI's answers give them; null where not known."""
+    """The tokens of all texts in OpenAI's format; null if unknown."""
     tokens = None if total_tokens == UNKNOWN else total_tokens
     return {"prompt_tokens": tokens, "total_tokens": tokens}
 
 
 def known(counts: Counts) -> Counts | list[int | None]:
-    """Counts of tokens as an answer gives them: null where a remote vendor does not tell."""
+    """Counts of tokens, with null for those that a vendor does not report."""
     if (counts >= 0).all():
         return counts
     return [None if count < 0 else count for count in counts.tolist()]

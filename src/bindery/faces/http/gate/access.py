@@ -1,4 +1,4 @@
-"""Who sends a request, and which scopes each route requires of its key.
+"""The sender of a request, and which scopes each route requires of its key.
 
 **To add a route, add its line to** :data:`ACCESS`, or the app does not start: the method, the path
 as in the router, and the required scopes. A route with several methods has a line for each; HEAD

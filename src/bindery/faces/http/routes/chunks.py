@@ -1,4 +1,4 @@
-"""``GET /chunk/{strategy}/file/{file_id}``: a kept file in chunks, without embedding them."""
+"""``GET /chunk/{strategy}/file/{file_id}``: the chunks of a stored file, without vectors."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,17 +28,19 @@ class ChunkQuery(
         "ChunkQuery", __base__=BaseModel, **fields_of(ChunkOptions, leave_out=["strategy"])
     )
 ):
-    """How to cut, but for the strategy, which is in the path."""
+    """The chunk options, except the strategy, which is in the path."""
 
-    model: str = Field(DEFAULT_MODEL, max_length=200, description="Whose tokens are counted.")
+    model: str = Field(
+        DEFAULT_MODEL, max_length=200, description="The model whose tokens are counted."
+    )
     preview: int | None = Field(
-        None, ge=0, le=1 << 31, description="Show only this many chunks, the first ones."
+        None, ge=0, le=1 << 31, description="Return only the first n chunks."
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Cut:
-    """How a document is to be cut, and for whom: ``semantic`` runs the model."""
+    """How to cut a document, and for which request: the strategy ``semantic`` runs the model."""
 
     options: ChunkOptions
     model_id: str
@@ -57,10 +59,10 @@ async def chunk_file(
     file_id: examples.FilePath,
     query: Annotated[ChunkQuery, Query()],
 ) -> Response:
-    """Parse a kept file and cut it; `text[start:end]` of the document is the chunk.
+    """Parse a stored file and cut it into chunks; a chunk is `text[start:end]` of the document.
 
-    What `/embedding/{model_id}/generate` embeds is `context` and `text` together. Of a chunk with
-    `tokens_cut` the model would not see what begins at `cut_at`.
+    `/embedding/{model_id}/generate` embeds `context` and `text` together. If a chunk has
+    `tokens_cut`, the model would not see the part that begins at `cut_at`.
     """
     services, identity = services_of(request), identity_of(request)
     _check_scope(identity, strategy)
@@ -71,18 +73,18 @@ async def chunk_file(
 
 
 def _check_scope(identity: Identity, strategy: str) -> None:
-    """The route is one of files, but for the strategy that runs a model over them."""
+    """Raise Forbidden for the strategy that runs a model if the key has no scope for that."""
     if strategy == SEMANTIC and Scope.EMBED not in identity.scopes:
         raise Forbidden(
-            f"The strategy {SEMANTIC!r} embeds the file's sentences, which this key may not do.",
-            remedy="Make one with: bindery keys create --scope files --scope embed.",
+            f"The strategy {SEMANTIC!r} embeds sentences, but this key lacks the scope 'embed'.",
+            remedy="Create a key with: bindery keys create --scope files --scope embed.",
         )
 
 
 def _chunk(services: Services, file_id: str, cut: _Cut, preview: int | None) -> Response:
     services.library.files.get(file_id)
     spent: list[int] = []
-    # A wrong strategy, model or size is told on nothing, before the document is parsed.
+    # Report a wrong strategy, model or size before parsing the document.
     _chunks_of(services, Document("", "text", ""), cut, spent.append)
     document = services.library.read_file(file_id, timeout_s=services.settings.parse_timeout_s)
     chunks = _chunks_of(services, document, cut, spent.append)

@@ -1,4 +1,4 @@
-"""What goes in and out of ``/jobs``, as /docs shows it."""
+"""The bodies and answers of ``/jobs``."""
 
 from datetime import datetime
 from typing import Literal
@@ -11,36 +11,35 @@ from bindery.library import DEFAULT_MODEL
 from bindery.options import ChunkOptions, VectorOptions
 
 MOST_FILES = 10_000
-"""In one job: as many ids as a body holds in a megabyte, and rows that a page can show."""
+"""Files per job: their ids fit in a body of a megabyte."""
 
-
-_LINES = "Embed each line of a text file as it is; nothing is cut."
+_LINES = "Embed each line of a text file instead of cutting it into chunks."
 _OPTIONS = {**fields_of(ChunkOptions), **fields_of(VectorOptions)}
 
 
 class JobBody(create_model("JobOptions", __base__=RequestBody, **_OPTIONS)):
-    """What is to be done: these files, cut and embedded like this."""
+    """The files to embed, and the options."""
 
     refuses_unknown = True
 
     files: list[str] = Field(
-        min_length=1, max_length=MOST_FILES, description="Ids, as uploads gave them."
+        min_length=1, max_length=MOST_FILES, description="The ids that the uploads returned."
     )
     model: str = Field(DEFAULT_MODEL, max_length=200)
     lines: bool = Field(default=False, description=_LINES)
 
 
 class JobSettings(create_model("JobSettings", __base__=BaseModel, **_OPTIONS)):
-    """What was asked for, but for the files: those are at ``/jobs/{job_id}/files``."""
+    """The options of a job. ``/jobs/{job_id}/files`` lists its files."""
 
     model: str
     lines: bool = Field(default=False, description=_LINES)
 
 
 class ProgressAnswer(BaseModel):
-    """How far it is; ``chunks_total`` counts those of the files that were cut so far.
+    """The progress of a job; ``chunks_total`` counts the chunks of the files that were cut so far.
 
-    ``tokens_per_s`` and ``seconds_left`` are null while there is nothing to go by.
+    ``tokens_per_s`` and ``seconds_left`` are null until they can be estimated.
     """
 
     stage: str | None
@@ -55,7 +54,7 @@ class ProgressAnswer(BaseModel):
 
 
 class JobAnswer(BaseModel):
-    """A job; ``error`` says why one failed as a whole. A file that fails does so by itself."""
+    """A job; ``error`` says why it failed as a whole. Errors of single files are with the files."""
 
     job_id: str
     state: str
@@ -67,14 +66,14 @@ class JobAnswer(BaseModel):
 
 
 class JobsAnswer(BaseModel):
-    """The jobs of the key that asks, newest first; ``has_more`` than the limit."""
+    """A page of jobs, newest first; ``has_more`` means that older ones follow."""
 
     jobs: list[JobAnswer]
     has_more: bool
 
 
 class JobFileAnswer(BaseModel):
-    """One file of a job; where it failed, why. ``warnings`` are its reader's."""
+    """A file of a job, with its error if it failed, and the warnings of its reader."""
 
     file_id: str
     filename: str
@@ -85,7 +84,7 @@ class JobFileAnswer(BaseModel):
 
 
 class JobFilesAnswer(BaseModel):
-    """The files of a job, in the order that they were given in."""
+    """The files of a job, in the order of the request."""
 
     job_id: str
     total_files: int
@@ -93,7 +92,7 @@ class JobFilesAnswer(BaseModel):
 
 
 class JobDeletedAnswer(BaseModel):
-    """What is gone."""
+    """The deleted job."""
 
     job_id: str
     deleted: Literal[True] = True

@@ -1,4 +1,4 @@
-"""``/jobs``: files to vectors, however long it takes; followed, taken and called off."""
+"""``/jobs``: embed files in the background, follow the jobs, and download their results."""
 
 import os
 import tempfile
@@ -39,7 +39,7 @@ _RETRY = {"retry-after": "1"}
 
 
 class ResultFormat(StrEnum):
-    """What results come in."""
+    """The file formats of results."""
 
     PARQUET = "parquet"
     ARROW = "arrow"
@@ -67,13 +67,13 @@ async def create_job(
     response: Response,
     idempotency_key: Annotated[
         str | None,
-        Header(max_length=_LONGEST_KEY, description="The same key again is the same job."),
+        Header(max_length=_LONGEST_KEY, description="The same key returns the same job."),
     ] = None,
 ) -> JobAnswer:
-    """Cut files into chunks and embed them, in the background; `Location` says where to look.
+    """Cut files into chunks and embed them in the background; `Location` is the job's URL.
 
-    Whatever is wrong with the request is told now. Once this is answered the job is kept: it goes
-    on after a restart. A file that cannot be read fails by itself.
+    All errors of the request are reported at once. An accepted job survives restarts. If a file
+    cannot be read, only that file fails.
     """
     services, identity = services_of(request), identity_of(request)
     body = parse_body(await read_body(request), JobBody)
@@ -85,19 +85,20 @@ async def create_job(
 @router.get("", summary="List jobs")
 async def list_jobs(
     request: Request,
-    limit: Annotated[int, Query(ge=1, le=1000, description="How many at most.")] = 100,
+    limit: Annotated[int, Query(ge=1, le=1000, description="The most jobs to return.")] = 100,
     after: Annotated[
-        str | None, Query(max_length=100, description="The id of the last job that was shown.")
+        str | None,
+        Query(max_length=100, description="The id of the last job of the previous page."),
     ] = None,
 ) -> JobsAnswer:
-    """The jobs that the key has started, newest first; every job for one of scope `admin`."""
+    """The jobs that this key has started, newest first. A key of scope `admin` sees all jobs."""
     services, identity = services_of(request), identity_of(request)
     return await services.disk.run(_list, services, identity, limit, after)
 
 
 @router.get("/{job_id}", summary="Describe a job")
 async def describe_job(request: Request, response: Response, job_id: examples.JobPath) -> JobAnswer:
-    """Its state and how far it is: `queued`, `running`, `done`, `failed` or `cancelled`."""
+    """Its progress and its state: `queued`, `running`, `done`, `failed` or `cancelled`."""
     services = services_of(request)
     job = await services.disk.run(_visible, services, job_id, identity_of(request))
     if not job.state.is_over:
@@ -109,25 +110,23 @@ async def describe_job(request: Request, response: Response, job_id: examples.Jo
 async def list_job_files(
     request: Request,
     job_id: examples.JobPath,
-    state: Annotated[
-        FileState | None, Query(description="Only those: waiting, done or failed.")
-    ] = None,
+    state: Annotated[FileState | None, Query(description="Only files in this state.")] = None,
 ) -> JobFilesAnswer:
-    """What became of each file, and why one failed."""
+    """The state of each file, and the error of each that failed."""
     services = services_of(request)
     return await services.disk.run(_files, services, job_id, identity_of(request), state)
 
 
 @router.post("/{job_id}/cancel", summary="Cancel a job")
 async def cancel_job(request: Request, job_id: examples.JobPath) -> JobAnswer:
-    """Stop after the chunks that are being embedded. One that has ended stays as it is."""
+    """Stop after the current batch of chunks. A job that has ended does not change."""
     services = services_of(request)
     return _answer(await services.disk.run(_cancel, services, job_id, identity_of(request)))
 
 
 @router.delete("/{job_id}", summary="Delete a job")
 async def delete_job(request: Request, job_id: examples.JobPath) -> JobDeletedAnswer:
-    """Remove a job that is over, and its results. The files stay. 409 while it is not."""
+    """Delete a finished job and its results, but not its files. 409 if it has not finished."""
     services = services_of(request)
     await services.disk.run(_delete, services, job_id, identity_of(request))
     return JobDeletedAnswer(job_id=job_id)
@@ -143,10 +142,10 @@ async def follow_job(
     request: Request,
     job_id: examples.JobPath,
     last_event_id: Annotated[
-        str | None, Header(description="The last that you saw, to be told what came after it.")
+        str | None, Header(description="The last event that you received.")
     ] = None,
 ) -> Response:
-    """What happens to a job, as it happens, until it has ended: `curl -N` shows it."""
+    """The events of a job as they happen, until it ends. `curl -N` shows them."""
     services = services_of(request)
     after = events.last_event_id(last_event_id)
     await services.disk.run(_visible, services, job_id, identity_of(request))
@@ -180,7 +179,7 @@ async def download_results(
 ) -> Response:
     """The chunks of every file that did not fail, in order, with their vectors.
 
-    409 until the job is done.
+    409 if the job has not finished.
     """
     services = services_of(request)
     await services.disk.run(_visible, services, job_id, identity_of(request))
@@ -206,12 +205,10 @@ def _submit(services: Services, body: JobBody, identity: Identity, key: str | No
 
 
 def _visible(services: Services, job_id: str, identity: Identity) -> Job:
-    """The job, for who may see it. Raises UnknownJob for others', too: nobody learns of them."""
+    """The job. Raises UnknownJob for those of other keys too, so that nobody learns of them."""
     job = services.jobs.get(job_id)
     if job.owner != identity.key_id and Scope.ADMIN not in identity.scopes:
-        raise UnknownJob(
-            f"There is no job {job_id[:80]!r}.", remedy="GET /jobs lists those there are."
-        )
+        raise UnknownJob(f"There is no job {job_id[:80]!r}.", remedy="GET /jobs lists your jobs.")
     return job
 
 
@@ -244,32 +241,32 @@ def _delete(services: Services, job_id: str, identity: Identity) -> None:
 
 def _news(services: Services, job_id: str, after: int) -> events.EventBatch:
     try:
-        # The state first: once it is over, everything that happened is there to be told.
+        # Read the state first: if the job is over then, all its events exist.
         is_over = services.jobs.get(job_id).state.is_over
         found = services.jobs.changes(job_id, after)
         while is_over and found and (more := services.jobs.changes(job_id, found[-1].number)):
             found += more
-    except UnknownJob:  # deleted while somebody listens
+    except UnknownJob:  # deleted while a client listens
         return events.EventBatch((), is_last=True)
     told = [events.Event(one.number, one.kind, _told(job_id, one)) for one in found]
     return events.EventBatch(told, is_last=is_over)
 
 
 def _told(job_id: str, event: JobEvent) -> Mapping[str, object]:
-    """What an event says, in the words of the other routes."""
+    """The data of an event, in the format of the other routes."""
     if event.kind == "file":
         return _file_answer(JobFile(**event.data)).model_dump()
     return {"job_id": job_id, **event.data}
 
 
 def _written(services: Services, job_id: str, format_: ResultFormat) -> tuple[BinaryIO, int]:
-    """The results in a file without a name: it is gone with the process, whatever ends that."""
-    file = tempfile.TemporaryFile(dir=services.settings.home)  # noqa: SIM115 - whoever sends it closes it
+    """The results in an unnamed temporary file, which never outlives the process."""
+    file = tempfile.TemporaryFile(dir=services.settings.home)  # noqa: SIM115 - closed by the response
     try:
         services.jobs.write_results(job_id, file, format_.value)
         size_bytes = file.seek(0, os.SEEK_END)
         file.seek(0)
-    except BaseException:  # whatever it is goes on; nobody else would close the file
+    except BaseException:  # no response will close the file
         file.close()
         raise
     return file, size_bytes

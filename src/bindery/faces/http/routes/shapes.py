@@ -135,10 +135,10 @@ class SpanAnswer(BaseModel):
 class ChunkAnswer(BaseModel):
     """A piece of the document: code points ``start`` to ``end`` of its text.
 
-    ``context`` stands before the text when it is embedded, and ``tokens`` are those of both. The
-    model would not see the last ``tokens_cut`` of them: what begins at ``cut_at``.
-    ``headings`` are the titles it stands under, outermost first, and ``heading`` is the last of
-    them. ``parent`` is the larger piece to show in its place.
+    ``context`` is put before the text when it is embedded; ``tokens`` counts both. The model would
+    not see the last ``tokens_cut`` of them, which begin at ``cut_at``. ``headings`` are those above
+    the chunk, outermost first, and ``heading`` is the last of them. ``parent`` is the larger piece
+    to show instead.
     """
 
     index: int
@@ -156,9 +156,10 @@ class ChunkAnswer(BaseModel):
 
 
 class ChunksAnswer(BaseModel):
-    """A document in chunks; ``warnings`` say what its reader had to guess or leave out.
+    """The chunks of a document; ``warnings`` say what its reader had to guess or leave out.
 
-    ``tokens_spent`` counts what the model read to find where to cut: 0 but for ``semantic``.
+    ``tokens_spent`` counts the tokens that the model read to find where to cut; only the strategy
+    ``semantic`` needs any.
     """
 
     file_id: str
