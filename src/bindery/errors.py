@@ -20,6 +20,7 @@
     │   ├── UnknownFile
     │   ├── UnknownKey
     │   ├── UnknownRotation
+    │   ├── UnknownCollection
     │   └── UnknownJob
     ├── ModelError                 the model cannot be used
     │   ├── ModelMissing           its files are not on this machine yet
@@ -179,6 +180,12 @@ class UnknownRotation(NotFound):
     """No rotation has this name."""
 
     code = "unknown_rotation"
+
+
+class UnknownCollection(NotFound):
+    """No collection has this name."""
+
+    code = "unknown_collection"
 
 
 class UnknownJob(NotFound):

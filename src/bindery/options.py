@@ -9,10 +9,13 @@ that is added here appears everywhere under the same name.
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from functools import cache
 from typing import Any
 
 from bindery.errors import InvalidValue, UnknownStrategy
+from bindery.filters import Filter
+from bindery.filters.text import filter_from_text
 from bindery.types import DOCUMENT, Role, Truncate
 
 LATE = "late"
@@ -52,19 +55,25 @@ class Option:
     """One field of an options class, as a face needs it.
 
     ``choices`` are all values that are allowed, empty if any is. ``least`` and ``most`` bound a
-    number.
+    number. ``given_as`` is the type that a face has a value in, if it is not the field's own.
     """
 
     name: str
     annotation: Any
     default: Any
     help: str
-    least: int | None = None
-    most: int | None = None
+    least: float | None = None
+    most: float | None = None
     choices: tuple[str, ...] = ()
+    given_as: Any = None
 
     @property
     def is_number(self) -> bool:
+        """Whether the value is a number."""
+        return self.is_whole or self.annotation in (float, float | None)
+
+    @property
+    def is_whole(self) -> bool:
         """Whether the value is a whole number."""
         return self.annotation in (int, int | None)
 
@@ -83,17 +92,20 @@ class Option:
             )
 
     def _check_number(self, value: object) -> None:
-        if not isinstance(value, int) or isinstance(value, bool):
+        kinds = int if self.is_whole else (int, float)
+        if not isinstance(value, kinds) or isinstance(value, bool):
+            what = "a whole number" if self.is_whole else "a number"
             raise InvalidValue(
-                f"{self.name} must be a whole number, got {str(value)[:80]!r}.", param=self.name
+                f"{self.name} must be {what}, got {str(value)[:80]!r}.", param=self.name
             )
-        if self.least is not None and value < self.least:
+        # Written so that NaN fails.
+        if self.least is not None and not value >= self.least:
             raise InvalidValue(
                 f"{self.name} must be at least {self.least}, got {value}.",
                 remedy=f"Choose {self.least} or more.",
                 param=self.name,
             )
-        if self.most is not None and value > self.most:
+        if self.most is not None and not value <= self.most:
             raise InvalidValue(
                 f"{self.name} must be at most {self.most}, got {value}.",
                 remedy=f"Choose {self.most} or less.",
@@ -105,11 +117,12 @@ def _option(
     default: object,
     help: str,
     *,
-    least: int | None = None,
-    most: int | None = None,
+    least: float | None = None,
+    most: float | None = None,
     choices: tuple[str, ...] = (),
+    given_as: Any = None,  # noqa: ANN401 - a type
 ) -> Any:  # noqa: ANN401 - as dataclasses.field, which pyright reads as the field's own type
-    bounds = {"least": least, "most": most, "choices": choices}
+    bounds = {"least": least, "most": most, "choices": choices, "given_as": given_as}
     return dataclasses.field(default=default, metadata={"help": help, **bounds})
 
 
@@ -277,3 +290,82 @@ class ModelOptions:
 
     def __post_init__(self) -> None:
         _check(self)
+
+
+class SearchMode(StrEnum):
+    """What a search ranks by: words and meaning, meaning, words, or both by their ranks."""
+
+    HYBRID = "hybrid"
+    DENSE = "dense"
+    LEXICAL = "lexical"
+    RRF = "rrf"
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether the query's vector is needed."""
+        return self is not SearchMode.LEXICAL
+
+    @property
+    def is_lexical(self) -> bool:
+        """Whether the query's words are needed."""
+        return self is not SearchMode.DENSE
+
+
+SCORE_RANGES: Mapping[SearchMode, tuple[float, float]] = {
+    SearchMode.HYBRID: (0, 1),
+    SearchMode.DENSE: (-1, 1),
+    SearchMode.LEXICAL: (0, float("inf")),
+    SearchMode.RRF: (0, 2 / 61),
+}
+"""The least and the largest score of a hit, by mode."""
+
+MOST_HITS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class SearchOptions:
+    """How a collection is searched.
+
+    ``mode`` says what hits are ranked by, and with it what their ``score`` is (see
+    :data:`SCORE_RANGES`). ``top`` is how many hits there are at most. ``filter`` says which chunks
+    may be hits: a :data:`bindery.filters.Filter`, or its short text. ``weight`` is that of meaning
+    against words, in the mode hybrid. ``score_threshold`` keeps hits with at least this score.
+    ``limit_per_file`` is how many hits a file has at most. ``diversity`` prefers hits that differ
+    from each other, from 0 (not at all) to 1.
+
+    Raises InvalidValue for a value that is out of range, and for a filter that cannot be read.
+    """
+
+    mode: SearchMode = _option(
+        SearchMode.HYBRID, "What to rank by.", choices=tuple(SearchMode), given_as=str
+    )
+    top: int = _option(10, "How many hits to give at most.", least=1, most=MOST_HITS)
+    filter: Filter | str | None = _option(
+        None, "Which chunks may be hits, such as: year >= 2020.", given_as=str | None
+    )
+    weight: float = _option(0.6, "The weight of meaning in hybrid, 0 to 1.", least=0, most=1)
+    score_threshold: float | None = _option(None, "Keep hits with at least this score.")
+    limit_per_file: int | None = _option(
+        None, "How many hits of one file to give at most.", least=1, most=MOST_HITS
+    )
+    diversity: float = _option(
+        0.0, "Prefer hits that differ from each other, 0 to 1.", least=0, most=1
+    )
+
+    def __post_init__(self) -> None:
+        _check(self)
+        object.__setattr__(self, "mode", SearchMode(self.mode))
+        if isinstance(self.filter, str):
+            object.__setattr__(self, "filter", filter_from_text(self.filter))
+        low, high = SCORE_RANGES[self.mode]
+        if self.score_threshold is not None and not low <= self.score_threshold <= high:
+            raise InvalidValue(
+                f"score_threshold must be {low:g} to {high:.3g} in the mode {self.mode}, "
+                f"got {self.score_threshold}.",
+                param="score_threshold",
+            )
+
+    @property
+    def where(self) -> Filter | None:
+        """The filter, read."""
+        return None if isinstance(self.filter, str) else self.filter

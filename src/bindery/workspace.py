@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -11,9 +12,13 @@ from bindery import documents
 from bindery.encoders import Encoded
 from bindery.encoders.request import EncodeRequest, chunks_request
 from bindery.errors import InvalidValue
-from bindery.jobs import Jobs
+from bindery.jobs import JobRequest, Jobs
+from bindery.jobs.recipe import make_recipe
 from bindery.library import DEFAULT_MODEL, Library, ModelStatus
-from bindery.options import ChunkOptions, VectorOptions
+from bindery.options import ChunkOptions, SearchOptions, VectorOptions
+from bindery.search.adding import AddOptions, AddReport, add_local
+from bindery.search.answers import SearchAnswer
+from bindery.search.collection import DEFAULT_COLLECTION, Collections
 from bindery.store.files import FileStore
 from bindery.types import Chunk, Document
 
@@ -102,6 +107,52 @@ class Workspace:
         if self._jobs is None:
             self._jobs = Jobs(self.library, parse_timeout_s=self._parse_timeout_s)
         return self._jobs
+
+    @cached_property
+    def collections(self) -> Collections:
+        """The collections of files that are searched together."""
+        return Collections(self.library)
+
+    def add(
+        self,
+        paths: Sequence[str | Path],
+        collection: str = DEFAULT_COLLECTION,
+        *,
+        attributes: Mapping[str, object] | None = None,
+        options: AddOptions | None = None,
+        model: str = DEFAULT_MODEL,
+        chunks: ChunkOptions | None = None,
+        vectors: VectorOptions | None = None,
+    ) -> AddReport:
+        """Add files and folders to a collection, which is made if it is not there.
+
+        ``model``, ``chunks`` and ``vectors`` say how the files of a new collection are cut and
+        embedded. Raises what :func:`bindery.search.adding.add_local` does.
+        """
+        found = self.collections.find(collection)
+        if found is None:
+            request = JobRequest(
+                ("-",), model, chunks or ChunkOptions(), vectors or VectorOptions()
+            )
+            found = self.collections.create(collection, make_recipe(self.library, request))
+        chosen = options or AddOptions(timeout_s=self._parse_timeout_s)
+        return add_local(self.library, found, paths, chosen, attributes=attributes)
+
+    def search(
+        self,
+        query: str,
+        collection: str = DEFAULT_COLLECTION,
+        options: SearchOptions | None = None,
+        **fields: Any,  # noqa: ANN401 - those of SearchOptions
+    ) -> SearchAnswer:
+        """The passages of a collection that answer a query best.
+
+        ``fields`` are fields of :class:`bindery.options.SearchOptions`, such as ``top=5``, and
+        replace those of ``options``. Raises UnknownCollection, and what
+        :meth:`bindery.search.collection.Collection.search` does.
+        """
+        chosen = replace(options or SearchOptions(), **fields)
+        return self.collections.get(collection).search(query, chosen)
 
     @property
     def files(self) -> FileStore:

@@ -3,15 +3,18 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from bindery.errors import UnknownCollection
 from bindery.jobs.parts import Failed, FilePart, Landed, RunCounts
 from bindery.jobs.recipe import Recipe
 from bindery.jobs.sinks import VectorsDeleted
 from bindery.jobs.sources import Content, FileSource, gone
-from bindery.store import derived
+from bindery.jobs.values import IntoCollection
+from bindery.store import collections, derived
 from bindery.store import jobs as rows
+from bindery.store.collections import NewCollectionFile
 from bindery.store.database import Conflict, Database, Transaction
 from bindery.store.files import is_kept
-from bindery.store.values import ChunkSet, JobFileRow
+from bindery.store.values import ChunkSet, FileState, JobFileRow
 from bindery.types import Chunk
 
 
@@ -33,6 +36,7 @@ class DatabaseSink:
         source: FileSource,
         holder: str,
         when_changed: Callable[[], None],
+        into: IntoCollection | None = None,
     ) -> None:
         self._job_id = job_id
         self._recipe = recipe
@@ -40,6 +44,7 @@ class DatabaseSink:
         self._source = source
         self._holder = holder
         self._when_changed = when_changed
+        self._into = into
 
     def begin(self) -> tuple[Sequence[JobFileRow], Mapping[str, Any]]:
         """See Sink. Files that were done by another recipe are to be done again."""
@@ -95,11 +100,36 @@ class DatabaseSink:
                 )
                 for number, file in enumerate(ended, last - len(ended)):
                     self._change(transaction, file, number)
+                if self._into is not None:
+                    self._place(transaction, self._into, ended)
         except Conflict as error:
             # They were deleted with the last file that had them.
             raise VectorsDeleted from error
         self._when_changed()
         return landed
+
+    def _place(
+        self, transaction: Transaction, into: IntoCollection, ended: Sequence[JobFileRow]
+    ) -> None:
+        """Have a collection find files that are done, in place of their former versions."""
+        if not collections.count_change(transaction, into.collection):
+            raise UnknownCollection("The collection was deleted while files were added to it.")
+        for file in ended:
+            if file.state is not FileState.DONE or file.chunk_set is None:
+                continue
+            made = derived.find_chunks(transaction, file.chunk_set)
+            assert made is not None, "the transaction has kept them"
+            added = NewCollectionFile(
+                name=file.name,
+                source=into.source_of(file.file_id),
+                content=made.content,
+                size_bytes=file.size_bytes,
+                kind=made.kind,
+                title=made.title,
+                language=made.language,
+                attributes=into.attributes,
+            )
+            collections.put_file(transaction, into.collection, into.generation, added, made.key)
 
     def _deleted(self, transaction: Transaction, parts: Sequence[FilePart]) -> Iterator[Failed]:
         """The files that were deleted from the store since they were read."""

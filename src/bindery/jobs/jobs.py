@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import IO, Any
@@ -69,20 +70,30 @@ class Jobs:
     # What is asked
 
     def submit(
-        self, request: JobRequest, *, owner: str = "", idempotency_key: str | None = None
+        self,
+        request: JobRequest,
+        *,
+        owner: str = "",
+        idempotency_key: str | None = None,
+        known: Mapping[str, bytes] | None = None,
     ) -> Job:
         """Take a job on: it is kept when this returns.
 
-        The same request with the same key gives the job there is. Raises IdempotencyConflict for
-        another request with the key; UnknownFile, UnknownModel, UnknownStrategy, UnknownRotation
-        and InvalidValue for what cannot be done.
+        The same request with the same key gives the job there is. ``known`` are the keys of the
+        chunk sets that files had: those that still have them are done at once. Raises
+        IdempotencyConflict for another request with the key; UnknownFile, UnknownModel,
+        UnknownStrategy, UnknownRotation and InvalidValue for what cannot be done.
         """
         key = idempotency_key
         with self._database.reading() as connection:
             if job := _of_key(connection, owner, key, request):
                 return job
         check_request(self._library, request)
-        files = [_new(self._source, place, one) for place, one in enumerate(request.files)]
+        sets = known or {}
+        files = [
+            replace(_new(self._source, place, one), chunk_set=sets.get(one))
+            for place, one in enumerate(request.files)
+        ]
         job_id = f"job-{secrets.token_hex(12)}"
         with self._database.writing() as connection:
             # The same key may have come twice at one moment.

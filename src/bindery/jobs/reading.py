@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TypeAlias
 
+from bindery.documents.language import LanguageFinder
 from bindery.encoders.base import UNKNOWN
 from bindery.encoders.pending import Cancellation
 from bindery.errors import (
@@ -63,6 +64,7 @@ class Cutter:
         self._library = library
         self._recipe = recipe
         self._cancellation = cancellation or Cancellation()
+        self._languages = LanguageFinder()
         self.stage = Stage.READING
 
     def cut(self, file: JobFileRow, content: Content, key: bytes = b"") -> Iterator[FilePart]:
@@ -99,7 +101,17 @@ class Cutter:
         chunks = self._chunk(document, content.timeout_s)
         self.check_fit(chunks)
         digest = text_digest(document.text)
-        chunk_set = ChunkSet(key, sha256, digest, len(chunks), document.warnings)
+        chunk_set = ChunkSet(
+            key=key,
+            content=sha256,
+            document=digest,
+            chunks=len(chunks),
+            warnings=document.warnings,
+            kind=document.kind,
+            title=document.title,
+            # Only what is kept is searched.
+            language=self._languages.find(document.text) if key else "",
+        )
         is_late = self._recipe.is_late
         first = 0
         for part, some in enumerate([chunks] if is_late else _parts(chunks)):

@@ -21,10 +21,33 @@ class Stage(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class IntoCollection:
+    """The collection that a job adds its files to, by its id, and the generation that they join.
+
+    ``attributes`` are given to every file; None leaves those of a former version. ``roots`` are
+    the paths of local files and folders by the first part of their files' names; there are none
+    for stored files.
+    """
+
+    collection: str
+    generation: int
+    attributes: Mapping[str, Any] | None = None
+    roots: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def source_of(self, file_id: str) -> str:
+        """Where the content of a file is from: its path if it is a local file, or its id."""
+        first, _, rest = file_id.partition("/")
+        if first not in self.roots:
+            return file_id
+        return f"{self.roots[first]}/{rest}" if rest else self.roots[first]
+
+
+@dataclass(frozen=True, slots=True)
 class JobRequest:
     """What a job is to do: files by their ids, how they are cut, and what the vectors are to be.
 
-    With ``lines`` each line of a text file is embedded as it is, and nothing is cut. Raises
+    With ``lines`` each line of a text file is embedded as it is, and nothing is cut. Files that are
+    done are added ``into`` a collection, whose recipe is used. Raises
     InvalidValue if there is no file, if a file is named twice, or if options exclude each other.
     """
 
@@ -33,6 +56,7 @@ class JobRequest:
     chunks: ChunkOptions = ChunkOptions()
     vectors: VectorOptions = VectorOptions()
     lines: bool = False
+    into: IntoCollection | None = None
 
     def __post_init__(self) -> None:
         if not self.files:
@@ -62,17 +86,19 @@ class JobRequest:
     def facts(self) -> dict[str, Any]:
         """The same for JSON, every option by its name; :meth:`from_facts` reads it back."""
         named = {"files": self.files, "model": self.model, "lines": self.lines}
-        return {**named, **asdict(self.chunks), **asdict(self.vectors)}
+        into = {} if self.into is None else {"into": asdict(self.into)}
+        return {**named, **asdict(self.chunks), **asdict(self.vectors), **into}
 
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any]) -> "JobRequest":
         """The request that these facts are of; options that they lack have their defaults."""
         rest = dict(facts)
         files, model = tuple(rest.pop("files")), rest.pop("model")
-        lines = rest.pop("lines", False)
+        lines, into = rest.pop("lines", False), rest.pop("into", None)
         names = names_of(ChunkOptions)
         chunks = ChunkOptions(**{name: rest.pop(name) for name in names if name in rest})
-        return cls(files, model, chunks, VectorOptions(**rest), lines)
+        wanted = None if into is None else IntoCollection(**into)
+        return cls(files, model, chunks, VectorOptions(**rest), lines, wanted)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,17 +9,20 @@ from bindery.errors import (
     Abandoned,
     BinderyError,
     InputError,
+    ModelBroken,
     QueueError,
     StorageError,
+    UnknownCollection,
 )
 from bindery.jobs.database_sink import DatabaseSink
 from bindery.jobs.lease import Watch, is_dead, new_holder
 from bindery.jobs.queues import Signal
-from bindery.jobs.recipe import make_recipe
+from bindery.jobs.recipe import Recipe, make_recipe
 from bindery.jobs.running import Run
 from bindery.jobs.sources import FileSource
-from bindery.jobs.values import Failure, FileState, JobState, request_of
+from bindery.jobs.values import Failure, FileState, IntoCollection, JobState, request_of
 from bindery.library import Library
+from bindery.store import collections
 from bindery.store import jobs as rows
 from bindery.store.database import Database
 from bindery.store.jobs import LeaseLost
@@ -96,9 +99,14 @@ class Worker:
         with self._database.reading() as connection:
             waiting = rows.open_jobs(connection)
         for row in waiting:
-            if not self._stopped.is_set() and self._take(row):
+            if not self._stopped.is_set() and self._can_read(row) and self._take(row):
                 return self._run(row)
         return False
+
+    def _can_read(self, row: JobRow) -> bool:
+        """Whether the files are ours: those of a folder are read by the command that names it."""
+        into = request_of(row).into
+        return not (self._source.is_store and into is not None and into.roots)
 
     def _take(self, row: JobRow) -> bool:
         if not self.is_free(row):
@@ -142,7 +150,10 @@ class Worker:
         return True
 
     def _new_run(self, row: JobRow) -> Run:
-        recipe = make_recipe(self._library, request_of(row), row.owner)
+        request = request_of(row)
+        recipe = make_recipe(self._library, request, row.owner)
+        if request.into is not None:
+            recipe = self._recipe_of(request.into, recipe)
         sink = DatabaseSink(
             row.id,
             recipe,
@@ -150,8 +161,24 @@ class Worker:
             source=self._source,
             holder=self._me,
             when_changed=self._changed.send,
+            into=request.into,
         )
         return Run(recipe, library=self._library, source=self._source, sink=sink)
+
+    def _recipe_of(self, into: IntoCollection, current: Recipe) -> Recipe:
+        """The recipe of a collection. Raises ModelBroken if its model is another one today."""
+        with self._database.reading() as transaction:
+            facts = collections.recipe_of(transaction, into.generation)
+        if facts is None:
+            raise UnknownCollection("The collection of the job was deleted.")
+        recipe = Recipe.from_facts(facts)
+        if recipe.revision != current.revision:
+            raise ModelBroken(
+                f"The collection has vectors of {recipe.model} at revision {recipe.revision}, and "
+                f"this machine has revision {current.revision}.",
+                remedy="Fetch that revision, or make the collection again.",
+            )
+        return recipe
 
     def _outcome(self, job_id: str) -> tuple[JobState, Failure | None]:
         with self._database.reading() as connection:

@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Any, TypeVar
 
 import orjson
-from sqlalchemy import Connection, Table, delete, exists, func, select, update
+from sqlalchemy import Connection, Table, delete, exists, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bindery.errors import UnknownFile
@@ -22,6 +22,7 @@ from bindery.store.database.tables import (
     chunk_sets,
     contents,
     job_files,
+    placements,
     vector_uses,
     vectors,
 )
@@ -47,7 +48,16 @@ def find_chunks(connection: Connection, key: bytes) -> ChunkSet | None:
     ).one_or_none()
     if row is None:
         return None
-    return ChunkSet(key, row.content, row.document, row.chunks, tuple(row.warnings))
+    return ChunkSet(
+        key=key,
+        content=row.content,
+        document=row.document,
+        chunks=row.chunks,
+        warnings=tuple(row.warnings),
+        kind=row.kind,
+        title=row.title,
+        language=row.language,
+    )
 
 
 def keep_chunks(
@@ -64,6 +74,9 @@ def keep_chunks(
         "chunks": chunk_set.chunks,
         "warnings": chunk_set.warnings,
         "is_whole": False,
+        "kind": chunk_set.kind,
+        "title": chunk_set.title,
+        "language": chunk_set.language,
     }
     _insert_new(connection, chunk_sets, [row])
     if chunks or part == 0:
@@ -156,17 +169,29 @@ def forget_content(connection: Connection, content: str) -> None:
             remedy="Upload it again, and submit a new job.",
         )
     )
-    _drop_sets(connection, select(chunk_sets.c.key).where(chunk_sets.c.content == content))
+    of_it = select(chunk_sets.c.key).where(chunk_sets.c.content == content)
+    _drop_sets(connection, connection.scalars(of_it).all())
 
 
 def forget_unused(connection: Connection) -> None:
-    """Delete what no file of any job has."""
-    used = exists().where(job_files.c.chunk_set == chunk_sets.c.key)
-    _drop_sets(connection, select(chunk_sets.c.key).where(~used))
+    """Delete what no file of any job or collection has."""
+    _drop_sets(connection, connection.scalars(select(chunk_sets.c.key).where(_UNUSED)).all())
 
 
-def _drop_sets(connection: Connection, chosen: Any) -> None:  # noqa: ANN401 - a select
-    keys = connection.scalars(chosen).all()
+def forget_sets(connection: Connection, keys: Iterable[bytes]) -> None:
+    """Delete those of these sets of chunks that no file of any job or collection has."""
+    for some in _groups(keys):
+        unused = select(chunk_sets.c.key).where(chunk_sets.c.key.in_(some), _UNUSED)
+        _drop_sets(connection, connection.scalars(unused).all())
+
+
+_UNUSED = ~or_(
+    exists().where(job_files.c.chunk_set == chunk_sets.c.key),
+    exists().where(placements.c.chunk_set == chunk_sets.c.key),
+)
+
+
+def _drop_sets(connection: Connection, keys: Sequence[bytes]) -> None:
     for some in _groups(keys):
         of_sets = select(vector_uses.c.vector).where(vector_uses.c.chunk_set.in_(some))
         touched = connection.scalars(of_sets.distinct()).all()

@@ -24,9 +24,9 @@ from sqlalchemy import Connection, delete, exists, insert, select, update
 from bindery.disk import NewFile, storage_errors
 from bindery.errors import FileTooLarge, InvalidValue, UnknownFile
 from bindery.store.blobs import Blobs, open_blobs
+from bindery.store.collections import forget_contents, remove_source
 from bindery.store.database import Database
 from bindery.store.database.tables import contents, files, leftovers
-from bindery.store.derived import forget_content
 
 _LONGEST_NAME = 1024
 _ID = re.compile(r"[0-9a-f]{64}|file-[0-9a-f]{24}")
@@ -167,9 +167,9 @@ class FileStore:
         with self._database.freeing() as connection:
             sha256 = _find(connection, file_id).sha256
             connection.execute(delete(files).where(files.c.id == file_id))
+            remove_source(connection, file_id)
             if not connection.scalar(select(exists().where(files.c.sha256 == sha256))):
-                forget_content(connection, sha256)
-                connection.execute(delete(contents).where(contents.c.sha256 == sha256))
+                forget_contents(connection, [sha256])
                 _note(connection, sha256, 0)
         self._clear(0)
 

@@ -39,10 +39,12 @@ _NO_DIGEST = hashlib.sha256(b"").hexdigest()
 
 
 class Scope(StrEnum):
-    """What a key allows: vectors, files, or administration."""
+    """What a key allows: vectors, files, searching, changing collections, or administration."""
 
     EMBED = "embed"
     FILES = "files"
+    SEARCH = "search"
+    COLLECTIONS = "collections"
     ADMIN = "admin"
 
 

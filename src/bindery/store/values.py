@@ -110,3 +110,6 @@ class ChunkSet:
     document: str
     chunks: int
     warnings: tuple[str, ...]
+    kind: str = ""
+    title: str = ""
+    language: str = ""

@@ -20,7 +20,9 @@ def operations(client: TestClient) -> list[tuple[str, str, dict]]:
         for method, operation in methods.items()
     ]
     # What is uploaded is there for the others, a job for those that follow it; deleted last.
-    order = {"upload_file": -2, "create_openai_file": -2, "create_job": -1}
+    order = {"upload_file": -5, "create_openai_file": -5, "create_job": -4}
+    order |= {"create_collection": -3, "add_files": -2, "change_attributes": -1}
+    order |= {"remove_file": 0.5, "delete_collection": 0.6}
     return sorted(found, key=lambda row: order.get(row[2]["operationId"], row[0] == "delete"))
 
 
@@ -62,6 +64,8 @@ def test_every_example_works_when_sent(client):
             if operation["operationId"] == "create_job":
                 named[examples.JOB_ID] = job_id = answer.json()["job_id"]
                 assert finish(client, job_id)["state"] == "done"
+            if operation["operationId"] == "add_files":
+                assert finish(client, answer.json()["job_id"])["state"] == "done"
     assert sent >= len(operations(client))
 
 
@@ -84,6 +88,15 @@ ROUTES = {
     "POST /jobs/{job_id}/cancel",
     "GET /jobs/{job_id}/events",
     "GET /jobs/{job_id}/results",
+    "POST /collections",
+    "GET /collections",
+    "GET /collections/{name}",
+    "DELETE /collections/{name}",
+    "POST /collections/{name}/files",
+    "GET /collections/{name}/files",
+    "PATCH /collections/{name}/files/{file}",
+    "DELETE /collections/{name}/files/{file}",
+    "POST /collections/{name}/search",
     "POST /embedding/{model_id}/generate",
     "GET /models",
     "GET /rotations",

@@ -4,14 +4,13 @@ Nothing heavy is imported here, so that help is quick: each command imports the 
 which does the work.
 """
 
-import logging
-import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from bindery import __version__
+from bindery.faces.cli.collection_commands import collections, search_commands
 from bindery.faces.cli.exits import (
     BAD_INPUT,
     FAILED,
@@ -29,12 +28,11 @@ from bindery.faces.cli.options import (
     Replace,
     ResultFormat,
     SkipUnsupported,
+    begin,
     takes_options,
     takes_settings,
-    texts,
 )
 from bindery.options import ChunkOptions, ModelOptions, VectorOptions, names_of
-from bindery.settings import Found, take_settings
 
 app = typer.Typer(
     cls=Commands,
@@ -78,13 +76,6 @@ def bindery(
     """Typer shows the help of the app."""
 
 
-def _begin(config: Path | None = None, **flags: str | bool | None) -> Found:
-    # They log every address they ask, and addresses of files on a hub can carry signatures.
-    for name in ("httpx2", "httpcore2"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    return take_settings(os.environ, flags=texts(flags), config=config)
-
-
 @app.command(epilog="Examples:\n  bindery serve --port 8080\n  bindery serve --config bindery.toml")
 @takes_settings()
 def serve(config: Config = None, **flags: str | bool | None) -> None:
@@ -92,7 +83,7 @@ def serve(config: Config = None, **flags: str | bool | None) -> None:
 
     SIGTERM ends it once what was asked is answered; a second one, or Ctrl-C twice, at once.
     """
-    found = _begin(config, **flags)
+    found = begin(config, **flags)
     from bindery.faces.cli.serve import serve as run
 
     run(found)
@@ -101,7 +92,7 @@ def serve(config: Config = None, **flags: str | bool | None) -> None:
 @app.command(epilog="Examples:\n  bindery settings\n  bindery settings --json")
 def settings(config: Config = None, json: Json = False) -> None:
     """Show every setting, and whether a variable, a file or nobody has set it."""
-    found = _begin(config)
+    found = begin(config)
     from bindery.faces.cli.settings import settings as run
 
     run(found, json=json)
@@ -132,7 +123,7 @@ def preload(
     One that cannot be had does not keep the others back.
     At the end it is said what to do about it.
     """
-    found = _begin()
+    found = begin()
     from bindery.faces.cli.preload import preload as run
 
     if not run(
@@ -144,7 +135,7 @@ def preload(
 @app.command(epilog="Examples:\n  bindery models\n  bindery models --json")
 def models(json: Json = False) -> None:
     """List the models, whether they are on this machine, and what to do if not."""
-    found = _begin()
+    found = begin()
     from bindery.faces.cli.models import models as run
 
     run(found.settings, json=json)
@@ -165,7 +156,7 @@ def chunk(
     json: Json = False,
 ) -> None:
     """Cut a document into chunks and show them."""
-    found = _begin()
+    found = begin()
     from bindery.faces.cli.chunk import chunk as run
 
     run(found.settings, file, options, model=model, json=json)
@@ -203,7 +194,7 @@ def embed(
     With a folder as --out, the same command resumes a job that was stopped, and embeds only what
     has changed.
     """
-    found = _begin(None, **flags)
+    found = begin(None, **flags)
     from bindery.faces.cli.embed import EmbedArguments
     from bindery.faces.cli.embed import embed as run
 
@@ -223,6 +214,9 @@ def embed(
     if not run(found.settings, asked):
         raise typer.Exit(BAD_INPUT)
 
+
+app.add_typer(search_commands)
+app.add_typer(collections, name="collections")
 
 rotate = typer.Typer(
     help="Fit, list and delete rotations, by which vectors of every model can be cut.",
@@ -263,7 +257,7 @@ def rotate_fit(
 
     A file that cannot be read is reported, and the others go on.
     """
-    found = _begin()
+    found = begin()
     from bindery.faces.cli.rotate import Fit, fit
 
     if not fit(found.settings, Fit(name, files, model, chunks, sample, lines=lines, json=json)):
@@ -273,7 +267,7 @@ def rotate_fit(
 @rotate.command("list", epilog="Example:\n  bindery rotate list")
 def rotate_list(json: Json = False) -> None:
     """List the rotations."""
-    found = _begin()
+    found = begin()
     from bindery.faces.cli.rotate import show
 
     show(found.settings, json=json)
@@ -284,7 +278,7 @@ def rotate_delete(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Which.")], json: Json = False
 ) -> None:
     """Delete a rotation. Vectors turned by it stay as they are."""
-    found = _begin()
+    found = begin()
     from bindery.faces.cli.rotate import delete
 
     delete(found.settings, name, json=json)
@@ -316,7 +310,7 @@ def keys_create(
     json: Json = False,
 ) -> None:
     """Make a key and show it, this once. From the first on, servers of this home ask for one."""
-    found = _begin()
+    found = begin()
     from bindery.faces.cli.keys import create
 
     create(found.settings, name, scope or ["embed"], json=json)
@@ -325,7 +319,7 @@ def keys_create(
 @keys.command("list", epilog="Example:\n  bindery keys list")
 def keys_list(json: Json = False) -> None:
     """List the keys, by id; none of them can be shown again."""
-    found = _begin()
+    found = begin()
     from bindery.faces.cli.keys import show
 
     show(found.settings, json=json)
@@ -337,7 +331,7 @@ def keys_revoke(
     json: Json = False,
 ) -> None:
     """Revoke a key. Running servers refuse it within a second."""
-    found = _begin()
+    found = begin()
     from bindery.faces.cli.keys import revoke
 
     revoke(found.settings, key_id, json=json)
@@ -346,7 +340,7 @@ def keys_revoke(
 @app.command(epilog="Example:\n  bindery demo")
 def demo(json: Json = False) -> None:
     """Do the main job on a document that comes with Bindery: parse, chunk, embed, find."""
-    found = _begin()
+    found = begin()
     from bindery.faces.cli.demo import demo as run
 
     run(found.settings, json=json)
@@ -355,7 +349,7 @@ def demo(json: Json = False) -> None:
 @app.command(epilog="Examples:\n  bindery doctor\n  bindery doctor --json")
 def doctor(config: Config = None, json: Json = False) -> None:
     """Check this machine, the settings and every model; say what to do about each problem."""
-    found = _begin(config)
+    found = begin(config)
     from bindery.faces.cli.doctor import doctor as run
 
     if not run(found, json=json):

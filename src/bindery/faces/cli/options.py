@@ -3,6 +3,8 @@
 import dataclasses
 import functools
 import inspect
+import logging
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -11,7 +13,7 @@ import typer
 
 from bindery.faces.cli.exits import remember_json
 from bindery.options import Option, names_of, options_of
-from bindery.settings import GROUPS, Field
+from bindery.settings import GROUPS, Field, Found, take_settings
 
 Json = Annotated[
     bool,
@@ -124,7 +126,7 @@ def _option(option: Option) -> Any:  # noqa: ANN401 - an annotation made at run 
     flag = f"--{option.name.replace('_', '-')}"
     # With its flag alone, a switch has no --no- form.
     made = typer.Option(flag, help=option.help)
-    return Annotated[option.annotation, made]
+    return Annotated[option.given_as or option.annotation, made]
 
 
 def _setting(field: Field, group: str) -> Any:  # noqa: ANN401 - an annotation made at run time
@@ -147,3 +149,11 @@ def texts(flags: dict[str, str | bool | None]) -> dict[str, str | None]:
         name: str(value).lower() if isinstance(value, bool) else value
         for name, value in flags.items()
     }
+
+
+def begin(config: Path | None = None, **flags: str | bool | None) -> Found:
+    """The settings of a command, with what its flags give."""
+    # They log every address they ask, and addresses of files on a hub can carry signatures.
+    for name in ("httpx2", "httpcore2"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    return take_settings(os.environ, flags=texts(flags), config=config)

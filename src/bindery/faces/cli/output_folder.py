@@ -8,10 +8,8 @@
 """
 
 import os
-import threading
 import time
 from collections.abc import Generator, Sequence
-from concurrent.futures import Future
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +22,7 @@ from bindery.disk import storage_errors, whole_file
 from bindery.errors import JobUnfinished
 from bindery.faces.cli.inputs import Inputs, check_earlier
 from bindery.faces.cli.printing import messages
-from bindery.faces.cli.progress import Follow
+from bindery.faces.cli.progress import Follow, run_followed
 from bindery.faces.cli.report import EmbedReport
 from bindery.jobs.jobs import Jobs
 from bindery.jobs.recipe import check_request
@@ -33,8 +31,6 @@ from bindery.jobs.values import Job, JobRequest, JobState
 from bindery.jobs.writers import FORMATS
 from bindery.library import Library
 from bindery.store.database import Database
-
-_LOOK_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +62,7 @@ class OutputFolder:
             jobs = Jobs(library, database=database, source=source, is_alone=True)
             job = _begin(jobs, request)
             try:
-                _work(jobs, job.id, follow)
+                run_followed(jobs, job.id, follow)
             except KeyboardInterrupt:
                 messages().print("Stopped. Run the same command again to resume.", soft_wrap=True)
                 raise
@@ -142,31 +138,3 @@ def _begin(jobs: Jobs, request: JobRequest) -> Job:
     """The job of this folder, new or renewed."""
     known = jobs.list(most=1)
     return jobs.renew(known[0].id, request) if known else jobs.submit(request)
-
-
-def _work(jobs: Jobs, job_id: str, follow: Follow) -> None:
-    """Run the job in a thread and follow it here; Ctrl-C ends it in order."""
-    ended: Future[Job] = Future()
-
-    def run() -> None:
-        try:
-            ended.set_result(jobs.run(job_id))
-        except BaseException as error:  # noqa: BLE001 - it is raised where the thread is waited for
-            ended.set_exception(error)
-
-    thread = threading.Thread(target=run, name="bindery-job", daemon=True)
-    after = jobs.changes(job_id)[-1].number
-    thread.start()
-    try:
-        with follow:
-            while thread.is_alive():
-                for event in jobs.changes(job_id, after, _LOOK_S):
-                    after = event.number
-                    follow.tell(event)
-            for event in jobs.changes(job_id, after):
-                follow.tell(event)
-    except BaseException:  # also Ctrl-C: the run ends in order first, so that it can be resumed
-        jobs.stop()
-        thread.join()
-        raise
-    ended.result()

@@ -1,8 +1,10 @@
 """The progress of a job: a bar on a terminal, lines elsewhere, or events as JSON."""
 
 import sys
+import threading
 import time
 from collections.abc import Mapping
+from concurrent.futures import Future
 from typing import Any, Protocol
 
 import orjson
@@ -10,10 +12,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
 from bindery.faces.cli.printing import print_error, print_warning
-from bindery.jobs import Failure, FileState, JobEvent
+from bindery.jobs import Failure, FileState, Job, JobEvent, Jobs
 
 # Lines go to a log, which is read later.
 _BETWEEN_LINES_S = 5.0
+_LOOK_S = 0.2
 
 
 class Follow(Protocol):
@@ -117,3 +120,31 @@ def _line(progress: Mapping[str, Any]) -> str:
     if progress["seconds_left"]:
         parts.append(f"{progress['seconds_left']:,.0f} s left")
     return ", ".join(parts)
+
+
+def run_followed(jobs: Jobs, job_id: str, follow: Follow) -> None:
+    """Run the job in a thread and follow it here; Ctrl-C ends it in order."""
+    ended: Future[Job] = Future()
+
+    def run() -> None:
+        try:
+            ended.set_result(jobs.run(job_id))
+        except BaseException as error:  # noqa: BLE001 - it is raised where the thread is waited for
+            ended.set_exception(error)
+
+    thread = threading.Thread(target=run, name="bindery-job", daemon=True)
+    after = jobs.changes(job_id)[-1].number
+    thread.start()
+    try:
+        with follow:
+            while thread.is_alive():
+                for event in jobs.changes(job_id, after, _LOOK_S):
+                    after = event.number
+                    follow.tell(event)
+            for event in jobs.changes(job_id, after):
+                follow.tell(event)
+    except BaseException:  # also Ctrl-C: the run ends in order first, so that it can be resumed
+        jobs.stop()
+        thread.join()
+        raise
+    ended.result()

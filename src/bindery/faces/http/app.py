@@ -26,7 +26,7 @@ from bindery.faces.http.observing import metrics
 from bindery.faces.http.observing.observer import Observer
 from bindery.faces.http.observing.timings import note_error
 from bindery.faces.http.observing.tracing import Tracing
-from bindery.faces.http.routes import chunks, files, health, jobs, models
+from bindery.faces.http.routes import chunks, collections, files, health, jobs, models
 from bindery.faces.http.services import Services
 from bindery.library import Library
 from bindery.settings import Settings
@@ -69,7 +69,7 @@ def create_app(library: Library, settings: Settings, *, tracing: Tracing | None 
     services = app.state.services = Services(library, settings)
     app.state.tracing = tracing
     app.include_router(make_router())
-    for part in (files, chunks, jobs, models):
+    for part in (files, chunks, jobs, collections, models):
         app.include_router(part.router, dependencies=[Depends(refuse_unknown_query)])
     for part in (health, metrics, manual):
         app.include_router(part.router)

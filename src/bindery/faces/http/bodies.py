@@ -68,7 +68,7 @@ def options_from(model: BaseModel, kind: type[_Options], **given: object) -> _Op
     """The options in a model made with :func:`fields_of`. Raises the errors of ``kind``."""
     values = model.model_dump()
     named = {name: values[name] for name in names_of(kind) if name in values}
-    return kind(**named, **given)
+    return kind(**{**named, **given})
 
 
 def refuse_unknown(given: Iterable[str], known: Iterable[str], noun: str) -> None:

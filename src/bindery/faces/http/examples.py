@@ -18,11 +18,13 @@ Variants: TypeAlias = Mapping[str, Mapping[str, Any]]
 
 MODEL = "vanilla"
 ROTATION = "papers"
+COLLECTION = "books"
 
 TAGS = [
     {"name": "files"},
     {"name": "chunks"},
     {"name": "jobs", "description": "Embed files in the background. Jobs survive restarts."},
+    {"name": "collections", "description": "Sets of files that are searched together."},
     {"name": "embeddings"},
     {"name": "reranking"},
     {"name": "models"},
@@ -73,6 +75,9 @@ _SENT: Mapping[str, Any] = {
     "prompt": TEXTS[0],
     "query": QUESTION,
     "files": [FILE_ID],
+    "file_ids": [FILE_ID],
+    "name": COLLECTION,
+    "attributes": {"year": 2024, "tags": ["binding", "paper"]},
     "ids": [6065, 3259],
     "tokens": [6065, 3259],
 }
@@ -134,6 +139,15 @@ JOBS: Variants = {
         "context": "headings",
         "form": "int8",
     },
+}
+
+COLLECTIONS: Variants = {"The usual recipe": {}}
+ADD_FILES: Variants = {"One file": {}, "With attributes": {"attributes": {"year": 2024}}}
+ATTRIBUTES: Variants = {"Two attributes": {}}
+SEARCHES: Variants = {
+    "A question": {},
+    "Words, in recent files": {"mode": "lexical", "top": 5, "filter": "year >= 2020"},
+    "A filter as JSON": {"filter": {"type": "eq", "key": "year", "value": 2024}},
 }
 
 

@@ -11,6 +11,7 @@ from bindery.faces.http.pools import Pool
 from bindery.faces.http.routes.events import Listeners
 from bindery.jobs import Jobs
 from bindery.library import DEFAULT_MODEL, Library
+from bindery.search.collection import Collections
 from bindery.settings import Settings
 
 # Ollama puts a model's variant after a colon, and this one if a client names none.
@@ -37,6 +38,7 @@ class Services:
     def __init__(self, library: Library, settings: Settings) -> None:
         self.library = library
         self.settings = settings
+        self.collections = Collections(library)
         self.names = ServedModels(library)
         self.encoding = Pool("encode", threads=2, waiting=1024)
         self.bulk = Pool("bulk", threads=3, waiting=1024)

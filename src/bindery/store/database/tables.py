@@ -8,6 +8,7 @@
     jobs        long work, and job_files: how far each of its files is
     chunk_sets  the chunks of a content, in chunk_parts, by the digest of all they depend on
     vectors     those of texts, likewise; vector_uses tells which chunks have them
+    collections files that are searched together, with their generations, placements and segments
 
 ``contents.sha256`` is what the tables of derived things refer to, ON DELETE CASCADE: when the last
 file of a content is deleted, its row goes, and with that all that was made from it.
@@ -34,7 +35,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-REVISION = "0001"
+REVISION = "0002"
 """The newest migration, which the database of this program is at."""
 
 metadata = MetaData(
@@ -161,6 +162,9 @@ chunk_sets = Table(
     Column("chunks", Integer, nullable=False),
     Column("warnings", Json, nullable=False),
     Column("is_whole", Boolean, nullable=False),
+    Column("kind", String(32), nullable=False, default="", server_default=""),
+    Column("title", AnyText, nullable=False, default="", server_default=""),
+    Column("language", String(16), nullable=False, default="", server_default=""),
 )
 """Chunks by the digest of all that they depend on; ``content`` and ``document`` are SHA-256."""
 
@@ -199,3 +203,64 @@ vector_uses = Table(
     ),
 )
 """Which vectors a set of chunks has: those that none has any more go."""
+
+
+collections = Table(
+    "collections",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("name", AnyText, nullable=False, unique=True),
+    Column("schema", Json, nullable=False),
+    Column("settings", Json, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("state", Integer, nullable=False),
+    Column("created_at", Double, nullable=False),
+)
+"""Named sets of files that are searched together; ``state`` counts the changes of each."""
+
+generations = Table(
+    "generations",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("collection", String(64), ForeignKey(collections.c.id), nullable=False, index=True),
+    Column("recipe", Json, nullable=False),
+    Column("created_at", Double, nullable=False),
+)
+"""What one recipe makes of a collection; the recipe is a JSON object."""
+
+collection_files = Table(
+    "collection_files",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("collection", String(64), ForeignKey(collections.c.id), nullable=False),
+    Column("name", AnyText, nullable=False),
+    Column("source", AnyText, nullable=False, index=True),
+    Column("content", String(64), ForeignKey(contents.c.sha256), nullable=False, index=True),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("title", AnyText, nullable=False),
+    Column("language", String(16), nullable=False),
+    Column("attributes", Json, nullable=False),
+    Column("added_at", Double, nullable=False),
+    UniqueConstraint("collection", "name"),
+)
+"""The files of a collection by the names that their user gave them, with their attributes."""
+
+placements = Table(
+    "placements",
+    metadata,
+    Column("generation", Integer, ForeignKey(generations.c.id), primary_key=True),
+    Column("file", Integer, ForeignKey(collection_files.c.number), primary_key=True, index=True),
+    Column("chunk_set", LargeBinary(32), ForeignKey(chunk_sets.c.key), nullable=False, index=True),
+    Column("segment", String(64)),
+)
+"""The chunks of a file in a generation, and the segment that has their rows; none for the tail."""
+
+segments = Table(
+    "segments",
+    metadata,
+    Column("generation", Integer, ForeignKey(generations.c.id), primary_key=True),
+    Column("name", String(64), primary_key=True),
+    Column("rows", Integer, nullable=False),
+)
+"""The segments of a generation; what they hold can be made again from the tables."""

@@ -25,6 +25,8 @@ OPEN: RequiredScopes = None
 ANY_KEY: RequiredScopes = frozenset()
 EMBED: RequiredScopes = frozenset({Scope.EMBED})
 FILES: RequiredScopes = frozenset({Scope.FILES})
+SEARCH: RequiredScopes = frozenset({Scope.SEARCH})
+COLLECTIONS: RequiredScopes = frozenset({Scope.COLLECTIONS})
 EMBED_FILES: RequiredScopes = FILES | EMBED
 ADMIN: RequiredScopes = frozenset({Scope.ADMIN})
 
@@ -82,6 +84,16 @@ ACCESS: Mapping[str, RequiredScopes] = {
     "POST /jobs/{job_id}/cancel": FILES,
     "GET /jobs/{job_id}/events": FILES,
     "GET /jobs/{job_id}/results": FILES,
+    # Collections: whoever may search sees what there is; changing it takes more.
+    "GET /collections": SEARCH,
+    "GET /collections/{name}": SEARCH,
+    "GET /collections/{name}/files": SEARCH,
+    "POST /collections/{name}/search": SEARCH,
+    "POST /collections": COLLECTIONS,
+    "DELETE /collections/{name}": COLLECTIONS,
+    "POST /collections/{name}/files": COLLECTIONS,
+    "PATCH /collections/{name}/files/{file:path}": COLLECTIONS,
+    "DELETE /collections/{name}/files/{file:path}": COLLECTIONS,
     # For operators.
     "GET /metrics": ADMIN,
     "GET /": ADMIN,

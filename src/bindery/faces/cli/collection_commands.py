@@ -1,0 +1,144 @@
+"""What can be typed about collections: ``add``, ``search`` and the group ``collections``."""
+
+from typing import Annotated
+
+import typer
+
+from bindery.faces.cli.exits import BAD_INPUT
+from bindery.faces.cli.options import Hidden, Json, Model, begin, takes_options
+from bindery.options import ChunkOptions, SearchOptions, VectorOptions
+
+search_commands = typer.Typer()
+
+CollectionName = Annotated[
+    str, typer.Option("--collection", "-c", metavar="NAME", help="The collection.")
+]
+
+
+@search_commands.command(
+    epilog="Examples:\n"
+    "  bindery add papers/\n"
+    "  bindery add papers/ --sync\n"
+    "  bindery add report.pdf --collection work --attribute year=2024"
+)
+@takes_options
+def add(
+    paths: Annotated[
+        list[str], typer.Argument(metavar="PATH", help="Documents and folders to be found.")
+    ],
+    chunks: ChunkOptions,
+    vectors: VectorOptions,
+    collection: CollectionName = "default",
+    model: Model = "vanilla",
+    attribute: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="An attribute of the files, for filters."),
+    ] = None,
+    hidden: Hidden = False,
+    sync: Annotated[
+        bool, typer.Option("--sync", help="Remove files that are gone from the folders.")
+    ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Sync even if most files of a folder are gone.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Add documents to a collection, so that `bindery search` finds them.
+
+    The same command again resumes what was stopped, and embeds only what has changed.
+    A file that cannot be read is reported, and the others are added.
+    """
+    found = begin()
+    from bindery.faces.cli.collections import AddArguments
+    from bindery.faces.cli.collections import add as run
+    from bindery.search.adding import AddOptions
+
+    asked = AddArguments(
+        paths,
+        collection,
+        model,
+        chunks,
+        vectors,
+        attributes=attribute or [],
+        options=AddOptions(takes_hidden=hidden, syncs=sync, confirms=yes),
+        json=json,
+    )
+    if not run(found.settings, asked):
+        raise typer.Exit(BAD_INPUT)
+
+
+@search_commands.command(
+    epilog="Examples:\n"
+    '  bindery search "How do I revoke a key?"\n'
+    ""
+    "  bindery search budget --filter 'year >= 2020' --mode lexical"
+)
+@takes_options
+def search(
+    query: Annotated[str, typer.Argument(metavar="QUERY", help="A question, or words.")],
+    options: SearchOptions,
+    collection: CollectionName = "default",
+    json: Json = False,
+) -> None:
+    """Find the passages of a collection that answer a question.
+
+    Words in double quotes are a phrase; everything else in a query is plain text.
+    """
+    found = begin()
+    from bindery.faces.cli.collections import search as run
+
+    run(found.settings, query, collection, options, json=json)
+
+
+collections = typer.Typer(
+    help="List collections and their files, remove files, delete collections.",
+    epilog="Examples:\n"
+    "  bindery collections list\n"
+    "  bindery collections files work\n"
+    "  bindery collections remove work papers/old.pdf\n"
+    "  bindery collections delete work",
+    no_args_is_help=True,
+)
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The collection.")]
+
+
+@collections.command("list", epilog="Example:\n  bindery collections list")
+def collections_list(json: Json = False) -> None:
+    """List the collections."""
+    found = begin()
+    from bindery.faces.cli.collections import list_collections
+
+    list_collections(found.settings, json=json)
+
+
+@collections.command("files", epilog="Example:\n  bindery collections files work")
+def collections_files(name: Name = "default", json: Json = False) -> None:
+    """List the files of a collection."""
+    found = begin()
+    from bindery.faces.cli.collections import list_files
+
+    list_files(found.settings, name, json=json)
+
+
+@collections.command("remove", epilog="Example:\n  bindery collections remove work papers/old.pdf")
+def collections_remove(
+    name: Name,
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE", help="Names, as `collections files` lists them.")
+    ],
+    json: Json = False,
+) -> None:
+    """Remove files from a collection, with everything that was made of them."""
+    found = begin()
+    from bindery.faces.cli.collections import remove
+
+    remove(found.settings, files, name, json=json)
+
+
+@collections.command("delete", epilog="Example:\n  bindery collections delete work")
+def collections_delete(name: Name, json: Json = False) -> None:
+    """Delete a collection. The documents themselves stay where they are."""
+    found = begin()
+    from bindery.faces.cli.collections import delete
+
+    delete(found.settings, name, json=json)

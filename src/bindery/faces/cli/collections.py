@@ -1,0 +1,271 @@
+"""``bindery add``, ``bindery search`` and ``bindery collections``."""
+
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from bindery.errors import InvalidValue
+from bindery.faces.cli.printing import (
+    count,
+    messages,
+    output,
+    print_json,
+    print_warning,
+    printable,
+)
+from bindery.faces.cli.progress import follow_on, print_json_line, run_followed
+from bindery.faces.python import open_library
+from bindery.jobs import JobRequest, Jobs
+from bindery.jobs.recipe import Recipe, make_recipe
+from bindery.library import Library
+from bindery.options import ChunkOptions, SearchOptions, VectorOptions
+from bindery.search.adding import AddOptions, AddReport, add_local
+from bindery.search.answers import Hit, SearchAnswer
+from bindery.search.collection import Collection, Collections
+from bindery.settings import Settings
+from bindery.types import Span
+
+_SHOWN_CHARACTERS = 400
+_SHOWN_NAMES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class AddArguments:
+    """What ``bindery add`` was asked for. The options are those of a new collection."""
+
+    paths: Sequence[str]
+    collection: str
+    model: str
+    chunks: ChunkOptions
+    vectors: VectorOptions
+    attributes: Sequence[str] = ()
+    options: AddOptions = field(default_factory=AddOptions)
+    json: bool = False
+
+
+def add(settings: Settings, asked: AddArguments) -> bool:
+    """Add files and folders to a collection; whether every file could be added."""
+    started = time.monotonic()
+    attributes = dict(_attribute(text) for text in asked.attributes)
+    options = replace(
+        asked.options,
+        timeout_s=settings.parse_timeout_s,
+        limit_bytes=settings.upload_limit_bytes,
+    )
+    with closing(open_library(settings)) as library:
+        collection = _collection(library, asked)
+
+        def run(jobs: Jobs, job_id: str) -> None:
+            run_followed(jobs, job_id, follow_on(messages(), json=asked.json))
+
+        try:
+            report = add_local(
+                library, collection, asked.paths, options, attributes=attributes, run=run
+            )
+        except KeyboardInterrupt:
+            messages().print("Stopped. Run the same command again to resume.", soft_wrap=True)
+            raise
+        facts = collection.facts()
+    seconds = round(time.monotonic() - started, 3)
+    if asked.json:
+        failed = [
+            {"file": one.name, "code": one.error_code, "message": one.error_message}
+            for one in report.failed
+        ]
+        told = {"failed": failed, "gone": report.gone, "skipped": dict(report.skipped)}
+        print_json_line({"event": "end", **facts, **told, "seconds": seconds})
+    else:
+        _print_added(collection, report, facts, seconds)
+    return not report.failed
+
+
+def _print_added(
+    collection: Collection, report: AddReport, facts: Mapping[str, Any], seconds: float
+) -> None:
+    if report.gone:
+        names = ", ".join(printable(name) for name in report.gone[:_SHOWN_NAMES])
+        more = " ..." if len(report.gone) > _SHOWN_NAMES else ""
+        print_warning(
+            f"{count(len(report.gone), 'file')} of the collection are gone from disk: "
+            f"{names}{more}. Remove them with --sync."
+        )
+    output().print(
+        f"{printable(collection.name)}: {count(facts['files'], 'file')}, "
+        f"{count(facts['chunks'], 'chunk')}, {seconds:.1f} s",
+        soft_wrap=True,
+    )
+
+
+def search(
+    settings: Settings, query: str, collection: str, options: SearchOptions, *, json: bool
+) -> None:
+    """Search a collection and show the hits."""
+    with closing(open_library(settings)) as library:
+        answer = Collections(library).get(collection).search(query, options)
+    if json:
+        print_json(answer.facts())
+    else:
+        _show(answer)
+
+
+def list_collections(settings: Settings, *, json: bool) -> None:
+    """Show every collection."""
+    with closing(open_library(settings)) as library:
+        found = [one.facts() for one in Collections(library)]
+    if json:
+        print_json({"collections": found})
+        return
+    if not found:
+        output().print("There is no collection yet: bindery add FOLDER makes one.")
+        return
+    table = _table("name", "files", "chunks", "model", "languages")
+    for one in found:
+        name, languages = printable(one["name"]), ", ".join(one["languages"])
+        table.add_row(name, f"{one['files']:,}", f"{one['chunks']:,}", one["model"], languages)
+    output().print(table)
+
+
+def list_files(settings: Settings, collection: str, *, json: bool) -> None:
+    """Show the files of a collection."""
+    with closing(open_library(settings)) as library:
+        files = Collections(library).get(collection).files()
+    if json:
+        print_json({"files": [asdict(file) for file in files]})
+        return
+    table = _table("file", "kind", "language", "bytes", "added")
+    for file in files:
+        added = datetime.fromtimestamp(file.added_at, UTC).strftime("%Y-%m-%d %H:%M")
+        table.add_row(printable(file.name), file.kind, file.language, f"{file.size_bytes:,}", added)
+    output().print(table)
+
+
+def remove(settings: Settings, names: Sequence[str], collection: str, *, json: bool) -> None:
+    """Remove files from a collection. Raises UnknownFile for the first that it does not have."""
+    with closing(open_library(settings)) as library:
+        found = Collections(library).get(collection)
+        removed = found.remove(names)
+    if json:
+        print_json({"removed": removed})
+    else:
+        output().print(f"{count(removed, 'file')} removed.")
+
+
+def delete(settings: Settings, name: str, *, json: bool) -> None:
+    """Delete a collection."""
+    with closing(open_library(settings)) as library:
+        Collections(library).delete(name)
+    if json:
+        print_json({"deleted": name})
+    else:
+        output().print(f"{printable(name)} is deleted.")
+
+
+def _collection(library: Library, asked: AddArguments) -> Collection:
+    """The collection, made if it is not there. Raises InvalidValue for another recipe."""
+    collections = Collections(library)
+    request = JobRequest(("-",), asked.model, asked.chunks, asked.vectors)
+    found = collections.find(asked.collection)
+    if found is None:
+        return collections.create(asked.collection, make_recipe(library, request))
+    is_plain = (asked.model, asked.chunks, asked.vectors) == (
+        "vanilla",
+        ChunkOptions(),
+        VectorOptions(),
+    )
+    if not is_plain:
+        _check_same(found, make_recipe(library, request))
+    return found
+
+
+def _check_same(collection: Collection, wanted: Recipe) -> None:
+    have = collection.recipe
+    for name in ("model", "chunks", "vectors"):
+        if getattr(have, name) != getattr(wanted, name):
+            raise InvalidValue(
+                f"The collection {collection.name!r} was made with {name} "
+                f"{getattr(have, name)}, not {getattr(wanted, name)}.",
+                remedy="Leave the options out, or add to another collection.",
+                param=name,
+            )
+
+
+def _attribute(text: str) -> tuple[str, object]:
+    name, found, value = text.partition("=")
+    if not found or not name.strip():
+        raise InvalidValue(
+            f"An attribute is written NAME=VALUE, got {text[:80]!r}.", param="attribute"
+        )
+    return name.strip(), _value(value.strip())
+
+
+def _value(text: str) -> object:
+    if text.lower() in {"true", "false"}:
+        return text.lower() == "true"
+    for read in (int, float):
+        try:
+            number = read(text)
+        except ValueError:  # text
+            continue
+        # "007" is a code, and "nan" a word.
+        return number if str(number) == text else text
+    return text
+
+
+def _show(answer: SearchAnswer) -> None:
+    console = output()
+    for number, hit in enumerate(answer.hits, 1):
+        where = f", page {hit.page}" if hit.page else ""
+        head = Text(f"{number}. ", style="bold")
+        head.append(printable(hit.file).replace("\n", " "), style="bold cyan")
+        head.append(f"{where}  {hit.score:.3f}", style="dim")
+        console.print(head, soft_wrap=True)
+        if hit.headings:
+            path = " > ".join(hit.headings)
+            console.print(Text("   " + printable(path).replace("\n", " "), style="italic"))
+        console.print(_passage(hit), soft_wrap=True)
+        console.print()
+    if not answer.hits:
+        console.print("Nothing was found.")
+    for warning in answer.warnings:
+        print_warning(warning)
+    milliseconds = sum(stage.milliseconds for stage in answer.stages)
+    messages().print(
+        f"{count(len(answer.hits), 'hit')} of {count(answer.searched, 'chunk')}, "
+        f"{answer.mode}, {milliseconds:.1f} ms",
+        soft_wrap=True,
+    )
+
+
+def _passage(hit: Hit) -> Text:
+    """The text around the first word that matched, on one line, with the words marked."""
+    start = 0
+    if hit.marks and hit.marks[0].start > _SHOWN_CHARACTERS // 2:
+        start = hit.marks[0].start - _SHOWN_CHARACTERS // 4
+    end = min(len(hit.text), start + _SHOWN_CHARACTERS)
+    shown = Text("   " + ("... " if start else ""))
+    at = start
+    for mark in [*hit.marks, Span(end, end + 1)]:
+        begin, stop = min(max(mark.start, at), end), min(mark.end, end)
+        shown.append(_plain(hit.text[at:begin]))
+        if mark.start < end:
+            shown.append(_plain(hit.text[begin:stop]), style="bold yellow")
+        at = max(at, stop)
+    shown.append(" ..." if end < len(hit.text) else "")
+    return shown
+
+
+def _plain(text: str) -> str:
+    return printable("".join(" " if char.isspace() else char for char in text))
+
+
+def _table(*headings: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for heading in headings:
+        table.add_column(heading, no_wrap=True)
+    return table

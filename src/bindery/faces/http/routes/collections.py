@@ -1,0 +1,350 @@
+"""``/collections``: named sets of files that are searched together."""
+
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Annotated, Any, Literal, cast
+
+from fastapi import APIRouter, Path, Request, Response
+from pydantic import BaseModel, Field, create_model
+
+from bindery.errors import InvalidValue
+from bindery.faces.http import examples
+from bindery.faces.http.bodies import RequestBody, fields_of, options_from, parse_body, read_body
+from bindery.faces.http.gate.access import identity_of
+from bindery.faces.http.routes.job_shapes import MOST_FILES
+from bindery.faces.http.services import Services, services_of
+from bindery.filters import filter_from_json
+from bindery.jobs import JobRequest
+from bindery.jobs.recipe import make_recipe
+from bindery.library import DEFAULT_MODEL
+from bindery.options import ChunkOptions, SearchOptions, VectorOptions
+from bindery.search.collection import Collection, check_names_are_unique
+from bindery.store.collections import CollectionFile
+
+router = APIRouter(prefix="/collections", tags=["collections"])
+
+NamePath = Annotated[
+    str,
+    Path(description="The collection.", examples=[examples.COLLECTION], max_length=100),
+]
+FileNamePath = Annotated[
+    str,
+    Path(
+        description="The name of the file in the collection.",
+        examples=[examples.NAME],
+        max_length=1024,
+    ),
+]
+
+_RECIPE = {**fields_of(ChunkOptions), **fields_of(VectorOptions, leave_out=("form", "role"))}
+
+
+class CollectionBody(create_model("CollectionOptions", __base__=RequestBody, **_RECIPE)):
+    """A new collection: its name, and how its files are cut and embedded, which stays fixed."""
+
+    refuses_unknown = True
+
+    name: str = Field(max_length=100)
+    model: str = Field(DEFAULT_MODEL, max_length=200)
+
+
+class CollectionAnswer(BaseModel):
+    """A collection, with the types of its attributes and the languages of its files."""
+
+    name: str
+    model: str
+    dimensions: int
+    strategy: str
+    size: int
+    overlap: int
+    context: str
+    files: int
+    chunks: int
+    segments: int
+    languages: list[str]
+    attributes: dict[str, str]
+    created_at: datetime
+
+
+class CollectionsAnswer(BaseModel):
+    """Every collection, by name."""
+
+    collections: list[CollectionAnswer]
+
+
+class CollectionDeletedAnswer(BaseModel):
+    """The deleted collection."""
+
+    name: str
+    deleted: Literal[True] = True
+
+
+class AddFilesBody(RequestBody):
+    """Stored files to add, and the attributes that all of them get."""
+
+    refuses_unknown = True
+
+    file_ids: list[str] = Field(
+        min_length=1, max_length=MOST_FILES, description="Ids from uploads."
+    )
+    attributes: dict[str, Any] | None = Field(
+        None, description="By name: text, numbers, booleans or lists of text."
+    )
+
+
+class AddFilesAnswer(BaseModel):
+    """The job that adds the files; see `GET /jobs/{job_id}`."""
+
+    job_id: str
+    collection: str
+
+
+class CollectionFileAnswer(BaseModel):
+    """A file of a collection."""
+
+    file: str
+    source: str
+    size_bytes: int
+    kind: str
+    title: str
+    language: str
+    attributes: dict[str, Any]
+    added_at: datetime
+
+
+class CollectionFilesAnswer(BaseModel):
+    """The files of a collection, in the order in which they were first added."""
+
+    total_files: int
+    files: list[CollectionFileAnswer]
+
+
+class AttributesBody(RequestBody):
+    """The new attributes of a file, in place of all that it had."""
+
+    refuses_unknown = True
+
+    attributes: dict[str, Any]
+
+
+class FileRemovedAnswer(BaseModel):
+    """The removed file."""
+
+    file: str
+    deleted: Literal[True] = True
+
+
+_SEARCH = fields_of(SearchOptions, leave_out=("filter",))
+
+
+class SearchBody(create_model("SearchFields", __base__=RequestBody, **_SEARCH)):
+    """A question, and how to answer it."""
+
+    refuses_unknown = True
+
+    query: str = Field(max_length=20_000)
+    filter: dict[str, Any] | str | None = Field(
+        None, description="Which chunks may be hits: JSON, or text such as `year >= 2020`."
+    )
+
+
+class HitAnswer(BaseModel):
+    """A chunk that was found; `marks` are the places in `text` of the words that matched."""
+
+    id: str
+    file: str
+    page: int | None
+    headings: list[str]
+    start: int
+    end: int
+    text: str
+    text_sha256: str
+    marks: list[dict[str, int]]
+    score: float
+    scores: dict[str, float | None]
+    ranks: dict[str, int | None]
+    title: str
+    kind: str
+    language: str
+    attributes: dict[str, Any]
+
+
+class StageAnswer(BaseModel):
+    """What a stage of the search did."""
+
+    name: str
+    candidates: int
+    milliseconds: float
+
+
+class FoundAnswer(BaseModel):
+    """The hits, best first, and how the answer came about."""
+
+    query: str
+    collection: str
+    mode: str
+    hits: list[HitAnswer]
+    searched: int
+    is_exact: bool
+    model: str
+    revision: str
+    precision: str
+    generation: int
+    language: str
+    query_tokens_cut: int
+    stages: list[StageAnswer]
+    warnings: list[str]
+
+
+@router.post(
+    "",
+    summary="Create a collection",
+    status_code=HTTPStatus.CREATED,
+    openapi_extra=examples.body(CollectionBody, examples.COLLECTIONS),
+)
+async def create_collection(request: Request, response: Response) -> CollectionAnswer:
+    """Fix how files will be cut and embedded. The model is loaded if it is not."""
+    services = services_of(request)
+    body = parse_body(await read_body(request), CollectionBody)
+    collection = await services.loading.run(_create, services, body)
+    response.headers["location"] = f"/collections/{collection.name}"
+    return collection
+
+
+@router.get("", summary="List collections")
+async def list_collections(request: Request) -> CollectionsAnswer:
+    """Every collection, by name."""
+    services = services_of(request)
+    return await services.disk.run(
+        lambda: CollectionsAnswer(collections=[_answer(one) for one in services.collections])
+    )
+
+
+@router.get("/{name}", summary="Describe a collection")
+async def describe_collection(request: Request, name: NamePath) -> CollectionAnswer:
+    """What is in a collection, and how it was made."""
+    services = services_of(request)
+    return await services.disk.run(lambda: _answer(services.collections.get(name)))
+
+
+@router.delete("/{name}", summary="Delete a collection")
+async def delete_collection(request: Request, name: NamePath) -> CollectionDeletedAnswer:
+    """Remove a collection with its index. Stored files stay."""
+    services = services_of(request)
+    await services.disk.run(services.collections.delete, name)
+    return CollectionDeletedAnswer(name=name)
+
+
+@router.post(
+    "/{name}/files",
+    summary="Add files to a collection",
+    status_code=HTTPStatus.ACCEPTED,
+    openapi_extra=examples.body(AddFilesBody, examples.ADD_FILES),
+)
+async def add_files(request: Request, response: Response, name: NamePath) -> AddFilesAnswer:
+    """Cut, embed and index stored files, in the background; `Location` is the job.
+
+    A file replaces the one of its name once all of it is there. Until then that one is found.
+    """
+    services, identity = services_of(request), identity_of(request)
+    body = parse_body(await read_body(request), AddFilesBody)
+    job_id = await services.disk.run(_add, services, name, body, identity.key_id)
+    response.headers.update({"location": f"/jobs/{job_id}", "retry-after": "1"})
+    return AddFilesAnswer(job_id=job_id, collection=name)
+
+
+@router.get("/{name}/files", summary="List the files of a collection")
+async def list_collection_files(request: Request, name: NamePath) -> CollectionFilesAnswer:
+    """The files that are found, with their attributes."""
+    services = services_of(request)
+    files = await services.disk.run(lambda: services.collections.get(name).files())
+    return CollectionFilesAnswer(total_files=len(files), files=[_file(file) for file in files])
+
+
+@router.patch(
+    "/{name}/files/{file:path}",
+    summary="Change the attributes of a file",
+    openapi_extra=examples.body(AttributesBody, examples.ATTRIBUTES),
+)
+async def change_attributes(
+    request: Request, name: NamePath, file: FileNamePath
+) -> CollectionFileAnswer:
+    """Replace the attributes of a file; searches see them at once."""
+    services = services_of(request)
+    body = parse_body(await read_body(request), AttributesBody)
+
+    def change() -> CollectionFile:
+        collection = services.collections.get(name)
+        collection.set_attributes(file, body.attributes)
+        return next(one for one in collection.files() if one.name == file)
+
+    return _file(await services.disk.run(change))
+
+
+@router.delete("/{name}/files/{file:path}", summary="Remove a file from a collection")
+async def remove_file(request: Request, name: NamePath, file: FileNamePath) -> FileRemovedAnswer:
+    """Remove what was made of a file. The stored file itself stays."""
+    services = services_of(request)
+    await services.disk.run(lambda: services.collections.get(name).remove([file]))
+    return FileRemovedAnswer(file=file)
+
+
+@router.post(
+    "/{name}/search",
+    summary="Search a collection",
+    openapi_extra=examples.body(SearchBody, examples.SEARCHES),
+)
+async def search_collection(request: Request, name: NamePath) -> FoundAnswer:
+    """The passages that answer a question best, with the reason for each.
+
+    Words in double quotes are a phrase; everything else in a query is plain text.
+    """
+    services = services_of(request)
+    body = parse_body(await read_body(request), SearchBody)
+    given = body.filter
+    where = filter_from_json(given) if isinstance(given, dict) else given
+    options = options_from(body, SearchOptions, filter=where)
+
+    def search() -> dict[str, Any]:
+        return services.collections.get(name).search(body.query, options).facts()
+
+    return FoundAnswer.model_validate(await services.ranking.run(search))
+
+
+def _create(services: Services, body: CollectionBody) -> CollectionAnswer:
+    request = JobRequest(
+        ("-",),
+        services.names.model_id(body.model),
+        options_from(body, ChunkOptions),
+        options_from(body, VectorOptions),
+    )
+    recipe = make_recipe(services.library, request)
+    return _answer(services.collections.create(body.name, recipe))
+
+
+def _add(services: Services, name: str, body: AddFilesBody, owner: str) -> str:
+    collection = services.collections.get(name)
+    check_names_are_unique([services.library.files.get(one).name for one in body.file_ids])
+    if len(set(body.file_ids)) != len(body.file_ids):
+        raise InvalidValue("A file is named twice.", remedy="Name it once.", param="file_ids")
+    request = collection.request(body.file_ids, attributes=body.attributes)
+    return services.jobs.submit(request, owner=owner).id
+
+
+def _answer(collection: Collection) -> CollectionAnswer:
+    facts = collection.facts()
+    created_at = datetime.fromtimestamp(cast("float", facts.pop("created_at")), UTC)
+    return CollectionAnswer(**facts, created_at=created_at)
+
+
+def _file(file: CollectionFile) -> CollectionFileAnswer:
+    return CollectionFileAnswer(
+        file=file.name,
+        source=file.source,
+        size_bytes=file.size_bytes,
+        kind=file.kind,
+        title=file.title,
+        language=file.language,
+        attributes=dict(file.attributes),
+        added_at=datetime.fromtimestamp(file.added_at, UTC),
+    )

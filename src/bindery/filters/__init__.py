@@ -1,0 +1,201 @@
+"""Filters: an expression over the attributes of files and chunks, as a small tree of values.
+
+One tree has three spellings: these values in Python, the JSON that OpenAI's vector stores use
+(:func:`filter_from_json`), and a short text (:mod:`.text`).
+
+The rules, the same in all of them:
+
+- A missing attribute and ``null`` are the same: every comparison with it is false.
+- ``not`` is the complement. ``ne`` is ``not eq`` and ``nin`` is ``not in``, so both hold for a
+  missing attribute; a filter and its ``not`` together hold for everything.
+- An empty ``in`` holds for nothing and an empty ``nin`` for everything. An empty ``and`` or ``or``
+  is refused: only an absent filter searches everything.
+- 2 equals 2.0. ``true`` is not 1, and text is not a number: a value of another type than the
+  attribute's is refused.
+- Text is compared in its composed form (NFC), by its exact case; order is that of code points.
+- A list holds for ``eq`` and ``in`` if any of its items does; ``contains`` on a list is the same as
+  ``eq``, on text it finds a part.
+"""
+
+import math
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, TypeAlias, cast
+
+from bindery.errors import InvalidValue
+
+Scalar: TypeAlias = str | bool | int | float
+"""A value of an attribute; a date is text in ISO 8601."""
+
+
+class Operator(StrEnum):
+    """How an attribute is compared with a value."""
+
+    EQ = "eq"
+    NE = "ne"
+    GT = "gt"
+    GTE = "gte"
+    LT = "lt"
+    LTE = "lte"
+    IN = "in"
+    NIN = "nin"
+    CONTAINS = "contains"
+    PREFIX = "prefix"
+    EXISTS = "exists"
+
+
+_MOST_DEPTH = 32
+_MOST_NODES = 1000
+_LISTS = (Operator.IN, Operator.NIN)
+
+
+@dataclass(frozen=True, slots=True)
+class Compare:
+    """An attribute compared with a value: a tuple for ``in`` and ``nin``, True for ``exists``."""
+
+    key: str
+    operator: Operator
+    value: Scalar | tuple[Scalar, ...]
+
+    def __post_init__(self) -> None:
+        if isinstance(self.value, tuple) != (self.operator in _LISTS):
+            needs = "a list" if self.operator in _LISTS else "a single value"
+            raise _invalid(f"{self.operator} on {self.key[:80]!r} needs {needs}.")
+        items = self.value if isinstance(self.value, tuple) else (self.value,)
+        clean = tuple(_clean(item, self.key) for item in items)
+        object.__setattr__(self, "value", clean if isinstance(self.value, tuple) else clean[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """Holds for everything that the expression does not hold for."""
+
+    part: "Filter"
+
+
+@dataclass(frozen=True, slots=True)
+class And:
+    """Holds if every part does."""
+
+    parts: tuple["Filter", ...]
+
+    def __post_init__(self) -> None:
+        _check_parts(self.parts, "and")
+
+
+@dataclass(frozen=True, slots=True)
+class Or:
+    """Holds if any part does."""
+
+    parts: tuple["Filter", ...]
+
+    def __post_init__(self) -> None:
+        _check_parts(self.parts, "or")
+
+
+Filter: TypeAlias = Compare | Not | And | Or
+"""What may be searched."""
+
+
+def filter_from_json(value: object) -> Filter:
+    """The filter of a JSON value. Raises InvalidValue that names what is wrong.
+
+    ``{"type": "eq", "key": "lang", "value": "en"}`` compares, and
+    ``{"type": "and", "filters": [...]}``, ``{"type": "or", ...}`` and
+    ``{"type": "not", "filter": {...}}`` combine.
+    """
+    return _Reader().read(value, 0)
+
+
+def filter_to_json(one: Filter) -> dict[str, Any]:
+    """The reverse of :func:`filter_from_json`."""
+    match one:
+        case Compare(key, operator, value):
+            plain = list(value) if isinstance(value, tuple) else value
+            return {"type": operator.value, "key": key, "value": plain}
+        case Not(part):
+            return {"type": "not", "filter": filter_to_json(part)}
+        case And(parts):
+            return {"type": "and", "filters": [filter_to_json(part) for part in parts]}
+        case Or(parts):
+            return {"type": "or", "filters": [filter_to_json(part) for part in parts]}
+
+
+class _Reader:
+    """Reads one filter, and counts its parts."""
+
+    def __init__(self) -> None:
+        self._nodes = 0
+
+    def read(self, value: object, depth: int) -> Filter:
+        self._nodes += 1
+        if depth > _MOST_DEPTH or self._nodes > _MOST_NODES:
+            raise _invalid(
+                f"The filter is too large: at most {_MOST_DEPTH} levels and {_MOST_NODES} parts."
+            )
+        if not isinstance(value, Mapping):
+            raise _invalid(f"A filter is a JSON object, got {type(value).__name__}.")
+        fields = cast("Mapping[str, object]", value)
+        kind = fields.get("type")
+        if kind in ("and", "or"):
+            _check_names(fields, {"type", "filters"})
+            parts = fields.get("filters")
+            if not isinstance(parts, Sequence) or isinstance(parts, str):
+                raise _invalid(f'"filters" of {kind} must be a list.')
+            read = tuple(self.read(part, depth + 1) for part in cast("Sequence[object]", parts))
+            return And(read) if kind == "and" else Or(read)
+        if kind == "not":
+            _check_names(fields, {"type", "filter"})
+            return Not(self.read(fields.get("filter"), depth + 1))
+        return _compare(fields)
+
+
+def _compare(fields: Mapping[str, object]) -> Compare:
+    kind, key = fields.get("type"), fields.get("key")
+    if kind not in list(Operator):
+        known = ", ".join([*Operator, "and", "or", "not"])
+        raise _invalid(f"Unknown filter type {str(kind)[:80]!r}.", remedy=f"Use one of: {known}.")
+    operator = Operator(str(kind))
+    _check_names(fields, {"type", "key", "value"})
+    if not isinstance(key, str) or not key:
+        raise _invalid(f'"key" of {operator} must be the name of an attribute.')
+    value = fields.get("value", True if operator is Operator.EXISTS else None)
+    if isinstance(value, (list, tuple)):
+        value = tuple(cast("Sequence[Any]", value))
+    return Compare(key, operator, cast("Any", value))
+
+
+def _check_names(fields: Mapping[str, object], known: set[str]) -> None:
+    if unknown := sorted(set(map(str, fields)) - known):
+        names = ", ".join(sorted(known))
+        raise _invalid(
+            f"Unknown field {unknown[0][:80]!r} in a filter.", remedy=f"It has: {names}."
+        )
+
+
+def _check_parts(parts: Sequence[Filter], kind: str) -> None:
+    if not parts:
+        raise _invalid(
+            f"An empty {kind!r} is not a filter.",
+            remedy="Leave the filter out to search everything.",
+        )
+
+
+def _clean(value: object, key: str) -> Scalar:
+    if isinstance(value, str):
+        return unicodedata.normalize("NFC", value)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise _invalid(f"The value of {key[:80]!r} must be finite, got {value}.")
+    if not isinstance(value, (bool, int, float)):
+        given = "null" if value is None else type(value).__name__
+        raise _invalid(
+            f"The value of {key[:80]!r} must be text, a number, true or false, got {given}.",
+            remedy='A missing one is found by {"type": "exists", "key": ..., "value": false}.',
+        )
+    return value
+
+
+def _invalid(message: str, remedy: str = "") -> InvalidValue:
+    return InvalidValue(message, remedy=remedy, param="filter")

@@ -1,0 +1,243 @@
+"""Files and folders of this machine, added to a collection: new, changed, gone and renamed.
+
+A file that is gone may be on a disk that is not mounted. So nothing is removed because of a folder
+that is missing or empty, or because most of its files are gone, unless that is confirmed.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bindery.errors import InputError, InvalidValue, UnknownFile
+from bindery.jobs import FileState, JobFile
+from bindery.jobs.jobs import Jobs
+from bindery.jobs.sources import LocalFiles, shown_path, walk
+from bindery.library import Library
+from bindery.search.collection import Collection
+from bindery.store.collections import CollectionFile
+
+_MOST_GONE = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class LocalInputs:
+    """Files of this machine by the names that they will have in a collection.
+
+    The name of a file in a folder begins with the folder's own name. ``roots`` are the absolute
+    paths of what was given, by the first part of the names; ``skipped`` files have their reasons.
+    """
+
+    files: Mapping[str, Path]
+    roots: Mapping[str, str]
+    skipped: Mapping[str, str]
+
+
+def find_local(paths: Sequence[str | Path], *, takes_hidden: bool = False) -> LocalInputs:
+    """The files of paths and folders.
+
+    Raises UnknownFile for a path that is not there, and InvalidValue for two of one name.
+    """
+    files: dict[str, Path] = {}
+    roots: dict[str, str] = {}
+    skipped: dict[str, str] = {}
+    for given in paths:
+        path = Path(given).expanduser().absolute()
+        if not path.exists():
+            raise UnknownFile(f"There is no file or folder {str(given)[:200]!r}.", param="paths")
+        name = shown_path(path.name)
+        if name in roots:
+            raise InvalidValue(
+                f"{str(path)!r} and {roots[name]!r} would have the same name {name!r}.",
+                remedy="Add them to different collections, or rename one.",
+                param="paths",
+            )
+        roots[name] = str(path)
+        if not path.is_dir():
+            files[name] = path
+            continue
+
+        def skip(inner: str, why: str, folder: str = name) -> None:
+            skipped[f"{folder}/{inner}"] = why
+
+        found = walk(path, without=None, takes_hidden=takes_hidden, skip=skip)
+        files.update({f"{name}/{inner}": file for inner, file in found.items()})
+    return LocalInputs(files, roots, skipped)
+
+
+@dataclass(frozen=True, slots=True)
+class SyncPlan:
+    """What is to be done so that a collection holds what folders hold.
+
+    ``renamed`` are former names by new ones, of files whose content has only moved.
+    """
+
+    gone: tuple[str, ...]
+    renamed: Mapping[str, str]
+
+    def check(self, known: int) -> None:
+        """Raise InputError if so much is gone that the folder may not be all there."""
+        if self.gone and len(self.gone) > _MOST_GONE * known:
+            raise InputError(
+                f"{len(self.gone):,} of {known:,} files are gone. Is the disk mounted?",
+                remedy="Confirm with --yes that they are to be removed.",
+                param="sync",
+            )
+
+
+def check_names(inputs: LocalInputs, known: Sequence[CollectionFile]) -> None:
+    """Raise InvalidValue if a file would replace another one that only has the same name."""
+    by_name = {file.name: file for file in known}
+    for name, path in inputs.files.items():
+        other = by_name.get(name)
+        if other is not None and other.source != str(path) and Path(other.source).exists():
+            raise InvalidValue(
+                f"The collection has {name!r} already, from {other.source!r}.",
+                remedy="Add the folder to another collection, or rename it.",
+                param="paths",
+            )
+
+
+def plan_sync(inputs: LocalInputs, known: Sequence[CollectionFile]) -> SyncPlan:
+    """Which files of the folders that were given are gone, and which only have other names."""
+    roots = tuple(f"{root}/" for root in inputs.roots.values())
+    mine = [file for file in known if file.source.startswith(roots)]
+    gone = {file.name: file for file in mine if file.name not in inputs.files}
+    names = {file.name for file in known}
+    new = {name: path for name, path in inputs.files.items() if name not in names}
+    renamed = _renamed(gone, new, _digest)
+    left = tuple(sorted(name for name in gone if name not in set(renamed.values())))
+    return SyncPlan(left, renamed)
+
+
+def count_known(inputs: LocalInputs, known: Sequence[CollectionFile]) -> int:
+    """How many files of the collection are from the folders that were given."""
+    roots = tuple(f"{root}/" for root in inputs.roots.values())
+    return sum(file.source.startswith(roots) for file in known)
+
+
+def _renamed(
+    gone: Mapping[str, CollectionFile],
+    new: Mapping[str, Path],
+    digest: Callable[[Path], str | None],
+) -> dict[str, str]:
+    """Former names by new ones: a content that is gone here and new there, once in each."""
+    sizes = {file.size_bytes for file in gone.values()}
+    contents = Counter(file.content for file in gone.values())
+    former = {file.content: name for name, file in gone.items() if contents[file.content] == 1}
+    found: dict[str, str] = {}
+    for name, path in new.items():
+        try:
+            is_candidate = path.stat().st_size in sizes
+        except OSError:  # adding it says why
+            continue
+        if is_candidate and (content := digest(path)) in former:
+            found[name] = former.pop(content)
+    return found
+
+
+def _digest(path: Path) -> str | None:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:  # adding it says why
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class AddOptions:
+    """How files are added.
+
+    With ``syncs`` files that are gone from the folders are removed from the collection, most of
+    them only if ``confirms``. ``limit_bytes`` is how large a file may be, ``timeout_s`` how long
+    parsing one may take.
+    """
+
+    takes_hidden: bool = False
+    syncs: bool = False
+    confirms: bool = False
+    timeout_s: float = 30.0
+    limit_bytes: int = 200 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class AddReport:
+    """What became of the files: those that failed, are gone from the folders, or were skipped.
+
+    ``gone`` files are still in the collection, unless it was synced. ``skipped`` has reasons.
+    """
+
+    files: tuple[JobFile, ...]
+    gone: tuple[str, ...]
+    skipped: Mapping[str, str]
+
+    @property
+    def failed(self) -> list[JobFile]:
+        """The files that could not be added."""
+        return [file for file in self.files if file.state is FileState.FAILED]
+
+
+Run = Callable[[Jobs, str], object]
+"""Runs a job by its id, until it is over."""
+
+
+def add_local(
+    library: Library,
+    collection: Collection,
+    paths: Sequence[str | Path],
+    options: AddOptions,
+    *,
+    attributes: Mapping[str, object] | None = None,
+    run: Run = Jobs.run,
+) -> AddReport:
+    """Add files and folders to a collection; they are found when this returns.
+
+    A file that cannot be read fails alone. Raises InputError if there is no file, or if most files
+    of the folders are gone; UnknownFile; InvalidValue for names that are taken.
+    """
+    inputs = find_local(paths, takes_hidden=options.takes_hidden)
+    known = collection.files()
+    check_names(inputs, known)
+    plan = plan_sync(inputs, known)
+    if options.syncs:
+        if not options.confirms:
+            plan.check(count_known(inputs, known))
+        sources = {name: str(path) for name, path in inputs.files.items()}
+        collection.rename(plan.renamed, sources)
+        collection.remove(plan.gone)
+    elif not inputs.files:
+        raise InputError(
+            f"There is no file to add in {', '.join(map(str, paths))[:200]}.",
+            remedy="Hidden files are added with --hidden." if inputs.skipped else "",
+            param="paths",
+        )
+    files = _run_job(library, collection, inputs, options, attributes, run)
+    collection.index.seal()
+    return AddReport(tuple(files), () if options.syncs else plan.gone, inputs.skipped)
+
+
+def _run_job(
+    library: Library,
+    collection: Collection,
+    inputs: LocalInputs,
+    options: AddOptions,
+    attributes: Mapping[str, object] | None,
+    run: Run,
+) -> list[JobFile]:
+    if not inputs.files:
+        return []
+    source = LocalFiles(inputs.files, timeout_s=options.timeout_s, limit_bytes=options.limit_bytes)
+    jobs = Jobs(library, source=source)
+    owner = f"collection:{collection.id}"
+    for earlier in jobs.list(owner):
+        # It was stopped. What it has done is found by its content.
+        jobs.cancel(earlier.id)
+        if jobs.get(earlier.id).state.is_over:
+            jobs.delete(earlier.id)
+    request = collection.request(list(inputs.files), attributes=attributes, roots=inputs.roots)
+    job = jobs.submit(request, owner=owner, known=collection.chunk_sets())
+    run(jobs, job.id)
+    files = jobs.files(job.id)
+    jobs.delete(job.id)
+    return files

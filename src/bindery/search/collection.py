@@ -1,0 +1,376 @@
+"""Collections: made, listed, searched and deleted."""
+
+import secrets
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bindery.errors import InvalidValue, UnknownCollection, UnknownFile
+from bindery.jobs.recipe import Recipe
+from bindery.jobs.values import IntoCollection, JobRequest
+from bindery.library import Library
+from bindery.options import SearchOptions
+from bindery.search.answers import Hit, SearchAnswer, marked
+from bindery.search.columns import AttributeType, AttributeValue, check_attribute, type_of
+from bindery.search.index import CollectionIndex
+from bindery.search.language import language_of_query
+from bindery.search.lexical import Mask
+from bindery.search.queries import LexicalQuery, Word, check_query, read_query
+from bindery.search.searching import Question, ScoredRow, Searcher
+from bindery.search.view import OF_CHUNKS, OF_FILES, View
+from bindery.store import collections as catalog
+from bindery.store.collections import CollectionFile, StoredCollection
+from bindery.store.database import Conflict, Transaction
+from bindery.types import QUERY, Span
+
+DEFAULT_COLLECTION = "default"
+
+_MOST_NAME = 100
+
+
+class Collections:
+    """The collections of a library. Safe to use from several threads and processes."""
+
+    def __init__(self, library: Library) -> None:
+        self._library = library
+        self._folder = library.home / "indexes"
+        self._open: dict[str, Collection] = {}
+        self._lock = threading.Lock()
+
+    def create(self, name: str, recipe: Recipe) -> "Collection":
+        """Make a collection whose files will be cut and embedded by a recipe.
+
+        Raises InvalidValue for a name that is taken or cannot be one.
+        """
+        _check_name(name)
+        try:
+            with self._library.database.writing() as connection:
+                collection_id = f"col-{secrets.token_hex(12)}"
+                catalog.create_collection(connection, collection_id, name, recipe.facts())
+        except Conflict as error:
+            raise InvalidValue(
+                f"There is a collection {name!r} already.",
+                remedy="Choose another name.",
+                param="name",
+            ) from error
+        return self.get(name)
+
+    def get(self, name: str) -> "Collection":
+        """Raises UnknownCollection that names the nearest."""
+        found = self.find(name)
+        if found is None:
+            names = [one.name for one in self]
+            listed = ", ".join(names[:10]) or "none yet"
+            raise UnknownCollection(
+                f"There is no collection {name[:80]!r}.",
+                remedy=f"There are: {listed}. `bindery add` makes one.",
+                param="collection",
+            )
+        return found
+
+    def find(self, name: str) -> "Collection | None":
+        """The collection of a name, if there is one."""
+        with self._library.database.reading() as connection:
+            stored = catalog.find_collection(connection, name)
+        return None if stored is None else self._opened(stored)
+
+    def __iter__(self) -> "Iterator[Collection]":
+        """Every collection, by name."""
+        with self._library.database.reading() as connection:
+            rows = catalog.list_collections(connection)
+        return iter([self._opened(row) for row in rows])
+
+    def delete(self, name: str) -> None:
+        """Delete a collection with its index. Stored files stay. Raises UnknownCollection."""
+        collection = self.get(name)
+        with self._library.database.freeing() as connection:
+            catalog.delete_collection(connection, collection.id)
+        with self._lock:
+            self._open.pop(collection.id, None)
+        collection.remove_index()
+
+    def _opened(self, stored: StoredCollection) -> "Collection":
+        with self._lock:
+            known = self._open.get(stored.id)
+            if known is None:
+                folder = self._folder / stored.id
+                known = self._open[stored.id] = Collection(self._library, folder, stored)
+            known.stored = stored
+            return known
+
+
+class Collection:
+    """A named set of files that are searched together."""
+
+    def __init__(self, library: Library, folder: Path, stored: StoredCollection) -> None:
+        self._library = library
+        self._folder = folder
+        self.stored = stored
+        self.index = CollectionIndex(library.database, folder, stored)
+
+    def __repr__(self) -> str:
+        return f"Collection({self.name!r}, {self.recipe.model})"
+
+    @property
+    def id(self) -> str:
+        """What names the collection whatever it is called."""
+        return self.stored.id
+
+    @property
+    def name(self) -> str:
+        """What its user calls it."""
+        return self.stored.name
+
+    @property
+    def recipe(self) -> Recipe:
+        """How its files are cut and embedded."""
+        return self.index.recipe
+
+    def files(self) -> list[CollectionFile]:
+        """Its files, in the order in which they were first added."""
+        with self._library.database.reading() as connection:
+            return catalog.list_files(connection, self.id)
+
+    def facts(self) -> dict[str, Any]:
+        """What describes it, for JSON."""
+        view = self.index.view()
+        return {
+            "name": self.name,
+            "model": self.recipe.model,
+            "dimensions": self.recipe.dimensions,
+            "strategy": self.recipe.chunks.strategy,
+            "size": self.recipe.chunks.size,
+            "overlap": self.recipe.chunks.overlap,
+            "context": self.recipe.chunks.context,
+            "files": len(view.files),
+            "chunks": view.rows,
+            "segments": len(view.segments),
+            "languages": sorted(one for one in view.languages if one),
+            "attributes": {key: str(type_) for key, type_ in view.schema.items()},
+            "created_at": self.stored.created_at,
+        }
+
+    # Changes
+
+    def request(
+        self,
+        files: Sequence[str],
+        *,
+        attributes: Mapping[str, object] | None = None,
+        roots: Mapping[str, str] | None = None,
+    ) -> JobRequest:
+        """The job that adds files, cut and embedded as the collection's recipe says.
+
+        Raises InvalidValue for attributes that the collection cannot have.
+        """
+        clean = None
+        if attributes:
+            with self._library.database.writing() as connection:
+                clean = self._checked(connection, attributes)
+        into = IntoCollection(self.id, self.stored.generation, clean, roots or {})
+        recipe = self.recipe
+        return JobRequest(tuple(files), recipe.model, recipe.chunks, recipe.vectors, into=into)
+
+    def chunk_sets(self) -> dict[str, bytes]:
+        """The keys of the chunk sets of its files, by the names of the files."""
+        with self._library.database.reading() as connection:
+            files = catalog.list_files(connection, self.id)
+            placed = catalog.list_placements(connection, self.stored.generation)
+        keys = {one.file: one.chunk_set for one in placed}
+        return {file.name: keys[file.number] for file in files if file.number in keys}
+
+    def rename(self, names: Mapping[str, str], sources: Mapping[str, str]) -> None:
+        """Give files other names, with their attributes: former names by new ones."""
+        with self._library.database.writing() as connection:
+            if not names or not catalog.count_change(connection, self.id):
+                return
+            for new, former in names.items():
+                file = catalog.find_file(connection, self.id, former)
+                if file is not None:
+                    catalog.change_file(connection, file.number, name=new, source=sources[new])
+
+    def remove(self, names: Sequence[str]) -> int:
+        """Remove files with all that was made of them; how many. Raises UnknownFile."""
+        with self._library.database.freeing() as connection:
+            if not catalog.count_change(connection, self.id):
+                return 0
+            found = [catalog.find_file(connection, self.id, name) for name in names]
+            missing = [name for name, one in zip(names, found, strict=True) if one is None]
+            if missing:
+                raise _unknown_file(missing[0], self.name)
+            numbers = [one.number for one in found if one is not None]
+            catalog.remove_files(connection, numbers)
+        return len(numbers)
+
+    def set_attributes(self, name: str, attributes: Mapping[str, object]) -> None:
+        """Replace the attributes of a file. Raises InvalidValue, UnknownFile."""
+        with self._library.database.writing() as connection:
+            catalog.count_change(connection, self.id)
+            file = catalog.find_file(connection, self.id, name)
+            if file is None:
+                raise _unknown_file(name, self.name)
+            clean = self._checked(connection, attributes)
+            catalog.change_file(connection, file.number, attributes=clean)
+
+    def _checked(self, connection: Transaction, attributes: Mapping[str, object]) -> dict[str, Any]:
+        schema = {
+            key: AttributeType(value)
+            for key, value in catalog.schema_of(connection, self.id).items()
+        }
+        clean: dict[str, AttributeValue] = {}
+        for key, value in attributes.items():
+            if value is None:
+                continue
+            if key in OF_FILES or key in OF_CHUNKS:
+                raise InvalidValue(
+                    f"{key!r} is what Bindery knows of every file.",
+                    remedy="Choose another name for the attribute.",
+                    param="attributes",
+                )
+            clean[key] = check_attribute(key, value, schema)
+            schema.setdefault(key, type_of(clean[key]))
+        catalog.change_collection(
+            connection, self.id, schema={key: str(value) for key, value in schema.items()}
+        )
+        return {key: list(v) if isinstance(v, tuple) else v for key, v in clean.items()}
+
+    def remove_index(self) -> None:
+        """Delete the files of the index, once the catalog does not name them any more."""
+        if self._folder.is_dir():
+            for path in self._folder.iterdir():
+                path.unlink(missing_ok=True)
+            self._folder.rmdir()
+
+    # Search
+
+    def search(self, query: str, options: SearchOptions | None = None) -> SearchAnswer:
+        """The chunks that answer a query best.
+
+        Raises InvalidValue for a blank query and for a filter on an attribute that the collection
+        does not have; what loading the model and embedding the query raise.
+        """
+        wanted = SearchOptions() if options is None else options
+        check_query(query)
+        view = self.index.view()
+        language = language_of_query(query, view.languages)
+        analysers = {one: self.index.analyser(one) for one in view.languages}
+        words = read_query(query, analysers, language=language)
+        vector, embedded = self._vector(query, wanted)
+        question = Question(wanted, vector, words)
+
+        def has_phrases(rows: Sequence[tuple[int, int]]) -> Mask:
+            texts = self.index.texts(view, rows)
+            languages = [_language_of(view, *row) for row in rows]
+            return np.array(
+                [
+                    self._has_phrases(text, language, words)
+                    for text, language in zip(texts, languages, strict=True)
+                ],
+                dtype=np.bool_,
+            )
+
+        found = Searcher(view, question, has_phrases).search()
+        return SearchAnswer(
+            query=query,
+            collection=self.name,
+            mode=str(wanted.mode),
+            hits=tuple(self._hits(view, found.rows, words)),
+            stages=found.stages,
+            searched=found.allowed,
+            is_exact=found.is_exact,
+            model=self.recipe.model,
+            revision=self.recipe.revision,
+            precision=self.recipe.precision,
+            generation=self.stored.generation,
+            language=language,
+            query_tokens_cut=embedded,
+        )
+
+    def _vector(
+        self, query: str, options: SearchOptions
+    ) -> tuple[npt.NDArray[np.float32] | None, int]:
+        """The query's vector and how many of its tokens were cut, if the mode needs it."""
+        if not options.mode.is_dense:
+            return None, 0
+        recipe = self.recipe
+        _, encoded = self._library.embed(
+            recipe.model, [query], replace(recipe.vectors, role=QUERY, title=None)
+        )
+        vector = encoded.embeddings.rows
+        return vector if recipe.has_many_vectors else vector[0], max(0, int(encoded.tokens_cut[0]))
+
+    def _hits(self, view: View, rows: Sequence[ScoredRow], words: LexicalQuery) -> list[Hit]:
+        texts = self.index.texts(view, [(row.segment, row.row) for row in rows])
+        return [self._hit(view, row, text, words) for row, text in zip(rows, texts, strict=True)]
+
+    def _hit(self, view: View, row: ScoredRow, text: str, words: LexicalQuery) -> Hit:
+        table = view.segments[row.segment].table
+        file = view.files[int(table.files[row.row])]
+        analyser = self.index.analyser(file.language)
+        spans = [t.span for t in analyser.tokens(text) if not words.terms.isdisjoint(t.terms)]
+        page = int(table.pages[row.row])
+        return Hit(
+            id=table.ids[row.row].tobytes().hex(),
+            file=file.name,
+            text=text,
+            span=Span(int(table.starts[row.row]), int(table.ends[row.row])),
+            score=row.score,
+            scores={"cosine": row.cosine, "bm25": row.bm25},
+            ranks={"dense": row.dense_rank, "lexical": row.lexical_rank},
+            marks=marked(text, spans),
+            page=page or None,
+            headings=table.heading_names[int(table.headings[row.row])],
+            title=file.title,
+            kind=file.kind,
+            language=file.language,
+            attributes=file.attributes,
+        )
+
+    def _has_phrases(self, text: str, language: str, words: LexicalQuery) -> bool:
+        tokens = self.index.analyser(language).tokens(text)
+        terms = [token.terms[0] for token in tokens if not token.is_pair and not token.is_whole]
+        return all(_stands_in(phrase, terms) for phrase in words.phrases)
+
+
+def _language_of(view: View, segment: int, row: int) -> str:
+    table = view.segments[segment].table
+    return table.language_names[int(table.languages[row])]
+
+
+def _stands_in(phrase: Sequence[Word], terms: Sequence[str]) -> bool:
+    length = len(phrase)
+    return any(
+        all(terms[start + n] in phrase[n].terms for n in range(length))
+        for start in range(len(terms) - length + 1)
+    )
+
+
+def check_names_are_unique(names: Sequence[str]) -> None:
+    """Raise InvalidValue if two files would have one name, so that one would replace the other."""
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise InvalidValue(
+                f"Two of the files are called {name[:200]!r}.",
+                remedy="Add them to different collections, or rename one.",
+                param="file_ids",
+            )
+        seen.add(name)
+
+
+def _check_name(name: str) -> None:
+    if not name.strip() or len(name) > _MOST_NAME or not name.isprintable() or "/" in name:
+        raise InvalidValue(
+            f"{name[:80]!r} cannot be the name of a collection.",
+            remedy=f"Choose 1 to {_MOST_NAME} printable characters without a slash.",
+            param="name",
+        )
+
+
+def _unknown_file(name: str, collection: str) -> UnknownFile:
+    return UnknownFile(f"The collection {collection!r} has no file {name[:200]!r}.", param="file")

@@ -1,0 +1,152 @@
+"""Dense vectors of a segment: a first pass over 4-bit codes, exact scores for the best of it.
+
+A score is the dot product of the query (float32) and the row as it is kept (float16): the cosine,
+since both have length 1. Few allowed rows are multiplied outright; more are scanned as codes under
+a mask, so that a filter never loses hits.
+"""
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bindery.search.lexical import Mask, Rows, Scores
+from bindery.vectors.embeddings import Embeddings
+
+GATHERED_ROWS = 1000
+"""So few allowed rows are read and multiplied: faster than a scan up to 300 to 1,000 of them."""
+
+# The first pass keeps this many candidates: at 100,000 rows the best 10 are all among 50.
+_LEAST_CANDIDATES = 50
+_CANDIDATES_PER_HIT = 5
+_ROWS_AT_ONCE = 65_536
+_CODE_BITS = 4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DenseSegment:
+    """Vectors (n, d) float16, and perhaps codes of them for a faster first pass."""
+
+    vectors: npt.NDArray[np.float16]
+    codes: "Codes | None" = None
+
+    @classmethod
+    def of(cls, embeddings: Embeddings) -> "DenseSegment":
+        """The vectors of embeddings, one for each text."""
+        return cls(np.ascontiguousarray(embeddings.rows, dtype=np.float16))
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether every allowed row is scored."""
+        return self.codes is None
+
+    @property
+    def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
+        """What is kept of it, but for the codes."""
+        return {"vectors": self.vectors}
+
+    def best(self, query: npt.NDArray[np.float32], k: int, allowed: Mask) -> tuple[Rows, Scores]:
+        """The k best of the allowed rows (n,), best first, with their exact scores."""
+        count = int(np.count_nonzero(allowed))
+        wanted = min(max(_LEAST_CANDIDATES, _CANDIDATES_PER_HIT * k), count)
+        if self.codes is None or count <= max(GATHERED_ROWS, wanted):
+            rows = np.flatnonzero(allowed)
+        else:
+            mask = None if count == len(allowed) else allowed
+            rows = np.sort(self.codes.candidates(query, wanted, mask))
+        scores = self.scores(query, rows)
+        order = best_first(scores, k)
+        return rows[order], scores[order]
+
+    def scores(self, query: npt.NDArray[np.float32], rows: Rows) -> Scores:
+        """The exact scores (m,) of these rows."""
+        found = np.empty(len(rows), dtype=np.float32)
+        for start in range(0, len(rows), _ROWS_AT_ONCE):
+            some = rows[start : start + _ROWS_AT_ONCE]
+            found[start : start + len(some)] = self.vectors[some].astype(np.float32) @ query
+        return found
+
+    def centres(self, rows: Rows) -> npt.NDArray[np.float32]:
+        """The vectors (m, d) of these rows."""
+        return self.vectors[rows].astype(np.float32)
+
+    def chosen(self, rows: Rows) -> "DenseSegment":
+        """Those of some rows, without codes."""
+        return DenseSegment(self.vectors[rows])
+
+    @classmethod
+    def joined(cls, parts: "list[DenseSegment]") -> "DenseSegment":
+        """Those of several, one after the other, without codes."""
+        return cls(np.concatenate([part.vectors for part in parts]))
+
+
+class Codes:
+    """Vectors as 4-bit codes of TurboQuant (Zandieh et al., 2025, arXiv:2504.19874), by turbovec.
+
+    They are made once and never changed: turbovec's files have no checksum, and changes after
+    loading have corrupted them (its issues 303, 353 and 361).
+    """
+
+    def __init__(self, index: Any) -> None:  # noqa: ANN401 - turbovec has no types
+        self._index = index
+
+    @classmethod
+    def of(cls, vectors: npt.NDArray[np.float16]) -> "Codes | None":
+        """The codes of vectors (n, d), or None if turbovec is not installed.
+
+        It has no wheel for musl and for macOS on Intel: there the first pass is exact, too.
+        """
+        if (turbovec := _turbovec()) is None:
+            return None
+        index = turbovec.TurboQuantIndex(vectors.shape[1], _CODE_BITS)
+        for start in range(0, len(vectors), _ROWS_AT_ONCE):
+            some = vectors[start : start + _ROWS_AT_ONCE]
+            index.add(np.ascontiguousarray(some, dtype=np.float32))
+        index.prepare()
+        return cls(index)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "Codes | None":
+        """The reverse of :meth:`to_bytes`; None for what this turbovec does not read."""
+        if (turbovec := _turbovec()) is None:
+            return None
+        try:
+            index = turbovec.TurboQuantIndex.from_bytes(data)
+        except ValueError:  # of another version: the caller makes them again
+            return None
+        index.prepare()
+        return cls(index)
+
+    def to_bytes(self) -> bytes:
+        """The codes as turbovec keeps them."""
+        return bytes(self._index.to_bytes())
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def candidates(
+        self, query: npt.NDArray[np.float32], count: int, allowed: Mask | None
+    ) -> npt.NDArray[np.int64]:
+        """The rows that are likely the best of the allowed ones."""
+        _, rows = self._index.search(query[None], count, mask=allowed)
+        return np.asarray(rows[0], dtype=np.int64)
+
+
+def _turbovec() -> Any:  # noqa: ANN401 - a module without types
+    try:
+        return import_module("turbovec")
+    except ImportError:
+        return None
+
+
+def best_first(scores: Scores, k: int) -> npt.NDArray[np.int64]:
+    """The places of the k largest scores, largest first, equal ones by place."""
+    if len(scores) > k > 0:
+        last = np.partition(scores, len(scores) - k)[len(scores) - k]
+        # All that tie with the last, so that the cut does not depend on chance.
+        places = np.flatnonzero(scores >= last)
+    else:
+        places = np.arange(len(scores))
+    return places[np.argsort(-scores[places], kind="stable")][: max(0, k)]

@@ -1,0 +1,131 @@
+"""A user's question as terms. There is no query language, apart from phrases in double quotes.
+
+Nothing else in a query has a meaning of its own: ``-v``, ``AND``, ``*`` and ``field:`` are text.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+
+from bindery.errors import InvalidValue
+from bindery.search.analysis import Analyser, Token
+from bindery.search.characters import CharClass, class_of, plain, visible
+from bindery.types import Span
+
+_QUOTED = re.compile(r'"([^"]+)"')
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word of a query: the terms that it may be in an index, and where it stands in the query."""
+
+    terms: tuple[str, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class LexicalQuery:
+    """What the lexical index is asked for.
+
+    ``words`` are scored. Every one of ``phrases`` must stand in a text, word after word.
+    """
+
+    words: tuple[Word, ...]
+    phrases: tuple[tuple[Word, ...], ...] = ()
+
+    @property
+    def terms(self) -> frozenset[str]:
+        """Every term that counts for the score."""
+        return frozenset(term for word in self.words for term in word.terms)
+
+
+def check_query(text: str) -> None:
+    """Raise InvalidValue if nothing in the query can be seen."""
+    if not visible(text).strip():
+        raise InvalidValue(
+            "The query is blank.", remedy="Ask with at least one word.", param="query"
+        )
+
+
+def read_query(text: str, analysers: Mapping[str, Analyser], *, language: str = "") -> LexicalQuery:
+    """The words of a query for a collection whose texts have the languages of ``analysers``.
+
+    A word may be in a text of any of these languages, so it has the terms of each. Stop words of
+    the query's ``language`` (of all languages of the collection, if it is not known) are left out
+    if there are other words. Those within a phrase stay.
+    """
+    chosen = list(analysers.values()) or [Analyser(language)]
+    quoted = [Span(*match.span(1)) for match in _QUOTED.finditer(text)]
+    phrases = tuple(
+        phrase
+        for span in quoted
+        if (phrase := tuple(_plain_words(text[span.start : span.end], chosen)))
+    )
+    stops = frozenset[str]().union(
+        *(stop_words(one) for one in ([language] if language else analysers))
+    )
+    words = list(_words(text, chosen))
+    kept = [
+        word
+        for word in words
+        if plain(text[word.span.start : word.span.end]) not in stops
+        or any(span.start <= word.span.start < span.end for span in quoted)
+    ]
+    return LexicalQuery(tuple(kept or words), phrases)
+
+
+@lru_cache
+def stop_words(language: str) -> frozenset[str]:
+    """The stop words of a language (ISO 639-1), in plain form; empty if it has no list."""
+    name = {"nb": "no", "nn": "no"}.get(language, language)
+    lines = (files("bindery.search") / "stopwords.txt").read_text(encoding="utf-8").splitlines()
+    for line in lines:
+        code, found, words = line.partition(": ")
+        if found and code == name:
+            return frozenset(plain(word) for word in words.split())
+    return frozenset()
+
+
+def _words(text: str, analysers: Sequence[Analyser]) -> Iterator[Word]:
+    """The words that are scored: an exact spelling counts beside the word itself."""
+    for tokens in _aligned(text, analysers):
+        terms = tuple(dict.fromkeys(term for token in tokens for term in token.terms))
+        span = tokens[0].span
+        if folded := tuple(term for term in terms if not term.startswith("=")):
+            yield Word(folded, span)
+        yield from (Word((term,), span) for term in terms if term.startswith("="))
+
+
+def _plain_words(text: str, analysers: Sequence[Analyser]) -> Iterator[Word]:
+    """The words as a phrase has them: no codes as a whole, which lie over their parts."""
+    for tokens in _aligned(text, analysers, whole=False):
+        terms = tuple(dict.fromkeys(token.terms[0] for token in tokens))
+        yield Word(terms, tokens[0].span)
+
+
+def _aligned(
+    text: str, analysers: Sequence[Analyser], *, whole: bool = True
+) -> list[tuple[Token, ...]]:
+    """Each token as every language has it; of ideographs the pairs, a single one if it is alone.
+
+    Where the tokens are does not depend on the language.
+    """
+    found = list(zip(*(one.tokens(text) for one in analysers), strict=True))
+    if not whole:
+        return [tokens for tokens in found if not tokens[0].is_pair and not tokens[0].is_whole]
+    paired = {
+        place
+        for tokens in found
+        if tokens[0].is_pair
+        for place in range(tokens[0].span.start, tokens[0].span.end)
+    }
+    return [
+        tokens for tokens in found if tokens[0].is_pair or not _is_within(tokens[0], text, paired)
+    ]
+
+
+def _is_within(token: Token, text: str, paired: set[int]) -> bool:
+    start = token.span.start
+    return start in paired and class_of(text[start]) is CharClass.IDEOGRAPH

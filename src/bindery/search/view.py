@@ -1,0 +1,158 @@
+"""What one search sees: the segments and files of a collection at one moment.
+
+A view is replaced whole and never changed, so that readers need no lock.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+
+from bindery.filters import Filter, Operator, Scalar
+from bindery.search.columns import (
+    AttributeColumn,
+    AttributeType,
+    AttributeValue,
+    Mask,
+    NumberColumn,
+    TextColumn,
+    column_of,
+    mask_of,
+    unknown_key,
+)
+from bindery.search.segments import Segment
+
+OF_FILES: Mapping[str, AttributeType] = {
+    "file": AttributeType.TEXT,
+    "kind": AttributeType.TEXT,
+    "title": AttributeType.TEXT,
+    "language": AttributeType.TEXT,
+    "added_at": AttributeType.DATE,
+}
+"""What every file has beside its own attributes."""
+
+OF_CHUNKS: Mapping[str, AttributeType] = {
+    "page": AttributeType.NUMBER,
+    "headings": AttributeType.TEXTS,
+}
+"""What every chunk has."""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedFile:
+    """A file of a collection as search knows it; ``added_at`` is a date in ISO 8601."""
+
+    number: int
+    name: str
+    kind: str
+    title: str
+    language: str
+    added_at: str
+    attributes: Mapping[str, AttributeValue]
+
+    def value(self, key: str) -> AttributeValue | None:
+        """The value of a key of :data:`OF_FILES`, or of an attribute; None if it has none."""
+        if key in OF_FILES:
+            return cast("str", getattr(self, "name" if key == "file" else key)) or None
+        return self.attributes.get(key)
+
+
+class View:
+    """Segments, and the files of their living rows; ``state`` is the catalog's count of changes."""
+
+    def __init__(
+        self,
+        state: int,
+        segments: Sequence[Segment],
+        files: Sequence[IndexedFile],
+        schema: Mapping[str, AttributeType],
+    ) -> None:
+        self.state = state
+        self.segments = tuple(segment for segment in segments if len(segment))
+        self.files = {file.number: file for file in files}
+        self.schema = schema
+        self._columns: dict[str, NumberColumn | TextColumn] = {}
+
+    @property
+    def rows(self) -> int:
+        """How many rows are alive."""
+        return sum(segment.lexical.rows for segment in self.segments)
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The languages of the segments' rows, empty for texts whose language is not known."""
+        return tuple(
+            dict.fromkeys(one for segment in self.segments for one in segment.table.language_names)
+        )
+
+    def allowed(self, where: Filter | None) -> list[Mask]:
+        """Which rows of each segment are alive and pass the filter. Raises InvalidValue."""
+        if where is None:
+            return [segment.alive for segment in self.segments]
+        if not self.segments:
+            mask_of(where, lambda key: self._of_rows(key, None))  # a wrong filter is still wrong
+        return [
+            segment.alive & mask_of(where, lambda key, n=place: self._of_rows(key, n))
+            for place, segment in enumerate(self.segments)
+        ]
+
+    @cached_property
+    def _numbers(self) -> npt.NDArray[np.int64]:
+        return np.array(sorted(self.files), dtype=np.int64)
+
+    @cached_property
+    def _ordinals(self) -> list[npt.NDArray[np.int64]]:
+        """For each row of each segment the place of its file, 0 for a dead one without a file."""
+        most = max(0, len(self._numbers) - 1)
+        return [
+            np.minimum(np.searchsorted(self._numbers, segment.table.files), most)
+            for segment in self.segments
+        ]
+
+    def _of_rows(self, key: str, place: int | None) -> AttributeColumn:
+        if key in OF_CHUNKS:
+            return self._of_chunks(key, None if place is None else self.segments[place])
+        known = {**OF_FILES, **OF_CHUNKS, **self.schema}
+        if key not in known:
+            raise unknown_key(key, list(known))
+        column = self._columns.get(key)
+        if column is None:
+            values = [self.files[int(number)].value(key) for number in self._numbers]
+            column = self._columns[key] = column_of(key, values, known[key])
+        ordinals = np.zeros(0, dtype=np.int64) if place is None else self._ordinals[place]
+        return _Gathered(column, ordinals)
+
+    def _of_chunks(self, key: str, segment: Segment | None) -> AttributeColumn:
+        if segment is None:
+            return column_of(key, [], OF_CHUNKS[key])
+        table = segment.table
+        if key == "page":
+            pages = np.where(table.pages > 0, table.pages.astype(np.float64), np.nan)
+            return NumberColumn(key, AttributeType.NUMBER, pages)
+        names = column_of(key, table.heading_names, AttributeType.TEXTS)
+        return _Gathered(names, table.headings.astype(np.int64))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Gathered:
+    """A column of few values as one of many rows, each of which has the value at its place."""
+
+    column: AttributeColumn
+    places: npt.NDArray[np.int64]
+
+    @property
+    def type(self) -> AttributeType:
+        """What values it has."""
+        return self.column.type
+
+    @property
+    def present(self) -> Mask:
+        """Which rows have a value."""
+        return self.column.present[self.places]
+
+    def compare(self, operator: Operator, value: Scalar) -> Mask:
+        """Which rows hold."""
+        return self.column.compare(operator, value)[self.places]

@@ -1,0 +1,88 @@
+"""Collections with the real small model, each test with its own, all in one home."""
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from tests.homes import home_with
+
+from bindery.jobs import FileState, JobRequest, Jobs
+from bindery.jobs.recipe import make_recipe
+from bindery.jobs.sources import LocalFiles
+from bindery.library import Library
+from bindery.options import SearchOptions
+from bindery.search.adding import find_local
+from bindery.search.collection import Collection, Collections
+
+
+class SampleCollection:
+    """A collection, and a folder of texts that is added to it."""
+
+    def __init__(self, library: Library, collections: Collections, name: str, folder: Path) -> None:
+        self.library = library
+        self.collections = collections
+        self.folder = folder
+        recipe = make_recipe(library, JobRequest(("-",)))
+        self.collection: Collection = collections.create(name, recipe)
+
+    def add(self, texts: Mapping[str, str | bytes], **attributes: object) -> None:
+        """Write the texts into the folder, and add these files."""
+        for name, text in texts.items():
+            path = self.folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        files = {f"{self.folder.name}/{name}": self.folder / name for name in texts}
+        roots = {self.folder.name: str(self.folder)}
+        jobs = Jobs(self.library, source=LocalFiles(files, timeout_s=60, limit_bytes=1 << 30))
+        request = self.collection.request(list(files), attributes=attributes, roots=roots)
+        job = jobs.submit(request, known=self.collection.chunk_sets())
+        jobs.run(job.id)
+        failed = [file for file in jobs.files(job.id) if file.state is FileState.FAILED]
+        assert not failed, failed
+
+    def sync(self) -> None:
+        """Remove what is gone from the folder, as the command line does with --sync."""
+        from bindery.search.adding import plan_sync
+
+        inputs = find_local([self.folder])
+        plan = plan_sync(inputs, self.collection.files())
+        self.collection.rename(plan.renamed or {}, {n: str(p) for n, p in inputs.files.items()})
+        self.collection.remove(plan.gone)
+
+    def name(self, file: str) -> str:
+        """The name of a file in the collection."""
+        return f"{self.folder.name}/{file}"
+
+    def found(self, query: str, collection: Collection | None = None, **options: object) -> list:
+        """The names of the files that are found, best first, as they are in the folder."""
+        answer = (collection or self.collection).search(query, SearchOptions(**options))
+        return [hit.file.removeprefix(f"{self.folder.name}/") for hit in answer.hits]
+
+
+@pytest.fixture(scope="session")
+def library(minilm_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
+    library = Library(home_with(minilm_folder, tmp_path_factory.mktemp("home") / "home"))
+    library.load("vanilla")
+    yield library
+    library.close()
+
+
+@pytest.fixture(scope="session")
+def collections(library: Library) -> Collections:
+    return Collections(library)
+
+
+@pytest.fixture
+def sample(
+    library: Library, collections: Collections, tmp_path: Path, new_name
+) -> SampleCollection:
+    folder = tmp_path / "texts"
+    folder.mkdir()
+    return SampleCollection(library, collections, new_name(), folder)
+
+
+@pytest.fixture(scope="session")
+def new_name() -> Callable[[], str]:
+    numbers = itertools.count()
+    return lambda: f"collection {next(numbers)}"

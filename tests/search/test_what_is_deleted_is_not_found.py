@@ -1,0 +1,155 @@
+"""Changes are seen at once, by every process, and survive damage to the index."""
+
+import subprocess
+import sys
+
+import pytest
+
+from bindery.errors import UnknownCollection
+from bindery.options import SearchMode
+from bindery.search.collection import Collections
+
+MODES = list(SearchMode)
+SECRET = "The vault passphrase is quetzal-4471."
+
+
+def everywhere(sample, query: str) -> list[list[str]]:
+    """What each mode finds: by the open collection, and by one that another process would open."""
+    fresh = Collections(sample.library).get(sample.collection.name)
+    return [
+        sample.found(query, one, mode=mode) for one in (sample.collection, fresh) for mode in MODES
+    ]
+
+
+@pytest.mark.parametrize("seals", [False, True])
+def test_a_removed_file_is_found_by_no_leg(sample, seals):
+    sample.add({"a.txt": SECRET, "b.txt": "Vaults are opened on Mondays."})
+    if seals:
+        assert sample.collection.index.seal(least_rows=1)
+    assert all(found[0] == "a.txt" for found in everywhere(sample, "quetzal-4471"))
+
+    assert sample.collection.remove([sample.name("a.txt")]) == 1
+
+    assert all("a.txt" not in found for found in everywhere(sample, "quetzal-4471"))
+    assert [file.name for file in sample.collection.files()] == [sample.name("b.txt")]
+
+
+@pytest.mark.parametrize("seals", [False, True])
+def test_a_changed_file_is_found_by_its_new_text_alone(sample, seals):
+    sample.add({"a.txt": SECRET, "b.txt": "Vaults are opened on Mondays."})
+    if seals:
+        sample.collection.index.seal(least_rows=1)
+    sample.add({"a.txt": "The heliotrope turns to the sun."})
+    assert all(found[0] == "a.txt" for found in everywhere(sample, "heliotrope"))
+    assert sample.found("quetzal", mode="lexical") == []
+    assert len(sample.collection.files()) == 2
+
+
+def test_what_was_deleted_leaves_the_scores(sample):
+    sample.add({f"a{n}.txt": f"alpha filler {n}" for n in range(30)})
+    sample.add({f"b{n}.txt": f"beta filler {n}" for n in range(4)})
+    sample.collection.index.seal(least_rows=1)
+    assert sample.found("alpha beta", mode="lexical")[0].startswith("b")
+    sample.collection.remove([sample.name(f"a{n}.txt") for n in range(28)])
+    before = sample.collection.search("alpha beta").hits
+    assert sample.found("alpha beta", mode="lexical")[0].startswith("a")
+
+    sample.add({"a28.txt": "alpha filler 28 again"})
+    sample.add({"a28.txt": "alpha filler 28"})
+    sample.collection.index.seal(least_rows=1)
+
+    after = sample.collection.search("alpha beta").hits
+    assert [hit.id for hit in before] == [hit.id for hit in after]
+    assert [hit.score for hit in before] == pytest.approx([hit.score for hit in after], abs=1e-3)
+    assert len(sample.collection.index.view().segments) == 1
+
+
+def test_two_names_of_one_content_live_by_themselves(sample):
+    sample.add({"a/same.yaml": "kind: Kustomization"}, team="red")
+    sample.add({"b/same.yaml": "kind: Kustomization"}, team="blue")
+    assert sample.found("Kustomization", filter='team = "blue"') == ["b/same.yaml"]
+    sample.collection.remove([sample.name("a/same.yaml")])
+    assert sample.found("Kustomization", mode="lexical") == ["b/same.yaml"]
+
+
+def test_a_renamed_file_keeps_its_attributes(sample):
+    sample.add({"a.md": "The heliotrope turns to the sun."}, rating=5)
+    (sample.folder / "a.md").rename(sample.folder / "b.md")
+    sample.sync()
+    sample.add({"b.md": "The heliotrope turns to the sun."})
+    assert sample.found("heliotrope", filter="rating = 5") == ["b.md"]
+    assert [file.name for file in sample.collection.files()] == [sample.name("b.md")]
+
+
+def test_every_living_passage_finds_itself_through_churn(sample):
+    texts = {f"{n}.txt": f"Item {n} is about {n * 7919 % 1009} and x{n}y." for n in range(60)}
+    sample.add(texts)
+    sample.collection.index.seal(least_rows=1)
+    sample.collection.remove([sample.name(f"{n}.txt") for n in range(0, 60, 2)])
+    changed = {f"{n}.txt": f"New item {n} tells of z{n}w." for n in range(1, 60, 6)}
+    sample.add(changed)
+    living = {name: text for name, text in {**texts, **changed}.items() if int(name[:-4]) % 2}
+    for _ in range(2):
+        for name, text in list(living.items())[::3]:
+            assert sample.found(text, top=1) == [name]
+            assert sample.found(text, mode="dense", top=1) == sample.found(text, mode="dense")[:1]
+        sample.collection.index.seal(least_rows=1)
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut", "empty", "gone"])
+def test_a_damaged_segment_is_made_again(sample, damage):
+    sample.add({"a.txt": SECRET, "b.txt": "Vaults are opened on Mondays."})
+    name = sample.collection.index.seal(least_rows=1)
+    folder = sample.library.home / "indexes" / sample.collection.id
+    path = folder / f"{name}.segment"
+    data = path.read_bytes()
+    if damage == "gone":
+        path.unlink()
+    else:
+        changes = {"flip": data[:-3] + bytes([data[-3] ^ 1]) + data[-2:], "cut": data[:-9]}
+        path.write_bytes(changes.get(damage, b""))
+
+    assert all(found[0] == "a.txt" for found in everywhere(sample, "quetzal-4471"))
+
+
+def test_another_process_sees_every_change(sample):
+    sample.add({"a.txt": SECRET})
+    script = (
+        "import sys; from pathlib import Path; from bindery.library import Library\n"
+        "from bindery.search.collection import Collections\n"
+        "from bindery.options import SearchOptions\n"
+        "one = Collections(Library(Path(sys.argv[1]))).get(sys.argv[2])\n"
+        "for line in sys.stdin:\n"
+        "    hits = one.search(line, SearchOptions('lexical')).hits\n"
+        "    print([hit.file for hit in hits], flush=True)\n"
+    )
+    command = [sys.executable, "-c", script, str(sample.library.home), sample.collection.name]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+
+        def ask(query: str) -> str:
+            process.stdin.write(query + "\n")
+            process.stdin.flush()
+            return process.stdout.readline()
+
+        assert sample.name("a.txt") in ask("quetzal")
+        sample.add({"b.txt": "heliotrope"})
+        assert sample.name("b.txt") in ask("heliotrope")
+        sample.collection.index.seal(least_rows=1)
+        assert sample.name("b.txt") in ask("heliotrope")
+        sample.collection.remove([sample.name("b.txt")])
+        assert ask("heliotrope") == "[]\n"
+        process.stdin.close()
+    assert process.returncode == 0
+
+
+def test_a_deleted_collection_is_gone(collections, sample):
+    sample.add({"a.txt": SECRET})
+    sample.collection.index.seal(least_rows=1)
+    collections.delete(sample.collection.name)
+    with pytest.raises(UnknownCollection):
+        sample.collection.search("quetzal")
+    with pytest.raises(UnknownCollection):
+        collections.get(sample.collection.name)
+    assert not (sample.library.home / "indexes" / sample.collection.id).exists()

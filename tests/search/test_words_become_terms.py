@@ -1,0 +1,155 @@
+"""The analyser: one for documents and queries, so that what means the same meets."""
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bindery.errors import InvalidValue
+from bindery.search.analysis import Analyser
+from bindery.search.language import language_of_query
+from bindery.search.queries import check_query, read_query, stop_words
+
+ENGLISH, GERMAN, FRENCH, NONE = (Analyser(language) for language in ("en", "de", "fr", ""))
+
+
+def meet(query: str, text: str, analyser: Analyser = NONE) -> bool:
+    """Whether any word of the query is in the text."""
+    terms = set(analyser.terms(text))
+    return not terms.isdisjoint(read_query(query, {"": analyser}).terms)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "analyser"),
+    [
+        ("café", "cafe", FRENCH),
+        ("résumé", "resume", FRENCH),
+        ("Straße", "Strasse", GERMAN),
+        ("Müller", "Mueller", GERMAN),
+        ("Müller", "Muller", GERMAN),
+        ("Böhme", "Boehme", GERMAN),
+        ("Ämter", "amter", GERMAN),
+        ("running", "Runs", ENGLISH),
+        ("Größe", unicodedata.normalize("NFD", "größe"), GERMAN),
+        ("학점인정", unicodedata.normalize("NFD", "학점인정"), NONE),
+        ("ﬁle", "file", NONE),
+        ("soft\u00adhyphen", "softhyphen", NONE),
+        ("zero\u200bwidth", "zerowidth", NONE),
+        ("ёлка", "елка", NONE),
+        ("كِتَاب", "كتاب", NONE),
+    ],
+)
+def test_spellings_of_one_word_meet_in_both_directions(one, other, analyser):
+    assert meet(one, other, analyser)
+    assert meet(other, one, analyser)
+
+
+@pytest.mark.parametrize(
+    ("code", "others"),
+    [
+        ("ISO-9001:2015", ["ISO-9001:2008", "ISO-14001"]),
+        ("C++", ["C", "C#"]),
+        ("TS 38.101-1", ["TS 38.401"]),
+        ("$2,400,000", ["$2,400"]),
+        ("v1.1.6", ["v1.6.1"]),
+        ("NIMB-018", ["NIMB-081"]),
+        ("FY2018", ["FY2019"]),
+        ("report_final.pdf", ["report_first.pdf"]),
+    ],
+)
+def test_a_code_has_a_term_that_no_other_code_has(code, others):
+    whole = set(NONE.terms(f"see {code} there"))
+    for other in others:
+        assert whole - set(NONE.terms(f"see {other} there"))
+
+
+def test_a_code_is_also_its_parts():
+    assert {"fy", "2018", "fy2018"} <= set(NONE.terms("FY2018"))
+    assert {"iso", "9001", "2015"} <= set(NONE.terms("ISO-9001:2015"))
+
+
+def test_a_border_of_scripts_divides_words():
+    assert meet("SSH", "SSH密钥服务器配置")
+    assert meet("密钥", "SSH密钥服务器配置")
+    assert meet("GitHub", "GitHub备份脚本上传失败")
+
+
+def test_two_ideographs_do_not_match_the_same_two_apart():
+    assert meet("备份", "GitHub备份脚本")
+    assert not meet("备份", "备用的一份文件")
+    assert meet("玩", "今天玩成语接龙游戏")
+
+
+def test_emoji_are_words():
+    assert meet("🚀", "🚀 launch day")
+    assert not meet("🚀", "launch day")
+
+
+@pytest.mark.parametrize("text", ["-", "*", "**", ":", '"', "'", "(", ")", "…", "???", "` ^ ~"])
+def test_punctuation_alone_is_no_word_and_no_error(text):
+    check_query(text)
+    assert not read_query(text, {"en": ENGLISH}).words
+
+
+@pytest.mark.parametrize("text", ["", "   ", "\u200b", "\n", "\ufeff \t"])
+def test_a_blank_query_is_refused(text):
+    with pytest.raises(InvalidValue, match=r"The query is blank\. Ask with at least one word\."):
+        check_query(text)
+
+
+def test_stop_words_are_left_out_if_there_is_another_word():
+    words = read_query("How do I revoke a key?", {"en": ENGLISH}, language="en").words
+    assert [word.terms for word in words] == [("revok",), ("key",)]
+    alone = read_query("to be or not to be", {"en": ENGLISH}, language="en")
+    assert len(alone.words) == 6
+
+
+def test_a_quoted_phrase_keeps_its_stop_words():
+    query = read_query('"to be or not" question', {"en": ENGLISH}, language="en")
+    assert [[word.terms for word in phrase] for phrase in query.phrases] == [
+        [("to",), ("be",), ("or",), ("not",)]
+    ]
+    assert ("to",) in [word.terms for word in query.words]
+
+
+def test_a_word_has_the_terms_of_every_language_of_the_collection():
+    (word,) = read_query("running", {"en": ENGLISH, "": NONE}).words
+    assert set(word.terms) == {"run", "running"}
+
+
+@pytest.mark.parametrize(
+    ("query", "language"),
+    [
+        ("How do I revoke a key?", "en"),
+        ("Wie kann ich einen Schlüssel widerrufen?", "de"),
+        ("外币汇率换算", "zh"),
+        ("revocation", ""),
+    ],
+)
+def test_the_language_of_a_query_is_told_by_script_and_stop_words(query, language):
+    assert language_of_query(query, ["en", "de", "zh"]) == language
+
+
+def test_the_lists_of_stop_words_are_there():
+    for language in ("en", "de", "fr", "es", "it", "pt", "nl", "sv", "da", "no", "fi", "ru", "pl"):
+        assert len(stop_words(language)) > 50
+    assert stop_words("nb") == stop_words("no")
+    assert stop_words("xx") == frozenset()
+
+
+@given(st.text())
+def test_tokens_lie_in_the_text_and_never_fail(text):
+    terms = []
+    for token in GERMAN.tokens(text):
+        assert 0 <= token.span.start < token.span.end <= len(text)
+        assert token.terms
+        assert all(term and not any(char.isspace() for char in term) for term in token.terms)
+        terms.extend(token.terms)
+    assert GERMAN.terms(text) == terms
+
+
+@given(st.text(min_size=1))
+def test_whatever_is_written_finds_itself(text):
+    query = read_query(text, {"de": GERMAN})
+    assert query.terms <= set(GERMAN.terms(text))
