@@ -305,7 +305,10 @@ def keys_create(
     name: Annotated[str, typer.Option(help="What or whom it is for.")],
     scope: Annotated[
         list[str] | None,
-        typer.Option(help="What it opens: embed (the default), files or admin. May come again."),
+        typer.Option(
+            help="What it allows: embed (the default), files, search, collections or admin. "
+            "Can be repeated."
+        ),
     ] = None,
     json: Json = False,
 ) -> None:

@@ -91,7 +91,8 @@ ACCESS: Mapping[str, RequiredScopes] = {
     "POST /collections/{name}/search": SEARCH,
     "POST /collections": COLLECTIONS,
     "DELETE /collections/{name}": COLLECTIONS,
-    "POST /collections/{name}/files": COLLECTIONS,
+    # It reads stored files, and its job is followed at /jobs.
+    "POST /collections/{name}/files": COLLECTIONS | FILES,
     "PATCH /collections/{name}/files/{file:path}": COLLECTIONS,
     "DELETE /collections/{name}/files/{file:path}": COLLECTIONS,
     # For operators.
