@@ -73,23 +73,16 @@ class Meters:
         """Every route that had a request. Callable from any thread."""
         return list(self.routes.copy().items())
 
-    def count(
-        self,
-        scope: Scope,
-        timings: RequestTimings,
-        *,
-        status: int,
-        received_bytes: int,
-        sent_bytes: int,
-    ) -> None:
-        """Count an answered request; ``status`` is 0 if its client left before the answer."""
+    def count(self, scope: Scope, timings: RequestTimings) -> None:
+        """Count a request, also if its client left before the answer."""
         key, dialect = key_of(scope), timings.dialect or _section(scope)
         # Status 0 gives the last one.
-        self.requests[key.method, key.route, dialect, _STATUSES[status // 100 - 1]] += 1
+        status = _STATUSES[timings.status // 100 - 1]
+        self.requests[key.method, key.route, dialect, status] += 1
         meter = self.routes[key]
         meter.duration.add(timings.ended - timings.begun)
-        meter.received_bytes += received_bytes
-        meter.sent_bytes += sent_bytes
+        meter.received_bytes += timings.received_bytes
+        meter.sent_bytes += timings.sent_bytes
         for stage, begin, end in timings.laps:
             timer = meter.stages.get(stage)
             if timer is None:

@@ -7,6 +7,7 @@ from the app's routes, the ids of the catalog or the codes of errors, never from
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from operator import attrgetter
 from pathlib import Path
 
@@ -35,11 +36,16 @@ Sample = tuple[Labels, float | Histogram]
 class Metric:
     """One metric; ``read`` gives a number or histogram for each combination of label values."""
 
-    name: str
     kind: MetricKind
+    name: str
     help: str
-    labels: Labels
     read: Callable[[Scrape], Iterable[Sample]]
+    labels: Labels = ()
+
+
+_counter = partial(Metric, MetricKind.COUNTER)
+_gauge = partial(Metric, MetricKind.GAUGE)
+_histogram = partial(Metric, MetricKind.HISTOGRAM)
 
 
 def _one(value: Callable[[Scrape], float]) -> Callable[[Scrape], Iterable[Sample]]:
@@ -88,137 +94,105 @@ def _named(prefix: str, name: str, kind: MetricKind) -> str:
 
 
 _REQUESTS = (
-    Metric(
+    _counter(
         "bindery_http_requests_total",
-        MetricKind.COUNTER,
         "Requests by class of status; `left` if the client left before the answer.",
-        ("method", "route", "dialect", "status"),
         _requests,
+        ("method", "route", "dialect", "status"),
     ),
-    Metric(
+    _counter(
         "bindery_http_errors_total",
-        MetricKind.COUNTER,
         "Requests refused or failed, by error code.",
-        ("code",),
         _by_code,
+        ("code",),
     ),
-    Metric(
-        "bindery_http_requests_in_flight",
-        MetricKind.GAUGE,
-        "Open requests.",
-        (),
-        _one(attrgetter("meters.in_flight")),
+    _gauge(
+        "bindery_http_requests_in_flight", "Open requests.", _one(attrgetter("meters.in_flight"))
     ),
-    Metric(
+    _histogram(
         "bindery_http_request_duration_seconds",
-        MetricKind.HISTOGRAM,
         "Time from the headers of a request to the end of its answer.",
-        ("method", "route"),
         _by_route(lambda meter: meter.duration.copy()),
+        ("method", "route"),
     ),
-    Metric(
+    _histogram(
         "bindery_http_stage_duration_seconds",
-        MetricKind.HISTOGRAM,
         "Time of its stages: read, parse, wait for the model, write, send.",
-        ("method", "route", "stage"),
         _by_stage,
+        ("method", "route", "stage"),
     ),
-    Metric(
+    _counter(
         "bindery_http_received_bytes_total",
-        MetricKind.COUNTER,
         "Bytes in request bodies.",
-        ("method", "route"),
         _by_route(attrgetter("received_bytes")),
-    ),
-    Metric(
-        "bindery_http_sent_bytes_total",
-        MetricKind.COUNTER,
-        "Bytes in answer bodies.",
         ("method", "route"),
+    ),
+    _counter(
+        "bindery_http_sent_bytes_total",
+        "Bytes in answer bodies.",
         _by_route(attrgetter("sent_bytes")),
+        ("method", "route"),
     ),
-    Metric(
+    _counter(
         "bindery_truncated_texts_total",
-        MetricKind.COUNTER,
         "Texts that were cut to the model's window.",
-        ("model",),
         _cut("cut_texts"),
-    ),
-    Metric(
-        "bindery_truncated_tokens_total",
-        MetricKind.COUNTER,
-        "Tokens that were cut off.",
         ("model",),
+    ),
+    _counter(
+        "bindery_truncated_tokens_total",
+        "Tokens that were cut off.",
         _cut("cut_tokens"),
+        ("model",),
     ),
 )
 
 _MODELS = tuple(
-    Metric(_named("bindery_model", name, kind), kind, help, ("model",), _by_model(name))
+    Metric(kind, _named("bindery_model", name, kind), help, _by_model(name), ("model",))
     for name, kind, help in described(EncoderFigures)
 )
 
 _CACHE = tuple(
     Metric(
-        _named("bindery_cache", name, kind),
-        kind,
-        help,
-        (),
-        _one(attrgetter(f"library.cache.{name}")),
+        kind, _named("bindery_cache", name, kind), help, _one(attrgetter(f"library.cache.{name}"))
     )
     for name, kind, help in described(CacheFigures)
 )
 
 _LIBRARY = (
-    Metric(
-        "bindery_ready",
-        MetricKind.GAUGE,
-        "1 if `/ready` succeeds, else 0.",
-        (),
-        _one(attrgetter("is_ready")),
-    ),
-    Metric(
+    _gauge("bindery_ready", "1 if `/ready` succeeds, else 0.", _one(attrgetter("is_ready"))),
+    _gauge(
         "bindery_models_loaded",
-        MetricKind.GAUGE,
         "Models in memory, without remote ones.",
-        (),
         _one(lambda scrape: len(scrape.library.models)),
     ),
-    Metric(
+    _gauge(
         "bindery_models_loaded_bytes",
-        MetricKind.GAUGE,
         "Memory of the loaded models, as counted by the memory budget.",
-        (),
         _one(attrgetter("library.loaded_bytes")),
     ),
-    Metric(
+    _counter(
         "bindery_models_unloaded_total",
-        MetricKind.COUNTER,
         "Models unloaded to make room for others.",
-        (),
         _one(attrgetter("library.unloadings")),
     ),
     *_CACHE,
-    Metric(
+    _gauge(
         "bindery_jobs",
-        MetricKind.GAUGE,
         "Jobs by state; all servers of a database show the same.",
-        ("state",),
         lambda scrape: [((state,), count) for state, count in scrape.jobs.items()],
+        ("state",),
     ),
-    Metric(
+    _gauge(
         "process_threads",
-        MetricKind.GAUGE,
         "Threads of the process; on Linux including those of the engine.",
-        (),
         lambda _: [((), _threads())],
     ),
-    Metric(
+    _gauge(
         "bindery_build_info",
-        MetricKind.GAUGE,
         "Always 1; the label is the running version.",
-        ("version",),
         lambda _: [((__version__,), 1)],
+        ("version",),
     ),
 )
 

@@ -35,24 +35,21 @@ class Observer:
 
         timings = RequestTimings()
         scope.setdefault("state", {})["timings"] = timings
-        status = received_bytes = sent_bytes = 0
 
         async def receive_counted() -> Message:
-            nonlocal received_bytes
             message = await receive()
             if message["type"] == "http.request":
-                received_bytes += len(message.get("body", b""))
+                timings.received_bytes += len(message.get("body", b""))
                 if not message.get("more_body", False):
                     timings.mark_read()
             return message
 
         async def send_counted(message: Message) -> None:
-            nonlocal status, sent_bytes
             if message["type"] == "http.response.start":
-                status = message["status"]
+                timings.status = message["status"]
                 timings.mark(RequestStage.SEND)
             else:
-                sent_bytes += len(message.get("body", b""))
+                timings.sent_bytes += len(message.get("body", b""))
             await send(message)
 
         span = self._tracing.begin(scope, timings) if self._tracing else None
@@ -62,20 +59,14 @@ class Observer:
         finally:
             self._meters.in_flight -= 1
             timings.end()
-            self._meters.count(
-                scope, timings, status=status, received_bytes=received_bytes, sent_bytes=sent_bytes
-            )
-            log_request(
-                scope, timings, status=status, received_bytes=received_bytes, sent_bytes=sent_bytes
-            )
+            self._meters.count(scope, timings)
+            log_request(scope, timings)
             if self._tracing and span:
-                self._tracing.end(span, scope, timings, status=status)
+                self._tracing.end(span, scope, timings)
 
 
-def log_request(
-    scope: Scope, timings: RequestTimings, *, status: int, received_bytes: int, sent_bytes: int
-) -> None:
-    """Log an answered request without its content; ``status`` is 0 if its client left before.
+def log_request(scope: Scope, timings: RequestTimings) -> None:
+    """Log a request without its content, also if its client left before the answer.
 
     The route is logged as the app defines it, because a path can hold anything a client likes.
     """
@@ -87,10 +78,10 @@ def log_request(
     facts = {
         "method": key.method,
         "route": key.route,
-        "status": status,
+        "status": timings.status,
         "ms": round((timings.ended - timings.begun) * 1000, 2),
-        "received_bytes": received_bytes,
-        "sent_bytes": sent_bytes,
+        "received_bytes": timings.received_bytes,
+        "sent_bytes": timings.sent_bytes,
         "model": timings.model,
         "texts": timings.texts,
         "tokens": timings.tokens,

@@ -1,8 +1,9 @@
 """What is recorded about a request: how long its stages took, and what it asked for."""
 
 import time
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from starlette.requests import Request
@@ -27,39 +28,34 @@ class RequestStage(StrEnum):
     """Sending the answer."""
 
 
+@dataclass(slots=True)
 class RequestTimings:
-    """One request: the time of each stage, what it asked for, and its error.
+    """One request: the time of each stage, what it asked for, and its answer or error.
 
-    Routes write to it, from one thread at a time; it is read after the answer. ``laps`` are the
-    finished stages with their start and end. ``begun_ns`` is wall-clock time, all others are times
-    of ``perf_counter``.
+    The route and the observer write to it, from one thread at a time; it is read after the answer.
+    ``laps`` are the finished stages with their start and end. ``begun_ns`` is wall-clock time, all
+    others are times of ``perf_counter``. ``status`` is 0 until the answer starts.
     """
 
-    __slots__ = (
-        "_since",
-        "_stage",
-        "begun",
-        "begun_ns",
-        "cut_texts",
-        "cut_tokens",
-        "dialect",
-        "ended",
-        "error",
-        "laps",
-        "model",
-        "texts",
-        "tokens",
-    )
+    begun: float = field(default_factory=time.perf_counter)
+    begun_ns: int = field(default_factory=time.time_ns)
+    ended: float = 0.0
+    laps: list[tuple[RequestStage, float, float]] = field(default_factory=list[Any])
+    status: int = 0
+    received_bytes: int = 0
+    sent_bytes: int = 0
+    dialect: str = ""
+    error: str = ""
+    model: str = ""
+    texts: int = 0
+    tokens: int = 0
+    cut_texts: int = 0
+    cut_tokens: int = 0
+    _stage: RequestStage | None = field(default=None, init=False)
+    _since: float = field(default=0.0, init=False)
 
-    def __init__(self) -> None:
-        self.begun = self.ended = self._since = time.perf_counter()
-        self.begun_ns = time.time_ns()
-        self.laps: list[tuple[RequestStage, float, float]] = []
-        self._stage: RequestStage | None = None
-        self.dialect = ""
-        self.error = ""
-        self.model = ""
-        self.texts = self.tokens = self.cut_texts = self.cut_tokens = 0
+    def __post_init__(self) -> None:
+        self._since = self.begun
 
     def mark(self, stage: RequestStage | None) -> None:
         """End the current stage, and begin ``stage`` unless it is None."""

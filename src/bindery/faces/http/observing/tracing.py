@@ -52,7 +52,7 @@ class Tracing:
             structlog.contextvars.bind_contextvars(trace_id=format_trace_id(about.trace_id))
         return span
 
-    def end(self, span: "Span", scope: Scope, timings: RequestTimings, *, status: int) -> None:
+    def end(self, span: "Span", scope: Scope, timings: RequestTimings) -> None:
         """End the span of an answered request, with a child span for each stage."""
         from opentelemetry.trace import StatusCode, set_span_in_context
 
@@ -60,9 +60,9 @@ class Tracing:
         if span.is_recording():
             if key != OTHER:
                 span.update_name(f"{key.method} {key.route}")
-            span.set_attributes(_facts(key, timings, status))
+            span.set_attributes(_facts(key, timings))
             span.set_attribute("bindery.request_id", scope["state"].get("request_id", ""))
-            if status >= 500 or not status:
+            if timings.status >= 500 or not timings.status:
                 span.set_status(StatusCode.ERROR)
             context = set_span_in_context(span)
             for stage, begin, end in timings.laps:
@@ -108,12 +108,12 @@ def open_tracing(endpoint: str | None) -> Tracing | None:
     return Tracing(provider)
 
 
-def _facts(key: RouteKey, timings: RequestTimings, status: int) -> dict[str, str | int]:
+def _facts(key: RouteKey, timings: RequestTimings) -> dict[str, str | int]:
     """The attributes of a span, named by OpenTelemetry's conventions if there are any."""
     facts = {
         "http.request.method": key.method if key != OTHER else "_OTHER",
         "http.route": key.route if key != OTHER else "",
-        "http.response.status_code": status,
+        "http.response.status_code": timings.status,
         "error.type": timings.error,
         "bindery.model": timings.model,
         "bindery.texts": timings.texts,

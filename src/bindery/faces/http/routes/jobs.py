@@ -8,7 +8,7 @@ from enum import StrEnum
 from http import HTTPStatus
 from typing import Annotated, BinaryIO
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from starlette.responses import StreamingResponse
 
 from bindery.errors import UnknownJob
@@ -55,6 +55,15 @@ _MEDIA_TYPES: Mapping[ResultFormat, str] = {
 }
 
 
+async def _visible(request: Request, job_id: examples.JobPath) -> Job:
+    services = services_of(request)
+    return await services.disk.run(_find, services, job_id, identity_of(request))
+
+
+VisibleJob = Annotated[Job, Depends(_visible)]
+"""The job of the path. Jobs of other keys are unknown, so that nobody learns of them."""
+
+
 @router.post(
     "",
     summary="Embed files",
@@ -97,10 +106,8 @@ async def list_jobs(
 
 
 @router.get("/{job_id}", summary="Describe a job")
-async def describe_job(request: Request, response: Response, job_id: examples.JobPath) -> JobAnswer:
+async def describe_job(response: Response, job: VisibleJob) -> JobAnswer:
     """Its progress and its state: `queued`, `running`, `done`, `failed` or `cancelled`."""
-    services = services_of(request)
-    job = await services.disk.run(_visible, services, job_id, identity_of(request))
     if not job.state.is_over:
         response.headers.update(_RETRY)
     return _answer(job)
@@ -109,27 +116,27 @@ async def describe_job(request: Request, response: Response, job_id: examples.Jo
 @router.get("/{job_id}/files", summary="List a job's files")
 async def list_job_files(
     request: Request,
-    job_id: examples.JobPath,
+    job: VisibleJob,
     state: Annotated[FileState | None, Query(description="Only files in this state.")] = None,
 ) -> JobFilesAnswer:
     """The state of each file, and the error of each that failed."""
     services = services_of(request)
-    return await services.disk.run(_files, services, job_id, identity_of(request), state)
+    return await services.disk.run(_files, services, job.id, state)
 
 
 @router.post("/{job_id}/cancel", summary="Cancel a job")
-async def cancel_job(request: Request, job_id: examples.JobPath) -> JobAnswer:
+async def cancel_job(request: Request, job: VisibleJob) -> JobAnswer:
     """Stop after the current batch of chunks. A job that has ended does not change."""
     services = services_of(request)
-    return _answer(await services.disk.run(_cancel, services, job_id, identity_of(request)))
+    return _answer(await services.disk.run(lambda: services.jobs.cancel(job.id)))
 
 
 @router.delete("/{job_id}", summary="Delete a job")
-async def delete_job(request: Request, job_id: examples.JobPath) -> JobDeletedAnswer:
+async def delete_job(request: Request, job: VisibleJob) -> JobDeletedAnswer:
     """Delete a finished job and its results, but not its files. 409 if it has not finished."""
     services = services_of(request)
-    await services.disk.run(_delete, services, job_id, identity_of(request))
-    return JobDeletedAnswer(job_id=job_id)
+    await services.disk.run(lambda: services.jobs.delete(job.id))
+    return JobDeletedAnswer(job_id=job.id)
 
 
 @router.get(
@@ -140,7 +147,7 @@ async def delete_job(request: Request, job_id: examples.JobPath) -> JobDeletedAn
 )
 async def follow_job(
     request: Request,
-    job_id: examples.JobPath,
+    job: VisibleJob,
     last_event_id: Annotated[
         str | None, Header(description="The last event that you received.")
     ] = None,
@@ -148,11 +155,10 @@ async def follow_job(
     """The events of a job as they happen, until it ends. `curl -N` shows them."""
     services = services_of(request)
     after = events.last_event_id(last_event_id)
-    await services.disk.run(_visible, services, job_id, identity_of(request))
     services.listeners.check_room()
 
     def look(number: int) -> events.EventBatch:
-        return _news(services, job_id, number)
+        return _news(services, job.id, number)
 
     return StreamingResponse(
         services.listeners.follow(look, after),
@@ -174,7 +180,7 @@ async def follow_job(
 )
 async def download_results(
     request: Request,
-    job_id: examples.JobPath,
+    job: VisibleJob,
     format: Annotated[ResultFormat, Query()] = ResultFormat.PARQUET,
 ) -> Response:
     """The chunks of every file that did not fail, in order, with their vectors.
@@ -182,15 +188,9 @@ async def download_results(
     409 if the job has not finished.
     """
     services = services_of(request)
-    await services.disk.run(_visible, services, job_id, identity_of(request))
-    file, size_bytes = await services.results.run(_written, services, job_id, format)
-    return attachment(
-        file,
-        size_bytes,
-        f"{job_id}.{format}",
-        services.disk,
-        media_type=_MEDIA_TYPES[format],
-    )
+    file, size_bytes = await services.results.run(_written, services, job.id, format)
+    name = f"{job.id}.{format}"
+    return attachment(file, size_bytes, name, services.disk, media_type=_MEDIA_TYPES[format])
 
 
 def _submit(services: Services, body: JobBody, identity: Identity, key: str | None) -> Job:
@@ -204,8 +204,7 @@ def _submit(services: Services, body: JobBody, identity: Identity, key: str | No
     return services.jobs.submit(wanted, owner=identity.key_id, idempotency_key=key)
 
 
-def _visible(services: Services, job_id: str, identity: Identity) -> Job:
-    """The job. Raises UnknownJob for those of other keys too, so that nobody learns of them."""
+def _find(services: Services, job_id: str, identity: Identity) -> Job:
     job = services.jobs.get(job_id)
     if job.owner != identity.key_id and Scope.ADMIN not in identity.scopes:
         raise UnknownJob(f"There is no job {job_id[:80]!r}.", remedy="GET /jobs lists your jobs.")
@@ -215,28 +214,15 @@ def _visible(services: Services, job_id: str, identity: Identity) -> Job:
 def _list(services: Services, identity: Identity, limit: int, after: str | None) -> JobsAnswer:
     owner = None if Scope.ADMIN in identity.scopes else identity.key_id
     if after is not None:
-        _visible(services, after, identity)
+        _find(services, after, identity)
     found = services.jobs.list(owner, after=after, most=limit + 1)
     return JobsAnswer(jobs=[_answer(job) for job in found[:limit]], has_more=len(found) > limit)
 
 
-def _files(
-    services: Services, job_id: str, identity: Identity, state: FileState | None
-) -> JobFilesAnswer:
-    _visible(services, job_id, identity)
+def _files(services: Services, job_id: str, state: FileState | None) -> JobFilesAnswer:
     found = services.jobs.files(job_id)
     shown = [_file_answer(file) for file in found if state in (None, file.state)]
     return JobFilesAnswer(job_id=job_id, total_files=len(found), files=shown)
-
-
-def _cancel(services: Services, job_id: str, identity: Identity) -> Job:
-    _visible(services, job_id, identity)
-    return services.jobs.cancel(job_id)
-
-
-def _delete(services: Services, job_id: str, identity: Identity) -> None:
-    _visible(services, job_id, identity)
-    services.jobs.delete(job_id)
 
 
 def _news(services: Services, job_id: str, after: int) -> events.EventBatch:
