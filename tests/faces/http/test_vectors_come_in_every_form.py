@@ -186,7 +186,7 @@ def test_titles_come_in_one_place(client):
     chunks = [{"text": "x", "title": "On paper"}]
     body = {"chunks": chunks, "titles": ["On shelves"]}
     error = client.post("/embedding/vanilla/generate", json=body).json()["error"]
-    assert (error["param"], error["remedy"]) == ("titles", "Send either.")
+    assert (error["param"], error["remedy"]) == ("titles", "Send one of them.")
     # The one title goes to the model, which says that it knows none.
     error = client.post("/embedding/vanilla/generate", json={"chunks": chunks}).json()["error"]
     assert error["param"] == "titles"

@@ -65,10 +65,10 @@ def fields_of(kind: type, *, leave_out: Sequence[str] = ()) -> dict[str, Any]:
 
 
 def options_from(model: BaseModel, kind: type[_Options], **given: object) -> _Options:
-    """The options in a model made with :func:`fields_of`. Raises the errors of ``kind``."""
-    values = model.model_dump()
-    named = {name: values[name] for name in names_of(kind) if name in values}
-    return kind(**{**named, **given})
+    """The options among the fields of ``model``, and those ``given``. Raises what ``kind`` does."""
+    fields = type(model).model_fields
+    named = {name: getattr(model, name) for name in names_of(kind) if name in fields}
+    return kind(**named | given)
 
 
 def refuse_unknown(given: Iterable[str], known: Iterable[str], noun: str) -> None:

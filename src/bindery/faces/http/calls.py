@@ -94,7 +94,8 @@ async def arrival(pending: Pending[Any]) -> None:
 @contextlib.contextmanager
 def worded_for(translation: Translation[_Ask, Any], ask: _Ask) -> Generator[None]:
     """Rewrite errors to name the dialect's own fields and options."""
-    has_more = isinstance(ask, EmbedAsk) and not (ask.any_dimensions or ask.rotation)
+    options = ask.options if isinstance(ask, EmbedAsk) else None
+    has_more = options and not (options.any_dimensions or options.rotation)
     try:
         yield
     except InputError as error:

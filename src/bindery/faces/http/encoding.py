@@ -33,7 +33,6 @@ from bindery.faces.http.dialects.inputs import role_of
 from bindery.faces.http.dialects.token_ids import InputTexts, TokenInput, decode
 from bindery.faces.http.observing.timings import RequestStage
 from bindery.models.card import Family
-from bindery.options import VectorOptions
 from bindery.types import Role
 
 CUT_CHARACTERS = "x-bindery-cut-characters"
@@ -113,7 +112,7 @@ def _job(call: ApiCall, translation: Embeds, ask: EmbedAsk) -> _Job:
     is_nested = is_late or ask.each_token
     if entry is not None and not is_nested:
         # The encoder refuses impossible lengths.
-        width = min(ask.dimensions or entry.card.dimensions, entry.card.dimensions)
+        width = min(ask.options.dimensions or entry.card.dimensions, entry.card.dimensions)
         for output in ask.outputs:
             output.check_size(len(ask.inputs) * width)
     decoded = _texts(call, ask)
@@ -122,9 +121,7 @@ def _job(call: ApiCall, translation: Embeds, ask: EmbedAsk) -> _Job:
 
 
 def _request(ask: EmbedAsk, texts: Sequence[str], role: Role) -> EncodeRequest | SpansRequest:
-    options = VectorOptions(
-        role, ask.dimensions, ask.any_dimensions, ask.rotation, truncate=ask.truncate
-    )
+    options = replace(ask.options, role=role)
     if ask.chunks_of is None:
         return EncodeRequest(texts, options, ask.titles)
     chunks = iter(texts)

@@ -15,6 +15,7 @@ from bindery.faces.http.bodies import RequestBody
 from bindery.faces.http.examples import Variants
 from bindery.library.reranking import Reranked
 from bindery.models.card import ModelCard
+from bindery.options import VectorOptions
 from bindery.types import DOCUMENT, Role, Truncate
 from bindery.vectors import Form, code, to_wire
 
@@ -78,6 +79,7 @@ class EmbedAsk:
 
     - ``model``: any name of a model; ``""`` is the server's default.
     - ``roles``: in order of preference, see :func:`.inputs.role_of`.
+    - ``options``: all but the role, which depends on the model.
     - ``outputs``: the formats of the vectors; most dialects have one.
     - ``first``: return only the first n values of each vector, or the first n vectors of each text
       if a model gives several.
@@ -90,11 +92,8 @@ class EmbedAsk:
 
     model: str
     inputs: Inputs
+    options: VectorOptions
     roles: tuple[Role, ...] = (DOCUMENT,)
-    truncate: Truncate = Truncate.ERROR
-    dimensions: int | None = None
-    any_dimensions: bool = False
-    rotation: str | None = None
     titles: Sequence[str | None] | None = None
     outputs: tuple[Output, ...] = (Output(),)
     first: int | None = None

@@ -19,9 +19,8 @@ from bindery.faces.http.dialects.base import (
     Parameters,
     Translation,
 )
-from bindery.faces.http.dialects.inputs import MAX_TEXTS, roles_of, texts_of, truncation_of
-from bindery.faces.http.dialects.vectors import OUTPUTS, ExtendedBody
-from bindery.types import Truncate
+from bindery.faces.http.dialects.inputs import MAX_TEXTS, roles_of, texts_of
+from bindery.faces.http.dialects.vectors import OUTPUTS, ExtendedBody, vector_options
 
 _OUTPUTS = {
     **{name: OUTPUTS[name] for name in ("float", "int8", "uint8", "binary", "ubinary")},
@@ -101,11 +100,8 @@ def _read(body: CohereBody, parameters: Parameters) -> EmbedAsk:
     return EmbedAsk(
         model=body.model,
         inputs=texts_of(body.texts, "texts"),
+        options=vector_options(body, body.truncate, dimensions=body.output_dimension),
         roles=roles_of(body.input_type),
-        truncate=truncation_of(body.truncate, default=Truncate.END, param="truncate"),
-        dimensions=body.output_dimension,
-        any_dimensions=body.any_dimensions,
-        rotation=body.rotation,
         titles=body.titles,
         outputs=tuple(_OUTPUTS[name] for name in names),
     )

@@ -8,9 +8,8 @@ from pydantic.config import JsonDict
 from bindery.errors import InvalidValue
 from bindery.faces.http.dialects import openai
 from bindery.faces.http.dialects.base import Dialect, EmbedAsk, Output, Parameters, Translation
-from bindery.faces.http.dialects.inputs import inputs_of, roles_of, truncation_of
-from bindery.faces.http.dialects.vectors import ExtendedBody, output_of
-from bindery.types import Truncate
+from bindery.faces.http.dialects.inputs import inputs_of, roles_of
+from bindery.faces.http.dialects.vectors import ExtendedBody, output_of, vector_options
 
 _OUTPUTS = {
     "float": Output(),
@@ -56,11 +55,8 @@ def _read(body: JinaBody, parameters: Parameters) -> EmbedAsk:
         model=body.model,
         inputs=inputs,
         chunks_of=[len(inputs)] if body.late_chunking else None,
+        options=vector_options(body, body.truncate),
         roles=roles_of(body.task),
-        truncate=truncation_of(body.truncate, default=Truncate.ERROR, param="truncate"),
-        dimensions=body.dimensions,
-        any_dimensions=body.any_dimensions,
-        rotation=body.rotation,
         titles=body.titles,
         outputs=(_output(body.embedding_type),),
     )

@@ -19,11 +19,10 @@ from bindery.faces.http.dialects.base import (
     Translation,
 )
 from bindery.faces.http.dialects.inputs import MAX_TEXTS, texts_of
-from bindery.faces.http.dialects.vectors import ExtendedBody
+from bindery.faces.http.dialects.vectors import ExtendedBody, vector_options
 from bindery.faces.http.services import services_of
 from bindery.library import Library, ModelState
 from bindery.models.card import ModelCard
-from bindery.types import Truncate
 
 router = APIRouter(prefix="/api", tags=["Ollama"])
 
@@ -122,10 +121,7 @@ def _read(body: OllamaBody, parameters: Parameters) -> EmbedAsk:
     return EmbedAsk(
         model=body.model,
         inputs=texts_of(_listed(body.input), "input"),
-        truncate=Truncate.END if body.truncate else Truncate.ERROR,
-        dimensions=body.dimensions,
-        any_dimensions=body.any_dimensions,
-        rotation=body.rotation,
+        options=vector_options(body, body.truncate),
         titles=body.titles,
     )
 
@@ -141,9 +137,7 @@ def _read_prompt(body: OllamaPromptBody, parameters: Parameters) -> EmbedAsk:
     return EmbedAsk(
         model=body.model,
         inputs=[body.prompt],
-        truncate=Truncate.END,
-        any_dimensions=body.any_dimensions,
-        rotation=body.rotation,
+        options=vector_options(body, "end"),
         titles=body.titles,
     )
 

@@ -13,7 +13,7 @@ from bindery.faces.http.dialects.base import (
     Parameters,
     Translation,
 )
-from bindery.faces.http.dialects.inputs import MAX_TEXTS, inputs_of, roles_of, truncation_of
+from bindery.faces.http.dialects.inputs import MAX_TEXTS, inputs_of, roles_of
 from bindery.faces.http.dialects.openai_files import router
 from bindery.faces.http.dialects.vectors import (
     Usage,
@@ -22,8 +22,8 @@ from bindery.faces.http.dialects.vectors import (
     facts,
     known,
     usage,
+    vector_options,
 )
-from bindery.types import Truncate
 
 EMBEDDINGS = ("/v1/embeddings", "/embeddings")
 """OpenAI's route, which others adopted, and an alias for base URLs without ``/v1``."""
@@ -78,11 +78,8 @@ def read(body: EmbeddingsBody, parameters: Parameters) -> EmbedAsk:
     return EmbedAsk(
         model=body.model,
         inputs=inputs_of(body.input, "input"),
+        options=vector_options(body, body.truncate),
         roles=roles_of(body.input_type),
-        truncate=truncation_of(body.truncate, default=Truncate.ERROR, param="truncate"),
-        dimensions=body.dimensions,
-        any_dimensions=body.any_dimensions,
-        rotation=body.rotation,
         titles=body.titles,
         outputs=(body.output,),
     )

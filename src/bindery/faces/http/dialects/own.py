@@ -15,9 +15,14 @@ from bindery.faces.http.dialects.base import (
     Parameters,
     Translation,
 )
-from bindery.faces.http.dialects.inputs import MAX_TEXTS, texts_of, truncation_of
-from bindery.faces.http.dialects.vectors import VectorsAnswer, VectorsBody, facts, known
-from bindery.types import Truncate
+from bindery.faces.http.dialects.inputs import MAX_TEXTS, texts_of
+from bindery.faces.http.dialects.vectors import (
+    VectorsAnswer,
+    VectorsBody,
+    facts,
+    known,
+    vector_options,
+)
 
 _CHUNKS: JsonDict = {
     "items": {
@@ -71,11 +76,8 @@ def _read(body: GenerateBody, parameters: Parameters) -> EmbedAsk:
     return EmbedAsk(
         model=parameters["model_id"],
         inputs=_in_context(body.chunks),
+        options=vector_options(body, body.truncate),
         roles=(body.role,),
-        truncate=truncation_of(body.truncate, default=Truncate.ERROR, param="truncate"),
-        dimensions=body.dimensions,
-        any_dimensions=body.any_dimensions,
-        rotation=body.rotation,
         titles=_titles(body),
         outputs=(body.output,),
         first=_preview(parameters),

@@ -12,7 +12,7 @@ from pydantic.config import JsonDict
 
 from bindery.errors import InvalidValue
 from bindery.faces.http import examples
-from bindery.faces.http.bodies import RequestBody, check_fields
+from bindery.faces.http.bodies import RequestBody, check_fields, options_from
 from bindery.faces.http.dialects import tokens
 from bindery.faces.http.dialects.base import (
     Dialect,
@@ -33,6 +33,7 @@ from bindery.faces.http.dialects.inputs import (
     truncation_of,
 )
 from bindery.faces.http.dialects.openai import INPUT, INPUT_KINDS
+from bindery.options import VectorOptions
 from bindery.types import DOCUMENT, Truncate
 from bindery.vectors.embeddings import Embeddings
 from bindery.vectors.scoring import mean_maxsim
@@ -146,9 +147,8 @@ def _read(body: EmbedBody, parameters: Parameters) -> EmbedAsk:
     return EmbedAsk(
         model=body.model or parameters.get("model", ""),
         inputs=inputs_of(body.inputs, "inputs"),
+        options=options_from(body, VectorOptions, truncate=body.to_truncate),
         roles=roles_of(body.prompt_name),
-        truncate=body.to_truncate,
-        dimensions=body.dimensions,
         outputs=(Output(base64=body.encoding_format == "base64"),),
         is_of_model=True,
     )

@@ -8,9 +8,11 @@ from pydantic import BaseModel, Field
 from pydantic.config import JsonDict
 
 from bindery.encoders.base import UNKNOWN, Counts
-from bindery.faces.http.bodies import RequestBody
+from bindery.faces.http.bodies import RequestBody, options_from
 from bindery.faces.http.dialects.base import EmbedAnswer, EmbedAsk, Output
-from bindery.faces.http.dialects.inputs import MAX_TEXTS
+from bindery.faces.http.dialects.inputs import MAX_TEXTS, truncation_of
+from bindery.options import VectorOptions
+from bindery.types import Truncate
 from bindery.vectors import Form
 
 OutputDtype = Literal["float", "float32", "float16", "int8", "uint8", "binary", "ubinary"]
@@ -116,6 +118,15 @@ class Usage(BaseModel):
     total_tokens: int | None
 
 
+def vector_options(body: CutBody, truncate: object, **given: object) -> VectorOptions:
+    """The options of a body, all but the role. Long texts are refused if ``truncate`` is None.
+
+    Raises InvalidValue for other values than those of ``truncate`` in :class:`VectorsBody`.
+    """
+    side = truncation_of(truncate, default=Truncate.ERROR, param="truncate")
+    return options_from(body, VectorOptions, truncate=side, **given)
+
+
 def output_of(dtype: str, *, is_base64: bool) -> Output:
     """The format with this name. Raises KeyError for an unknown name."""
     return replace(OUTPUTS[dtype], base64=is_base64) if is_base64 else OUTPUTS[dtype]
@@ -129,7 +140,7 @@ def facts(ask: EmbedAsk, answer: EmbedAnswer) -> dict[str, Any]:
         "precision": answer.precision,
         "dimensions": answer.encoded.embeddings.width,
         "output_dtype": output.name,
-        "rotation": ask.rotation,
+        "rotation": ask.options.rotation,
         **answer.wire(output, first=ask.first),
     }
 

@@ -13,16 +13,11 @@ from bindery.faces.http.dialects.base import (
     Dialect,
     EmbedAnswer,
     EmbedAsk,
+    Output,
     Parameters,
     Translation,
 )
-from bindery.faces.http.dialects.inputs import (
-    MAX_DOCUMENTS,
-    documents_of,
-    inputs_of,
-    roles_of,
-    truncation_of,
-)
+from bindery.faces.http.dialects.inputs import MAX_DOCUMENTS, documents_of, inputs_of, roles_of
 from bindery.faces.http.dialects.vectors import (
     CutBody,
     EncodingFormat,
@@ -30,24 +25,41 @@ from bindery.faces.http.dialects.vectors import (
     Usage,
     VectorsAnswer,
     output_of,
+    vector_options,
 )
-from bindery.types import Truncate
 
 Dtype: TypeAlias = Literal["float", "int8", "uint8", "binary", "ubinary"]
 
+_NAMES = {
+    "role": "input_type",
+    "dimensions": "output_dimension",
+    "form": "output_dtype",
+    "output": "encoding_format",
+}
 
-class VoyageBody(ExtendedBody):
-    """Voyage's request."""
 
-    input: Any = Field(json_schema_extra=openai.INPUT)
+class _VoyageBody(CutBody):
+    """The fields of both requests."""
+
     model: str = Field(max_length=200)
     input_type: str = Field("document", max_length=100)
-    truncation: bool = Field(
-        default=True, description="Voyage's: cut long texts (true), or refuse them."
-    )
     output_dimension: int | None = Field(None, description="Voyage's name for `dimensions`.")
     output_dtype: Dtype = "float"
     encoding_format: EncodingFormat = "float"
+
+    @property
+    def output(self) -> Output:
+        """The requested format."""
+        return output_of(self.output_dtype, is_base64=self.encoding_format == "base64")
+
+
+class VoyageBody(_VoyageBody, ExtendedBody):
+    """Voyage's request."""
+
+    input: Any = Field(json_schema_extra=openai.INPUT)
+    truncation: bool = Field(
+        default=True, description="Voyage's: cut long texts (true), or refuse them."
+    )
 
 
 def _read(body: VoyageBody, parameters: Parameters) -> EmbedAsk:
@@ -55,17 +67,14 @@ def _read(body: VoyageBody, parameters: Parameters) -> EmbedAsk:
     return EmbedAsk(
         model=body.model,
         inputs=inputs_of(body.input, "input"),
+        options=vector_options(body, body.truncation, dimensions=body.output_dimension),
         roles=roles_of(body.input_type),
-        truncate=truncation_of(body.truncation, default=Truncate.END, param="truncation"),
-        dimensions=body.output_dimension,
-        any_dimensions=body.any_dimensions,
-        rotation=body.rotation,
         titles=body.titles,
-        outputs=(output_of(body.output_dtype, is_base64=body.encoding_format == "base64"),),
+        outputs=(body.output,),
     )
 
 
-class ContextualizedBody(CutBody):
+class ContextualizedBody(_VoyageBody):
     """Voyage's request for chunks embedded in the context of their documents."""
 
     inputs: Any = Field(
@@ -77,11 +86,6 @@ class ContextualizedBody(CutBody):
             "maxItems": MAX_DOCUMENTS,
         },
     )
-    model: str = Field(max_length=200)
-    input_type: str = Field("document", max_length=100)
-    output_dimension: int | None = Field(None, description="Voyage's name for `dimensions`.")
-    output_dtype: Dtype = "float"
-    encoding_format: EncodingFormat = "float"
     enable_auto_chunking: bool = Field(
         default=False, description="Voyage's. Not supported: use `/chunk` first."
     )
@@ -117,11 +121,9 @@ def _read_contextualized(body: ContextualizedBody, parameters: Parameters) -> Em
         model=body.model,
         inputs=[chunk for chunks in documents for chunk in chunks],
         chunks_of=[len(chunks) for chunks in documents],
+        options=vector_options(body, "error", dimensions=body.output_dimension),
         roles=roles_of(body.input_type),
-        dimensions=body.output_dimension,
-        any_dimensions=body.any_dimensions,
-        rotation=body.rotation,
-        outputs=(output_of(body.output_dtype, is_base64=body.encoding_format == "base64"),),
+        outputs=(body.output,),
     )
 
 
@@ -156,13 +158,7 @@ VOYAGE = Dialect(
             read=_read,
             write=openai.write,
             examples={"As Voyage's client asks": {"input_type": "query", "truncation": True}},
-            names={
-                "texts": "input",
-                "role": "input_type",
-                "dimensions": "output_dimension",
-                "form": "output_dtype",
-                "output": "encoding_format",
-            },
+            names={"texts": "input", **_NAMES},
             to_cut='"truncation": true',
             may_nest=True,
         ),
@@ -181,13 +177,7 @@ VOYAGE = Dialect(
             examples={
                 "The chunks of two documents": {"inputs": [examples.TEXTS, examples.TEXTS[:1]]}
             },
-            names={
-                "texts": "inputs",
-                "role": "input_type",
-                "dimensions": "output_dimension",
-                "form": "output_dtype",
-                "output": "encoding_format",
-            },
+            names={"texts": "inputs", **_NAMES},
         ),
     ),
 )
