@@ -3,9 +3,14 @@
 import unicodedata
 
 import pytest
+from sqlalchemy import update
 
 from bindery.errors import InvalidValue, UnknownCollection, UnknownFile
+from bindery.jobs import Jobs
+from bindery.jobs.sources import LocalFiles
 from bindery.options import SCORE_RANGES, SearchMode, SearchOptions
+from bindery.search.adding import AddOptions, add_local
+from bindery.store.database.tables import jobs as job_table
 
 MODES = list(SearchMode)
 WORDS = [SearchMode.LEXICAL, SearchMode.HYBRID, SearchMode.RRF]
@@ -223,3 +228,38 @@ def test_collections_have_names(collections, sample):
     with pytest.raises(UnknownCollection, match="There is no collection 'nowhere'"):
         collections.get("nowhere")
     assert sample.collection.name in [one.name for one in collections]
+
+
+def test_two_may_add_to_one_collection_at_once(sample):
+    """The second leaves the job of the first alone, and forgets those that were left behind."""
+    (sample.folder / "a.txt").write_text("The heliotrope turns to the sun.")
+    inner = sample.folder.parent / "inner"
+    inner.mkdir()
+    (inner / "b.txt").write_text("Vaults are opened on Mondays.")
+
+    def add(folder, run=Jobs.run):
+        return add_local(sample.library, sample.collection, [folder], AddOptions(), run=run)
+
+    def run_late(jobs, job_id):
+        add(inner)
+        jobs.run(job_id)
+
+    report = add(sample.folder, run_late)
+
+    assert not report.failed
+    assert sorted(file.name for file in sample.collection.files()) == ["inner/b.txt", "texts/a.txt"]
+    assert Jobs(sample.library).list(f"collection:{sample.collection.id}") == []
+
+
+def test_a_job_that_was_left_behind_is_forgotten(sample):
+    (sample.folder / "a.txt").write_text("The heliotrope turns to the sun.")
+    files = {"a.txt": sample.folder / "a.txt"}
+    jobs = Jobs(sample.library, source=LocalFiles(files, timeout_s=60, limit_bytes=1 << 20))
+    owner = f"collection:{sample.collection.id}"
+    left = jobs.submit(sample.collection.request(["a.txt"]), owner=owner)
+    jobs.delete_stopped(owner)
+    assert [job.id for job in jobs.list(owner)] == [left.id]
+    with sample.library.database.writing() as connection:
+        connection.execute(update(job_table).values(created_at=0).where(job_table.c.id == left.id))
+    jobs.delete_stopped(owner)
+    assert jobs.list(owner) == []

@@ -38,6 +38,7 @@ from bindery.store.values import JobFileRow, JobRow
 from bindery.vectors import Form
 
 _LOOK_S = 0.5
+_BEGINS_WITHIN_S = 60.0
 _MOST_EVENTS = 1000
 
 
@@ -158,6 +159,16 @@ class Jobs:
             _check_over(_found(rows.find_job(connection, job_id), job_id))
             rows.delete_job(connection, job_id)
         self._changed.send()
+
+    def delete_stopped(self, owner: str) -> None:
+        """Forget the jobs of an owner that no process works on any more.
+
+        A job that is not a minute old may be about to begin, and stays.
+        """
+        with self._database.freeing() as connection:
+            for row in rows.list_jobs(connection, owner):
+                if row.created_at < time.time() - _BEGINS_WITHIN_S and self._worker.is_free(row):
+                    rows.delete_job(connection, row.id)
 
     def changes(self, job_id: str, after: int = 0, timeout_s: float = 0.0) -> "list[JobEvent]":
         """What changed since the event of that number, waiting for it so long. Raises UnknownJob.

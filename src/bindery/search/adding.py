@@ -230,11 +230,7 @@ def _run_job(
     source = LocalFiles(inputs.files, timeout_s=options.timeout_s, limit_bytes=options.limit_bytes)
     jobs = Jobs(library, source=source)
     owner = f"collection:{collection.id}"
-    for earlier in jobs.list(owner):
-        # It was stopped. What it has done is found by its content.
-        jobs.cancel(earlier.id)
-        if jobs.get(earlier.id).state.is_over:
-            jobs.delete(earlier.id)
+    jobs.delete_stopped(owner)  # what they have done is found by its content
     request = collection.request(list(inputs.files), attributes=attributes, roots=inputs.roots)
     job = jobs.submit(request, owner=owner, known=collection.chunk_sets())
     run(jobs, job.id)
