@@ -191,12 +191,7 @@ def test_imports_make_no_circle(code: Code) -> None:
 def test_class_names_are_unique(code: Code) -> None:
     """One word has one meaning."""
     twice = {name: modules for name, modules in code.classes.items() if len(modules) > 1}
-    assert set(twice) <= NOT_UNIQUE_YET, twice
-
-
-# To be renamed; nothing may be added.
-NOT_UNIQUE_YET = {"Batch", "Found", "Job", "Outcome", "Piece", "Rotation", "Source", "Tally"}
-NOT_UNIQUE_YET |= {"_Shown"}
+    assert not twice
 
 
 # Tables

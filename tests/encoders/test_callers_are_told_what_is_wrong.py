@@ -47,14 +47,14 @@ def test_a_text_without_a_title_has_the_roles_prompt() -> None:
 
 
 WRONG_TITLES: dict[str, tuple[ModelCard, str, object, str]] = {
-    "too few": (GEMMA, "document", ["one"], "2 texts came with 1 titles"),
-    "too many": (GEMMA, "document", ["a", "b", "c"], "2 texts came with 3 titles"),
-    "one string": (GEMMA, "document", "ab", "Titles come as a list"),
-    "a number": (GEMMA, "document", ["a", 3], "Title 1 is a int"),
-    "a surrogate": (GEMMA, "document", [None, "\udcff"], "Title 1 holds a lone surrogate"),
-    "a query": (GEMMA, "query", ["a", None], "takes no titles in the role 'query'"),
-    "a task": (GEMMA, "STS", ["a", "b"], "takes no titles in the role 'STS'"),
-    "no titles known": (VANILLA, "document", ["a", "b"], "vanilla knows no titles"),
+    "too few": (GEMMA, "document", ["one"], "one item for each of 2 texts, got 1"),
+    "too many": (GEMMA, "document", ["a", "b", "c"], "one item for each of 2 texts, got 3"),
+    "one string": (GEMMA, "document", "ab", "titles must be a list"),
+    "a number": (GEMMA, "document", ["a", 3], "Title 1 must be a string, got int"),
+    "a surrogate": (GEMMA, "document", [None, "\udcff"], "Title 1 contains a lone surrogate"),
+    "a query": (GEMMA, "query", ["a", None], "does not support titles in the role 'query'"),
+    "a task": (GEMMA, "STS", ["a", "b"], "does not support titles in the role 'STS'"),
+    "no titles known": (VANILLA, "document", ["a", "b"], "vanilla does not support titles"),
 }
 
 
@@ -82,7 +82,7 @@ def test_trained_dimensions_are_taken(dimensions: int) -> None:
 
 @pytest.mark.parametrize("dimensions", [0, -1, 1, 127, 300, 767, 769, 10**9])
 def test_other_dimensions_are_told_the_allowed_ones(dimensions: int) -> None:
-    with pytest.raises(InvalidValue, match=f"vectors of {dimensions} values") as caught:
+    with pytest.raises(InvalidValue, match=f"vectors of {dimensions} dimensions") as caught:
         check_dimensions(GEMMA, dimensions)
     assert caught.value.remedy == "Allowed: 768, 512, 256, 128."
 
@@ -113,5 +113,5 @@ def test_half_precision_is_refused_with_its_reason(name: str) -> None:
 
 
 def test_an_unknown_precision_is_refused() -> None:
-    with pytest.raises(InvalidValue, match="no precision 'int3'"):
+    with pytest.raises(InvalidValue, match="Unknown precision 'int3'"):
         check_precision(read_layout(TINY / "bge"), "int3")

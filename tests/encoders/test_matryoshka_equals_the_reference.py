@@ -137,7 +137,7 @@ def test_other_dimensions_need_a_switch(gemma: DenseEncoder, dimensions: int) ->
         expected = prefix / np.linalg.norm(prefix, axis=1, keepdims=True)
         assert np.abs(rows - expected).max() <= 1e-3 / dimensions
     else:
-        with pytest.raises(InvalidValue, match=f"vectors of {dimensions} values") as caught:
+        with pytest.raises(InvalidValue, match=f"vectors of {dimensions} dimensions") as caught:
             gemma.encode(["a"], "query", dimensions=dimensions, any_dimensions=True)
         assert caught.value.remedy == "Choose 1 to 48."
 

@@ -200,9 +200,9 @@ def test_other_roles_and_titles_are_refused_before_anything_is_sent(server, vend
     with pytest.raises(InvalidValue, match="no role") as caught:
         encoder.encode(["a"], "search_query")
     assert "query, document" in caught.value.remedy
-    with pytest.raises(InvalidValue, match="knows no titles"):
+    with pytest.raises(InvalidValue, match="does not support titles"):
         encoder.encode(["a"], "document", titles=["T"])
-    with pytest.raises(InvalidValue, match="Text 1 is a int"):
+    with pytest.raises(InvalidValue, match="Text 1 must be a string, got int"):
         encoder.encode(["a", 1], "document")
     encoder.close()
     assert not server.seen

@@ -176,7 +176,7 @@ def test_special_tokens_that_the_vocabulary_lacks_are_named(tmp_path: Path) -> N
     folder = copy_of("mpnet", tmp_path / "model")
     rewrite(folder / "tokenizer_config.json", cls_token="")
 
-    with pytest.raises(ModelBroken, match="lacks its cls_token ''"):
+    with pytest.raises(ModelBroken, match="does not have its cls_token ''"):
         Tokeniser(folder, max_tokens=8)
 
 
@@ -195,7 +195,7 @@ def test_settings_that_are_none_are_refused(wrong: dict, tmp_path: Path) -> None
     folder = copy_of("mpnet", tmp_path / "model")
     rewrite(folder / "tokenizer_config.json", **wrong)
 
-    with pytest.raises(ModelBroken, match=r"tokenizer_config\.json describes no tokeniser"):
+    with pytest.raises(ModelBroken, match=r"tokenizer_config\.json does not describe a tokeniser"):
         Tokeniser(folder, max_tokens=8)
 
 

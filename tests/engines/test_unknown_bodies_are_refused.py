@@ -130,7 +130,7 @@ def test_an_odd_number_of_positions_is_used_to_the_last(tmp_path: Path) -> None:
 def test_precisions_and_threads_are_checked(tmp_path: Path) -> None:
     layout = read_layout(TINY / "bge")
 
-    with pytest.raises(InvalidValue, match="no precision 'fp8'") as caught:
+    with pytest.raises(InvalidValue, match="Unknown precision 'fp8'") as caught:
         load_encoder(layout, precision="fp8")
     assert caught.value.remedy == "Choose one of: auto, f32, bf16, int8."
     assert caught.value.param == "precision"

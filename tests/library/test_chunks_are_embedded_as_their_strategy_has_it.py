@@ -82,7 +82,7 @@ def test_no_chunks_have_no_vectors(library: Library) -> None:
 
 def test_late_chunks_take_no_context(library: Library) -> None:
     chunks = library.chunk(DOCUMENT, ChunkOptions(size=24, context="headings"))
-    with pytest.raises(InvalidValue, match="takes no context") as caught:
+    with pytest.raises(InvalidValue, match="does not support context") as caught:
         embedded(library, chunks, DOCUMENT)
     assert caught.value.param == "context"
 

@@ -1,4 +1,4 @@
-"""Prepare a model for int8: run texts through it and keep what was measured beside its files."""
+"""Prepare a model for int8: run texts through it and store the measurements next to its files."""
 
 from functools import partial
 from importlib.resources import files
@@ -16,10 +16,10 @@ from bindery.types import Truncate
 
 
 def calibrate(layout: Layout, *, threads: int | None = None) -> bool:
-    """Keep the calibration of a model beside its files, unless it is there already.
+    """Measure the calibration of a model and store it next to its files, unless it is there.
 
-    Returns whether it was measured now. Raises UnsupportedModel for an architecture that OpenVINO
-    has no graph of, ModelBroken where values are not finite, StorageError.
+    Returns whether it was measured now. Raises UnsupportedModel for an architecture without an
+    OpenVINO graph, ModelBroken if values are not finite, and StorageError.
     """
     engine = ObservingEngine(layout.body, observe_ranges, _widened, threads=threads)
     try:
@@ -43,17 +43,16 @@ def calibrate(layout: Layout, *, threads: int | None = None) -> bool:
 
 
 def calibration_texts() -> list[str]:
-    """Short and long texts of many kinds, and one that fills most models' windows.
+    """Short and long texts of many kinds, and one that fills the window of most models.
 
-    A value beyond those seen is cut to the largest that was, so the kinds matter more than how
-    many there are of each.
+    Values beyond the measured range are clipped, so variety matters more than quantity.
     """
     whole = (files("bindery.encoders") / "calibration.txt").read_text(encoding="utf-8")
     return [*whole.strip().split("\n\n"), whole]
 
 
 def _seen(layout: Layout, engine: ObservingEngine) -> list[Tensor]:
-    """What the engine sees of the texts, in every role of the model."""
+    """What the engine observes on the texts, in every role of the model."""
     try:
         encoder = encoder_over(layout, engine)
     except BinderyError:

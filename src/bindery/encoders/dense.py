@@ -1,4 +1,4 @@
-"""Dense models: one vector per text, and one per token where late interaction asks for them."""
+"""Dense models: one vector per text, or one per token for late interaction."""
 
 from collections.abc import Sequence
 from typing import TypeAlias
@@ -29,16 +29,16 @@ from bindery.vectors.embeddings import Embeddings
 
 Rows: TypeAlias = npt.NDArray[np.float32]
 
-# A length other than the last one's costs OpenVINO half a millisecond of 3, and every 4 tokens of
-# padding as much: these few lengths were the quickest over SciFact's queries of ten words.
+# A change of length costs OpenVINO half a millisecond of 3, and so do 4 tokens of padding. These
+# lengths were the fastest for SciFact's queries of ten words.
 _QUICK_LENGTHS = (12, 20, 28, 40, 64)
 
 
 class DenseEncoder(LocalEncoder):
-    """An Encoder over any engine and any folder in sentence-transformers layout.
+    """An Encoder for any engine and any folder in the layout of sentence-transformers.
 
-    ``queue_tokens`` is how many tokens may wait, None for any number. Raises ModelBroken for a
-    tokeniser, or a module after the body, that is not what it should be.
+    ``queue_tokens`` is how many tokens may wait, None for no limit. Raises ModelBroken for a broken
+    tokeniser or module.
     """
 
     def __init__(self, layout: Layout, engine: Engine, *, queue_tokens: int | None = None) -> None:
@@ -56,7 +56,7 @@ class DenseEncoder(LocalEncoder):
     def submit(
         self, request: EncodeRequest, cancellation: Cancellation | None = None
     ) -> Pending[Encoded]:
-        """See Encoder. The full length is no cut: it gives what None gives."""
+        """See Encoder. The full dimensions give the same result as None."""
         dimensions = request.options.dimensions
         check_options(self.card, request.options)
         tokens = self._tokens(request, cancellation)
@@ -121,7 +121,7 @@ class DenseEncoder(LocalEncoder):
 
 
 class _Readout:
-    """What becomes of the body's hidden states: pooling and the head, or the tokens as well."""
+    """From hidden states to vectors: pooling and the head, or the tokens as well."""
 
     def __init__(self, layout: Layout) -> None:
         self._kinds = layout.card.pooling
@@ -150,7 +150,7 @@ def _quick_length(tokens: int) -> int:
 
 
 def _hidden_width(layout: Layout) -> int:
-    """How many values the body gives for a token."""
+    """The width of the body's hidden states."""
     pooled = next(
         (step.inputs for step in layout.steps if isinstance(step, Dense)), layout.card.dimensions
     )

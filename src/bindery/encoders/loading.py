@@ -1,4 +1,4 @@
-"""A model's folder in, an encoder that has proven its numbers out."""
+"""Load a model from its folder and run its self-test."""
 
 from bindery.encoders.base import Encoder
 from bindery.encoders.checks import check_precision
@@ -20,25 +20,18 @@ def load_encoder(
     device: str = "auto",
     queue_tokens: int | None = None,
 ) -> Encoder:
-    """Load a model and check its vectors against the reference's, where a reference is known.
+    """Load a model, and compare its vectors with those of the reference if they are known.
 
-    ``precision`` is a value of :class:`bindery.engines.Precision`; ``engine`` and ``device`` are as
-    :func:`bindery.engines.selection.open_engine` has them; ``threads`` None means every core.
-    ``queue_tokens`` is how many tokens may wait, None for any number: a service sets it, so that it
-    turns requests away rather than make all of them wait; a program of one caller need not.
-    Raises ModelBroken, UnsupportedModel, SelfTestFailed, and InvalidValue for a choice that there
-    is not.
+    ``precision`` is a value of :class:`bindery.engines.Precision`; ``engine`` and ``device`` are
+    those of :func:`bindery.engines.selection.open_engine`; ``threads`` None uses every core.
+    ``queue_tokens`` is how many tokens may wait, None for no limit: a service should set it, so
+    that it refuses requests instead of letting all of them wait. Raises ModelBroken,
+    UnsupportedModel, SelfTestFailed, and InvalidValue for an unknown option.
     """
     chosen = check_precision(layout, precision)
     if threads is not None and threads < 1:
-        raise InvalidValue(f"{threads} threads cannot compute.", param="threads")
-    body = open_engine(
-        layout.body,
-        precision=chosen,
-        threads=threads,
-        engine=engine,
-        device=device,
-    )
+        raise InvalidValue(f"threads must be at least 1, got {threads}.", param="threads")
+    body = open_engine(layout.body, precision=chosen, threads=threads, engine=engine, device=device)
     try:
         encoder = encoder_over(layout, body, queue_tokens=queue_tokens)
     except BinderyError:
@@ -55,6 +48,6 @@ def load_encoder(
 def encoder_over(
     layout: Layout, engine: Engine, *, queue_tokens: int | None = None
 ) -> DenseEncoder | LateEncoder:
-    """The encoder that a layout describes, over an engine that has its body; not self-tested."""
+    """The encoder for a layout and an engine with its body, without a self-test."""
     encoder = DenseEncoder if layout.late is None else LateEncoder
     return encoder(layout, engine, queue_tokens=queue_tokens)

@@ -1,4 +1,4 @@
-"""What an encoder is asked for, as one value."""
+"""The requests to an encoder."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,12 +10,11 @@ from bindery.types import Chunk, Document, Span, TokenIds
 
 @dataclass(frozen=True, slots=True)
 class EncodeRequest:
-    """Texts, and what their vectors are to be.
+    """Texts and the options of their vectors.
 
-    ``titles`` are the titles of the documents, one for each text, None for a text without; if they
-    are not given, every text has the title of the options. ``ids`` are the token ids of texts that
-    were tokenised before, one for each text, None for a text that was not
-    (:class:`bindery.types.TokenIds`). The encoder checks whether its model takes all this.
+    ``titles`` has one title or None for each text; without it, every text has the title of the
+    options. ``ids`` has the token ids of each text that was tokenised before, or None
+    (:class:`bindery.types.TokenIds`). The encoder checks whether its model supports all this.
     """
 
     texts: Sequence[str]
@@ -30,9 +29,9 @@ class EncodeRequest:
 
 @dataclass(frozen=True, slots=True)
 class SpannedText:
-    """A text, and the spans of it that shall have a vector each, in order; they may overlap.
+    """A text, and its spans to embed, in order; they may overlap.
 
-    Raises InvalidValue for spans out of order or beyond the text, and for none.
+    Raises InvalidValue for spans out of order or beyond the text, and if there are no spans.
     """
 
     text: str
@@ -42,25 +41,26 @@ class SpannedText:
         starts = [span.start for span in self.spans]
         ends = [span.end for span in self.spans]
         if starts != sorted(starts) or ends != sorted(ends):
-            raise InvalidValue("The spans of a text are out of order.", param="spans")
+            raise InvalidValue("Spans must be in the order of the text.", param="spans")
         if not ends or ends[-1] > len(self.text):
             raise InvalidValue(
-                f"The spans of a text of {len(self.text)} characters end at {ends[-1:]}.",
+                f"Spans must be within the {len(self.text)} characters of the text, "
+                f"but they end at {ends[-1:]}.",
                 param="spans",
             )
 
     @classmethod
     def joined(cls, parts: Sequence[str]) -> "SpannedText":
-        """Parts of one text, in order, put together again: a blank between those without one.
+        """Join the parts of a text, with a blank between parts that have none there.
 
-        Raises InvalidValue for a part without a character.
+        Raises InvalidValue for an empty part.
         """
         pieces: list[str] = []
         spans: list[Span] = []
         length = 0
-        for place, part in enumerate(parts):
+        for index, part in enumerate(parts):
             if not part:
-                raise InvalidValue(f"Part {place} of a text is empty.", param="texts")
+                raise InvalidValue(f"Part {index} of a text is empty.", param="texts")
             if pieces and not (pieces[-1][-1].isspace() or part[0].isspace()):
                 pieces.append(" ")
                 length += 1
@@ -72,9 +72,9 @@ class SpannedText:
 
 @dataclass(frozen=True, slots=True)
 class SpansRequest:
-    """Texts of any length that are read whole, and what the vectors of their spans are to be.
+    """Texts of any length, and the options of the vectors of their spans.
 
-    Raises InvalidValue if the options have a title, which belongs to a text with a single vector.
+    Raises InvalidValue if the options have a title, which is for texts with a single vector.
     """
 
     texts: Sequence[SpannedText]
@@ -83,17 +83,17 @@ class SpansRequest:
     def __post_init__(self) -> None:
         if self.options.title is not None:
             raise InvalidValue(
-                "Late chunking takes no title.", remedy="Leave the title out.", param="title"
+                "Late chunking does not support a title.", remedy="Leave it out.", param="title"
             )
 
 
 def chunks_request(
     chunks: Sequence[Chunk], options: VectorOptions, *, late_in: Document | None = None
 ) -> EncodeRequest | SpansRequest:
-    """What to ask for to get the vectors of chunks, in their order.
+    """The request for the vectors of chunks, in order.
 
-    Each chunk is a text of its own, with its context before it. With ``late_in``, the document that
-    they were cut from, they are embedded by late chunking.
+    Each chunk is one text, with its context before it. With ``late_in``, the document that they are
+    from, they are embedded by late chunking.
     """
     if late_in is None:
         texts = [chunk.context + chunk.text for chunk in chunks]
@@ -102,7 +102,7 @@ def chunks_request(
         return EncodeRequest(texts, options, ids=ids)
     if any(chunk.context for chunk in chunks):
         raise InvalidValue(
-            "Late chunking takes no context, but some of the chunks have one.", param="context"
+            "Late chunking does not support context, but some chunks have one.", param="context"
         )
     spans = tuple(chunk.span for chunk in chunks)
     return SpansRequest([SpannedText(late_in.text, spans)] if spans else [], options)

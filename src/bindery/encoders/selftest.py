@@ -1,7 +1,7 @@
-"""Known answers: a model whose numbers are not the reference's never answers.
+"""A self-test with known answers: a model with other numbers than the reference is not used.
 
-``known/<model id>.json`` holds texts with the token ids and vectors that sentence-transformers
-gives for them in float32; ``tests/golden/make_known.py`` writes it.
+``known/<model id>.json`` contains texts with their token ids and vectors from sentence-transformers
+in float32; ``tests/golden/make_known.py`` writes it.
 """
 
 import base64
@@ -18,18 +18,17 @@ from bindery.errors import SelfTestFailed
 from bindery.vectors.embeddings import Embeddings
 from bindery.vectors.scoring import maxsim
 
-# bfloat16 keeps 8 bits of mantissa: all-MiniLM's worst text of 60 is at 0.9998. Float32 differs in
-# the last bits alone. Its worst of 5,483 texts in 8 bits is at 0.9906. Any other precision is held
-# to what 8-bit weights keep.
+# all-MiniLM's worst text in bfloat16, which keeps 8 bits of mantissa, is at 0.9998 of 60 texts, and
+# in int8 at 0.9906 of 5,483; float32 only differs in the last bits.
 _LEAST_COSINE = {"f32": 0.99999, "bf16": 0.999, "int8": 0.985}
 _LEAST_COSINE_ELSE = 0.98
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KnownAnswer:
-    """A text in a role, and the reference's token ids (s,) and vectors (r, d) float32 for it.
+    """A text with a role, and its token ids (s,) and vectors (r, d) float32 in the reference.
 
-    A dense model has one vector, a late-interaction model one for each kept token.
+    A dense model has one vector, a late-interaction model one per kept token.
     """
 
     text: str
@@ -39,7 +38,7 @@ class KnownAnswer:
 
 
 def known_answers(model_id: str) -> list[KnownAnswer]:
-    """The answers known for a model of the catalog; none for a model of the user's own."""
+    """The known answers of a model of the catalog; empty for other models."""
     path = files("bindery.encoders") / "known" / f"{model_id}.json"
     if not path.is_file():
         return []
@@ -57,7 +56,7 @@ def known_answers(model_id: str) -> list[KnownAnswer]:
 def self_test(encoder: Encoder) -> None:
     """Raise SelfTestFailed unless the encoder gives the known answers."""
     card = encoder.card
-    # A folder of the user's own may bear any name; only the catalog's models have a revision.
+    # A user's folder may have any name; only models of the catalog have a revision.
     answers = known_answers(card.id) if card.revision else []
     for answer in answers:
         check(encoder, answer)
@@ -74,7 +73,7 @@ def check(encoder: Encoder, answer: KnownAnswer) -> None:
         raise _failed(encoder, answer, reason)
 
     expected = Embeddings.ragged([answer.vectors], found.width).normalised()
-    # MaxSim of one row with one is their cosine, so this serves dense models too.
+    # MaxSim of two single rows is their cosine, so this also works for dense models.
     likeness = float(maxsim(expected, found.normalised())[0, 0]) / len(answer.vectors)
     if not likeness >= _LEAST_COSINE.get(encoder.precision, _LEAST_COSINE_ELSE):
         reason = f"its cosine to the reference is {likeness:.6f}"

@@ -1,12 +1,12 @@
-"""Late chunking: a text runs whole, and each span's vector is pooled from the tokens in it.
+"""Late chunking: the whole text runs, and the vector of each span is pooled from its tokens.
 
 Günther et al., 2024, Late Chunking, algorithms 1 and 2 (arXiv:2409.04701). As in their code, the
-first span also takes the special tokens and the prompt before the text, and the last one those
-after it: a text of one span has the vector that it has by itself.
+first span includes the special tokens and the prompt before the text, and the last one those after
+it, so a text with a single span has its usual vector.
 
-A text longer than the model's window runs in several that overlap, each with special tokens and
-prompt of its own. There a token's state is taken from the window in which it stands further from
-the edge, where they take it from the earlier window: both sides of it are read.
+A text longer than the model's window runs in overlapping windows, each with its special tokens and
+prompt. A token's state is taken from the window in which it is further from the edge, so that it
+has context on both sides; the paper takes it from the earlier window.
 """
 
 import itertools
@@ -24,15 +24,15 @@ from bindery.errors import InvalidValue
 _Rows = npt.NDArray[np.float32]
 _Places = npt.NDArray[np.int64]
 
-# Neighbouring windows share a quarter of their tokens, so that each is read with an eighth of a
-# window on both sides, at a third more to compute; in long windows no more than this.
+# Neighbouring windows share a quarter of their tokens, but at most _MOST_OVERLAP: every token has
+# an eighth of a window of context on both sides, for a third more computation.
 _OVERLAP_SHARE = 4
 _MOST_OVERLAP = 256
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The tokens of a window that belong to a span: a half-open range of its ids."""
+    """The tokens of a window that belong to a span, as a half-open range of ids."""
 
     span: int
     first: int
@@ -41,7 +41,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Window(Tokens):
-    """What runs at once of a longer text, and what of it belongs to which span."""
+    """A window of a longer text, and the parts of it that belong to spans."""
 
     parts: tuple[Part, ...] = ()
 
@@ -49,11 +49,11 @@ class Window(Tokens):
 def windows_of(
     tokeniser: Tokeniser, texts: Sequence[SpannedText], prompt: str, *, pools_prompt: bool
 ) -> list[Window]:
-    """The windows that texts run in, each text from its first span to its last.
+    """The windows of texts, each from its first span to its last.
 
-    A token belongs to every span in which it starts, one that starts on blanks where they end; a
-    span in which none starts takes the nearest. Spans are counted through all texts. Raises
-    InvalidValue for a prompt that leaves no room in the window.
+    A token belongs to every span in which it starts, ignoring leading blanks; a span in which no
+    token starts takes the nearest one. Spans are numbered across all texts. Raises InvalidValue for
+    a prompt that leaves no room in the window.
     """
     windows: list[Window] = []
     spans = 0
@@ -64,7 +64,7 @@ def windows_of(
 
 
 def sums(hidden: _Rows, mask: Ids, windows: Sequence[Tokens]) -> list[Vectors]:
-    """Hidden states (b, s, h) of windows in; of each the sum of every part (p, h), out."""
+    """The sums (p, h) of the parts of each window, from hidden states (b, s, h)."""
     del mask
     found: list[Vectors] = []
     for states, window in zip(hidden, windows, strict=True):
@@ -79,14 +79,14 @@ def sums(hidden: _Rows, mask: Ids, windows: Sequence[Tokens]) -> list[Vectors]:
 def means(
     windows: Sequence[Window], found: Sequence[Vectors], spans: int, width: int
 ) -> tuple[_Rows, npt.NDArray[np.int64]]:
-    """The mean state (spans, width) of each span, and how many tokens it is of."""
+    """The mean state (spans, width) and the number of tokens of each span."""
     totals = np.zeros((spans, width), dtype=np.float32)
     counts = np.zeros(spans, dtype=np.int64)
     for window, (rows,) in zip(windows, found, strict=True):
         for part, row in zip(window.parts, rows, strict=True):
             totals[part.span] += row
             counts[part.span] += part.last - part.first
-    # None where all of them belong to a prompt that is not pooled: such a span is a row of zeros.
+    # A span has no tokens if all belong to a prompt that is not pooled; its row stays zero.
     totals /= np.maximum(counts, 1)[:, None]
     return totals, counts
 
@@ -100,10 +100,10 @@ def _windows(
     room = tokeniser.max_tokens - before - after
     if room < 1:
         raise InvalidValue(
-            f"What goes before a text leaves no room for it in {tokeniser.max_tokens} tokens.",
+            f"The prompt leaves no room for text in a window of {tokeniser.max_tokens} tokens.",
             param="role",
         )
-    # Places among all tokens: those before the text, its own, those after it.
+    # Indices among all tokens: those before the text, its own, and those after it.
     firsts, lasts = _tokens_of(spanned, whole, floor=0 if pools_prompt else whole.prompt)
     reaches = list(_reaches(count, room))
     middles = (
@@ -123,7 +123,7 @@ def _windows(
 
 
 def _tokens_of(spanned: SpannedText, whole: WholeText, *, floor: int) -> tuple[_Places, _Places]:
-    """Half-open ranges of all tokens, one for each span, from ``floor`` on; both ends rise."""
+    """The half-open range of tokens of each span, not before ``floor``; both ends increase."""
     before, count, after = len(whole.before), len(whole.ids), len(whole.after)
     shift = spanned.spans[0].start
     starts = whole.offsets[:, 0] + shift
@@ -142,7 +142,7 @@ def _tokens_of(spanned: SpannedText, whole: WholeText, *, floor: int) -> tuple[_
 
 
 def _reaches(count: int, room: int) -> Iterator[tuple[int, int]]:
-    """The ranges of a text's tokens that run together; the last one is as long as the others."""
+    """The ranges of tokens that run together; the last one is as long as the others."""
     overlap = min(room // _OVERLAP_SHARE, _MOST_OVERLAP)
     for first in range(0, max(count - overlap, 1), room - overlap):
         last = min(first + room, count)

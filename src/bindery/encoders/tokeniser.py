@@ -1,4 +1,4 @@
-"""Text to token ids, as the model's own tokeniser file says, with an account of what was cut."""
+"""From texts to token ids with a model's own tokenizer.json, counting what is cut."""
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,26 +21,24 @@ from bindery.models.layouts import Layout
 from bindery.types import TokenIds, Truncate
 
 _TEXTS_AT_ONCE = 512
-# An Encoding keeps some 150 bytes a token: of a long text 40 MB at once.
+# An Encoding takes about 150 bytes per token: 40 MB for this much text.
 _CHARACTERS_AT_ONCE = 1 << 20
 _IDS = 1 << 32
 _BLANKS = " \t\n\r"
 
-# Pre-tokenisers after which no token reaches over a blank and none changes when its neighbour
-# beyond the blank is taken away.
+# With these pre-tokenisers no token crosses a blank, and no token depends on text beyond a blank.
 _SPLITTING_AT_BLANKS = {"BertPreTokenizer", "Whitespace", "WhitespaceSplit"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tokens:
-    """A text as the model sees it.
+    """A text as the model reads it.
 
-    ``ids`` (s,) int32 hold special tokens and prompt; ``cut`` counts the text's tokens beyond the
-    window; ``prompt`` counts the leading ids that belong to the prompt and the special tokens
-    before it (0 where there is no prompt). ``text`` is the half-open range of ids that are the
-    text's own; a token that holds the end of the prompt and the start of the text is one of them.
-    ``expansion`` counts the trailing ids that fill a query of a late-interaction model up: nobody
-    attends to them, and they attend to the others.
+    ``ids`` (s,) int32 include special tokens and the prompt; ``cut`` counts the tokens beyond the
+    window; ``prompt`` counts the leading ids of the prompt and the special tokens before it, and is
+    0 without a prompt. ``text`` is the half-open range of the text's own ids, including a token
+    that spans the end of the prompt and the start of the text. ``expansion`` counts the trailing
+    ids that fill a query of a late-interaction model: no other token attends to them.
     """
 
     ids: npt.NDArray[np.int32]
@@ -55,17 +53,17 @@ class Tokens:
 
     @property
     def used(self) -> int:
-        """The number of tokens used: special tokens and prompt included, expansion left out."""
+        """The number of tokens including special tokens and prompt, but not the expansion."""
         return len(self.ids) - self.expansion
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WholeText:
-    """All tokens of a text of any length, and where they lie: nothing is cut.
+    """All tokens of a text of any length with their positions; nothing is cut.
 
-    ``before`` are the ids of the special tokens and of the prompt, ``after`` those of the special
-    tokens behind the text; ``prompt`` is as in :class:`Tokens`. ``offsets`` (n, 2) are half-open
-    ranges of code points of the text; a token that began in the prompt starts at 0.
+    ``before`` are the ids of the special tokens and the prompt, ``after`` those of the special
+    tokens after the text; ``prompt`` is as in :class:`Tokens`. ``offsets`` (n, 2) are half-open
+    ranges of code points of the text; a token that begins in the prompt starts at 0.
     """
 
     before: npt.NDArray[np.int32]
@@ -77,7 +75,7 @@ class WholeText:
 
 @dataclass(frozen=True, slots=True)
 class TokenPiece:
-    """One token: its id, what it stands for, and where; a special one stands in no place."""
+    """One token: its id, its text and its range of code points, which special tokens lack."""
 
     id: int
     text: str
@@ -85,17 +83,17 @@ class TokenPiece:
 
 
 class Tokeniser:
-    """A model's tokenizer.json, run by Hugging Face's tokenizers. Safe to call from threads.
+    """A model's tokenizer.json, run by Hugging Face's tokenizers. Thread-safe.
 
-    ``folder`` holds it and the configurations that the reference goes by beside it. A special token
-    written in a text is that token, as in the reference; see :meth:`neutralised`. Raises
-    ModelBroken for files that are no tokeniser.
+    ``folder`` contains it and the configuration files that the reference also reads. A special
+    token written in a text counts as that token, as in the reference; see :meth:`neutralised`.
+    Raises ModelBroken for files that are not a tokeniser.
     """
 
     def __init__(self, folder: Path, *, max_tokens: int, lower_case: bool = False) -> None:
         path = folder / "tokenizer.json"
         self._tokenizer = _read(path)
-        # The file may carry the settings of somebody's last call, such as padding to 128.
+        # The file may contain settings of an earlier call, such as padding to 128.
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         build_like_reference(self._tokenizer, folder, lower_case=lower_case)
@@ -111,15 +109,16 @@ class Tokeniser:
         return cls(layout.body, max_tokens=layout.card.max_tokens, lower_case=layout.lower_case)
 
     def within(self, max_tokens: int) -> "Tokeniser":
-        """The same with another window."""
+        """The same tokeniser with another window."""
         found = copy(self)
         found.max_tokens = max_tokens
         return found
 
     def neutralised(self, tokens: Iterable[str] = ()) -> "Tokeniser":
-        """The same, but special tokens written in a text, and ``tokens``, are ordinary text.
+        """The same, but special tokens and ``tokens`` written in a text are ordinary text.
 
-        Unigram vocabularies (XLM-RoBERTa) hold ``<s>`` and its like as pieces, and still find them.
+        Unigram vocabularies (XLM-RoBERTa) contain ``<s>`` and others as pieces, and still find
+        them.
         """
         found = copy(self)
         vars(found).pop("digest", None)
@@ -146,13 +145,13 @@ class Tokeniser:
 
     @cached_property
     def digest(self) -> str:
-        """Names what it makes of texts: equal for tokenisers that give the same ids."""
+        """A hash of the tokeniser: if it is equal, the ids of every text are equal."""
         tokenizer: Any = self._tokenizer
         said = f"{tokenizer.encode_special_tokens}{tokenizer.to_str()}"
         return hashlib.blake2b(said.encode(), digest_size=16).hexdigest()
 
     def token_id(self, token: str) -> int | None:
-        """The id of a token of the vocabulary; None for one that is not there."""
+        """The id of a token; None if the vocabulary does not have it."""
         return self._tokenizer.token_to_id(token)
 
     def text_ids(self, text: str) -> list[int]:
@@ -172,13 +171,13 @@ class Tokeniser:
         truncate: Truncate = Truncate.END,
         known: Sequence[TokenIds | None] | None = None,
     ) -> list[Tokens]:
-        """Ids as the model wants them, one for each text, in order; cut to the window.
+        """The tokens of each text, in order, cut to the window.
 
-        ``prompt`` is put before every text; a sequence holds one for each. ``END`` cuts as the
-        reference does: at the end, but where the model's tokeniser says ``truncation_side: left``
-        at the start, prompt included. ``START`` cuts the text's start and keeps the prompt. Nothing
-        is raised for ``ERROR``: :func:`bindery.encoders.checks.check_fits` does. A text whose ids
-        are ``known``, by this tokeniser, is not read again where a prompt changes none of them.
+        ``prompt`` is put before every text; a sequence has one for each. ``END`` cuts like the
+        reference: at the end, or at the start including the prompt if the model's tokeniser says
+        ``truncation_side: left``. ``START`` cuts the start of the text and keeps the prompt.
+        ``ERROR`` raises nothing here: see :func:`bindery.encoders.checks.check_fits`. ``known`` are
+        ids of the texts from this tokeniser, which are reused if the prompt cannot change them.
         """
         prompts = [prompt] * len(texts) if isinstance(prompt, str) else list(prompt)
         distinct = list(dict.fromkeys(prompts))
@@ -197,7 +196,7 @@ class Tokeniser:
         ]
 
     def whole(self, text: str, prompt: str = "") -> WholeText:
-        """A text's tokens with the prompt's before them, uncut, and where they lie."""
+        """All tokens of the prompt and a text, uncut, with their positions."""
         prompt_ids = self.text_ids(prompt) if prompt else []
         ids: list[npt.NDArray[np.int32]] = []
         offsets: list[npt.NDArray[np.int64]] = []
@@ -221,13 +220,13 @@ class Tokeniser:
         return [len(encoding) for encoding in self._encode(texts)]
 
     def token_offsets(self, texts: Sequence[str]) -> list[npt.NDArray[np.int64]]:
-        """Where each text's tokens lie: (n, 2) half-open ranges of code points, rising."""
+        """The tokens of each text as (n, 2) half-open ranges of code points, increasing."""
         return [offsets for _, offsets in self.ids_and_offsets(texts)]
 
     def ids_and_offsets(
         self, texts: Sequence[str]
     ) -> list[tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]]:
-        """The same with the ids (n,) before: no special tokens, no prompt, nothing cut."""
+        """The ids (n,) and offsets (n, 2) of each text, without special tokens; nothing is cut."""
         return [
             (
                 np.array(encoding.ids, dtype=np.int32),
@@ -237,7 +236,7 @@ class Tokeniser:
         ]
 
     def pieces(self, text: str) -> list[TokenPiece]:
-        """A text's tokens one by one, the special ones included; nothing is cut."""
+        """The tokens of a text including special tokens; nothing is cut."""
         found = self._tokenizer.encode(text, add_special_tokens=True)
         marks = zip(found.ids, found.tokens, found.special_tokens_mask, found.offsets, strict=True)
         return [
@@ -248,41 +247,40 @@ class Tokeniser:
         ]
 
     def decode(self, ids: Sequence[int], *, keeps_special: bool = False) -> str:
-        """The text of ids, as far as the vocabulary keeps it: lower case, blanks and all.
+        """The text of the ids. Case and blanks are lost if the vocabulary does not keep them.
 
-        Raises InvalidValue, naming the first, for one that is not in the vocabulary.
+        Raises InvalidValue for the first id that is not in the vocabulary.
         """
         for id_ in ids:
             if not 0 <= id_ < _IDS or self._tokenizer.id_to_token(id_) is None:
-                raise InvalidValue(f"{id_} is no token id of the model.", param="texts")
+                raise InvalidValue(f"The model has no token with the id {id_}.", param="texts")
         return self._tokenizer.decode(list(ids), skip_special_tokens=not keeps_special)
 
     def without_special(self, ids: Sequence[int]) -> list[int]:
-        """The ids without the special tokens that the model puts around every text, if there."""
+        """The ids without the special tokens around them, if they have both."""
         first, last = len(self._before), len(ids) - len(self._after)
         found = list(ids)
         is_wrapped = first <= last and found[:first] == self._before and found[last:] == self._after
         return found[first:last] if is_wrapped else found
 
     def _reused(self, prompt: str, known: TokenIds | None) -> list[int] | None:
-        """The ids of a text that stand as they are behind a prompt; None where it must be read."""
+        """The known ids of a text, if they stay the same after the prompt; otherwise None."""
         is_apart = not prompt or prompt[-1] in _BLANKS
         if known is None or not (self._splits_at_blanks and is_apart):
             return None
         return known.values.tolist() if known.digest == self.digest else None
 
     def _within_window(self, ids: list[int], prompt: list[int], truncate: Truncate) -> Tokens:
-        """Special tokens around what the window holds; ``prompt`` are the ids of the prompt alone.
+        """Cut the ids to the window and add special tokens; ``prompt`` are those of the prompt.
 
-        Where the text begins is told by the ids that it shares with the prompt alone, because the
+        The text begins after the ids that are the same as those of the prompt alone, because the
         prompt's last blank may be part of the text's first token.
         """
         before, after = len(self._before), len(self._after)
         room = self.max_tokens - before - after
         cut = max(0, len(ids) - room)
         shared = _shared(prompt, ids)
-        # What is cut: a range of ids.
-        first = len(ids) - cut
+        first = len(ids) - cut  # ids[first : first + cut] are cut
         if truncate is Truncate.START:
             first = min(shared, room)
         elif self._keeps_end:
@@ -298,19 +296,22 @@ class Tokeniser:
         )
 
     def _encode(self, texts: Sequence[str]) -> Iterator[Encoding]:
-        """In slices: an Encoding keeps some 150 bytes a token, and there may be many texts."""
+        """In slices, because an Encoding takes about 150 bytes per token."""
         for start in range(0, len(texts), _TEXTS_AT_ONCE):
             texts_now = list(texts[start : start + _TEXTS_AT_ONCE])
             yield from self._tokenizer.encode_batch_fast(texts_now, add_special_tokens=False)
 
 
 def _shared(prompt: list[int], ids: list[int]) -> int:
-    """How many of the first ids are those of the prompt alone."""
+    """How many leading ids are the same as those of the prompt alone."""
     return sum(1 for _ in takewhile(bool, map(int.__eq__, prompt, ids)))
 
 
 def _stretches(text: str, least: int) -> Iterator[tuple[int, int]]:
-    """Ranges of a text to tokenise one by one, cut before a blank: the first holds ``least``."""
+    """Ranges of a long text to tokenise one by one, split before blanks.
+
+    The first has at least ``least`` characters.
+    """
     start = 0
     while len(text) - start > _CHARACTERS_AT_ONCE + least:
         end = text.rfind(" ", start + least + 1, start + least + _CHARACTERS_AT_ONCE)
@@ -343,15 +344,15 @@ _OTHER_VOCABULARIES = {
     "spiece.model",
     "tokenizer.model",
 }
-"""What a tokeniser was saved as before tokenizer.json."""
+"""The files of tokenisers that were saved before tokenizer.json existed."""
 
 
 def _special_ids(tokenizer: Tokenizer, path: Path) -> tuple[list[int], list[int]]:
-    """The ids that the model puts before and after every text, found on a text of one token."""
+    """The ids that the model puts before and after every text, found with a text of one token."""
     encoding = tokenizer.encode("a", add_special_tokens=True)
     special = encoding.special_tokens_mask
     if 0 not in special:
-        raise ModelBroken(f"{path} makes only special tokens of the text 'a'.")
+        raise ModelBroken(f"{path} turns the text 'a' into special tokens only.")
     first = special.index(0)
     last = len(special) - special[::-1].index(0)
     return encoding.ids[:first], encoding.ids[last:]

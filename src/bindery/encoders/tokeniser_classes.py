@@ -1,8 +1,8 @@
-"""Tokenisers as transformers 5 builds them, which is not always as tokenizer.json says.
+"""Build tokenisers like transformers 5, which does not always follow tokenizer.json.
 
-For the classes in the table it takes the vocabulary, the post-processor and the added tokens from
-the file and makes the rest anew from tokenizer_config.json: a cased normaliser in the file does not
-count where the configuration says lower case. For every other class the file is all.
+For the classes in the table, it takes the vocabulary, the post-processor and the added tokens from
+tokenizer.json, and builds the rest from tokenizer_config.json: a cased normaliser in the file is
+ignored if the configuration says lower case. For every other class, only the file counts.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -65,9 +65,9 @@ _QWEN_WORDS = (
 
 @dataclass(frozen=True, slots=True)
 class _Class:
-    """How a class builds its tokeniser: ``parts`` before the added tokens, ``around`` after them.
+    """How a class builds its tokeniser: ``parts`` runs before tokens are added, ``around`` after.
 
-    ``around`` None keeps the file's post-processor.
+    If ``around`` is None, the post-processor of the file stays.
     """
 
     names: Mapping[str, str]
@@ -76,17 +76,17 @@ class _Class:
 
 
 def build_like_reference(tokenizer: Tokenizer, folder: Path, *, lower_case: bool) -> None:
-    """Change a tokeniser read from ``folder`` to the one that the reference makes of the folder.
+    """Change a tokeniser read from ``folder`` into the one that the reference would build.
 
-    ``lower_case`` is sentence_bert_config.json's: sentence-transformers puts a step in front.
-    Raises ModelBroken for special tokens that the vocabulary lacks, and for settings that are not
-    what their names say.
+    ``lower_case`` is from sentence_bert_config.json: sentence-transformers then adds a first step.
+    Raises ModelBroken for special tokens that the vocabulary lacks, and for settings of a wrong
+    type.
     """
     try:
         _build(tokenizer, folder)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ModelBroken(
-            f"{folder / 'tokenizer_config.json'} describes no tokeniser: {error!r}."
+            f"{folder / 'tokenizer_config.json'} does not describe a tokeniser: {error!r}."
         ) from error
     if lower_case and '"type":"Lowercase"' not in described(tokenizer.normalizer):
         normaliser: Normalizer | None = tokenizer.normalizer
@@ -108,12 +108,12 @@ def _build(tokenizer: Tokenizer, folder: Path) -> None:
 
 
 def described(part: Any) -> str:  # noqa: ANN401 - a normaliser, a pre-tokeniser, or None
-    """A part of a tokeniser as JSON without blanks."""
+    """A part of a tokeniser as compact JSON."""
     return "null" if part is None else orjson.dumps(orjson.loads(part.__getstate__())).decode()
 
 
 def _settings(folder: Path) -> dict[str, Any]:
-    """tokenizer_config.json; special_tokens_map.json goes before it where it lists no tokens."""
+    """tokenizer_config.json, overridden by special_tokens_map.json if it lists no tokens."""
     found = read_object(folder / "tokenizer_config.json", optional=True)
     if "added_tokens_decoder" not in found:
         found |= read_object(folder / "special_tokens_map.json", optional=True)
@@ -121,7 +121,7 @@ def _settings(folder: Path) -> dict[str, Any]:
 
 
 def _class_name(folder: Path, settings: Settings) -> str:
-    """As transformers' AutoTokenizer finds it: declared by name, else by the body's type."""
+    """As found by transformers' AutoTokenizer: the declared name, or else by the body's type."""
     config = read_object(folder / "config.json", optional=True)
     body = str(config.get("model_type"))
     if body in _AS_IN_THE_FILE:
@@ -131,14 +131,14 @@ def _class_name(folder: Path, settings: Settings) -> str:
 
 
 def _add_tokens(tokenizer: Tokenizer, settings: Settings) -> None:
-    """Add the tokens that the configuration lists, then those that it only names, in this order.
+    """Add the tokens that the configuration lists, then those that it only names.
 
-    Those that are there already get its settings, such as whether they take the blank before them.
+    Existing tokens get its settings, such as whether they include the blank before them.
     """
     listed: Mapping[str, Any] = settings.get("added_tokens_decoder") or {}
     for _, token in sorted(listed.items(), key=lambda item: int(item[0])):
         _add(tokenizer, AddedToken(**{key: token[key] for key in _FLAGS if key in token}))
-    # A token that was matched by its normalised form is matched by the new normaliser's.
+    # Added again, so that tokens matched in normalised form use the new normaliser.
     for token in tokenizer.get_added_tokens_decoder().values():
         _add(tokenizer, token)
     known = {token.content for token in tokenizer.get_added_tokens_decoder().values()}
@@ -165,13 +165,13 @@ def _content(token: str | Mapping[str, Any]) -> str:
 def _pair(
     tokenizer: Tokenizer, settings: Settings, folder: Path, *names: str
 ) -> list[tuple[str, int]]:
-    """The special tokens that go by these names, with their ids."""
+    """The special tokens with these names, and their ids."""
     found: list[tuple[str, int]] = []
     for name in names:
         content = _content(settings[name])
         number = tokenizer.token_to_id(content)
         if number is None:
-            raise ModelBroken(f"The vocabulary of {folder} lacks its {name} {content!r}.")
+            raise ModelBroken(f"The vocabulary of {folder} does not have its {name} {content!r}.")
         found.append((content, number))
     return found
 
@@ -224,7 +224,7 @@ def _prefix_space(settings: Settings) -> bool:
 def _merging(
     tokenizer: Tokenizer, *, unknown: str | None = None, bytes_stand_in: bool = False
 ) -> None:
-    """Settings of a byte-pair model; a file may have others, as for training (dropout)."""
+    """Settings of a byte-pair model; the file may have others, such as dropout for training."""
     model = tokenizer.model
     if isinstance(model, BPE):
         model.dropout = None
@@ -277,7 +277,7 @@ _CLASS_OF_BODY: Mapping[str, str] = {
     "gemma3_text": "GemmaTokenizer",
     "qwen3": "Qwen2Tokenizer",
 }
-"""Where tokenizer_config.json names no class."""
+"""The class if tokenizer_config.json does not name one."""
 
 _AS_IN_THE_FILE = frozenset({"modernbert", "modernbert-decoder"})
-"""Bodies whose tokenizer_config.json names a wrong class on the hub: the file is all."""
+"""Bodies whose tokenizer_config.json on the hub names a wrong class: only the file counts."""

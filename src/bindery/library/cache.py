@@ -22,7 +22,7 @@ from bindery.errors import BinderyError, InputError, InvalidValue, TextFailed
 from bindery.vectors.embeddings import Embeddings
 
 _DIGEST_BYTES = 32
-# What Python needs for a text beside its vectors: 270 to 300 bytes were measured.
+# What Python needs per text in addition to its vectors: 270 to 300 bytes were measured.
 _BYTES_BESIDE = 300
 _BYTES_OF_A_VALUE = 4
 

@@ -1,4 +1,4 @@
-"""The models of a catalog as they lie on this machine: found, verified and measured, not loaded."""
+"""The files of the catalog's models on this machine: found and verified, but not loaded."""
 
 import threading
 from collections.abc import Mapping
@@ -27,10 +27,10 @@ DEFAULT_MODEL = "vanilla"
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """How a model counts the tokens of a document's text, without its weights.
+    """How a model counts the tokens of documents, without its weights.
 
-    ``room`` is how many tokens of text fit beside what the model adds: special tokens, marker and
-    the prompt of documents.
+    ``room`` is how many tokens of text fit into the window, after special tokens, marker and the
+    prompt of documents.
     """
 
     card: ModelCard
@@ -39,10 +39,10 @@ class Measure:
 
 
 class ModelFolders:
-    """The rows of a catalog, and what is known of their files under a home.
+    """The rows of a catalog, and what was read from their files in a home folder. Thread-safe.
 
-    A model that is refused stays so until it is forgotten. Safe to call from several threads;
-    reading one model's files does not hold up another's.
+    A model that is refused stays refused until :meth:`forget`. Reading the files of one model does
+    not delay others.
     """
 
     def __init__(self, home: Path, catalog: Mapping[str, Entry]) -> None:
@@ -58,12 +58,12 @@ class ModelFolders:
 
     @property
     def home(self) -> Path:
-        """The folder under which the models lie."""
+        """The folder of all models."""
         return self._home
 
     @property
     def catalog(self) -> Mapping[str, Entry]:
-        """Every row, by the model's id."""
+        """All rows by model id."""
         return MappingProxyType(self._catalog)
 
     def add(self, folder: Path) -> str:
@@ -94,21 +94,21 @@ class ModelFolders:
         return self._catalog[model_id]
 
     def local(self, model_id: str) -> CatalogEntry:
-        """The row of a model that runs here. Raises UnknownModel and UnsupportedModel."""
+        """The row of a model that runs on this machine. Raises UnknownModel, UnsupportedModel."""
         entry = self.entry(model_id)
         if isinstance(entry, RemoteEntry):
             raise UnsupportedModel(
-                f"Model {model_id!r} is remote: its files and its tokeniser are not here.",
-                remedy=f"Choose a local model for that, such as {DEFAULT_MODEL!r}.",
+                f"Model {model_id!r} is remote: its files and tokeniser are not on this machine.",
+                remedy=f"Choose a local model, such as {DEFAULT_MODEL!r}.",
                 param="model",
             )
         return entry
 
     def layout(self, model_id: str) -> Layout:
-        """The model's verified folder; verified once, because that reads every byte of it.
+        """The model's folder. It is verified only once, because that reads every byte.
 
-        Raises what :meth:`local`, :func:`bindery.models.cache.locate` and
-        :func:`bindery.models.layouts.values.read_layout` do, and the reason of a refusal.
+        Raises the errors of :meth:`local`, :func:`bindery.models.cache.locate` and
+        :func:`bindery.models.layouts.read_layout`, and the reason if the model is refused.
         """
         entry = self.local(model_id)
         with self._reading[model_id]:
@@ -123,18 +123,18 @@ class ModelFolders:
             return self._layouts[model_id]
 
     def refuse(self, model_id: str, error: BinderyError) -> None:
-        """Raise the error whenever the model is asked for."""
+        """Refuse the model: every later request raises the error."""
         with self._reading[model_id]:
             self._refused[model_id] = error
 
     def forget(self, model_id: str) -> None:
-        """Forget what was read of the model, since its files may be others now."""
+        """Forget what was read of the model, because its files may have changed."""
         with self._reading[model_id]:
             for known in (self._refused, self._layouts, self._tokenisers, self._measures):
                 known.pop(model_id, None)
 
     def measure(self, model_id: str) -> Measure:
-        """How a model counts tokens. Raises what :meth:`layout` does."""
+        """How a model counts tokens. Raises the errors of :meth:`layout`."""
         if (known := self._measures.get(model_id)) is not None:
             return known
         self.local(model_id)
@@ -145,15 +145,16 @@ class ModelFolders:
             return self._measures[model_id]
 
     def room(self, model_id: str, role: Role, *, title: str | None = None) -> int:
-        """How many tokens of a text fit the window in a role, beside its prompt or its title.
+        """How many tokens of a text fit into the window in a role, after its prompt or title.
 
-        Raises InvalidValue for a role or a title that the model does not know, and for one that
-        leaves no room; and what :meth:`layout` does.
+        Raises InvalidValue for a role or title that the model does not take or that fills the
+        window, and the errors of :meth:`layout`.
         """
         room = self._tokeniser(model_id).room(role, title=title)
         if room < 1:
             raise InvalidValue(
-                f"What goes before a text leaves no room for it in {model_id}'s window.",
+                f"The {'title' if title else 'prompt'} leaves no room for text in the window of "
+                f"{model_id}.",
                 remedy="Choose a shorter title." if title else "",
                 param="titles" if title else "role",
             )

@@ -30,16 +30,17 @@ from bindery.types import DOCUMENT, Chunk, Document, Role, Truncate
 from bindery.vectors.embeddings import Rows
 
 if TYPE_CHECKING:
-    # SQLAlchemy takes a quarter of a second to import: who only embeds does not wait for it.
+    # SQLAlchemy takes a quarter of a second to import, and embedding alone does not need it.
     from bindery.store.database import Database
     from bindery.store.files import FileStore
 
 
 @dataclass(frozen=True, slots=True)
 class LibraryFigures:
-    """A snapshot: of each loaded local model by id, of the cache, and of the models' memory.
+    """A snapshot of the counters of each loaded local model by id, of the cache, and of memory.
 
-    ``loaded_bytes`` is of the moment; ``unloadings`` is how often a model had to make room.
+    ``loaded_bytes`` is the memory of all models now; ``unloadings`` is how often a model was
+    unloaded to make room.
     """
 
     models: Mapping[str, EncoderFigures]
@@ -49,22 +50,22 @@ class LibraryFigures:
 
 
 class Library:
-    """Everything under one home folder. Safe to call from several threads.
+    """Everything in one home folder. Thread-safe.
 
     ``catalog`` adds to the built-in models. ``precision``, ``threads``, ``engine``, ``device`` and
-    ``queue_tokens`` are as :func:`bindery.encoders.loading.load_encoder` has them. ``keys`` are
-    those of remote models, by the variable that their rows name.
+    ``queue_tokens`` are those of :func:`bindery.encoders.loading.load_encoder`. ``keys`` are the
+    API keys of remote models, by the variable that their rows name.
 
-    ``memory_budget_bytes`` is what all loaded models together may hold
-    (:func:`bindery.engines.footprint.footprint`): to load one, those that nobody uses are unloaded,
-    the least recently used first. ``cache_bytes`` and ``shares_cache`` are those of
+    ``memory_budget_bytes`` limits the memory of all loaded models together
+    (:func:`bindery.engines.footprint.footprint`): to load one, unused models are unloaded, the
+    least recently used first. ``cache_bytes`` and ``shares_cache`` are those of
     :class:`bindery.library.cache.VectorCache`.
 
-    A model is named by its id or its repository, and by its path in the folder ``own_models``.
-    With ``takes_folders`` every other folder may be named too: only for names from its own user.
+    A model is named by its id or its repository, or by its path in the folder ``own_models``. With
+    ``takes_folders``, it may be any folder: only for names from the user of this machine.
 
-    ``database_url`` is as :meth:`bindery.store.database.Database.open` has it, ``blobs_url`` as
-    :func:`bindery.store.blobs.open_blobs`: where empty, both lie in the home.
+    ``database_url`` is that of :meth:`bindery.store.database.Database.open`, ``blobs_url`` that of
+    :func:`bindery.store.blobs.open_blobs`. If they are empty, both are in the home folder.
     """
 
     def __init__(
@@ -107,16 +108,16 @@ class Library:
 
     @property
     def home(self) -> Path:
-        """The folder under which everything lies."""
+        """The home folder."""
         return self._home
 
     # Models
 
     def find(self, name: str | Path) -> str:
-        """The id of the model that a name means: an id, a repository name or a folder.
+        """The id of the model with this name: an id, a repository name or a folder.
 
-        A folder gets an id of its own when it is first named. Raises UnknownModel, which says what
-        was tried, and for a folder what reading its layout raises.
+        A folder gets an id when it is first used. Raises UnknownModel, which says what was tried,
+        and for a folder the errors of reading its layout.
         """
         if name in self._folders.catalog:
             return str(name)
@@ -125,11 +126,11 @@ class Library:
 
     @property
     def catalog(self) -> Mapping[str, Entry]:
-        """Every model that there is, by id, whatever its state."""
+        """All known models by id, whatever their state."""
         return self._folders.catalog
 
     def statuses(self) -> list[ModelStatus]:
-        """Every model of the catalog with its state, in the catalog's order."""
+        """The state of every model, in the order of the catalog."""
         return [self.status(model_id) for model_id in self.catalog]
 
     def status(self, model_id: str) -> ModelStatus:
@@ -147,26 +148,26 @@ class Library:
         progress: Progress,
         force: bool = False,
     ) -> list[Outcome]:
-        """Fetch and verify models, in order, past those that cannot be had. Raises UnknownModel.
+        """Fetch and verify models, in order. If one fails, the others are still fetched.
 
-        In a library of precision int8 they are prepared for that too.
+        If the precision is int8, they are also prepared for it. Raises UnknownModel.
         """
         model_ids = [self.find(model_id) for model_id in model_ids]
         return self._loader.preload(model_ids, sources, progress=progress, force=force)
 
     def load(self, model_id: str) -> None:
-        """Load and self-test the model where it is not loaded, so that a later call need not wait.
+        """Load and self-test a model if it is not loaded, so that later calls need not wait.
 
-        Raises UnknownModel, ModelMissing, UnsupportedModel, ModelTooLarge, and ModelBroken or
-        SelfTestFailed for one that is refused: the refusal stands until the process ends.
-        Raises Overloaded where models in use leave no room in the budget.
+        Raises UnknownModel, ModelMissing, UnsupportedModel, ModelTooLarge; ModelBroken or
+        SelfTestFailed for a model that is refused, until the process ends; and Overloaded if models
+        in use leave no room in the memory budget.
         """
         self.lend(model_id).give_back()
 
     def lend(self, model_id: str, cancellation: Cancellation | None = None) -> ModelLease:
-        """The model, loaded; within ``with library.lend(...) as encoder`` it stays so.
+        """The loaded model; it stays loaded within ``with library.lend(...) as encoder``.
 
-        Raises what :meth:`load` does.
+        Raises the errors of :meth:`load`.
         """
         model_id = self.find(model_id)
         try:
@@ -176,18 +177,18 @@ class Library:
             raise
 
     def is_loaded(self, model_id: str) -> bool:
-        """Whether the model is loaded, so that nobody who lends it waits for that."""
+        """Whether the model is loaded, so that :meth:`lend` does not wait for it."""
         return model_id in self._models.loaded()
 
     @property
     def until_room_s(self) -> int:
-        """In how many seconds some loaded model would take a request: 0 where one does just now."""
+        """In how many seconds a loaded model will accept a request: 0 if one would now."""
         return min((e.until_room_s for e in self._models.loaded().values()), default=0)
 
     def encoder(self, model_id: str) -> Encoder:
-        """The model, loaded, and kept loaded until the library is closed, whatever the budget.
+        """The loaded model, always the same; it stays loaded until the library is closed.
 
-        Every call gives the same one. Raises what :meth:`load` does.
+        Raises the errors of :meth:`load`.
         """
         return self.lend(model_id).encoder
 
@@ -201,13 +202,13 @@ class Library:
     ) -> Pending[tuple[Encoder, Encoded]]:
         """Queue texts, or spans of texts, and return without waiting for their vectors.
 
-        A model that is not loaded is loaded first. The encoder that comes with the vectors says
-        what made them; only :meth:`lend` and :meth:`encoder` keep it loaded.
+        The model is loaded first if necessary. The encoder in the result describes the model; only
+        :meth:`lend` and :meth:`encoder` keep it loaded.
 
-        ``owner`` is whose vectors may be found in the cache; None bypasses it. Vectors of spans,
-        which depend on the whole text, are never cached. Raises what :meth:`load`,
+        The cache only finds vectors of the same ``owner``; None bypasses it. Vectors of spans are
+        never cached, because they depend on the whole text. Raises the errors of :meth:`load`,
         :meth:`Encoder.submit`, :meth:`Encoder.submit_spans` and
-        :meth:`bindery.store.RotationStore.get` do.
+        :meth:`bindery.store.RotationStore.get`.
         """
         lease = self.lend(model_id, cancellation)
 
@@ -235,10 +236,7 @@ class Library:
         cancellation: Cancellation | None = None,
         owner: str = "",
     ) -> tuple[Encoder, Encoded]:
-        """The vectors of the texts, in order, and the encoder that made them.
-
-        The same as the result of :meth:`submit`. Raises what that and waiting for it do.
-        """
+        """The vectors of the texts, in order, and the encoder, as :meth:`submit` gives them."""
         request = EncodeRequest(texts, options, titles)
         return self.submit(model_id, request, cancellation=cancellation, owner=owner).result()
 
@@ -255,7 +253,7 @@ class Library:
     ) -> tuple[Encoder, Reranked]:
         """The documents by how well they answer the query, best first.
 
-        Raises what :meth:`load` and :func:`bindery.library.reranking.rerank_counted` do.
+        Raises the errors of :meth:`load` and :func:`bindery.library.reranking.rerank_counted`.
         """
         share = DEFAULT_WEIGHT if weight is None else weight
         with self.lend(model_id, cancellation) as encoder:
@@ -270,7 +268,7 @@ class Library:
             )
 
     def figures(self) -> LibraryFigures:
-        """What the models and the cache have done, and what they hold."""
+        """A snapshot of the counters of the models and the cache."""
         figures = {name: encoder.figures() for name, encoder in self._models.loaded().items()}
         return LibraryFigures(
             models={name: one for name, one in figures.items() if one is not None},
@@ -280,7 +278,7 @@ class Library:
         )
 
     def close(self) -> None:
-        """Give the memory of the models and of the cache back, and let the database go."""
+        """Free the memory of the models and the cache, and close the database."""
         self._models.close()
         self._cache.clear()
         if "database" in vars(self):
@@ -290,21 +288,21 @@ class Library:
 
     @cached_property
     def database(self) -> "Database":
-        """The catalog of files, jobs and what was made by them; opened when first asked for."""
+        """The database of files, jobs and their results; opened on first use."""
         from bindery.store.database import Database
 
         return Database.open(self._database_url or f"sqlite:///{self._home / 'bindery.db'}")
 
     @property
     def storage_failure(self) -> str | None:
-        """Why nothing more is kept, where the disk failed to keep what it was given; else None."""
-        database: Database | None = vars(self).get("database")  # it is not opened only to ask
+        """Why nothing is stored any more after the disk failed; None if it works."""
+        database: Database | None = vars(self).get("database")  # do not open it for this
         failure = database.failure if database else None
         return str(failure) if failure else None
 
     @cached_property
     def files(self) -> "FileStore":
-        """The uploaded files; their folder is made when they are first asked for."""
+        """The uploaded files; their folder is created on first use."""
         from bindery.store.files import open_files
 
         return open_files(self.database, self._blobs_url, self._home / "files")
@@ -315,9 +313,9 @@ class Library:
         return RotationStore(self._home / "rotations")
 
     def read_file(self, file_id: str, *, timeout_s: float = 30.0) -> Document:
-        """Parse a kept file in a process of its own.
+        """Parse a stored file in a separate process.
 
-        Raises UnknownFile, StorageError where its content is gone, and what parsing raises.
+        Raises UnknownFile, StorageError if its content is missing, and the errors of parsing.
         """
         stored = self.files.get(file_id)
         with self.files.as_path(file_id) as path:
@@ -326,14 +324,11 @@ class Library:
     # Chunks
 
     def measure(self, model_id: str) -> Measure:
-        """How a model counts tokens, without loading its weights."""
+        """How a model counts tokens; does not load its weights."""
         return self._folders.measure(self.find(model_id))
 
     def room(self, model_id: str, role: Role = DOCUMENT, *, title: str | None = None) -> int:
-        """How many tokens of a text fit the window in a role, beside its prompt or its title.
-
-        Raises what :meth:`bindery.library.folders.ModelFolders.room` does.
-        """
+        """See :meth:`bindery.library.folders.ModelFolders.room`."""
         return self._folders.room(self.find(model_id), role, title=title)
 
     def chunk(
@@ -347,14 +342,13 @@ class Library:
         cancellation: Cancellation | None = None,
         owner: str = "",
     ) -> list[Chunk]:
-        """Cut a document into chunks for a model, in order.
+        """Split a document into chunks for a model, in order.
 
-        The strategy ``semantic`` has the model embed every sentence: ``when_embedded`` is called
-        with the tokens of each pass, and ``cancellation`` and ``owner`` are as in :meth:`submit`.
-        ``code`` parses the program in a process of its own, within ``parse_timeout_s``. Raises
-        what :meth:`bindery.options.ChunkOptions.sized` and :func:`bindery.chunking.chunk` do, for
-        ``semantic`` what :meth:`embed` does, and for ``code`` what
-        :func:`bindery.documents.divide` does.
+        The strategy ``semantic`` embeds every sentence: ``when_embedded`` is called with the tokens
+        of each pass, and ``cancellation`` and ``owner`` are those of :meth:`submit`. ``code``
+        parses the program in a separate process, within ``parse_timeout_s``. Raises the errors of
+        :meth:`bindery.options.ChunkOptions.sized` and :func:`bindery.chunking.chunk`; for
+        ``semantic`` those of :meth:`embed`, for ``code`` those of :func:`bindery.documents.divide`.
         """
 
         def embed(texts: Sequence[str]) -> Rows:

@@ -1,4 +1,4 @@
-"""The models that are loaded, within a budget of memory."""
+"""The loaded models, within a memory budget."""
 
 import threading
 import time
@@ -27,9 +27,9 @@ class _Slot:
 
 
 class ModelLease:
-    """A model that is not unloaded before it is given back.
+    """A model that stays loaded until it is given back.
 
-    In a ``with`` statement it stands for the model, and is given back at the end.
+    As a context manager it gives the encoder, and gives the model back at the end.
     """
 
     def __init__(self, encoder: Encoder, slot: _Slot, changed: threading.Condition) -> None:
@@ -40,7 +40,7 @@ class ModelLease:
         slot.leases += 1
 
     def give_back(self) -> None:
-        """Say that the model is not needed any more; a second time changes nothing."""
+        """The model is no longer needed. Calling it again changes nothing."""
         with self._changed:
             if not self._is_back:
                 self._is_back = True
@@ -48,10 +48,10 @@ class ModelLease:
                 self._changed.notify_all()
 
     def held_for(self, submit: Callable[[Encoder], Pending[_T]]) -> Pending[_T]:
-        """What is submitted to the model, given back when that is done or was not taken."""
+        """Submit work to the model, and give it back when the work is done or refused."""
         try:
             pending = submit(self.encoder)
-        except BaseException:  # also Ctrl-C: else the model could never be unloaded
+        except BaseException:  # also Ctrl-C: otherwise the model could never be unloaded
             self.give_back()
             raise
         pending.when_done(self.give_back)
@@ -65,12 +65,12 @@ class ModelLease:
 
 
 class LoadedModels:
-    """Loads models when they are asked for, and unloads those that nobody uses to make room.
+    """Loads models on demand, and unloads unused ones to make room. Thread-safe.
 
-    ``weigh`` tells how many bytes a model will hold, ``load`` loads it; both run in the thread of
-    the first who asks for it, and only who asks for the same model waits for them. With
-    ``budget_bytes`` all models together never hold more: those go that were not used for longest.
-    Who needs room that others use waits ``patience_s`` for it. Safe to call from several threads.
+    ``weigh`` gives the bytes that a model will need, ``load`` loads it; both run in the thread of
+    the first caller, and only callers of the same model wait for them. All models together never
+    need more than ``budget_bytes``: the least recently used are unloaded first. A caller waits
+    ``patience_s`` for room that others use.
     """
 
     def __init__(
@@ -83,34 +83,35 @@ class LoadedModels:
     ) -> None:
         if budget_bytes is not None and budget_bytes < 1:
             raise InvalidValue(
-                f"No model fits in {budget_bytes} bytes.", param="memory_budget_bytes"
+                f"memory_budget_bytes must be at least 1, got {budget_bytes}.",
+                param="memory_budget_bytes",
             )
         self._weigh = weigh
         self._load = load
         self._budget_bytes = budget_bytes
         self._patience_s = patience_s
         self._changed = threading.Condition()
-        self._slots: OrderedDict[str, _Slot] = OrderedDict()  # the last used at the end
+        self._slots: OrderedDict[str, _Slot] = OrderedDict()  # most recently used last
         self._unloaded: set[str] = set()
         self._unloadings = 0
 
     @property
     def held_bytes(self) -> int:
-        """What the models hold that are loaded or being loaded."""
+        """The memory of all models that are loaded or being loaded."""
         with self._changed:
             return self._held_bytes()
 
     @property
     def unloadings(self) -> int:
-        """How often a model had to make room for another."""
+        """How often a model was unloaded to make room for another."""
         return self._unloadings
 
     def has_unloaded(self, model_id: str) -> bool:
-        """Whether the model was loaded, and had to make room."""
+        """Whether the model was unloaded to make room."""
         return model_id in self._unloaded
 
     def loaded(self) -> Mapping[str, Encoder]:
-        """The models that are loaded, by id; to look at them is not to use them."""
+        """The loaded models by id. Reading this does not count as using them."""
         with self._changed:
             slots = self._slots.items()
             return {name: slot.encoder for name, slot in slots if slot.encoder is not None}
@@ -132,7 +133,7 @@ class LoadedModels:
             self._make_room(model_id, slot, cancellation)
             encoder = self._load(model_id)
         except BaseException:
-            # Who waited for it tries by itself, and is told the reason too.
+            # Callers that waited for it try themselves, and get the reason too.
             self._remove([model_id])
             raise
         with self._changed:
@@ -142,7 +143,7 @@ class LoadedModels:
             return ModelLease(encoder, slot, self._changed)
 
     def close(self) -> None:
-        """Unload all models, whoever uses them. One that is asked for afterwards is loaded anew."""
+        """Unload all models, even if they are in use. They are loaded again on demand."""
         with self._changed:
             self._changed.wait_for(
                 lambda: all(slot.encoder is not None for slot in self._slots.values())
@@ -155,7 +156,7 @@ class LoadedModels:
                 encoder.close()
 
     def _make_room(self, model_id: str, slot: _Slot, cancellation: Cancellation | None) -> None:
-        """Reserve what the model will hold, and unload what is in its way."""
+        """Reserve memory for the model, and unload others if necessary."""
         size, budget = self._weigh(model_id), self._budget_bytes
         if budget is not None and size > budget:
             raise ModelTooLarge(
@@ -184,14 +185,14 @@ class LoadedModels:
     def _wait_for_room(
         self, model_id: str, size: int, cancellation: Cancellation | None
     ) -> list[str]:
-        """Wait until enough is not in use, and tell what must go; the lock is held."""
+        """Wait until there can be enough room; returns what to unload. The lock is held."""
         ends = time.monotonic() + self._patience_s
         while (leaving := self._in_the_way(size)) is None:
             left_s = ends - time.monotonic()
             if left_s <= 0:
                 raise Overloaded(
-                    f"Model {model_id!r} needs {_megabytes(size)} of memory, and the models in "
-                    "use leave less.",
+                    f"Model {model_id!r} needs {_megabytes(size)} of memory, more than the models "
+                    "in use leave free.",
                     remedy="Try again later, or raise the memory budget.",
                     param="model",
                 )
@@ -201,7 +202,7 @@ class LoadedModels:
     def _wait(
         self, cancellation: Cancellation | None, most_s: float = threading.TIMEOUT_MAX
     ) -> None:
-        """Wait for any change, at most until the deadline; the lock is held."""
+        """Wait for any change, at most until the deadline. The lock is held."""
         if cancellation is not None:
             cancellation.check()
             if cancellation.deadline is not None:
@@ -209,7 +210,7 @@ class LoadedModels:
         self._changed.wait(max(most_s, 0))
 
     def _in_the_way(self, size: int) -> list[str] | None:
-        """What must go to make room, least recently used first; None while too much is in use."""
+        """What to unload to make room, least recently used first; None if too much is in use."""
         if self._budget_bytes is None:
             return []
         room = self._budget_bytes - self._held_bytes()

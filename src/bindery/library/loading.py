@@ -1,4 +1,4 @@
-"""From a row of the catalog to a model that answers: fetched, weighed, loaded, prepared."""
+"""Everything between a row of the catalog and a loaded model: fetching, measuring, loading."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,9 +19,9 @@ from bindery.secret import Secret
 
 
 class ModelState(StrEnum):
-    """How far a model of the catalog is from answering; ``REMOTE`` is one that a vendor runs.
+    """The state of a model of the catalog.
 
-    ``FAILING`` is one that is loaded and does not answer just now.
+    ``FAILING`` is loaded but does not answer at the moment; ``REMOTE`` runs at a vendor.
     """
 
     LOADED = "loaded"
@@ -35,10 +35,9 @@ class ModelState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ModelStatus:
-    """A model of the catalog and its state; ``error`` says why it cannot answer, if so.
+    """The state of a model of the catalog; ``error`` says why it cannot answer.
 
-    ``unloaded`` tells of a model that is present that it answered until it made room for another,
-    and will again when it is asked for.
+    ``unloaded``: the model was unloaded to make room for another, and is loaded again on demand.
     """
 
     card: ModelCard
@@ -48,19 +47,19 @@ class ModelStatus:
 
 
 def status_of(encoder: Encoder) -> ModelStatus:
-    """The state of a model that is loaded."""
+    """The state of a loaded model."""
     if (fault := encoder.fault) is None:
         return ModelStatus(encoder.card, ModelState.LOADED)
     error = EngineError(
-        f"Model {encoder.card.id!r} does not answer: {fault}", remedy="It is tried again."
+        f"Model {encoder.card.id!r} does not answer: {fault}", remedy="It is tested regularly."
     )
     return ModelStatus(encoder.card, ModelState.FAILING, error)
 
 
 class ModelLoader:
-    """Loads the models of some folders in one way: the settings are those of ``load_encoder``.
+    """Loads models with the same options, which are those of ``load_encoder``.
 
-    ``keys`` are those of remote models, by the variable that their rows name.
+    ``keys`` are the API keys of remote models, by the variable that their rows name.
     """
 
     def __init__(
@@ -83,7 +82,7 @@ class ModelLoader:
         self._queue_tokens = queue_tokens
 
     def status(self, model_id: str, *, was_loaded: bool) -> ModelStatus:
-        """The state of a model that is not loaded; whether it once was. Raises UnknownModel."""
+        """The state of a model that is not loaded now. Raises UnknownModel."""
         entry = self._folders.entry(model_id)
         card = entry.card
         try:
@@ -107,7 +106,7 @@ class ModelLoader:
         progress: Progress,
         force: bool,
     ) -> list[Outcome]:
-        """As :meth:`bindery.library.Library.preload`."""
+        """See :meth:`bindery.library.Library.preload`."""
         entries = [self._folders.local(model_id) for model_id in model_ids]
         outcomes = preload(entries, self._folders.home, sources, progress=progress, force=force)
         for entry in entries:
@@ -120,7 +119,7 @@ class ModelLoader:
         ]
 
     def weigh(self, model_id: str) -> int:
-        """How many bytes the model will hold: 0 for a remote one."""
+        """The memory that the model will need, in bytes: 0 for a remote one."""
         if isinstance(self._folders.entry(model_id), RemoteEntry):
             return 0
         layout = self._folders.layout(model_id)
@@ -133,7 +132,7 @@ class ModelLoader:
         )
 
     def load(self, model_id: str) -> Encoder:
-        """Load it; a refusal stands until the process ends."""
+        """Load a model. If it is refused, it stays refused until the process ends."""
         entry = self._folders.entry(model_id)
         if isinstance(entry, RemoteEntry):
             return load_remote(entry, self._keys.get(entry.endpoint.key))
@@ -152,8 +151,8 @@ class ModelLoader:
             raise
 
     def _calibrated(self, entry: CatalogEntry, outcome: Outcome) -> Outcome:
-        """How the preload of a model ended, with its preparation for int8."""
-        # It loads the runtime, which commands that need no model do without.
+        """The outcome of a preload, including the preparation for int8."""
+        # This imports the runtime, which commands without a model do not need.
         from bindery.encoders.calibration import calibrate
 
         if outcome.error:

@@ -1,8 +1,8 @@
-"""The second stage: put the documents that a first search found in a better order.
+"""The second stage of a search: rank the documents that were found by late interaction.
 
-A dense model compares a query with a document by one vector each, and throws away what it knew of
-every single token. Its token vectors, compared by late interaction, put the best documents first,
-with no training and no second model; docs/reranking.md has the figures.
+A dense model compares a query with a document by one vector each, which loses information about
+single tokens. Comparing its token vectors ranks documents better, without training or a second
+model; docs/reranking.md has the figures.
 """
 
 from collections.abc import Sequence
@@ -19,21 +19,21 @@ from bindery.types import DOCUMENT, QUERY, Truncate
 from bindery.vectors.scoring import Scores, cosine, mean_maxsim
 
 DEFAULT_WEIGHT = 0.8
-"""What the mean MaxSim counts in the mix; docs/reranking.md tells how it was chosen."""
+"""The weight of the mean MaxSim in the score; docs/reranking.md says how it was chosen."""
 
-# 100 documents of 256 tokens of 384 values are 40 MB, as much as is held at once.
+# 100 documents of 256 tokens of 384 values take 40 MB.
 _DOCUMENTS_AT_ONCE = 100
-# As unlike as two texts can be, for documents without tokens: they never come before others.
+# The lowest score, for documents without tokens, so that they never come before others.
 _LEAST = -1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """A document's place in the order: ``index`` is its place among the documents as given.
+    """A ranked document; ``index`` is its position among the given documents.
 
-    ``score`` is what they are ordered by: the mix of cosine and mean MaxSim for a dense model,
-    MaxSim for a late-interaction model (the sum over the query's vectors), the cosine for a remote
-    one. ``normalised`` is in [-1, 1] for every model: MaxSim as a mean, else the score itself.
+    ``score`` is the mix of cosine and mean MaxSim for a dense model, MaxSim (the sum over the
+    query's vectors) for a late-interaction model, and the cosine for a remote one. ``normalised``
+    is in [-1, 1] for every model: the mean MaxSim, or else the score itself.
     """
 
     index: int
@@ -43,9 +43,10 @@ class Ranked:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reranked:
-    """Documents in order, with an account of each text: the query first, then as they were given.
+    """Documents in order of their scores, with token counts.
 
-    ``tokens_used`` and ``tokens_cut`` are (1 + documents,) int64, as :class:`Encoded` has them.
+    ``tokens_used`` and ``tokens_cut`` are (1 + documents,) int64 like in :class:`Encoded`: the
+    query first, then the documents in the given order.
     """
 
     ranked: tuple[Ranked, ...]
@@ -55,7 +56,7 @@ class Reranked:
 
     @property
     def total_tokens(self) -> int:
-        """The tokens of all texts, for a remote model what its vendor counted, or UNKNOWN."""
+        """The tokens of all texts; for a remote model as billed by its vendor, or UNKNOWN."""
         return total_tokens(self.tokens_used, self.tokens_billed)
 
 
@@ -67,12 +68,12 @@ def rerank(
     top_n: int | None = None,
     weight: float = DEFAULT_WEIGHT,
 ) -> list[Ranked]:
-    """Order documents by how well they answer a query, the best first, ties as they were given.
+    """Rank documents by how well they answer a query, best first; ties stay in the given order.
 
-    ``top_n`` None gives all of them. ``weight`` is as :func:`mix` has it and counts for models of
-    one vector per text alone. A remote model shows no tokens, so its cosines decide. A document
-    without tokens scores the least there is. Raises InvalidValue for a ``top_n`` below 1, for a
-    weight outside 0 to 1 and for what is not text.
+    ``top_n`` None returns all of them. ``weight`` is that of :func:`mix`, and only matters for
+    dense models. A remote model has no token vectors, so it ranks by cosine. A document without
+    tokens has the lowest score, -1. Raises InvalidValue for a ``top_n`` below 1, a weight outside 0
+    to 1, and values that are not text.
     """
     return list(rerank_counted(encoder, query, documents, top_n=top_n, weight=weight).ranked)
 
@@ -89,12 +90,12 @@ def rerank_counted(
 ) -> Reranked:
     """The same, with the tokens used and cut of each text.
 
-    Some documents run at a time, and the next only while the ``cancellation`` holds. Raises what
-    :meth:`Encoder.submit_tokens` and its value do besides.
+    Documents run in batches until the ``cancellation`` is cancelled. Also raises the errors of
+    :meth:`Encoder.submit_tokens` and its result.
     """
     _check(top_n, weight)
     if isinstance(documents, str):
-        raise InvalidValue("Documents come as a list, not as one string.", param="documents")
+        raise InvalidValue("documents must be a list, got one string.", param="documents")
     question = EncodeRequest([query], VectorOptions(QUERY, truncate=truncate))
     answers = VectorOptions(DOCUMENT, truncate=truncate)
     try:
@@ -124,7 +125,7 @@ def _rerank_by_cosine(
     top_n: int | None,
     cancellation: Cancellation | None,
 ) -> Reranked:
-    """The order by the cosine between a query and documents, which are the two requests."""
+    """Rank by cosine; the two requests are the query and the documents."""
     pending = [encoder.submit(request, cancellation) for request in requests]
     asked, found = [one.result() for one in pending]
     cosines = cosine(asked.embeddings, found.embeddings)[0]
@@ -138,8 +139,8 @@ def _rerank_by_cosine(
 
 
 def _renamed(error: TextTooLong | TextFailed, first: int) -> TextTooLong | TextFailed:
-    """The same error, told of documents that were counted from ``first`` on."""
-    message = f"Of the documents from {first} on: {error.message}"
+    """The same error for a batch of documents that starts at index ``first``."""
+    message = f"In the documents from {first} on: {error.message}"
     if isinstance(error, TextTooLong):
         return TextTooLong(message, remedy=error.remedy, param="documents")
     places = tuple(first + place for place in error.places)
@@ -153,17 +154,17 @@ def reorder(
     top_n: int | None = None,
     weight: float = DEFAULT_WEIGHT,
 ) -> list[Ranked]:
-    """The same as :func:`rerank`, with vectors that were kept.
+    """The same as :func:`rerank`, for stored vectors.
 
-    ``query`` holds one text. Raises InvalidValue where it does not, where only one side has pooled
-    vectors, and for another ``top_n`` or weight than :func:`rerank` takes.
+    Raises InvalidValue if ``query`` is not exactly one text, if only one side has pooled vectors,
+    and for a ``top_n`` or weight that :func:`rerank` refuses.
     """
     _check(top_n, weight)
     if len(query.tokens) != 1:
-        raise InvalidValue(f"One query orders documents, not {len(query.tokens)}.", param="query")
+        raise InvalidValue(f"query must be one text, got {len(query.tokens)}.", param="query")
     if (query.pooled is None) != (documents.pooled is None):
         raise InvalidValue(
-            "Of query and documents only one has pooled vectors: they are of two models."
+            "Either query or documents have no pooled vectors: they are from different models."
         )
     return _in_order(_scores(query, documents, weight), _rows_in_sum(query), top_n)
 
@@ -171,8 +172,7 @@ def reorder(
 def mix(cosines: Scores, mean_maxsims: Scores, weight: float) -> Scores:
     """(1 - weight) * cosine + weight * mean MaxSim, each (n,) and in [-1, 1].
 
-    Weight 0 is the cosine alone, 1 is late interaction alone. A document without rows (mean MaxSim
-    -inf) scores -1, the least there is, whatever the weight.
+    A document without rows (mean MaxSim -inf) has the lowest score, -1, whatever the weight.
     """
     reached = np.isfinite(mean_maxsims)
     known = np.where(reached, mean_maxsims, 0)
@@ -180,17 +180,17 @@ def mix(cosines: Scores, mean_maxsims: Scores, weight: float) -> Scores:
 
 
 def _scores(query: TokenVectors, documents: TokenVectors, weight: float) -> Scores:
-    """Each document's score, normalised: (n,) in [-1, 1]."""
+    """The normalised score of each document: (n,) in [-1, 1]."""
     means = mean_maxsim(query.tokens, documents.tokens)[0]
     if query.pooled is None or documents.pooled is None:
         return np.where(np.isfinite(means), means, _LEAST).astype(np.float32)
-    # A query without tokens has nothing to interact: its cosines decide.
+    # A query without tokens is ranked by cosine alone.
     share = weight if len(query.tokens.rows) else 0
     return mix(cosine(query.pooled, documents.pooled)[0], means, share)
 
 
 def _rows_in_sum(query: TokenVectors) -> int:
-    """By how much the sum of a late-interaction model is more than its mean."""
+    """The factor between the sum and the mean of a late-interaction model."""
     return max(len(query.tokens.rows), 1) if query.pooled is None else 1
 
 
@@ -204,6 +204,6 @@ def _in_order(normalised: Scores, rows: int, top_n: int | None) -> list[Ranked]:
 
 def _check(top_n: int | None, weight: float) -> None:
     if top_n is not None and top_n < 1:
-        raise InvalidValue(f"The best {top_n} documents are none.", param="top_n")
+        raise InvalidValue(f"top_n must be at least 1, got {top_n}.", param="top_n")
     if not 0 <= weight <= 1:
-        raise InvalidValue(f"A weight is from 0 to 1, not {weight}.", param="weight")
+        raise InvalidValue(f"weight must be between 0 and 1, got {weight}.", param="weight")

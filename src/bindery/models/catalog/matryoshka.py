@@ -1,4 +1,4 @@
-"""Matryoshka models: one vector a text, trained to be cut to fewer dimensions."""
+"""Matryoshka models: one vector per text, trained to be cut to fewer dimensions."""
 
 from bindery.models.card import (
     SENTENCE_TRANSFORMERS_FILES,
@@ -67,7 +67,7 @@ _NOMIC = entry(
         before_cut=BeforeCut.LAYER_NORM,
         max_tokens=8192,
         pooling=(Pooling.MEAN,),
-        # Its modules end with the pooling; cut vectors are at length 1 all the same.
+        # Its modules end with the pooling; cut vectors still have length 1.
         normalised=False,
         prompts={
             "query": "search_query: ",
@@ -88,7 +88,7 @@ _QWEN3 = entry(
         id="qwen3",
         family=Family.MATRYOSHKA,
         dimensions=1024,
-        # Its card allows any from 32 up; these are the halves.
+        # Its card allows any number from 32 up; these are the halves.
         nested_dimensions=(512, 256, 128, 64, 32),
         max_tokens=32768,
         pooling=(Pooling.LAST,),
@@ -112,4 +112,4 @@ _QWEN3 = entry(
 )
 
 MATRYOSHKA = (_GEMMA, _NOMIC, _QWEN3)
-"""In this order they are listed."""
+"""In the order in which they are listed."""

@@ -1,11 +1,11 @@
-"""A model's folder, read: what its own configuration says of it, whatever layout it was saved in.
+"""Read a model's folder in any layout, from its own configuration.
 
 ::
 
-    values.py       what is read, as values
+    values.py       the result, as values
     detection.py    which layout a folder has
-    reading.py      ``read_layout``: the folder as its layout's reader has it, and its catalog row
-    others          a reader for each layout, and what they share (``parts.py``)
+    reading.py      ``read_layout``: reads a folder and compares it with its row in the catalog
+    others          one reader per layout, and what they share (``parts.py``)
 """
 
 from bindery.models.layouts.reading import read_layout, with_lengths

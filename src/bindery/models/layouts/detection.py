@@ -1,9 +1,8 @@
-"""How the layouts that models are saved in are told apart.
+"""Detect the layout of a model's folder.
 
-A late-interaction checkpoint must never be averaged silently into one vector, so its signs are
-asked for before a folder passes as dense, even where modules.json says otherwise or is not there:
-checkpoints with a stale one exist (mixedbread-ai/mxbai-colbert-large-v1 had one), and Stanford's
-have none.
+A late-interaction checkpoint must never be silently averaged into one vector. So its signs are
+checked first, even if modules.json says that the model is dense or is missing: some checkpoints
+have a stale one (such as mixedbread-ai/mxbai-colbert-large-v1), and Stanford's have none.
 """
 
 from collections.abc import Callable
@@ -18,13 +17,13 @@ from bindery.models.layouts.values import Layout
 
 Reader: TypeAlias = Callable[[Path], Layout]
 
-# The lowest number of modules of a late-interaction model: with fewer, modules.json is stale.
+# A late-interaction model has at least two modules; with fewer, modules.json is stale.
 _BODY_AND_PROJECTION = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Signs:
-    """What tells a folder's layout. ``types`` are those of its modules; None without a list."""
+    """What a folder's layout is detected by. ``types`` are those of its modules."""
 
     folder: Path
     types: tuple[str, ...]
@@ -75,11 +74,11 @@ DETECTION: tuple[tuple[Callable[[Signs], bool], Reader], ...] = (
     (_is_called_late, pylate.read),  # which says what is missing
     (_is_anything, sentence_transformers.read),
 )
-"""The first that applies reads the folder."""
+"""The first reader that applies reads the folder."""
 
 
 def reader_of(folder: Path) -> Reader:
-    """The reader of a folder's layout. Raises ModelBroken for a configuration that is no JSON."""
+    """The reader of a folder's layout. Raises ModelBroken for a configuration that is not JSON."""
     signs = _signs(folder)
     return next(reader for applies, reader in DETECTION if applies(signs))
 
@@ -100,7 +99,7 @@ def _signs(folder: Path) -> Signs:
 
 
 def _reads_tokens(folder: Path, module: dict[str, Any]) -> bool:
-    """Whether it works on the vectors of tokens: a Dense or Normalize that says so."""
+    """Whether a Dense or Normalize module works on the vectors of tokens."""
     path = str(module.get("path") or "")
     config = read_object(folder / path / "config.json", optional=True) if path else {}
     return config.get("module_input_name") == TOKEN_VECTORS

@@ -1,8 +1,8 @@
-"""Late interaction as sentence-transformers 6 saves it: MultiVectorEncoder.
+"""Late-interaction models saved by sentence-transformers 6: MultiVectorEncoder.
 
-Transformer (with the lengths and the filling up of queries), Dense, MultiVectorMask (with the
-words not kept), Normalize and perhaps HierarchicalTokenPooling. Its prompts are text: what one
-begins with is a marker where it is a token that was added to the vocabulary.
+Transformer (with the lengths and the expansion of queries), Dense, MultiVectorMask (with the
+skipped words), Normalize and optionally HierarchicalTokenPooling. If a prompt begins with a token
+that was added to the vocabulary, that token is the marker.
 """
 
 from collections.abc import Mapping, Sequence
@@ -42,7 +42,7 @@ def read(folder: Path) -> Layout:
     body = modules[0].folder
     config = read_object(body / "config.json")
     own = read_object(folder / parts.OWN, optional=True)
-    # Older files keep the lengths in the model's own configuration; the module's own goes first.
+    # Older files have the lengths in the configuration of the model, not in that of the module.
     settings = {**own, **parts.settings_of(body)}
     window = parts.window_of(body, config, settings)
     queries = _queries(settings, window, body)
@@ -83,7 +83,7 @@ def _check_order(modules: Sequence[Module]) -> None:
         raise parts.wrong_order(
             modules,
             _LATE,
-            f"Transformer, then Dense, {_MASK} and Normalize, and perhaps {_POOLING} at the end",
+            f"Transformer, then Dense, {_MASK} and Normalize, optionally {_POOLING} at the end",
         )
 
 
@@ -93,16 +93,16 @@ def _queries(settings: Mapping[str, Any], window: int, body: Path) -> _Queries:
     if expansion is None:
         return _Queries(parts.length(min(said, window), "query_length", body))
     if not isinstance(expansion, dict):
-        raise ModelBroken(f"{body} has a query_expansion that is no object: {expansion!r}.")
+        raise ModelBroken(f"query_expansion of {body} must be an object, got {expansion!r}.")
 
     found = cast("dict[str, Any]", expansion)
     strategy = found.get("strategy")
     unknown = sorted(set(found) - {"strategy", "attend", "length", "token"})
     if strategy not in _STRATEGIES or unknown:
         raise UnsupportedModel(
-            f"{body} fills queries up by the strategy {strategy!r} with {unknown}, which is not "
-            "known.",
-            remedy=f"Known: {', '.join(_STRATEGIES)}.",
+            f"The query_expansion of {body} with strategy {strategy!r} and {unknown} is not "
+            "supported.",
+            remedy=f"Known strategies: {', '.join(_STRATEGIES)}.",
         )
     fills_to = parts.length(
         min(parts.whole(found, "length", body), window), "length of query_expansion", body
@@ -116,7 +116,7 @@ def _queries(settings: Mapping[str, Any], window: int, body: Path) -> _Queries:
 
 
 def _markers(prompts: Mapping[str, str], body: Path) -> tuple[dict[Role, str], dict[Role, str]]:
-    """The token that each role's prompt begins with, and what is left of the prompt."""
+    """The token that the prompt of each role begins with, and the rest of the prompt."""
     added = cast("list[dict[str, Any]]", read_object(body / "tokenizer.json").get("added_tokens"))
     tokens = [str(token.get("content", "")) for token in added or ()]
     tokens = [token for token in tokens if token.strip()]
@@ -128,9 +128,9 @@ def _markers(prompts: Mapping[str, str], body: Path) -> tuple[dict[Role, str], d
         rest[role] = prompt.removeprefix(markers[role])
         if within := [token for token in tokens if token in rest[role]]:
             raise UnsupportedModel(
-                f"The prompt {prompt!r} of the role {role!r} holds the token {within[0]!r}, which "
-                "cannot be run.",
-                remedy="A prompt may begin with one token, and text may follow.",
+                f"The prompt {prompt!r} of the role {role!r} contains the token {within[0]!r}, "
+                "which is not supported.",
+                remedy="A prompt may have one token, at its start.",
             )
     return markers, rest
 
@@ -140,7 +140,7 @@ def _skipped(modules: Sequence[Module]) -> tuple[tuple[str, ...], tuple[Role, ..
     config = mask.config(optional=True)
     if config.get("keep_only_token_ids"):
         raise UnsupportedModel(
-            f"{mask.folder / 'config.json'} sets keep_only_token_ids, which cannot be run."
+            f"{mask.folder / 'config.json'} sets keep_only_token_ids, which is not supported."
         )
     roles = config.get("skiplist_tasks")
     roles = [DOCUMENT] if roles is None else [roles] if isinstance(roles, str) else roles
@@ -157,16 +157,16 @@ def _token_pooling(modules: Sequence[Module]) -> tuple[float, int]:
     factor = config.get("pool_factor", 1.0)
     protected = config.get("num_protected_tokens", 1)
     if not isinstance(factor, int | float) or not 1 <= factor < float("inf"):
-        raise ModelBroken(f"{path} has no number 'pool_factor' from 1 up, but {factor!r}.")
+        raise ModelBroken(f"pool_factor of {path} must be at least 1, got {factor!r}.")
     if not isinstance(protected, int) or protected < 0:
-        raise ModelBroken(f"{path} has no 'num_protected_tokens', but {protected!r}.")
+        raise ModelBroken(f"num_protected_tokens of {path} must be at least 0, got {protected!r}.")
     tasks = config.get("tasks", [DOCUMENT])
-    # A file without the word is from before it, and its clusters are not brought to length 1.
+    # A file without it is older, and its clusters are not normalised.
     normalises = config.get("normalize_embeddings", False)
     if tasks not in ([DOCUMENT], DOCUMENT, None) or (factor > 1 and not normalises):
         raise UnsupportedModel(
-            f"{path} pools the tokens of {tasks} with normalize_embeddings {normalises}, which "
-            "cannot be run.",
-            remedy="Known: those of documents, normalised.",
+            f"{path} pools the tokens of {tasks} with normalize_embeddings {normalises}, which is "
+            "not supported.",
+            remedy="Only the tokens of documents can be pooled, with normalize_embeddings.",
         )
     return float(factor), protected

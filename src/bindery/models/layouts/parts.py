@@ -1,4 +1,4 @@
-"""What several layouts have in common: modules, widths, windows, linear steps."""
+"""What layouts share: modules, widths, windows, linear steps."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -26,14 +26,14 @@ PROJECTION = "linear.weight"
 # A special token on each side, the marker, and one of the text.
 _SHORTEST_LENGTH = 4
 
-# Tokenisers without a limit say so with 10^30.
+# Tokenisers without a limit have 10^30.
 _ENDLESS = 1_000_000
 
-# Where architectures keep what most call hidden_size, tried in this order.
+# The names of the width in different architectures, tried in this order.
 _WIDTH_NAMES = ("hidden_size", "dim", "d_model", "n_embd")
 
-# What is not max_position_embeddings; None for positions that are relative and without end, whose
-# n_positions (T5) bounds nothing.
+# Other names of max_position_embeddings; None if positions are relative and unlimited, whatever
+# n_positions (T5) says.
 _POSITION_NAMES: Mapping[str, str | None] = {
     "gpt2": "n_positions",
     "nomic_bert": "n_positions",
@@ -43,7 +43,7 @@ _POSITION_NAMES: Mapping[str, str | None] = {
     "xlnet": None,
 }
 
-# Their positions are counted from the padding's id on, so that the first two rows serve no token.
+# Their positions start after the id of padding, so that the first two rows are unused.
 _COUNTED_FROM_PADDING = frozenset(
     {
         "camembert",
@@ -58,7 +58,7 @@ _COUNTED_FROM_PADDING = frozenset(
     }
 )
 
-# Old releases of sentence-transformers named the Transformer's settings after its architecture.
+# Old releases of sentence-transformers named this file after the architecture.
 _SETTINGS = (
     "sentence_bert_config.json",
     "sentence_roberta_config.json",
@@ -72,14 +72,14 @@ _SETTINGS = (
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """One line of a modules.json: ``type`` in full, ``kind`` its last part."""
+    """One module of a modules.json, with its full ``type``."""
 
     type: str
     folder: Path
 
     @property
     def kind(self) -> str:
-        """Such as ``Dense``."""
+        """The last part of the type, such as ``Dense``."""
         return self.type.rpartition(".")[2]
 
     def config(self, *, optional: bool = False) -> dict[str, Any]:
@@ -90,7 +90,7 @@ class Module:
 def modules_of(
     folder: Path, family: Family, known: Iterable[str], packages: tuple[str, ...]
 ) -> list[Module]:
-    """The modules of a folder, in order. Raises UnsupportedModel for one that is not known."""
+    """The modules of a folder, in order. Raises UnsupportedModel for an unknown one."""
     known = tuple(known)
     found: list[Module] = []
     for line in read_modules(folder / "modules.json"):
@@ -98,7 +98,7 @@ def modules_of(
         package = module.type.partition(".")[0]
         if package not in packages or module.kind not in known:
             raise UnsupportedModel(
-                f"The module {line.get('type')!r} cannot be run in a {family} model.",
+                f"The module {line.get('type')!r} is not supported in a {family} model.",
                 remedy=f"Known: {', '.join(known)} of {' and '.join(packages)}.",
             )
         found.append(module)
@@ -106,30 +106,30 @@ def modules_of(
 
 
 def wrong_order(modules: Iterable[Module], family: Family, known: str) -> UnsupportedModel:
-    """The error for modules that are known, but not so."""
+    """The error for known modules in an unknown order."""
     names = ", ".join(module.type for module in modules)
     return UnsupportedModel(
-        f"The modules {names} cannot be run in this order in a {family} model.",
+        f"The modules {names} are not supported in this order in a {family} model.",
         remedy=f"Known: {known}.",
     )
 
 
 def settings_of(body: Path) -> dict[str, Any]:
-    """The Transformer module's own settings. Raises UnsupportedModel for a task of another kind."""
+    """The settings of the Transformer module. Raises UnsupportedModel for another task."""
     path = next((body / name for name in _SETTINGS if (body / name).is_file()), body / _SETTINGS[0])
     settings = read_object(path, optional=True)
     task = settings.get("transformer_task", "feature-extraction")
     if task != "feature-extraction" or settings.get("processing_kwargs"):
         raise UnsupportedModel(
             f"{path} sets the task {task!r} with processing_kwargs "
-            f"{settings.get('processing_kwargs')}, which cannot be run.",
-            remedy="Known: feature-extraction, without any.",
+            f"{settings.get('processing_kwargs')}, which is not supported.",
+            remedy="Known: feature-extraction without processing_kwargs.",
         )
     return settings
 
 
 def width_of(config: Mapping[str, Any]) -> int | None:
-    """The width of the body's hidden states, under whatever name its architecture has for it."""
+    """The width of the body's hidden states, whatever its architecture calls it."""
     found = (config.get(name) for name in _WIDTH_NAMES)
     return next((value for value in found if _is_whole(value)), None)
 
@@ -149,9 +149,9 @@ def positions_of(config: Mapping[str, Any]) -> int | None:
 
 
 def window_of(body: Path, config: Mapping[str, Any], settings: Mapping[str, Any]) -> int:
-    """The window: what the model's authors set, else what the tokeniser says; within the positions.
+    """The window: ``max_seq_length``, or else that of the tokeniser, limited to the positions.
 
-    The reference takes ``max_seq_length`` as it is and fails on texts beyond the positions.
+    The reference does not limit ``max_seq_length``, and fails on texts beyond the positions.
     """
     tokeniser = read_object(body / "tokenizer_config.json", optional=True)
     positions = positions_of(config)
@@ -159,38 +159,38 @@ def window_of(body: Path, config: Mapping[str, Any], settings: Mapping[str, Any]
     limits = [int(limit) for limit in (said, positions) if limit and limit < _ENDLESS]
     if not limits:
         raise UnsupportedModel(
-            f"{body} says nowhere how long a text of the architecture "
-            f"{str(config.get('model_type'))!r} may be.",
+            f"{body}, of the architecture {str(config.get('model_type'))!r}, does not say how long "
+            "a text may be.",
             remedy=f"Put max_seq_length into its {_SETTINGS[0]}.",
         )
     return min(limits)
 
 
 def without_width(config: Mapping[str, Any], body: Path) -> UnsupportedModel:
-    """The error for a body that says nowhere how wide it is."""
+    """The error for a body without a width in its configuration."""
     return UnsupportedModel(
-        f"Models of the architecture {str(config.get('model_type'))!r} cannot be run: "
+        f"Models of the architecture {str(config.get('model_type'))!r} are not supported: "
         f"{body / 'config.json'} has no number {_WIDTH_NAMES[0]!r}."
     )
 
 
 def linear(module: Module, *, over: str) -> Dense:
-    """The step of a Dense module that works over ``over``: text vectors, or those of tokens.
+    """The step of a Dense module for the vectors ``over``: of texts or of tokens.
 
-    Raises UnsupportedModel for a setting that is not known: it may change the numbers.
+    Raises UnsupportedModel for an unknown setting, because it may change the numbers.
     """
     config = module.config()
     path = module.folder / "config.json"
     known = {"in_features", "out_features", "bias", "activation_function", "use_residual",
              "module_input_name", "module_output_name"}  # fmt: skip
     if unknown := sorted(set(config) - known):
-        raise UnsupportedModel(f"{path} sets {', '.join(unknown)}, which is not known.")
+        raise UnsupportedModel(f"{path} has unknown settings: {', '.join(unknown)}.")
     check_vectors(config, path, over=over)
     activation = str(config.get("activation_function"))
     if not activation.startswith("torch.nn."):
         raise UnsupportedModel(
-            f"{path} names the activation {activation!r}, which is not known.",
-            remedy="Known are those of torch.nn.",
+            f"{path} has the unknown activation {activation!r}.",
+            remedy="Known: those of torch.nn.",
         )
     return Dense(
         folder=module.folder,
@@ -203,7 +203,7 @@ def linear(module: Module, *, over: str) -> Dense:
 
 
 def layer_norm(module: Module, *, over: str) -> LayerNorm:
-    """The step of a LayerNorm module, which knows text vectors alone."""
+    """The step of a LayerNorm module, which only works on vectors of texts."""
     path = module.folder / "config.json"
     config = module.config()
     check_vectors(config, path, over=over)
@@ -211,13 +211,13 @@ def layer_norm(module: Module, *, over: str) -> LayerNorm:
 
 
 def normalize(module: Module, *, over: str) -> Normalize:
-    """The step of a Normalize module; old ones have no folder."""
+    """The step of a Normalize module, which has no folder in old models."""
     check_vectors(module.config(optional=True), module.folder / "config.json", over=over)
     return Normalize()
 
 
 STEPS = {"Dense": linear, "LayerNorm": layer_norm, "Normalize": normalize}
-"""The modules that work on vectors, by their kind."""
+"""The modules that work on vectors, by kind."""
 
 
 def check_vectors(config: Mapping[str, Any], path: Path, *, over: str) -> None:
@@ -225,7 +225,7 @@ def check_vectors(config: Mapping[str, Any], path: Path, *, over: str) -> None:
     for key in ("module_input_name", "module_output_name"):
         if config.get(key, over) not in {over, None}:
             raise UnsupportedModel(
-                f"{path} has the {key} {config[key]!r}, which cannot be run here.",
+                f"{path} has the {key} {config[key]!r}, which is not supported here.",
                 remedy=f"Known: {over}.",
             )
 
@@ -240,32 +240,34 @@ def width_after(steps: Iterable[Step], width: int | None) -> int | None:
         )
         if width not in {None, taken}:
             raise ModelBroken(
-                f"The module {step.folder} takes vectors of {taken} values, but is given {width}."
+                f"The module {step.folder} takes vectors of {taken} values, but gets {width}."
             )
         width = given
     return width
 
 
 def whole(config: Mapping[str, Any], key: str, path: Path, *, default: int | None = None) -> int:
-    """A number from 1 up. Raises ModelBroken for anything else."""
+    """A whole number of at least 1. Raises ModelBroken for anything else."""
     value = config.get(key)
     value = default if value is None else value
     if not _is_whole(value):
-        raise ModelBroken(f"{path} has no number {key!r} from 1 up, but {value!r}.")
+        raise ModelBroken(f"{key} of {path} must be a number of at least 1, got {value!r}.")
     return cast("int", value)
 
 
 def length(value: int, key: str, path: Path) -> int:
-    """A length of texts in tokens. Raises ModelBroken for one without room for a text."""
+    """A length of texts in tokens. Raises ModelBroken if it leaves no room for a text."""
     if value < _SHORTEST_LENGTH:
-        raise ModelBroken(f"{path} has a {key!r} of {value} tokens, which holds no text.")
+        raise ModelBroken(
+            f"{key} of {path} must be at least {_SHORTEST_LENGTH} tokens, got {value}."
+        )
     return value
 
 
 def prompts_of(own: Mapping[str, Any]) -> dict[str, str]:
-    """What is put before a text by role.
+    """The prompts by role.
 
-    A model whose documents' prompt goes by another name (``passage``) is asked for it by that name:
+    If the prompt for documents has another name, such as ``passage``, that is the role to use:
     sentence-transformers 6.2 does not fall back to it for ``document`` either.
     """
     found: dict[str, str | None] = own.get("prompts") or {}
@@ -281,7 +283,7 @@ def late_layout(
     late: LateInteraction,
     prompts: Mapping[str, str] | None = None,
 ) -> Layout:
-    """The layout of a late-interaction model, which knows queries and documents only."""
+    """The layout of a late-interaction model, which only has queries and documents."""
     dimensions = width_after(steps, width_of(config))
     if dimensions is None:
         raise without_width(config, body)

@@ -1,6 +1,6 @@
-"""Late interaction as PyLate saves it: a body and one or more Dense over the vectors of tokens.
+"""Late-interaction models saved by PyLate: a body and Dense modules for the vectors of tokens.
 
-Its settings are in config_sentence_transformers.json; masking and normalising go without saying.
+The settings are in config_sentence_transformers.json; masking and normalising are implied.
 """
 
 import string
@@ -18,13 +18,13 @@ _DEFAULT_DOCUMENT_LENGTH = 180
 
 
 def read(folder: Path) -> Layout:
-    """The layout of a PyLate model: Transformer, then Dense as often as needed."""
+    """The layout of a PyLate model: Transformer, then one or more Dense."""
     modules = parts.modules_of(
         folder, _LATE, ("Transformer", "Dense"), ("sentence_transformers", "pylate")
     )
     kinds = [module.kind for module in modules]
     if kinds[:1] != ["Transformer"] or kinds[1:] != ["Dense"] * max(1, len(kinds) - 1):
-        raise parts.wrong_order(modules, _LATE, "Transformer and then Dense, once or more")
+        raise parts.wrong_order(modules, _LATE, "Transformer, then one or more Dense")
     body = modules[0].folder
     path = folder / parts.OWN
     own = read_object(path)

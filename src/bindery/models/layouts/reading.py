@@ -1,4 +1,4 @@
-"""A model's folder, read in whatever layout it was saved, and held against its catalog row."""
+"""Read a model's folder in any layout, and compare it with its row in the catalog."""
 
 import json
 from dataclasses import replace
@@ -13,11 +13,11 @@ from bindery.models.layouts.values import Layout
 
 
 def read_layout(folder: Path, *, entry: CatalogEntry | None = None) -> Layout:
-    """Read a folder's configuration, running none of it.
+    """Read the configuration in a folder without executing anything.
 
-    ``entry`` is the model's row in the catalog, if it has one: the card then has its name and
-    provenance. Raises ModelBroken for a missing or unreadable file, or one that contradicts the
-    row; UnsupportedModel, naming it, for a module or layout that Bindery does not run.
+    ``entry`` is the model's row in the catalog, if any, which gives the card its name and source.
+    Raises ModelBroken for a missing or unreadable file, or one that contradicts the row, and
+    UnsupportedModel for a module or layout that Bindery cannot run.
     """
     layout = reader_of(folder)(folder)
     if entry is None:
@@ -31,22 +31,22 @@ def read_layout(folder: Path, *, entry: CatalogEntry | None = None) -> Layout:
 def with_lengths(
     layout: Layout, *, query: int | None = None, document: int | None = None
 ) -> Layout:
-    """The same late-interaction model with other lengths of queries or documents, in tokens.
+    """A late-interaction model with other lengths of queries or documents.
 
-    Special tokens and marker count. None leaves a length as it is, and none goes beyond the body's
-    positions. Queries that were filled up are filled up to their new length. Raises InvalidValue
+    Lengths are in tokens including special tokens and marker, None keeps the present one, and they
+    are limited to the body's positions. Queries are filled to their new length. Raises InvalidValue
     for a dense model, and for a length without room for text.
     """
     late = layout.late
     if late is None:
         raise InvalidValue(
-            f"{layout.card.id} is a dense model: its queries and documents have one length.",
+            f"{layout.card.id} is a dense model and has no separate length for queries.",
             param="query_length",
         )
     most = positions_of(read_object(layout.body / "config.json"))
     query_length = late.query_length if query is None else min(query, most or query)
     document_length = late.document_length if document is None else min(document, most or document)
-    # Where the two differ the model fills up short queries alone, and goes on doing so.
+    # If the two differ, the model only fills short queries.
     fills_to = late.expanded_length and min(late.expanded_length, query_length)
     changed = replace(
         late,
@@ -63,11 +63,11 @@ def _named(card: ModelCard, entry: CatalogEntry, folder: Path) -> ModelCard:
     late = Family.LATE_INTERACTION
     if (row.family is late) != (card.family is late):
         raise ModelBroken(
-            f"{folder} describes a {card.family} model, and {row.id!r} is a {row.family} one.",
+            f"{folder} describes a {card.family} model, but {row.id!r} is a {row.family} one.",
             remedy=_mend(entry, [f'family = "{card.family}"']),
         )
     compared = ["dimensions", "max_tokens", "pooling", "normalised"]
-    # A row may leave this to the folder.
+    # A row may leave this out.
     compared += ["query_max_tokens"] * (row.query_max_tokens is not None)
     wrong = [name for name in compared if getattr(row, name) != getattr(card, name)]
     if wrong:
@@ -76,7 +76,7 @@ def _named(card: ModelCard, entry: CatalogEntry, folder: Path) -> ModelCard:
             for one in (card, row)
         )
         raise ModelBroken(
-            f"{folder} describes another model than {row.id!r}: it has {found}, not {expected}.",
+            f"{folder} does not match the row of {row.id!r}: it has {found}, not {expected}.",
             remedy=_mend(entry, [f"{name} = {_toml(getattr(card, name))}" for name in wrong]),
         )
     return replace(
@@ -89,9 +89,9 @@ def _mend(entry: CatalogEntry, lines: list[str]) -> str:
     if entry.verified:
         return f"Run {again}."
     return (
-        "The row was never checked against the hub's files, and may be what is wrong. If the files "
-        f"are right, put a row [models.{entry.id}] with {', '.join(lines)} into a catalog of your "
-        f"own (BINDERY_CATALOG); else run {again}."
+        "The row was never compared with the files on the hub and may be wrong. If the files are "
+        f"right, put a row [models.{entry.id}] with {', '.join(lines)} into your own catalog "
+        f"(BINDERY_CATALOG); otherwise run {again}."
     )
 
 

@@ -1,4 +1,4 @@
-"""Dense models as sentence-transformers saves them: a body, a pooling, and steps after it."""
+"""Dense models saved by sentence-transformers: a body, a pooling, and further steps."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,7 +29,7 @@ def read(folder: Path) -> Layout:
         raise parts.wrong_order(
             modules,
             Family.DENSE,
-            f"Transformer, Pooling and then {', '.join(parts.STEPS)} as often as needed",
+            f"Transformer, Pooling, then any of {', '.join(parts.STEPS)}",
         )
     body = modules[0].folder
     config = read_object(body / "config.json")
@@ -39,7 +39,7 @@ def read(folder: Path) -> Layout:
         parts.STEPS[module.kind](module, over=parts.TEXT_VECTOR) for module in modules[2:]
     )
     poolings = _pooling_kinds(pooling, folder)
-    # What the pooling says of its width serves where the body has a name of its own for it.
+    # The pooling also has the width, in case the body has an unknown name for it.
     width = (
         parts.width_of(config)
         or pooling.get("word_embedding_dimension")
@@ -78,7 +78,7 @@ def _pooling_kinds(config: Mapping[str, Any], folder: Path) -> tuple[Pooling, ..
     for name in names:
         if name not in known:
             raise UnsupportedModel(
-                f"The pooling {name!r} of {folder} is not known.",
+                f"Unknown pooling {name!r} in {folder}.",
                 remedy=f"Known: {', '.join(sorted(known))}.",
             )
     return tuple(Pooling(name) for name in names)

@@ -1,4 +1,4 @@
-"""ColBERT as its authors save it: the projection among the body's tensors, and artifact.metadata.
+"""ColBERT models saved by its authors: the projection is among the tensors of the body.
 
 Santhanam et al., 2021, ColBERTv2, arXiv:2112.01488; the keys and defaults are those of colbert-ai.
 """
@@ -21,7 +21,7 @@ from bindery.models.layouts.values import (
 
 METADATA = "artifact.metadata"
 
-# What the scores are made of; others exist in old configurations, and are other models.
+# How scores are computed. Other values in old configurations mean other models.
 _FIXED = {"similarity": "cosine", "interaction": "colbert"}
 
 
@@ -33,8 +33,8 @@ def read(folder: Path) -> Layout:
     shape = shape_of(folder, parts.PROJECTION)
     if shape is None or len(shape) != 2:
         raise ModelBroken(
-            f"{folder} is a late-interaction model without its projection: there is no matrix "
-            f"{parts.PROJECTION!r} in its safetensors files.",
+            f"{folder} is a late-interaction model without a projection: its safetensors files "
+            f"have no matrix {parts.PROJECTION!r}.",
             remedy="Is the checkpoint complete? It is not loaded as a dense model.",
         )
     steps: tuple[Step, ...] = (Dense(folder, inputs=shape[1], outputs=shape[0]), Normalize())
@@ -59,13 +59,13 @@ def read(folder: Path) -> Layout:
 
 
 def _metadata(path: Path) -> Mapping[str, Any]:
-    """Some files hold the settings under ``config``. Raises UnsupportedModel for other scores."""
+    """The settings, which may be under ``config``. Raises UnsupportedModel for other scores."""
     found = read_object(path, optional=True)
     inner: Mapping[str, Any] = found["config"] if isinstance(found.get("config"), dict) else found
     for key, known in _FIXED.items():
         if (inner.get(key) or known) != known:
             raise UnsupportedModel(
-                f"{path} sets the {key} {inner[key]!r}, which cannot be run.",
+                f"{path} has the {key} {inner[key]!r}, which is not supported.",
                 remedy=f"Known: {known}.",
             )
     return inner

@@ -1,4 +1,4 @@
-"""What a model's folder says about the model, as values."""
+"""What a model's folder says about the model."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +11,10 @@ from bindery.types import DOCUMENT, Role
 
 @dataclass(frozen=True, slots=True)
 class Dense:
-    """A linear step: y = activation(W x + b), then + x (or + R x) where it has a residual.
+    """A linear step: y = activation(W x + b), plus x (or R x) if it has a residual.
 
-    ``folder`` holds ``model.safetensors`` with ``prefix + "linear.weight"`` (outputs, inputs), and
-    perhaps ``linear.bias`` and ``residual.weight``. ``activation`` is a key of
+    ``folder`` has ``model.safetensors`` with ``prefix + "linear.weight"`` (outputs, inputs), and
+    optionally ``linear.bias`` and ``residual.weight``. ``activation`` is a key of
     :data:`bindery.encoders.head.ACTIVATIONS`.
     """
 
@@ -29,7 +29,7 @@ class Dense:
 
 @dataclass(frozen=True, slots=True)
 class LayerNorm:
-    """Layer normalisation; ``folder`` holds ``norm.weight`` and ``norm.bias``."""
+    """Layer normalisation; ``folder`` has ``norm.weight`` and ``norm.bias``."""
 
     folder: Path
     width: int
@@ -37,25 +37,25 @@ class LayerNorm:
 
 @dataclass(frozen=True, slots=True)
 class Normalize:
-    """Bring each row to length 1 (L2)."""
+    """Scale each row to length 1 (L2)."""
 
 
 Step: TypeAlias = Dense | LayerNorm | Normalize
-"""What happens to each pooled vector (dense), or to each token's (late interaction), in order."""
+"""A step for each pooled vector (dense) or each token's vector (late interaction)."""
 
 
 @dataclass(frozen=True, slots=True)
 class LateInteraction:
-    """How a late-interaction model marks, fills up and thins out its texts.
+    """How a late-interaction model marks, expands and thins out its texts.
 
-    A marker is a token of the vocabulary, put by its id after the first special token; empty for
-    none. ``query_length`` and ``document_length`` count special tokens and marker in: longer texts
-    are cut. A model that ``expands`` fills queries up with ``expansion_token`` (empty: the
-    tokeniser's mask token), to ``expanded_length`` where that is another than ``query_length``.
-    ``skipped`` are the words whose tokens are not kept in the roles of ``skipped_in``.
-    ``pooling_factor`` above 1 clusters the document's tokens but for the first
-    ``protected_tokens``. ``as_colbert_ai`` is for what colbert-ai does in its own way: of a skipped
-    word the first piece is meant, and a padding token in a text counts as padding.
+    A marker is a token of the vocabulary that is put after the first special token; empty for none.
+    ``query_length`` and ``document_length`` include special tokens and marker: longer texts are
+    cut. If it ``expands``, queries are filled with ``expansion_token`` (empty: the tokeniser's mask
+    token) up to ``expanded_length``, or up to ``query_length`` if that is None. Tokens of the words
+    ``skipped`` get no vector in the roles ``skipped_in``. A ``pooling_factor`` above 1 clusters the
+    tokens of documents, except the first ``protected_tokens``. ``as_colbert_ai`` follows
+    colbert-ai: only the first token of a skipped word is skipped, and a padding token in a text
+    counts as padding.
     """
 
     query_marker: str
@@ -77,32 +77,28 @@ class LateInteraction:
         for name in ("query_length", "document_length"):
             if getattr(self, name) < 4:
                 raise InvalidValue(
-                    f"A {name} of {getattr(self, name)} tokens holds no text.",
-                    remedy="Choose 4 or more.",
-                    param=name,
+                    f"{name} must be at least 4 tokens, got {getattr(self, name)}.", param=name
                 )
         if self.expanded_length is not None and self.expanded_length > self.query_length:
             raise InvalidValue(
-                f"Queries of up to {self.query_length} tokens cannot be filled up to "
+                f"expanded_length must be at most the query_length {self.query_length}, got "
                 f"{self.expanded_length}.",
                 param="expanded_length",
             )
         if not 1 <= self.pooling_factor < float("inf") or self.protected_tokens < 0:
             raise InvalidValue(
-                f"Token pooling by {self.pooling_factor} with {self.protected_tokens} protected "
-                "tokens is not possible.",
-                remedy="Choose a factor of 1 (off) or more.",
+                "pooling_factor must be at least 1 and protected_tokens at least 0, got "
+                f"{self.pooling_factor} and {self.protected_tokens}.",
                 param="pooling_factor",
             )
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A model's folder: its card, and what only its tokeniser and head must know.
+    """A model's folder: its card, and the settings of its tokeniser and head.
 
-    ``body`` is where the Transformer's own files lie. ``pools_prompt`` says whether the prompt's
-    tokens take part in the pooling. ``steps`` come after it. ``late`` is None for a model of one
-    vector per text.
+    ``body`` is the folder of the Transformer. ``pools_prompt`` says whether the pooling includes
+    the tokens of the prompt. ``steps`` come after the pooling. ``late`` is None for a dense model.
     """
 
     folder: Path
