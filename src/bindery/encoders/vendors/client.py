@@ -3,8 +3,9 @@
 import ssl
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from itertools import count
@@ -86,6 +87,9 @@ class VendorClient:
             trust_env=not endpoint.is_local,
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=None),
         )
+        self._lock = threading.RLock()  # reentrant: the encoder may be collected at any time
+        self._running = 0
+        self._is_closed = False
 
     def embed(self, request: VendorRequest, width: int, stop: Stop) -> VendorReply:
         """The vectors of the texts, (n, width) and finite.
@@ -114,8 +118,28 @@ class VendorClient:
         raise AssertionError("the last try returns or raises")
 
     def close(self) -> None:
-        """Close the connections."""
-        self._http.close()
+        """Close the connections, or let the last running request close them.
+
+        A connection that is being opened would be left open by closing the client now.
+        """
+        with self._lock:
+            self._is_closed = True
+            if not self._running:
+                self._http.close()
+
+    @contextmanager
+    def _open(self) -> Generator[None]:
+        with self._lock:
+            if self._is_closed:
+                raise EngineError("The model was closed.", remedy="Load it again.")
+            self._running += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._running -= 1
+                if self._is_closed:
+                    self.close()
 
     def _try(self, body: bytes, most_bytes: int, limit_s: float, stop: Stop) -> VendorResponse:
         answer: Future[VendorResponse] = Future()
@@ -141,13 +165,14 @@ class VendorClient:
         headers = {"Content-Type": "application/json"}
         if self._key is not None:
             headers["Authorization"] = f"Bearer {self._key.reveal()}"
-        if self._http.is_closed:
-            raise EngineError("The model was closed.", remedy="Load it again.")
         ends = time.monotonic() + limit_s
         try:
-            with self._http.stream(
-                "POST", self._url, content=body, headers=headers, timeout=limit_s
-            ) as response:
+            with (
+                self._open(),
+                self._http.stream(
+                    "POST", self._url, content=body, headers=headers, timeout=limit_s
+                ) as response,
+            ):
                 content = bytearray()
                 for piece in response.iter_bytes():
                     content += piece
