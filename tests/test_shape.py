@@ -199,7 +199,7 @@ def test_class_names_are_unique(code: Code) -> None:
 # What else lies in the same folder.
 FORMATS_CORE = {"archive", "builder", "docx_styles", "encoding", "numbering", "ocr", "package"}
 FORMATS_CORE |= {"page_layout", "sparse_sheets", "symbol_fonts"}
-GRAPH_CORE = {"attention", "parts", "rotary", "settings"}
+GRAPH_CORE = {"attention", "parts", "rotary"}
 
 
 def modules(folder: str) -> set[str]:

@@ -144,7 +144,7 @@ def test_tensors_of_another_shape_are_refused(tmp_path: Path) -> None:
     ):
         with pytest.raises(ModelBroken, match=r"linear\.weight.* has shape \(3, 4\), not"):
             Head((wrong,))
-    with pytest.raises(ModelBroken, match=r"takes 4 values, but gets 3"):
+    with pytest.raises(ModelBroken, match=r"takes vectors of 4 values, but gets 3"):
         Head((step, step))
 
 

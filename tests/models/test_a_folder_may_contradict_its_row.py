@@ -51,9 +51,9 @@ def test_a_row_that_agrees_gives_the_card_its_name(folder):
 )
 def test_what_is_wrong_is_named_with_the_line_that_mends_it(folder, changes):
     truth = read_layout(folder).card
-    with pytest.raises(ModelBroken, match="another model than 'tiny'") as caught:
+    with pytest.raises(ModelBroken, match="does not match the row of 'tiny'") as caught:
         read_layout(folder, entry=_row(folder, **changes))
-    assert "never checked against the hub's files" in caught.value.remedy
+    assert "never compared with the files on the hub" in caught.value.remedy
     assert "[models.tiny]" in caught.value.remedy
     assert "BINDERY_CATALOG" in caught.value.remedy
     for name in changes:

@@ -328,7 +328,7 @@ def test_an_id_of_a_remote_row_is_checked_too(tmp_path):
 
 def test_a_remote_card_does_not_say_how_it_pools():
     entry = CATALOG["vanilla"]
-    with pytest.raises(InvalidValue, match="pools"):
+    with pytest.raises(InvalidValue, match="must not have a pooling"):
         RemoteEntry(entry.card, Endpoint(Vendor.OPENAI, "https://api.example.com/v1", "m"))
 
 

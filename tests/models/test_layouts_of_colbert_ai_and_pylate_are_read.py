@@ -76,7 +76,7 @@ def test_lengths_that_hold_no_text_are_named(key: str, value: object, stanford: 
 def test_a_missing_projection_is_named(stanford: Path) -> None:
     retensor(stanford, lambda found: {n: t for n, t in found.items() if n != "linear.weight"})
 
-    with pytest.raises(ModelBroken, match=r"late-interaction model without its projection"):
+    with pytest.raises(ModelBroken, match=r"late-interaction model without a projection"):
         read_layout(stanford)
 
 

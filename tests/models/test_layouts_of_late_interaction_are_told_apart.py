@@ -156,10 +156,10 @@ def test_families_must_agree(stanford: Path) -> None:
     dense = row(read_layout(TINY / "bge").card)
 
     with pytest.raises(
-        ModelBroken, match="describes a late-interaction model, and 'row' is a dense"
+        ModelBroken, match="describes a late-interaction model, but 'row' is a dense"
     ):
         read_layout(stanford, entry=dense)
-    with pytest.raises(ModelBroken, match="describes a dense model, and 'row' is a late-inter"):
+    with pytest.raises(ModelBroken, match="describes a dense model, but 'row' is a late-inter"):
         read_layout(TINY / "bge", entry=late)
 
 
@@ -169,7 +169,7 @@ def test_families_must_agree(stanford: Path) -> None:
 def test_rows_and_folders_must_agree(changes: dict, stanford: Path) -> None:
     entry = row(read_layout(stanford).card, **changes)
 
-    with pytest.raises(ModelBroken, match="another model than 'row'") as caught:
+    with pytest.raises(ModelBroken, match="does not match the row of 'row'") as caught:
         read_layout(stanford, entry=entry)
     assert "bindery preload row --force" in caught.value.remedy
 
@@ -180,7 +180,7 @@ def test_rows_and_folders_must_agree(changes: dict, stanford: Path) -> None:
 DENSES = {
     "an activation of its own": ({"activation_function": "evil.Tanh"}, "'evil.Tanh'"),
     "no activation": ({"activation_function": None}, "'None'"),
-    "an unknown setting": ({"dropout": 0.5}, "sets dropout"),
+    "an unknown setting": ({"dropout": 0.5}, "unknown settings: dropout"),
     "another input": ({"module_input_name": "sentence_embedding"}, "'sentence_embedding'"),
     "another output": ({"module_output_name": "scores"}, "'scores'"),
 }
@@ -204,7 +204,7 @@ def test_projections_must_fit_each_other_and_the_body(name: str, tmp_path: Path)
     folder = copied(name, tmp_path)
     rewrite(folder / "2_Dense/config.json", in_features=32)
 
-    with pytest.raises(ModelBroken, match="takes vectors of 32 values, but is given 16"):
+    with pytest.raises(ModelBroken, match="takes vectors of 32 values, but gets 16"):
         read_layout(folder)
     rewrite(folder / "2_Dense/config.json", in_features="wide")
     with pytest.raises(ModelBroken, match="in_features"):
@@ -218,7 +218,9 @@ def test_modules_that_are_not_known_are_refused(name: str, kind: str, tmp_path: 
     line = {"path": "9", "type": f"sentence_transformers.x.{kind}"}
     with_modules(folder, *modules(folder), line)
 
-    with pytest.raises(UnsupportedModel, match=rf"x\.{kind}' cannot be run in a late-interaction"):
+    with pytest.raises(
+        UnsupportedModel, match=rf"x\.{kind}' is not supported in a late-interaction"
+    ):
         read_layout(folder)
 
 
@@ -239,7 +241,7 @@ def test_lengths_can_be_overridden_within_the_positions(stanford: Path) -> None:
     assert lengths(with_lengths(layout, query=20)) == (20, 24)
     assert lengths(with_lengths(layout, document=300)) == (12, 40)
     for short in (0, -1, 3):
-        with pytest.raises(InvalidValue, match="holds no text"):
+        with pytest.raises(InvalidValue, match="must be at least 4 tokens"):
             with_lengths(layout, document=short)
 
 

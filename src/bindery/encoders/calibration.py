@@ -6,9 +6,8 @@ from importlib.resources import files
 import numpy as np
 
 from bindery.encoders.loading import encoder_over
-from bindery.engines.calibration import Calibration
-from bindery.engines.observing import ObservingEngine
-from bindery.engines.quantisation import observe_corrections, observe_ranges
+from bindery.engines.openvino import ObservingEngine
+from bindery.engines.quantisation import Calibration, observe_corrections, observe_ranges
 from bindery.engines.weights import Tensor
 from bindery.errors import BinderyError, ModelBroken, ModelMissing
 from bindery.models.layouts import Layout

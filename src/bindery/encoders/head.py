@@ -16,7 +16,7 @@ from bindery.checkpoint import read_object
 from bindery.engines.weights import Weights
 from bindery.errors import ModelBroken, UnsupportedModel
 from bindery.models.card import BeforeCut, ModelCard, Pooling
-from bindery.models.layouts import Dense, LayerNorm, Normalize, Step
+from bindery.models.layouts import Dense, LayerNorm, Normalize, Step, width_after
 from bindery.vectors.embeddings import Embeddings
 
 Rows: TypeAlias = npt.NDArray[np.float32]
@@ -50,7 +50,7 @@ class Head:
     """
 
     def __init__(self, steps: tuple[Step, ...]) -> None:
-        _check_widths(steps)
+        width_after(steps, None)
         self._steps = [_STEPS[type(step)](step) for step in steps]
 
     def __call__(self, rows: Rows) -> Rows:
@@ -104,9 +104,10 @@ def _dense(step: Dense) -> Activation:
     activation = activation_named(step.activation)
     transposed = _tensor(weights, "linear.weight", (step.outputs, step.inputs)).T
     bias = _tensor(weights, "linear.bias", (step.outputs,)) if step.has_bias else np.float32(0)
-    projects = step.has_residual and step.inputs != step.outputs
     residual = (
-        _tensor(weights, "residual.weight", (step.outputs, step.inputs)).T if projects else None
+        _tensor(weights, "residual.weight", (step.outputs, step.inputs)).T
+        if step.projects_residual
+        else None
     )
 
     def apply(rows: Rows) -> Rows:
@@ -151,7 +152,7 @@ def _check_names(step: Dense, weights: Weights) -> None:
     expected = {"linear.weight"}
     if step.has_bias:
         expected.add("linear.bias")
-    if step.has_residual and step.inputs != step.outputs:
+    if step.projects_residual:
         expected.add("residual.weight")
     # A module has its own folder, except Stanford's, whose tensor is in the body's file.
     alone = "in_features" in read_object(step.folder / "config.json", optional=True)
@@ -161,19 +162,6 @@ def _check_names(step: Dense, weights: Weights) -> None:
             f"The tensors {', '.join(unknown)} of {step.folder} do not belong to any step in its "
             "config.json."
         )
-
-
-def _check_widths(steps: tuple[Step, ...]) -> None:
-    width: int | None = None
-    for step in steps:
-        if isinstance(step, Normalize):
-            continue
-        taken, given = (
-            (step.inputs, step.outputs) if isinstance(step, Dense) else (step.width, step.width)
-        )
-        if width is not None and taken != width:
-            raise ModelBroken(f"The module {step.folder} takes {taken} values, but gets {width}.")
-        width = given
 
 
 @cache

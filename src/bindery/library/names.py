@@ -1,4 +1,4 @@
-"""Which model a name means: an id, a repository, a folder or a cache of the Hugging Face hub."""
+"""Find models by name: an id, a repository, a folder or a cache of the Hugging Face hub."""
 
 import difflib
 import hashlib
@@ -12,17 +12,17 @@ from bindery.disk import storage_errors
 from bindery.errors import ModelBroken, UnknownModel
 from bindery.models.card import CatalogEntry, Entry, Release
 from bindery.models.layouts import Layout, read_layout
+from bindery.models.verify import digest_of
 
-_PIECE_BYTES = 1 << 20
 _READ = (".safetensors", ".json")
 
 
 class ModelNames:
-    """The names of a catalog's models, and the folders that may be named besides.
+    """The names of a catalog's models, and of models in folders.
 
-    Names of the catalog are ids and repositories, in any case; of two rows with the same repository
-    its name means the first. A folder is named by its path within ``own`` or, if it may lie
-    ``anywhere``, by a Path or a text with a slash; ``~`` is the home directory.
+    A model of the catalog has its id and its repository as names, in any case; if two rows have the
+    same repository, the first one counts. A folder has its path within ``own`` as a name, or, if it
+    may be ``anywhere``, a Path or a string with a slash; ``~`` is the home directory.
     """
 
     def __init__(self, catalog: Mapping[str, Entry], *, own: Path | None, anywhere: bool) -> None:
@@ -44,14 +44,14 @@ class ModelNames:
         return _in_cache(folder)
 
     def _folder(self, name: str | Path) -> Path | None:
-        # A null byte, or a name longer than the system takes, is no folder.
+        # A null byte or a name that is too long raises an error.
         try:
             if self._anywhere and _is_path(name) and (path := Path(name).expanduser()).is_dir():
                 return path
             if self._own is not None:
                 own = self._own.resolve()
                 path = (own / name).resolve()
-                # Neither a path with .. in it nor a link may lead out.
+                # Neither ".." nor a link may lead out of it.
                 return path if path != own and path.is_relative_to(own) and path.is_dir() else None
         except (OSError, RuntimeError, ValueError):
             return None
@@ -77,10 +77,10 @@ def _is_path(name: str | Path) -> bool:
 
 
 def read_folder(folder: Path, model_id: str) -> tuple[CatalogEntry, Layout]:
-    """A row for a model in a folder, and its layout, under this id.
+    """A row with this id for the model in a folder, and its layout.
 
-    The revision is made of the content of the files, so that vectors of other files are never taken
-    for those of these. Raises ModelBroken and UnsupportedModel as reading a layout does.
+    The revision is a digest of the files, so that vectors of different files are never mixed up.
+    Raises the errors of :func:`bindery.models.layouts.read_layout`.
     """
     layout = read_layout(folder)
     files = {
@@ -88,7 +88,8 @@ def read_folder(folder: Path, model_id: str) -> tuple[CatalogEntry, Layout]:
         for path in sorted(folder.rglob("*"))
         if path.suffix in _READ and path.is_file()
     }
-    digests = {name: _digest(path) for name, path in files.items()}
+    with storage_errors(folder):
+        digests = {name: digest_of(path).sha256 for name, path in files.items()}
     revision = hashlib.sha1(repr(digests).encode(), usedforsecurity=False).hexdigest()
     card = replace(layout.card, id=model_id, repository=f"local/{model_id}", revision=revision)
     release = Release(card.repository, revision, digests)
@@ -96,7 +97,7 @@ def read_folder(folder: Path, model_id: str) -> tuple[CatalogEntry, Layout]:
 
 
 def id_of_folder(folder: Path, taken: Mapping[str, object]) -> str:
-    """An id for a folder: its name, with a digest of its path behind it if that is taken."""
+    """An id for a folder: its name, followed by a digest of its path if the name is taken."""
     plain = re.sub(r"[^a-z0-9]+", "-", folder.name.casefold()).strip("-") or "model"
     if plain not in taken:
         return plain
@@ -104,9 +105,9 @@ def id_of_folder(folder: Path, taken: Mapping[str, object]) -> str:
 
 
 def _in_cache(folder: Path) -> Path:
-    """The folder itself, or of a cache of the hub the snapshot of the one model that it holds.
+    """The folder itself; for a cache of the hub, the snapshot of its only model.
 
-    Raises ModelBroken if the cache holds several models, or no snapshot.
+    Raises ModelBroken if there are several models, or not exactly one snapshot.
     """
     repositories = [folder] if folder.name.startswith("models--") else []
     repositories = repositories or sorted(folder.glob("models--*"))
@@ -116,7 +117,7 @@ def _in_cache(folder: Path) -> Path:
         names = ", ".join(path.name for path in repositories)
         raise ModelBroken(
             f"{folder} is a cache with several models: {names}.",
-            remedy="Name the folder of one of them.",
+            remedy="Use the folder of one of them.",
             param="model",
         )
     [repository] = repositories
@@ -126,16 +127,8 @@ def _in_cache(folder: Path) -> Path:
         snapshots = sorted(repository.glob(f"snapshots/{chosen}"))
     if len(snapshots) != 1:
         raise ModelBroken(
-            f"{repository} has {len(snapshots)} snapshots to choose from.",
-            remedy="Name the folder of one snapshot.",
+            f"{repository} must have one snapshot, but has {len(snapshots)}.",
+            remedy="Use the folder of one snapshot.",
             param="model",
         )
     return snapshots[0]
-
-
-def _digest(path: Path) -> str:
-    digest = hashlib.sha256()
-    with storage_errors(path), path.open("rb") as file:
-        while piece := file.read(_PIECE_BYTES):
-            digest.update(piece)
-    return digest.hexdigest()

@@ -92,7 +92,7 @@ def _inspect_file(
         if locked and locked.sha256 == expected and size < locked.size:
             reason = f"is truncated ({size} of {locked.size} bytes)"
             return Fault(path, reason, by_lock=sha256 is None)
-        measured = _digest(file)
+        measured = digest_of(file)
         if expected and measured.sha256 != expected:
             reason = f"is altered (sha256 {measured.sha256[:12]}..., expected {expected[:12]}...)"
             return Fault(path, reason, by_lock=sha256 is None)
@@ -103,7 +103,8 @@ def _inspect_file(
     return Fault(path, damage) if damage else measured
 
 
-def _digest(file: Path) -> FileDigest:
+def digest_of(file: Path) -> FileDigest:
+    """The digest of a file's content. Raises OSError."""
     digest = hashlib.sha256()
     size = 0
     with file.open("rb") as source:

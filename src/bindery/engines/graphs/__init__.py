@@ -1,7 +1,7 @@
 """Model bodies as OpenVINO graphs, built from a checkpoint's tensors and its config.json.
 
-One file per architecture, named by the ``model_type`` of the configuration. Shared parts are in
-``parts`` (tables, products, norms), ``attention``, ``rotary`` and ``settings``.
+One file per family of architectures. Shared parts are in ``parts`` (settings, tables, products,
+norms), ``attention`` and ``rotary``.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,13 +9,11 @@ from typing import Any, TypeAlias
 
 from bindery.engines.graphs import (
     bert,
-    distilbert,
     gemma3,
     modernbert,
     mpnet,
     nomic_bert,
     qwen3,
-    roberta,
 )
 from bindery.engines.graphs.parts import Body
 from bindery.engines.weights import Weights
@@ -25,15 +23,15 @@ Builder: TypeAlias = Callable[[Mapping[str, Any], Weights], Body]
 
 GRAPHS: Mapping[str, Builder] = {
     "bert": bert.build,
-    "camembert": roberta.build,
-    "distilbert": distilbert.build,
+    "camembert": bert.build_roberta,
+    "distilbert": bert.build_distilbert,
     "gemma3_text": gemma3.build,
     "modernbert": modernbert.build,
     "mpnet": mpnet.build,
     "nomic_bert": nomic_bert.build,
     "qwen3": qwen3.build,
-    "roberta": roberta.build,
-    "xlm-roberta": roberta.build,
+    "roberta": bert.build_roberta,
+    "xlm-roberta": bert.build_roberta,
 }
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bindery.engines.graphs import parts
-from bindery.engines.graphs.settings import FULL, SLIDING
+from bindery.engines.graphs.parts import FULL, SLIDING
 from bindery.engines.runtime import Node, op
 from bindery.engines.weights import Weights
 from bindery.errors import UnsupportedModel
@@ -45,16 +45,21 @@ def padding_bias(mask: Node) -> Node:
     return op.multiply(padding, parts.constant(_NEVER, np.float32))
 
 
+def distances(ids: Node) -> Node:
+    """The distance j - i of every two positions i and j: (s, s)."""
+    positions = parts.positions(ids)
+    return op.subtract(
+        op.unsqueeze(positions, parts.constant(0, np.int64)),
+        op.unsqueeze(positions, parts.constant(1, np.int64)),
+    )
+
+
 def distance_bias(ids: Node, *, causal: bool = False, window: int | None = None) -> Node:
     """The bias that hides later tokens and tokens outside the window: (1, 1, s, s).
 
     ``causal``: token i attends to tokens j <= i. ``window``: to those with abs(i - j) < window.
     """
-    places = parts.positions(ids)
-    ahead = op.subtract(  # j - i
-        op.unsqueeze(places, parts.constant(0, np.int64)),
-        op.unsqueeze(places, parts.constant(1, np.int64)),
-    )
+    ahead = distances(ids)
     hidden = parts.constant(np.zeros((1, 1), np.bool_))
     if causal:
         hidden = op.logical_or(hidden, op.greater(ahead, parts.constant(0, np.int32)))

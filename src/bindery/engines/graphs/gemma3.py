@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from bindery.engines.graphs import attention, parts, settings
+from bindery.engines.graphs import attention, parts
+from bindery.engines.graphs.parts import FULL, SLIDING
 from bindery.engines.graphs.rotary import RotaryTable, Sight
-from bindery.engines.graphs.settings import FULL, SLIDING
 from bindery.engines.runtime import Node, op
 from bindery.engines.weights import Weights
 
@@ -21,11 +21,11 @@ _logger = logging.getLogger(__name__)
 
 def build(config: Mapping[str, Any], weights: Weights) -> parts.Body:
     """In local layers, tokens attend to tokens less than a window away."""
-    settings.refuse_variants(config, {"attn_logit_softcapping": None})
+    parts.refuse_variants(config, {"attn_logit_softcapping": None})
     weights = weights.body("embed_tokens.weight")
     every = config.get("sliding_window_pattern", 6)
     layers = range(1, config["num_hidden_layers"] + 1)
-    kinds = settings.layer_kinds(config, [SLIDING if n % every else FULL for n in layers])
+    kinds = parts.layer_kinds(config, [SLIDING if n % every else FULL for n in layers])
 
     ids, mask = parts.inputs()
     sights = _sights(ids, mask, config)
@@ -64,8 +64,8 @@ def _sights(ids: Node, mask: Node, config: Mapping[str, Any]) -> dict[str, Sight
     width, longest = config["head_dim"], config["max_position_embeddings"]
     heads = attention.Heads(config["num_attention_heads"], config["num_key_value_heads"], width)
     bases = {
-        FULL: settings.rotary_base(config, FULL, old="rope_theta", default=1_000_000),
-        SLIDING: settings.rotary_base(config, SLIDING, old="rope_local_base_freq", default=10_000),
+        FULL: parts.rotary_base(config, FULL, old="rope_theta", default=1_000_000),
+        SLIDING: parts.rotary_base(config, SLIDING, old="rope_local_base_freq", default=10_000),
     }
     causal = not config.get("use_bidirectional_attention")
     biases = attention.biases(ids, mask, window=window(config), causal=causal)

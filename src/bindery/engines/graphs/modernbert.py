@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from bindery.engines.graphs import attention, parts, settings
+from bindery.engines.graphs import attention, parts
+from bindery.engines.graphs.parts import FULL, SLIDING
 from bindery.engines.graphs.rotary import RotaryTable, Sight
-from bindery.engines.graphs.settings import FULL, SLIDING
 from bindery.engines.runtime import Node, op
 from bindery.engines.weights import Weights
 
@@ -20,7 +20,7 @@ def build(config: Mapping[str, Any], weights: Weights) -> parts.Body:
     weights = weights.body("embeddings.tok_embeddings.weight")
     every = config.get("global_attn_every_n_layers", 3)
     layers = range(config["num_hidden_layers"])
-    kinds = settings.layer_kinds(config, [SLIDING if n % every else FULL for n in layers])
+    kinds = parts.layer_kinds(config, [SLIDING if n % every else FULL for n in layers])
 
     ids, mask = parts.inputs()
     sights = _sights(ids, mask, config)
@@ -37,8 +37,8 @@ def _sights(ids: Node, mask: Node, config: Mapping[str, Any]) -> dict[str, Sight
     heads = attention.Heads.dividing(config["hidden_size"], config["num_attention_heads"])
     longest = config["max_position_embeddings"]
     bases = {
-        FULL: settings.rotary_base(config, FULL, old="global_rope_theta", default=160_000),
-        SLIDING: settings.rotary_base(config, SLIDING, old="local_rope_theta", default=10_000),
+        FULL: parts.rotary_base(config, FULL, old="global_rope_theta", default=160_000),
+        SLIDING: parts.rotary_base(config, SLIDING, old="local_rope_theta", default=10_000),
     }
     biases = attention.biases(ids, mask, window=config["local_attention"] // 2 + 1)
     return {

@@ -19,6 +19,17 @@ _BUCKETS = 32  # fixed, whatever relative_attention_num_buckets says
 _FARTHEST = 128
 
 
+_LAYERS = bert.LayerNames(
+    "encoder.layer.",
+    "attention.attn.",
+    ("q", "k", "v", "o"),
+    "attention.LayerNorm",
+    "intermediate.dense",
+    "output.dense",
+    "output.LayerNorm",
+)
+
+
 def build(config: Mapping[str, Any], weights: Weights) -> parts.Body:
     """Positions are counted like RoBERTa's."""
     weights = weights.body("embeddings.word_embeddings.weight")
@@ -26,25 +37,9 @@ def build(config: Mapping[str, Any], weights: Weights) -> parts.Body:
     ids, mask = parts.inputs()
     near = _relative_bias(ids, config, weights.under("encoder."), longest)
     bias = op.add(attention.padding_bias(mask), near)
-    x = _embeddings(ids, config, weights.under("embeddings."))
-    for number in range(config["num_hidden_layers"]):
-        x = _layer(x, bias, config, weights.under(f"encoder.layer.{number}."))
+    x = bert.embeddings(ids, parts.positions_after(_PADDING, ids), config, weights)
+    x = bert.layers(x, bias, config, weights, _LAYERS)
     return parts.Body(parts.model(x, ids, mask), longest)
-
-
-def _embeddings(ids: Node, config: Mapping[str, Any], weights: Weights) -> Node:
-    width = config["hidden_size"]
-    words = parts.embeddings(weights, "word_embeddings", (config["vocab_size"], width), ids)
-    table = parts.table(weights, "position_embeddings", (config["max_position_embeddings"], width))
-    x = op.add(words, parts.rows(table, parts.positions_after(_PADDING, ids)))
-    return parts.layer_norm(x, weights, "LayerNorm", config["layer_norm_eps"])
-
-
-def _layer(x: Node, bias: Node, config: Mapping[str, Any], weights: Weights) -> Node:
-    heads = attention.Heads.dividing(config["hidden_size"], config["num_attention_heads"])
-    names = ("q", "k", "v", "o")
-    attended = attention.self_attention(x, bias, weights.under("attention.attn."), names, heads)
-    return bert.feed_forward(op.add(attended, x), config, weights, "attention.LayerNorm")
 
 
 def _relative_bias(ids: Node, config: Mapping[str, Any], weights: Weights, longest: int) -> Node:
@@ -52,12 +47,7 @@ def _relative_bias(ids: Node, config: Mapping[str, Any], weights: Weights, longe
     shape = (config["relative_attention_num_buckets"], config["num_attention_heads"])
     table = parts.table(weights, "relative_attention_bias", shape)
     by_distance = table[buckets(np.arange(-longest, longest + 1))].T
-    places = parts.positions(ids)
-    ahead = op.subtract(  # j - i
-        op.unsqueeze(places, parts.constant(0, np.int64)),
-        op.unsqueeze(places, parts.constant(1, np.int64)),
-    )
-    index = op.add(ahead, parts.constant(longest, np.int32))
+    index = op.add(attention.distances(ids), parts.constant(longest, np.int32))
     found = op.gather(parts.constant(by_distance), index, parts.constant(1, np.int32))
     return op.unsqueeze(found, parts.constant(0, np.int64))
 

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from bindery.engines.graphs import attention, parts, settings
+from bindery.engines.graphs import attention, parts
+from bindery.engines.graphs.parts import FULL
 from bindery.engines.graphs.rotary import RotaryTable, Sight
-from bindery.engines.graphs.settings import FULL
 from bindery.engines.runtime import Node, op
 from bindery.engines.weights import Weights
 
@@ -37,7 +37,7 @@ _PLAIN = {
 def build(config: Mapping[str, Any], weights: Weights) -> parts.Body:
     """Post-norm; differs from BERT in the output of attention, the gate and the norms."""
     config = {_GPT2_NAMES.get(name, name): value for name, value in config.items()}
-    settings.refuse_variants(config, _PLAIN)
+    parts.refuse_variants(config, _PLAIN)
     weights = weights.body("embeddings.word_embeddings.weight")
 
     ids, mask = parts.inputs()
@@ -50,7 +50,7 @@ def build(config: Mapping[str, Any], weights: Weights) -> parts.Body:
 
 def _sight(ids: Node, mask: Node, config: Mapping[str, Any]) -> Sight:
     heads = attention.Heads.dividing(config["hidden_size"], config["num_attention_heads"])
-    base = settings.rotary_base(config, FULL, old="rotary_emb_base", default=1_000)
+    base = parts.rotary_base(config, FULL, old="rotary_emb_base", default=1_000)
     turns = RotaryTable.of(ids, base, heads.width, config["max_position_embeddings"])
     return Sight(heads, turns, attention.padding_bias(mask))
 

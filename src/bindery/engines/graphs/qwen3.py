@@ -7,9 +7,9 @@ keys.
 from collections.abc import Mapping
 from typing import Any
 
-from bindery.engines.graphs import attention, parts, settings
+from bindery.engines.graphs import attention, parts
+from bindery.engines.graphs.parts import FULL, SLIDING
 from bindery.engines.graphs.rotary import RotaryTable, Sight
-from bindery.engines.graphs.settings import FULL, SLIDING
 from bindery.engines.runtime import Node, op
 from bindery.engines.weights import Weights
 
@@ -20,7 +20,7 @@ def build(config: Mapping[str, Any], weights: Weights) -> parts.Body:
     window = config.get("sliding_window") if config.get("use_sliding_window") else None
     near = config.get("max_window_layers", 0) if window else config["num_hidden_layers"]
     layers = range(config["num_hidden_layers"])
-    kinds = settings.layer_kinds(config, [SLIDING if n >= near else FULL for n in layers])
+    kinds = parts.layer_kinds(config, [SLIDING if n >= near else FULL for n in layers])
 
     ids, mask = parts.inputs()
     sights = _sights(ids, mask, config, window)
@@ -37,7 +37,7 @@ def _sights(
 ) -> dict[str, Sight]:
     width, longest = config["head_dim"], config["max_position_embeddings"]
     heads = attention.Heads(config["num_attention_heads"], config["num_key_value_heads"], width)
-    base = settings.rotary_base(config, FULL, old="rope_theta", default=10_000)
+    base = parts.rotary_base(config, FULL, old="rope_theta", default=10_000)
     turns = RotaryTable.of(ids, base, width, longest)
     biases = attention.biases(ids, mask, window=window, causal=True)
     return {kind: Sight(heads, turns, bias) for kind, bias in biases.items()}

@@ -3,11 +3,11 @@
 ::
 
     values.py       the result, as values
-    detection.py    which layout a folder has
-    reading.py      ``read_layout``: reads a folder and compares it with its row in the catalog
+    reading.py      detects the layout of a folder, and compares it with its row in the catalog
     others          one reader per layout, and what they share (``parts.py``)
 """
 
+from bindery.models.layouts.parts import width_after
 from bindery.models.layouts.reading import read_layout, with_lengths
 from bindery.models.layouts.values import (
     Dense,
@@ -26,5 +26,6 @@ __all__ = [
     "Normalize",
     "Step",
     "read_layout",
+    "width_after",
     "with_lengths",
 ]

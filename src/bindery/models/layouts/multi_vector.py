@@ -46,7 +46,6 @@ def read(folder: Path) -> Layout:
     settings = {**own, **parts.settings_of(body)}
     window = parts.window_of(body, config, settings)
     queries = _queries(settings, window, body)
-    said = parts.whole(settings, "document_length", body, default=window)
     prompts = parts.prompts_of(own)
     markers, prompts = _markers(prompts, body)
     factor, protected = _token_pooling(modules)
@@ -56,7 +55,7 @@ def read(folder: Path) -> Layout:
         document_marker=markers[DOCUMENT],
         query_length=queries.length,
         document_length=parts.length(
-            min(said, parts.positions_of(config) or said), "document_length", body
+            settings, "document_length", body, default=window, most=parts.positions_of(config)
         ),
         expands=queries.fills_to is not None,
         expanded_length=None if queries.fills_to == queries.length else queries.fills_to,
@@ -88,10 +87,9 @@ def _check_order(modules: Sequence[Module]) -> None:
 
 
 def _queries(settings: Mapping[str, Any], window: int, body: Path) -> _Queries:
-    said = parts.whole(settings, "query_length", body, default=window)
     expansion = settings.get("query_expansion")
     if expansion is None:
-        return _Queries(parts.length(min(said, window), "query_length", body))
+        return _Queries(parts.length(settings, "query_length", body, default=window, most=window))
     if not isinstance(expansion, dict):
         raise ModelBroken(f"query_expansion of {body} must be an object, got {expansion!r}.")
 
@@ -104,9 +102,8 @@ def _queries(settings: Mapping[str, Any], window: int, body: Path) -> _Queries:
             "supported.",
             remedy=f"Known strategies: {', '.join(_STRATEGIES)}.",
         )
-    fills_to = parts.length(
-        min(parts.whole(found, "length", body), window), "length of query_expansion", body
-    )
+    fills_to = parts.length(found, "length", body, most=window)
+    said = parts.whole(settings, "query_length", body, default=window)
     return _Queries(
         length=fills_to if strategy == "fixed" else max(min(said, window), fills_to),
         fills_to=fills_to,

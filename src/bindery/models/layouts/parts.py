@@ -255,8 +255,17 @@ def whole(config: Mapping[str, Any], key: str, path: Path, *, default: int | Non
     return cast("int", value)
 
 
-def length(value: int, key: str, path: Path) -> int:
-    """A length of texts in tokens. Raises ModelBroken if it leaves no room for a text."""
+def length(
+    config: Mapping[str, Any],
+    key: str,
+    path: Path,
+    *,
+    default: int | None = None,
+    most: int | None = None,
+) -> int:
+    """A length of texts in tokens, limited to ``most``. Raises ModelBroken if it is too short."""
+    value = whole(config, key, path, default=default)
+    value = min(value, most or value)
     if value < _SHORTEST_LENGTH:
         raise ModelBroken(
             f"{key} of {path} must be at least {_SHORTEST_LENGTH} tokens, got {value}."

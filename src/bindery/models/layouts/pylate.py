@@ -13,8 +13,6 @@ from bindery.models.layouts import parts
 from bindery.models.layouts.values import LateInteraction, Layout, Normalize
 
 _LATE = Family.LATE_INTERACTION
-_DEFAULT_QUERY_LENGTH = 32
-_DEFAULT_DOCUMENT_LENGTH = 180
 
 
 def read(folder: Path) -> Layout:
@@ -29,27 +27,14 @@ def read(folder: Path) -> Layout:
     path = folder / parts.OWN
     own = read_object(path)
     config = read_object(body / "config.json")
-    positions = parts.positions_of(config)
-    query, document = (
-        parts.length(min(said, positions or said), key, path)
-        for key, said in (
-            ("query_length", parts.whole(own, "query_length", path, default=_DEFAULT_QUERY_LENGTH)),
-            (
-                "document_length",
-                parts.whole(own, "document_length", path, default=_DEFAULT_DOCUMENT_LENGTH),
-            ),
-        )
-    )
-    markers: dict[str, str] = {}
-    for key, default in (("query_prefix", "[Q] "), ("document_prefix", "[D] ")):
-        said = own.get(key)
-        markers[key] = default if said is None else str(said)
+    longest = parts.positions_of(config)
+    said = {name: value for name, value in own.items() if value is not None}
     skipped = own.get("skiplist_words")
     late = LateInteraction(
-        query_marker=markers["query_prefix"],
-        document_marker=markers["document_prefix"],
-        query_length=query,
-        document_length=document,
+        query_marker=str(said.get("query_prefix", "[Q] ")),
+        document_marker=str(said.get("document_prefix", "[D] ")),
+        query_length=parts.length(own, "query_length", path, default=32, most=longest),
+        document_length=parts.length(own, "document_length", path, default=180, most=longest),
         expands=own.get("do_query_expansion") is not False,
         attends_to_expansion=bool(own.get("attend_to_expansion_tokens", False)),
         skipped=tuple(string.punctuation if skipped is None else map(str, skipped)),

@@ -38,19 +38,12 @@ def read(folder: Path) -> Layout:
             remedy="Is the checkpoint complete? It is not loaded as a dense model.",
         )
     steps: tuple[Step, ...] = (Dense(folder, inputs=shape[1], outputs=shape[0]), Normalize())
-    positions = parts.positions_of(config)
-    query, document = (
-        parts.length(min(said, positions or said), key, path)
-        for key, said in (
-            ("query_maxlen", parts.whole(metadata, "query_maxlen", path, default=32)),
-            ("doc_maxlen", parts.whole(metadata, "doc_maxlen", path, default=220)),
-        )
-    )
+    longest = parts.positions_of(config)
     late = LateInteraction(
         query_marker=str(metadata.get("query_token_id") or "[unused0]"),
         document_marker=str(metadata.get("doc_token_id") or "[unused1]"),
-        query_length=query,
-        document_length=document,
+        query_length=parts.length(metadata, "query_maxlen", path, default=32, most=longest),
+        document_length=parts.length(metadata, "doc_maxlen", path, default=220, most=longest),
         attends_to_expansion=bool(metadata.get("attend_to_mask_tokens", False)),
         skipped=tuple(string.punctuation) if metadata.get("mask_punctuation", True) else (),
         as_colbert_ai=True,

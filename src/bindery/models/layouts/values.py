@@ -26,6 +26,11 @@ class Dense:
     has_residual: bool = False
     prefix: str = ""
 
+    @property
+    def projects_residual(self) -> bool:
+        """Whether there is a matrix R, because x has another width than y."""
+        return self.has_residual and self.inputs != self.outputs
+
 
 @dataclass(frozen=True, slots=True)
 class LayerNorm:
