@@ -13,6 +13,7 @@ from bindery.chunking import CHUNKERS
 from bindery.library import Library
 from bindery.models.cache import locate
 from bindery.models.catalog import CATALOG
+from bindery.options import ModelOptions
 from bindery.settings import read_settings
 from chunks import quality, speed
 from peers import PEERS, USUAL_DATA
@@ -29,7 +30,7 @@ def main() -> None:
     warn_if_busy()
     home = read_settings(os.environ).home
     if "quality" in arguments.only:
-        library = Library(home, precision="f32")
+        library = Library(home, ModelOptions(precision="f32"))
         figures = quality.measure(
             arguments.data,
             library,

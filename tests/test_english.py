@@ -41,10 +41,8 @@ PENDING: tuple[str, ...] = (
     "docs/formats.md",
     "docs/jobs.md",
     "src/bindery/documents/formats/",
-    "src/bindery/encoders/",
     "src/bindery/faces/cli/",
     "src/bindery/jobs/",
-    "src/bindery/library/",
     "src/bindery/store/",
 )
 

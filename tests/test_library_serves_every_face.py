@@ -33,10 +33,11 @@ from bindery.models.catalog import CATALOG
 from bindery.models.layouts import read_layout
 from bindery.models.preload import State
 from bindery.models.sources import FolderSource
-from bindery.options import ChunkOptions
+from bindery.options import ChunkOptions, ModelOptions
 from bindery.types import BLOCK_KINDS, Document
 
 SOURCE = TINY / "e5"  # a window of 64, and a prompt before documents
+OPTIONS = ModelOptions(precision="f32", threads=1)
 
 
 def entry_of_e5(model_id: str = "small") -> CatalogEntry:
@@ -49,9 +50,9 @@ def entry_of_e5(model_id: str = "small") -> CatalogEntry:
     return CatalogEntry(card, Release("nobody/small", revision, dict.fromkeys(files)))
 
 
-def open_library(home: Path, model_id: str = "small", **settings: object) -> Library:
+def open_library(home: Path, model_id: str = "small", **options: object) -> Library:
     catalog = {model_id: entry_of_e5(model_id)}
-    return Library(home, catalog=catalog, **({"precision": "f32", "threads": 1} | settings))
+    return Library(home, replace(OPTIONS, **options), catalog=catalog)
 
 
 def silent(model: str, file: str, done: int, total: int | None) -> None:
@@ -232,14 +233,16 @@ def test_a_model_with_the_wrong_numbers_is_refused(tmp_path: Path) -> None:
     assert isinstance(refusal(library, "vanilla"), SelfTestFailed)
 
 
-@pytest.mark.parametrize("settings", [{"precision": "f16"}, {"threads": 0}])
-def test_settings_are_checked_when_a_model_is_loaded(settings: dict, tmp_path: Path) -> None:
-    library = open_library(tmp_path, **settings)
-    preload(library)
+def test_options_are_checked_before_a_model_is_loaded(tmp_path: Path) -> None:
+    with pytest.raises(InvalidValue) as caught:
+        open_library(tmp_path, threads=0)
+    assert caught.value.param == "threads"
 
+    library = open_library(tmp_path, precision="f16")
+    preload(library)
     with pytest.raises(InvalidValue) as caught:
         library.encoder("small")
-    assert caught.value.param in settings
+    assert caught.value.param == "precision"
 
 
 # Chunks
@@ -354,7 +357,7 @@ def test_a_file_whose_content_is_gone_is_the_stores_fault(ready: Library) -> Non
 def test_the_default_is_the_recursive_strategy_for_vanilla(
     minilm_folder: Path, tmp_path: Path
 ) -> None:
-    library = Library(home_with(minilm_folder, tmp_path), precision="f32")
+    library = Library(home_with(minilm_folder, tmp_path), ModelOptions(precision="f32"))
     document = Document(TEXT * 4, "text", "a.md")
 
     chunks = library.chunk(document)

@@ -14,6 +14,7 @@ from bindery.library import Library
 from bindery.library.names import ModelNames
 from bindery.models.catalog import CATALOG
 from bindery.models.sources import FolderSource
+from bindery.options import ModelOptions
 from bindery.settings import VARIABLES
 
 TEXT = b"# Wood\n\n## Oak\n\nOak lasts.\n\n## Elm\n\nElm bends."
@@ -88,7 +89,9 @@ def test_the_home_directory_is_a_tilde(own_models: Path, monkeypatch: pytest.Mon
 
 def test_no_name_leads_out_of_the_folder_of_own_models(own_models: Path) -> None:
     (own_models / "link").symlink_to(own_models.parent / "outside")
-    library = Library(own_models.parent / "home", own_models=own_models, precision="f32")
+    library = Library(
+        own_models.parent / "home", ModelOptions(precision="f32"), own_models=own_models
+    )
     for name in (
         "../outside",
         "link",

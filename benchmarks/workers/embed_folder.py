@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 from bindery.faces.python import open_library
@@ -26,7 +27,7 @@ def main() -> None:
     )
     out.mkdir(parents=True, exist_ok=True)
     with (
-        closing(open_library(settings, precision=sys.argv[3])) as library,
+        closing(open_library(replace(settings, precision=sys.argv[3]))) as library,
         closing(Database.open(f"sqlite:///{(out / 'jobs.db').absolute()}")) as database,
     ):
         jobs = Jobs(library, database=database, source=source, is_alone=True)

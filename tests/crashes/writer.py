@@ -16,7 +16,7 @@ from tests.crashes.plan import Round, Upload, round_of
 from bindery.errors import UnknownFile
 from bindery.jobs import JobRequest, Jobs, JobState
 from bindery.library import Library
-from bindery.options import ChunkOptions
+from bindery.options import ChunkOptions, ModelOptions
 
 STRATEGY, SIZE = "sentence", 24
 
@@ -52,7 +52,7 @@ def library_of(home: Path, models: Path) -> Library:
     link = home / "models"
     if not link.is_symlink():
         link.symlink_to(models)
-    return Library(home, precision="f32")
+    return Library(home, ModelOptions(precision="f32"))
 
 
 def work(library: Library, jobs: Jobs, step: Round) -> None:

@@ -8,6 +8,7 @@ import pytest
 from bindery.encoders.dense import DenseEncoder
 from bindery.encoders.loading import load_encoder
 from bindery.models.layouts import read_layout
+from bindery.options import ModelOptions
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 
@@ -20,6 +21,6 @@ def precision(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="session")
 def minilm(minilm_folder: Path) -> Generator[DenseEncoder]:
     """All-MiniLM in float32."""
-    encoder = load_encoder(read_layout(minilm_folder), precision="f32")
+    encoder = load_encoder(read_layout(minilm_folder), ModelOptions(precision="f32"))
     yield encoder
     encoder.close()

@@ -72,7 +72,7 @@ def test_the_refusal_names_the_roles_that_take_titles() -> None:
     with pytest.raises(InvalidValue) as caught:
         prompts_of(GEMMA, "query", ["x"], ["a"])
 
-    assert caught.value.remedy == "Titles are for: document, Retrieval-document."
+    assert caught.value.remedy == "Roles with titles: document, Retrieval-document."
 
 
 @pytest.mark.parametrize("dimensions", [768, 512, 256, 128])

@@ -39,11 +39,11 @@ def nested() -> Iterator[DenseEncoder]:
 
 
 WRONG_TEXTS = {
-    "one string": ("paper", "as a list, not as one string"),
+    "one string": ("paper", "texts must be a list, got one string"),
     "a number": (["a", 3], "Text 1 must be a string, got int"),
-    "nothing": ([None], "Text 0 is a NoneType"),
-    "bytes": (["a", "b", b"c"], "Text 2 is a bytes"),
-    "a list in a list": ([["a"]], "Text 0 is a list"),
+    "nothing": ([None], "Text 0 must be a string, got NoneType"),
+    "bytes": (["a", "b", b"c"], "Text 2 must be a string, got bytes"),
+    "a list in a list": ([["a"]], "Text 0 must be a string, got list"),
     "a lone surrogate": (["a", "b", "c\udcff"], "Text 2 contains a lone surrogate"),
 }
 

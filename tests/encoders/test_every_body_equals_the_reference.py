@@ -16,6 +16,7 @@ from bindery.encoders.dense import DenseEncoder
 from bindery.encoders.loading import load_encoder
 from bindery.models.card import BeforeCut
 from bindery.models.layouts import read_layout
+from bindery.options import ModelOptions
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 RECORD = json.loads((GOLDEN / "pipelines.json").read_text(encoding="utf-8"))
@@ -30,7 +31,7 @@ def encoder(request: pytest.FixtureRequest) -> Iterator[DenseEncoder]:
     layout = read_layout(GOLDEN / "pipelines" / request.param)
     if request.param == "nomic":  # no file of the folder says so: it is a fact of the row
         layout = replace(layout, card=replace(layout.card, before_cut=BeforeCut.LAYER_NORM))
-    encoder = load_encoder(layout, precision="f32", threads=1)
+    encoder = load_encoder(layout, ModelOptions(precision="f32", threads=1))
     assert isinstance(encoder, DenseEncoder)
     yield encoder
     encoder.close()

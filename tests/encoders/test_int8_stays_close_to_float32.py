@@ -11,15 +11,15 @@ from tests.engines.checkpoints import TINY, Tensors, copied, load, retensor
 from bindery.encoders.calibration import calibrate, calibration_texts
 from bindery.encoders.dense import DenseEncoder
 from bindery.encoders.loading import load_encoder
-from bindery.engines.calibration import FILE, Calibration
-from bindery.engines.observing import ObservingEngine
-from bindery.engines.quantisation import observe_ranges
+from bindery.engines.openvino import ObservingEngine
+from bindery.engines.quantisation import FILE, Calibration, observe_ranges
 from bindery.errors import ModelBroken, ModelMissing, StorageError
 from bindery.library import Library
 from bindery.models.catalog import CATALOG
 from bindery.models.layouts import read_layout
 from bindery.models.preload import State
 from bindery.models.sources import FolderSource
+from bindery.options import ModelOptions
 
 # Of other kinds than those that the calibration ships with.
 TEXTS = [
@@ -64,7 +64,9 @@ def doubled(tensors: Tensors) -> Tensors:
 def test_the_real_model_in_8_bits_points_where_float32_does(
     prepared: Path, minilm: DenseEncoder
 ) -> None:
-    encoder = load_encoder(read_layout(prepared, entry=CATALOG["vanilla"]), precision="int8")
+    encoder = load_encoder(
+        read_layout(prepared, entry=CATALOG["vanilla"]), ModelOptions(precision="int8")
+    )
     exact = minilm.encode(TEXTS, "document").rows
 
     for found in (
@@ -110,7 +112,9 @@ def test_small_checkpoints_of_every_body_stay_close(name: str, tmp_path: Path) -
     folder = Path(shutil.copytree(TINY.parent / name, tmp_path / "model"))
     layout = read_layout(folder)
     assert calibrate(layout, threads=1)
-    exact, encoder = (load_encoder(layout, precision=one, threads=1) for one in ("f32", "int8"))
+    exact, encoder = (
+        load_encoder(layout, ModelOptions(precision=one, threads=1)) for one in ("f32", "int8")
+    )
 
     role = next(iter(layout.card.prompts))
     found, expected = (one.encode(TEXTS, role).rows for one in (encoder, exact))
@@ -166,7 +170,7 @@ def test_a_folder_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
 
 
 def test_preload_prepares_models_for_int8(minilm_folder: Path, tmp_path: Path) -> None:
-    library = Library(tmp_path, precision="int8")
+    library = Library(tmp_path, ModelOptions(precision="int8"))
     source = FolderSource(minilm_folder)
     (outcome,) = library.preload(["vanilla"], [source], progress=lambda *_: None)
 

@@ -17,7 +17,7 @@ from bindery.encoders.loading import load_encoder
 from bindery.encoders.request import SpannedText, SpansRequest
 from bindery.errors import InvalidValue
 from bindery.models.layouts import read_layout
-from bindery.options import VectorOptions
+from bindery.options import ModelOptions, VectorOptions
 from bindery.types import Span
 
 RECORD = json.loads((GOLDEN / "late_chunking.json").read_text(encoding="utf-8"))
@@ -158,7 +158,7 @@ def test_models_that_do_not_pool_by_mean_are_refused(name: str) -> None:
 
 
 def test_late_interaction_is_refused() -> None:
-    encoder = load_encoder(read_layout(GOLDEN / "late" / "stanford"), threads=1)
+    encoder = load_encoder(read_layout(GOLDEN / "late" / "stanford"), ModelOptions(threads=1))
     with pytest.raises(InvalidValue, match="a vector for each token"):
         encoder.submit_spans(SpansRequest([spanned("a book", [(0, 6)])]))
     encoder.close()

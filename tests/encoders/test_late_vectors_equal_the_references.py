@@ -24,6 +24,7 @@ from tests.encoders.late_checkpoints import (
 from bindery.encoders.late import LateEncoder
 from bindery.encoders.loading import load_encoder
 from bindery.models.layouts import read_layout
+from bindery.options import ModelOptions
 from bindery.vectors.embeddings import Embeddings
 from bindery.vectors.scoring import maxsim
 
@@ -108,7 +109,7 @@ def test_colbert_ai_never_reads_a_marker_in_a_text(text: str, role: str) -> None
 
 @pytest.mark.parametrize("name", ["stanford", "pylate", "modernbert", "native"])
 def test_every_checkpoint_loads_by_itself(name: str) -> None:
-    encoder = load_encoder(read_layout(LATE / name), precision="f32", threads=1)
+    encoder = load_encoder(read_layout(LATE / name), ModelOptions(precision="f32", threads=1))
     expected = golden("late", name, "document")
 
     assert isinstance(encoder, LateEncoder)

@@ -21,6 +21,7 @@ from bindery.engines.weights import Weights
 from bindery.errors import InvalidValue
 from bindery.models.catalog import CATALOG
 from bindery.models.layouts import Layout, read_layout
+from bindery.options import ModelOptions
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 FOLDER = GOLDEN / "matryoshka"
@@ -47,7 +48,7 @@ def layout_of(folder: Path) -> Layout:
 
 @pytest.fixture(scope="module")
 def gemma() -> Iterator[DenseEncoder]:
-    encoder = load_encoder(layout_of(FOLDER), precision="f32", threads=1)
+    encoder = load_encoder(layout_of(FOLDER), ModelOptions(precision="f32", threads=1))
     assert isinstance(encoder, DenseEncoder)
     yield encoder
     encoder.close()
@@ -188,7 +189,7 @@ def test_the_window_bites(tmp_path: Path) -> None:
     """With another window, texts longer than it get other vectors: the golden ones need it."""
     folder = Path(shutil.copytree(FOLDER, tmp_path / "gemma"))
     rewrite(folder / "config.json", sliding_window=64)
-    wide = load_encoder(layout_of(folder), precision="f32", threads=1)
+    wide = load_encoder(layout_of(folder), ModelOptions(precision="f32", threads=1))
     long = TEXTS.index(max(TEXTS, key=len))
     differences = np.abs(wide.encode(TEXTS, "query").rows - REFERENCE["query/vectors"])
     wide.close()
@@ -197,7 +198,7 @@ def test_the_window_bites(tmp_path: Path) -> None:
 
 
 def test_bfloat16_is_near_float32() -> None:
-    encoder = load_encoder(layout_of(FOLDER), precision="bf16", threads=1)
+    encoder = load_encoder(layout_of(FOLDER), ModelOptions(precision="bf16", threads=1))
     rows = encoder.encode(TEXTS, "query").rows
     encoder.close()
 
@@ -212,7 +213,7 @@ def test_weights_kept_in_float16_are_widened(tmp_path: Path) -> None:
         halves = {name: values.astype(np.float16) for name, values in Weights(folder).items()}
         tensors = {name: np.ascontiguousarray(v.astype(dtype)) for name, v in halves.items()}
         save_file(tensors, folder / "model.safetensors")
-        encoder = load_encoder(layout_of(folder), precision="f32", threads=1)
+        encoder = load_encoder(layout_of(folder), ModelOptions(precision="f32", threads=1))
         vectors.append(encoder.encode(TEXTS, "document").rows)
         encoder.close()
 

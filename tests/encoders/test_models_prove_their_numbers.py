@@ -17,6 +17,7 @@ from bindery.encoders.selftest import KnownAnswer, check, known_answers
 from bindery.errors import SelfTestFailed
 from bindery.models.catalog import CATALOG
 from bindery.models.layouts import read_layout
+from bindery.options import ModelOptions
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 VANILLA = CATALOG["vanilla"]
@@ -73,7 +74,7 @@ def test_every_file_of_known_answers_is_of_a_model() -> None:
 def test_late_interaction_is_held_to_its_answers_too(fault: str) -> None:
     """An answer of several vectors: ids, their number, and how near they are by MaxSim."""
     layout = read_layout(GOLDEN / "late" / "stanford")
-    encoder = load_encoder(layout, precision="f32", threads=1)
+    encoder = load_encoder(layout, ModelOptions(precision="f32", threads=1))
     assert isinstance(encoder, LateEncoder)
     text = "loose paper is lost, unbound!"
     ids = encoder.tokeniser.tokenise([text], "document")[0].ids.tolist()
@@ -95,7 +96,9 @@ def test_late_interaction_is_held_to_its_answers_too(fault: str) -> None:
 
 
 def test_the_real_model_passes(minilm_folder: Path, precision: str) -> None:
-    encoder = load_encoder(read_layout(minilm_folder, entry=VANILLA), precision=precision)
+    encoder = load_encoder(
+        read_layout(minilm_folder, entry=VANILLA), ModelOptions(precision=precision)
+    )
 
     assert encoder.card.revision == VANILLA.card.revision
     assert encoder.card.id == "vanilla"
@@ -111,17 +114,21 @@ def test_a_perturbed_layer_is_noticed(copy_of_minilm: Path) -> None:
         with pytest.raises(
             SelfTestFailed, match=f"vanilla fails its self-test in {precision}"
         ) as e:
-            load_encoder(layout, precision=precision)
+            load_encoder(layout, ModelOptions(precision=precision))
         assert "cosine to the reference is 0.9" in e.value.message
         assert "bindery preload vanilla --force" in e.value.remedy
-    load_encoder(read_layout(copy_of_minilm), threads=1).close()  # a folder of the user's own
+    load_encoder(
+        read_layout(copy_of_minilm), ModelOptions(threads=1)
+    ).close()  # a folder of the user's own
 
 
 def test_weights_of_zeros_are_noticed(copy_of_minilm: Path) -> None:
     spoil(copy_of_minilm, zeroed)
 
     with pytest.raises(SelfTestFailed, match=r"cosine to the reference is 0\.000000"):
-        load_encoder(read_layout(copy_of_minilm, entry=VANILLA), precision="f32", threads=1)
+        load_encoder(
+            read_layout(copy_of_minilm, entry=VANILLA), ModelOptions(precision="f32", threads=1)
+        )
 
 
 def test_a_changed_vocabulary_is_noticed(copy_of_minilm: Path) -> None:
@@ -133,4 +140,6 @@ def test_a_changed_vocabulary_is_noticed(copy_of_minilm: Path) -> None:
     path.write_text(json.dumps(content), encoding="utf-8")
 
     with pytest.raises(SelfTestFailed, match=r"its token ids are \[101, .*102\], not \[101, .*102"):
-        load_encoder(read_layout(copy_of_minilm, entry=VANILLA), precision="f32", threads=1)
+        load_encoder(
+            read_layout(copy_of_minilm, entry=VANILLA), ModelOptions(precision="f32", threads=1)
+        )

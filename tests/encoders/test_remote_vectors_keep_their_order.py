@@ -232,7 +232,7 @@ def test_dimensions_are_passed_through(server, vendor, name):
         rows = encoder.encode(TEXTS, "document", asked).rows
         assert server.seen[0].body[name] == width
         assert np.abs(rows - vectors_of(TEXTS, width)).max() < 1e-6
-    with pytest.raises(InvalidValue, match="3 values") as caught:
+    with pytest.raises(InvalidValue, match="3 dimensions") as caught:
         encoder.encode(TEXTS, "document", 3)
     assert caught.value.remedy == "Allowed: 8, 4, 2."
     rows = encoder.encode(TEXTS, "document", 3, any_dimensions=True).rows
@@ -244,7 +244,7 @@ def test_a_model_of_one_length_is_not_told_it(server):
     encoder = load_remote(entry(server), KEY)
     encoder.encode(["a"], "document", WIDTH)
     assert "dimensions" not in server.seen[0].body
-    with pytest.raises(InvalidValue, match="4 values"):
+    with pytest.raises(InvalidValue, match="4 dimensions"):
         encoder.encode(["a"], "document", 4)
     encoder.close()
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from bindery.encoders.dense import DenseEncoder
 from bindery.encoders.loading import load_encoder
 from bindery.models.layouts import read_layout
+from bindery.options import ModelOptions
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 TEXTS: list[str] = list(
@@ -29,7 +30,7 @@ def _ragged(values: np.ndarray, offsets: np.ndarray) -> list[list[int]]:
 
 @pytest.fixture(scope="module")
 def encoder(minilm_folder: Path, precision: str) -> Generator[DenseEncoder]:
-    encoder = load_encoder(read_layout(minilm_folder), precision=precision)
+    encoder = load_encoder(read_layout(minilm_folder), ModelOptions(precision=precision))
     yield encoder
     encoder.close()
 
@@ -93,7 +94,7 @@ def test_any_order_gives_the_same_vectors(minilm: DenseEncoder, order: list[int]
 @pytest.mark.parametrize("name", list(TINY["checkpoints"]))
 def test_any_bert_checkpoint(name: str, role: str) -> None:
     layout = read_layout(GOLDEN / "tiny" / name)
-    encoder = load_encoder(layout, precision="f32", threads=1)
+    encoder = load_encoder(layout, ModelOptions(precision="f32", threads=1))
     texts = list(TINY["texts"].values())
     golden = {key: TINY_REFERENCE[f"{name}/{role}/{key}"] for key in ("ids", "offsets", "vectors")}
 

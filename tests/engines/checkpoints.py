@@ -11,6 +11,7 @@ from safetensors.numpy import load_file, save_file
 from bindery.encoders.dense import DenseEncoder
 from bindery.encoders.loading import load_encoder
 from bindery.models.layouts import read_layout
+from bindery.options import ModelOptions
 
 TINY = Path(__file__).parent.parent / "golden" / "tiny"
 Tensors = dict[str, np.ndarray]
@@ -37,6 +38,6 @@ def retensor(folder: Path, change: Callable[[Tensors], Tensors]) -> None:
 
 def load(folder: Path, precision: str = "f32") -> DenseEncoder:
     """The encoder of a checkpoint, on one core."""
-    encoder = load_encoder(read_layout(folder), precision=precision, threads=1)
+    encoder = load_encoder(read_layout(folder), ModelOptions(precision=precision, threads=1))
     assert isinstance(encoder, DenseEncoder)
     return encoder

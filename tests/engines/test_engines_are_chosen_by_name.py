@@ -9,6 +9,7 @@ from bindery.engines import EngineName, Precision, open_engine
 from bindery.engines.openvino import OpenVinoEngine
 from bindery.engines.selection import has_torch
 from bindery.errors import InvalidValue, ModelBroken, UnsupportedModel
+from bindery.options import ModelOptions
 
 BGE = TINY / "bge"
 
@@ -18,7 +19,9 @@ without_torch = pytest.mark.skipif(has_torch(), reason="the extra torch is insta
 @pytest.mark.parametrize("engine", ["auto", "openvino"])
 @pytest.mark.parametrize("device", ["auto", "cpu"])
 def test_the_processor_is_openvinos(engine: str, device: str) -> None:
-    opened = open_engine(BGE, precision=Precision.FLOAT32, threads=1, engine=engine, device=device)
+    opened = open_engine(
+        BGE, ModelOptions(precision=Precision.FLOAT32, threads=1, engine=engine, device=device)
+    )
 
     assert isinstance(opened, OpenVinoEngine)
     assert (opened.precision, opened.streams) == (Precision.FLOAT32, 1)
@@ -29,7 +32,7 @@ def test_the_processor_is_openvinos(engine: str, device: str) -> None:
 @pytest.mark.parametrize("engine", ["", "onnx", "OpenVINO", "torch "])
 def test_an_unknown_engine_is_named(engine: str) -> None:
     with pytest.raises(InvalidValue, match="Unknown engine") as caught:
-        open_engine(BGE, engine=engine)
+        open_engine(BGE, ModelOptions(engine=engine))
 
     assert repr(engine) in caught.value.message
     assert all(name in caught.value.remedy for name in EngineName)
@@ -42,7 +45,7 @@ def test_an_unknown_engine_is_named(engine: str) -> None:
 )
 def test_an_unknown_device_is_named(device: str) -> None:
     with pytest.raises(InvalidValue, match="Unknown device") as caught:
-        open_engine(BGE, device=device)
+        open_engine(BGE, ModelOptions(device=device))
 
     assert repr(device) in caught.value.message
     assert caught.value.param == "device"
@@ -51,7 +54,7 @@ def test_an_unknown_device_is_named(device: str) -> None:
 @pytest.mark.parametrize("device", ["cuda", "cuda:1", "mps"])
 def test_openvino_takes_the_processor_alone(device: str) -> None:
     with pytest.raises(InvalidValue, match="only supports the device cpu") as caught:
-        open_engine(BGE, engine="openvino", device=device)
+        open_engine(BGE, ModelOptions(engine="openvino", device=device))
 
     assert caught.value.param == "device"
 
@@ -72,7 +75,7 @@ def test_what_needs_the_extra_says_how_to_install_it(
     engine: str, device: str, at_fault: str
 ) -> None:
     with pytest.raises(UnsupportedModel, match="torch is not installed") as caught:
-        open_engine(BGE, engine=engine, device=device)
+        open_engine(BGE, ModelOptions(engine=engine, device=device))
 
     assert 'pip install "bindery[torch]"' in caught.value.remedy
     assert caught.value.param == at_fault
@@ -84,7 +87,7 @@ def test_an_architecture_without_a_graph_names_the_extra(engine: str, tmp_path: 
     rewrite(folder / "config.json", model_type="albert")
 
     with pytest.raises(UnsupportedModel, match="'albert'") as caught:
-        open_engine(folder, engine=engine)
+        open_engine(folder, ModelOptions(engine=engine))
 
     assert 'pip install "bindery[torch]"' in caught.value.remedy
 

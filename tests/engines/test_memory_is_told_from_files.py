@@ -9,11 +9,12 @@ from tests.engines.checkpoints import TINY, copied
 from bindery.engines import Precision
 from bindery.engines.footprint import footprint
 from bindery.errors import ModelBroken
+from bindery.options import ModelOptions
 
 
-def beside(folder: Path, **settings: object) -> int:
+def beside(folder: Path, **options: object) -> int:
     """What is held beyond that of a folder without tensors."""
-    return footprint(folder, **settings) - footprint(folder / "nothing")
+    return footprint(folder, ModelOptions(**options)) - footprint(folder / "nothing")
 
 
 def test_products_count_by_precision_and_copy_and_tables_once() -> None:

@@ -20,6 +20,7 @@ from tests.engines.checkpoints import TINY, copied, retensor, rewrite
 
 from bindery.engines import Engine, Precision, open_engine
 from bindery.errors import EngineError, InvalidValue, ModelBroken, UnsupportedModel
+from bindery.options import ModelOptions
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -44,7 +45,9 @@ def body(name: str, folder: Path) -> Path:
 
 
 def opened(folder: Path, precision: str = "f32") -> Engine:
-    return open_engine(folder, precision=Precision(precision), engine="torch", device="cpu")
+    return open_engine(
+        folder, ModelOptions(precision=Precision(precision), engine="torch", device="cpu")
+    )
 
 
 @pytest.fixture
@@ -156,7 +159,7 @@ def test_an_architecture_without_a_graph_runs_by_itself(kind: str, tmp_path: Pat
         tensors = (torch.tensor(array, dtype=torch.long) for array in (ids, mask))
         expected = model(*tensors).last_hidden_state.numpy()
 
-    engine = open_engine(tmp_path, precision=Precision.FLOAT32, device="cpu")
+    engine = open_engine(tmp_path, ModelOptions(precision=Precision.FLOAT32, device="cpu"))
 
     assert type(engine).__name__ == "TorchEngine"
     assert np.abs(engine.hidden_states(ids, mask) - expected)[mask > 0].max() <= 1e-5
@@ -170,7 +173,7 @@ def test_of_an_encoder_and_decoder_the_encoder_runs(tmp_path: Path) -> None:
     with torch.no_grad():
         expected = model.encoder(torch.tensor(ids, dtype=torch.long)).last_hidden_state.numpy()
 
-    found = open_engine(tmp_path, precision=Precision.FLOAT32, device="cpu")
+    found = open_engine(tmp_path, ModelOptions(precision=Precision.FLOAT32, device="cpu"))
 
     assert np.abs(found.hidden_states(ids, mask) - expected).max() <= 1e-5
 
@@ -270,7 +273,7 @@ def test_an_unknown_architecture_is_named(tmp_path: Path) -> None:
 
     for engine in ("auto", "torch"):
         with pytest.raises(UnsupportedModel, match="ink"):
-            open_engine(folder, engine=engine, device="cpu")
+            open_engine(folder, ModelOptions(engine=engine, device="cpu"))
 
 
 def test_loading_says_nothing_and_asks_no_network(
@@ -368,7 +371,7 @@ def test_a_device_that_is_not_there_is_refused() -> None:
 
     for device in missing:
         with pytest.raises(InvalidValue, match="no device") as caught:
-            open_engine(TINY / "bge", device=device)
+            open_engine(TINY / "bge", ModelOptions(device=device))
         assert caught.value.param == "device"
 
 

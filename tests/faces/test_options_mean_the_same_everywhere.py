@@ -60,7 +60,7 @@ def home(minilm_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def library(home: Path, minilm_folder: Path) -> Iterator[Library]:
-    library = Library(home, precision="f32")
+    library = Library(home, ModelOptions(precision="f32"))
     library.preload(["vanilla"], [FolderSource(minilm_folder)], progress=lambda *_: None)
     card = library.status("vanilla").card
     sample = Embeddings.dense(np.random.default_rng(7).normal(size=(800, 384)).astype(np.float32))

@@ -18,6 +18,7 @@ from bindery.models.card import CatalogEntry, Family
 from bindery.models.layouts import read_layout
 from bindery.models.preload import preload
 from bindery.models.sources import Source
+from bindery.options import ModelOptions
 from bindery.vectors.scoring import cosine, maxsim
 
 PLANETS = (
@@ -84,7 +85,7 @@ def fetched(entry: CatalogEntry, home: Path, source: Source) -> Path:
 def check_row(entry: CatalogEntry, folder: Path) -> None:
     """The row agrees with its files, and the model with itself and with its card."""
     card = entry.card
-    encoder = load_encoder(read_layout(folder, entry=entry), precision="f32")
+    encoder = load_encoder(read_layout(folder, entry=entry), ModelOptions(precision="f32"))
     try:
         _, documents = PLANETS
         found = encoder.encode(documents, "document")
@@ -108,7 +109,7 @@ def check_row(entry: CatalogEntry, folder: Path) -> None:
 def check_sense(entry: CatalogEntry, folder: Path) -> None:
     """With the prompts of its row the model finds the right document."""
     query, documents = PLANETS
-    encoder = load_encoder(read_layout(folder, entry=entry), precision="f32")
+    encoder = load_encoder(read_layout(folder, entry=entry), ModelOptions(precision="f32"))
     try:
         best = _scores(encoder, query, documents).argmax()
     finally:
@@ -119,7 +120,7 @@ def check_sense(entry: CatalogEntry, folder: Path) -> None:
 def check_published(folder: Path, published: Published) -> None:
     """The model gives the scores that were published, with the prompts of its own files."""
     # Not of the row: the reference knows only what the folder says.
-    encoder = load_encoder(read_layout(folder), precision="f32")
+    encoder = load_encoder(read_layout(folder), ModelOptions(precision="f32"))
     try:
         found = _scores(encoder, published.query, published.documents)
     finally:

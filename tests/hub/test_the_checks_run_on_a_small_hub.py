@@ -17,6 +17,7 @@ from bindery.models.card import CatalogEntry, entry
 from bindery.models.catalog import CATALOG, DEFAULT_MODELS
 from bindery.models.hub import HubSource
 from bindery.models.layouts import read_layout
+from bindery.options import ModelOptions
 from bindery.vectors.scoring import maxsim
 
 from .checks import (
@@ -100,7 +101,7 @@ def test_only_the_right_scores_pass(hub, tmp_path):
         check_published(folder, Published(*PLANETS, [0.0] * 4, 1e-6))
     assert "Not equal to tolerance" in str(caught.value)
 
-    encoder = load_encoder(read_layout(folder), precision="f32")
+    encoder = load_encoder(read_layout(folder), ModelOptions(precision="f32"))
     query, documents = PLANETS
     right = maxsim(encoder.encode([query], "query"), encoder.encode(documents, "document"))[0]
     encoder.close()

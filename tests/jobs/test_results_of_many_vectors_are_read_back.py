@@ -12,7 +12,7 @@ from bindery.jobs import JobRequest, Jobs
 from bindery.library import Library
 from bindery.models.catalog_file import read_catalog
 from bindery.models.sources import FolderSource
-from bindery.options import ChunkOptions, VectorOptions
+from bindery.options import ChunkOptions, ModelOptions, VectorOptions
 from bindery.vectors import Form, code, load
 from bindery.vectors.embeddings import Embeddings
 
@@ -27,7 +27,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
     """One with a tiny model of many vectors, and files."""
     home = tmp_path_factory.mktemp("home")
     catalog = read_catalog(write_catalog(home / "catalog.toml"))
-    library = Library(home, catalog=catalog, precision="f32", threads=1)
+    library = Library(home, ModelOptions(precision="f32", threads=1), catalog=catalog)
     source = FolderSource(TINY["colbert"])
     [outcome] = library.preload(["colbert"], [source], progress=lambda *_: None)
     assert outcome.error is None

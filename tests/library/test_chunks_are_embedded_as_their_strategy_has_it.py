@@ -12,7 +12,7 @@ from bindery.encoders import Encoded, Encoder
 from bindery.encoders.request import SpannedText, SpansRequest, chunks_request
 from bindery.errors import InvalidValue
 from bindery.library import Library
-from bindery.options import ChunkOptions, VectorOptions
+from bindery.options import ChunkOptions, ModelOptions, VectorOptions
 from bindery.types import Chunk, Document
 from bindery.vectors.embeddings import Embeddings
 from bindery.vectors.rotation import Rotation
@@ -27,7 +27,7 @@ DOCUMENT = Document(TEXT, "markdown", "birds.md")
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory, minilm_folder: Path) -> Iterator[Library]:
     home = home_with(minilm_folder, tmp_path_factory.mktemp("home"))
-    library = Library(home, precision="f32", cache_bytes=1 << 20)
+    library = Library(home, ModelOptions(precision="f32"), cache_bytes=1 << 20)
     yield library
     library.close()
 

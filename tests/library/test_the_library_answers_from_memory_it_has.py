@@ -32,7 +32,7 @@ from bindery.library.loading import status_of
 from bindery.models.card import CatalogEntry, Release
 from bindery.models.layouts import read_layout
 from bindery.models.sources import FolderSource
-from bindery.options import VectorOptions
+from bindery.options import ModelOptions, VectorOptions
 from bindery.vectors.embeddings import Embeddings
 from bindery.vectors.rotation import Rotation
 
@@ -46,7 +46,8 @@ REVISION = "0123456789abcdef0123456789abcdef01234567"
 TEXTS = ["loose paper is fragile", "a spine", "loose paper is fragile", "", "a shelf " * 9]
 # Of one model, for room.
 BYTES = max(
-    footprint(folder, precision=Precision.FLOAT32, threads=1) for folder in FOLDERS.values()
+    footprint(folder, ModelOptions(precision=Precision.FLOAT32, threads=1))
+    for folder in FOLDERS.values()
 )
 
 
@@ -80,7 +81,9 @@ def opened(home: Path) -> Iterator[list[Library]]:
 
 def open_library(home: Path, opened: list[Library], **settings: object) -> Library:
     catalog = {name: row(name) for name in FOLDERS}
-    opened.append(Library(home, catalog=catalog, precision="f32", threads=1, **settings))
+    opened.append(
+        Library(home, ModelOptions(precision="f32", threads=1), catalog=catalog, **settings)
+    )
     return opened[-1]
 
 

@@ -127,7 +127,7 @@ def test_a_sample_that_says_too_little_is_refused() -> None:
     with pytest.raises(InvalidValue, match="7 vectors are too few") as caught:
         fit(few)
     assert caught.value.param == "rotation"
-    assert "8 or more" in caught.value.remedy
+    assert "at least 8" in caught.value.remedy
     with pytest.raises(InvalidValue, match="zero"):
         fit(Embeddings.dense(np.zeros((9, 8), np.float32)))
 
@@ -144,7 +144,7 @@ def test_vectors_of_another_width_or_model_are_refused() -> None:
         ("vanilla", "2" * 40, 8),
         ("vanilla", "1" * 40, 4),
     ):
-        with pytest.raises(InvalidValue, match="turns vectors of vanilla") as caught:
+        with pytest.raises(InvalidValue, match="is for vectors of vanilla") as caught:
             rotation.check_model(model, revision, width)
         assert caught.value.param == "rotation"
         assert "rotate fit" in caught.value.remedy

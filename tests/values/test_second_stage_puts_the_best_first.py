@@ -24,7 +24,7 @@ from bindery.errors import (
 )
 from bindery.library.reranking import DEFAULT_WEIGHT, Ranked, mix, reorder, rerank, rerank_counted
 from bindery.models.layouts import read_layout
-from bindery.options import VectorOptions
+from bindery.options import ModelOptions, VectorOptions
 from bindery.types import Truncate
 from bindery.vectors.embeddings import Embeddings
 from bindery.vectors.scoring import cosine, maxsim, mean_maxsim
@@ -98,7 +98,7 @@ texts = st.lists(st.sampled_from(["paper", "shelf", "code", "ink", "spine"]), ma
 
 @pytest.fixture(scope="module")
 def minilm(minilm_folder: Path) -> Generator[Encoder]:
-    encoder = load_encoder(read_layout(minilm_folder), precision="f32")
+    encoder = load_encoder(read_layout(minilm_folder), ModelOptions(precision="f32"))
     yield encoder
     encoder.close()
 
@@ -283,9 +283,9 @@ def test_what_cannot_be_asked_is_refused() -> None:
         assert caught.value.param == "weight"
     with pytest.raises(InvalidValue, match="list"):
         rerank(words, "paper", "ink")
-    with pytest.raises(InvalidValue, match="One query"):
+    with pytest.raises(InvalidValue, match="query must be one text"):
         reorder(two, one)
-    with pytest.raises(InvalidValue, match="only one has pooled"):
+    with pytest.raises(InvalidValue, match="no pooled vectors"):
         reorder(one, late)
 
 

@@ -1,5 +1,7 @@
 """Load a model from its folder and run its self-test."""
 
+from dataclasses import replace
+
 from bindery.encoders.base import Encoder
 from bindery.encoders.checks import check_precision
 from bindery.encoders.dense import DenseEncoder
@@ -7,31 +9,25 @@ from bindery.encoders.late import LateEncoder
 from bindery.encoders.selftest import self_test
 from bindery.engines import Engine
 from bindery.engines.selection import open_engine
-from bindery.errors import BinderyError, InvalidValue
+from bindery.errors import BinderyError
 from bindery.models.layouts import Layout
+from bindery.options import ModelOptions
 
 
 def load_encoder(
     layout: Layout,
+    options: ModelOptions = ModelOptions(),
     *,
-    precision: str = "auto",
-    threads: int | None = None,
-    engine: str = "auto",
-    device: str = "auto",
     queue_tokens: int | None = None,
 ) -> Encoder:
     """Load a model, and compare its vectors with those of the reference if they are known.
 
-    ``precision`` is a value of :class:`bindery.engines.Precision`; ``engine`` and ``device`` are
-    those of :func:`bindery.engines.selection.open_engine`; ``threads`` None uses every core.
     ``queue_tokens`` is how many tokens may wait, None for no limit: a service should set it, so
     that it refuses requests instead of letting all of them wait. Raises ModelBroken,
     UnsupportedModel, SelfTestFailed, and InvalidValue for an unknown option.
     """
-    chosen = check_precision(layout, precision)
-    if threads is not None and threads < 1:
-        raise InvalidValue(f"threads must be at least 1, got {threads}.", param="threads")
-    body = open_engine(layout.body, precision=chosen, threads=threads, engine=engine, device=device)
+    precision = check_precision(layout, options.precision)
+    body = open_engine(layout.body, replace(options, precision=precision))
     try:
         encoder = encoder_over(layout, body, queue_tokens=queue_tokens)
     except BinderyError:

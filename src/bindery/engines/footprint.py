@@ -9,6 +9,7 @@ from typing import NamedTuple
 from bindery.checkpoint import read_tensors
 from bindery.engines.base import Precision
 from bindery.engines.selection import EngineName
+from bindery.options import ModelOptions
 
 # The tokeniser, the graph, and the activations while batches run.
 _BESIDE_WEIGHTS = 128 * 1024 * 1024
@@ -24,18 +25,10 @@ _BYTES_IN_PRODUCT: Mapping[Precision, int] = {
 }
 
 
-def footprint(
-    folder: Path,
-    *,
-    precision: Precision = Precision.AUTO,
-    threads: int | None = None,
-    engine: str = EngineName.AUTO,
-    device: str = "auto",
-) -> int:
+def footprint(folder: Path, options: ModelOptions = ModelOptions()) -> int:
     """The peak memory of a model while it runs, in bytes, to about 10 %.
 
-    The arguments are those of :func:`bindery.engines.selection.open_engine`; on a GPU, it is the
-    memory of the GPU. Raises ModelBroken for a file that cannot be read.
+    On a GPU, it is the memory of the GPU. Raises ModelBroken for a file that cannot be read.
 
     Embedding tables count in full, although they mostly stay in the file and only the rows that
     texts use come into memory. Estimated, and measured in a process on two cores after batches of 1
@@ -50,10 +43,10 @@ def footprint(
     from bindery.engines.openvino import SMALL_PARAMETERS, available_cores, effective_precision
     from bindery.engines.runtime import ov
 
-    chosen = effective_precision(ov.Core(), precision)
+    chosen = effective_precision(ov.Core(), Precision(options.precision))
     tensors = list(_tensors(folder))
     numbers = sum(tensor.numbers for tensor in tensors)
-    if engine == EngineName.TORCH or device not in {"auto", "cpu"}:
+    if options.engine == EngineName.TORCH or options.device not in {"auto", "cpu"}:
         return numbers * (2 if chosen is Precision.BFLOAT16 else 4) + _BESIDE_WEIGHTS
     tables = [tensor for tensor in tensors if _TABLE.search(tensor.name)]
     in_products = numbers - sum(table.numbers for table in tables)
@@ -61,7 +54,8 @@ def footprint(
     in_tables = sum(
         table.numbers * (2 if is_narrow and table.dtype == _NARROW else 4) for table in tables
     )
-    copies = 2 if numbers <= SMALL_PARAMETERS and (threads or available_cores()) > 1 else 1
+    has_two = numbers <= SMALL_PARAMETERS and (options.threads or available_cores()) > 1
+    copies = 2 if has_two else 1
     return in_products * _BYTES_IN_PRODUCT[chosen] * copies + in_tables + _BESIDE_WEIGHTS
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bindery.engines.base import Engine, Precision
 from bindery.errors import InvalidValue, UnsupportedModel
+from bindery.options import ModelOptions
 
 INSTALL_TORCH = '`pip install "bindery[torch]"`'
 
@@ -25,33 +26,27 @@ class EngineName(StrEnum):
     TORCH = "torch"
 
 
-def open_engine(
-    folder: Path,
-    *,
-    precision: Precision = Precision.AUTO,
-    threads: int | None = None,
-    engine: str = EngineName.AUTO,
-    device: str = "auto",
-) -> Engine:
+def open_engine(folder: Path, options: ModelOptions = ModelOptions()) -> Engine:
     """Load the body in a folder into the chosen engine.
 
-    ``device`` is ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"`` and so on, or ``"mps"``. Raises
-    InvalidValue for an unknown name, for a device that this machine does not have, and for an
-    engine and a device that do not go together; UnsupportedModel for an architecture that the
+    Raises InvalidValue for an unknown name, for a device that this machine does not have, and for
+    an engine and a device that do not go together; UnsupportedModel for an architecture that the
     engine does not support, and if the extra ``torch`` is needed but not installed; ModelBroken for
     files that are not a checkpoint.
     """
-    name = _chosen(engine, device)
+    name = _chosen(options.engine, options.device)
     if name is EngineName.TORCH:
-        return _open_torch(folder, precision, threads, device)
+        return _open_torch(folder, options)
     # Importing a runtime takes 0.1 to 10 s, so import only the chosen one.
     from bindery.engines.openvino import OpenVinoEngine
 
     try:
-        return OpenVinoEngine(folder, precision=precision, threads=threads)
+        return OpenVinoEngine(
+            folder, precision=Precision(options.precision), threads=options.threads
+        )
     except UnsupportedModel as error:
         if name is EngineName.AUTO and has_torch():
-            return _open_torch(folder, precision, threads, device)
+            return _open_torch(folder, options)
         raise UnsupportedModel(
             error.message,
             remedy=f"{error.remedy} The engine torch supports others: {INSTALL_TORCH}.".lstrip(),
@@ -89,13 +84,18 @@ def _chosen(engine: str, device: str) -> EngineName:
     return EngineName.TORCH
 
 
-def _open_torch(folder: Path, precision: Precision, threads: int | None, device: str) -> Engine:
+def _open_torch(folder: Path, options: ModelOptions) -> Engine:
     if not has_torch():
         raise UnsupportedModel(
             "The engine torch is not installed.",
             remedy=f"Run {INSTALL_TORCH}.",
-            param="engine" if device in _OF_OPENVINO else "device",
+            param="engine" if options.device in _OF_OPENVINO else "device",
         )
     from bindery.engines.torch_engine import TorchEngine
 
-    return TorchEngine(folder, precision=precision, threads=threads, device=device)
+    return TorchEngine(
+        folder,
+        precision=Precision(options.precision),
+        threads=options.threads,
+        device=options.device,
+    )

@@ -16,6 +16,7 @@ from bindery.models.card import CatalogEntry, Entry, Lengths, RemoteEntry
 from bindery.models.catalog import CATALOG
 from bindery.models.catalog_file import read_catalog
 from bindery.models.layouts import read_layout, with_lengths
+from bindery.options import ModelOptions, names_of
 from bindery.settings import Settings, read_keys, read_settings
 from bindery.workspace import Workspace
 
@@ -56,13 +57,7 @@ def load(
         layout = read_layout(found)
         if lengths.is_given:
             layout = with_lengths(layout, query=lengths.query, document=lengths.document)
-        return load_encoder(
-            layout,
-            precision=settings.precision,
-            threads=settings.threads,
-            engine=settings.engine,
-            device=settings.device,
-        )
+        return load_encoder(layout, _options(settings))
     return open_library(settings, home=home, lengths={found: lengths}).encoder(found)
 
 
@@ -94,8 +89,6 @@ def open_library(
     settings: Settings,
     *,
     home: Path | None = None,
-    precision: str | None = None,
-    threads: int | None = None,
     lengths: Mapping[str, Lengths] | None = None,
     serves: bool = False,
 ) -> Library:
@@ -116,11 +109,8 @@ def open_library(
     limits: dict[str, Any] = {name: getattr(settings, name) for name in _LIMITS} if serves else {}
     return Library(
         home or settings.home,
+        _options(settings),
         catalog=catalog,
-        precision=settings.precision if precision is None else precision,
-        threads=settings.threads if threads is None else threads,
-        engine=settings.engine,
-        device=settings.device,
         own_models=settings.models_folder,
         takes_folders=not serves,
         database_url=settings.database_url,
@@ -128,6 +118,10 @@ def open_library(
         keys=read_keys(os.environ, (endpoint.key for endpoint in remote if endpoint.key)),
         **limits,
     )
+
+
+def _options(settings: Settings) -> ModelOptions:
+    return ModelOptions(**{name: getattr(settings, name) for name in names_of(ModelOptions)})
 
 
 def _catalog(settings: Settings) -> dict[str, Entry]:

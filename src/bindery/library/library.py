@@ -1,7 +1,7 @@
 """The facade that every face calls: models, files, chunks and vectors under one home folder."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from bindery import chunking, documents
 from bindery.encoders import Encoder
 from bindery.encoders.base import Encoded
+from bindery.encoders.checks import check_dimensions
 from bindery.encoders.figures import EncoderFigures
 from bindery.encoders.pending import Cancellation, Pending
 from bindery.encoders.request import EncodeRequest, SpansRequest
@@ -19,15 +20,15 @@ from bindery.library.loaded import LoadedModels, ModelLease
 from bindery.library.loading import ModelLoader, ModelStatus, status_of
 from bindery.library.names import ModelNames
 from bindery.library.reranking import DEFAULT_WEIGHT, Reranked, rerank_counted
-from bindery.library.rotation import apply_rotation
-from bindery.models.card import Entry
+from bindery.models.card import Entry, ModelCard
 from bindery.models.preload import Outcome, Progress
 from bindery.models.sources import Source
-from bindery.options import ChunkOptions, VectorOptions
+from bindery.options import ChunkOptions, ModelOptions, VectorOptions
 from bindery.secret import Secret
 from bindery.store.rotations import RotationStore
 from bindery.types import DOCUMENT, Chunk, Document, Role, Truncate
 from bindery.vectors.embeddings import Rows
+from bindery.vectors.rotation import Rotation
 
 if TYPE_CHECKING:
     # SQLAlchemy takes a quarter of a second to import, and embedding alone does not need it.
@@ -52,9 +53,9 @@ class LibraryFigures:
 class Library:
     """Everything in one home folder. Thread-safe.
 
-    ``catalog`` adds to the built-in models. ``precision``, ``threads``, ``engine``, ``device`` and
-    ``queue_tokens`` are those of :func:`bindery.encoders.loading.load_encoder`. ``keys`` are the
-    API keys of remote models, by the variable that their rows name.
+    ``catalog`` adds to the built-in models. ``keys`` are the API keys of remote models, by the
+    variable that their rows name. ``queue_tokens`` is that of
+    :func:`bindery.encoders.loading.load_encoder`.
 
     ``memory_budget_bytes`` limits the memory of all loaded models together
     (:func:`bindery.engines.footprint.footprint`): to load one, unused models are unloaded, the
@@ -71,12 +72,9 @@ class Library:
     def __init__(
         self,
         home: Path,
+        options: ModelOptions = ModelOptions(),
         *,
         catalog: Mapping[str, Entry] | None = None,
-        precision: str = "auto",
-        threads: int | None = None,
-        engine: str = "auto",
-        device: str = "auto",
         keys: Mapping[str, Secret] | None = None,
         cache_bytes: int = 0,
         shares_cache: bool = False,
@@ -93,13 +91,7 @@ class Library:
         self._folders = ModelFolders(home, catalog or {})
         self._names = ModelNames(self._folders.catalog, own=own_models, anywhere=takes_folders)
         self._loader = loader = ModelLoader(
-            self._folders,
-            precision=precision,
-            threads=threads,
-            engine=engine,
-            device=device,
-            keys=keys or {},
-            queue_tokens=queue_tokens,
+            self._folders, options, keys=keys or {}, queue_tokens=queue_tokens
         )
         self._models = LoadedModels(
             weigh=loader.weigh, load=loader.load, budget_bytes=memory_budget_bytes
@@ -215,7 +207,7 @@ class Library:
         def submit(encoder: Encoder) -> Pending[tuple[Encoder, Encoded]]:
             full, turn = request, None
             if (rotation := request.options.rotation) is not None:
-                full, turn = apply_rotation(request, self.rotations.get(rotation), encoder.card)
+                full, turn = _apply_rotation(request, self.rotations.get(rotation), encoder.card)
             if isinstance(full, SpansRequest):
                 pending = encoder.submit_spans(full, cancellation)
             elif owner is None:
@@ -365,3 +357,25 @@ class Library:
             embed=embed,
             divide=partial(documents.divide, timeout_s=parse_timeout_s),
         )
+
+
+def _apply_rotation(
+    request: EncodeRequest | SpansRequest, rotation: Rotation, card: ModelCard
+) -> tuple[EncodeRequest | SpansRequest, Callable[[Encoded], Encoded]]:
+    """A request for the model's full vectors, and a function that rotates and cuts them.
+
+    Raises InvalidValue for a rotation of another model's vectors, and for a length that the model
+    cannot give.
+    """
+    dimensions = request.options.dimensions
+    rotation.check_model(card.id, card.revision, card.dimensions)
+    check_dimensions(card, dimensions, any_dimensions=True)
+
+    def turn(encoded: Encoded) -> Encoded:
+        embeddings = rotation.apply(encoded.embeddings)
+        if dimensions is not None:
+            embeddings = embeddings.cut(dimensions)
+        return replace(encoded, embeddings=embeddings)
+
+    full = replace(request.options, dimensions=None, any_dimensions=False, rotation=None)
+    return replace(request, options=full), turn

@@ -15,6 +15,7 @@ from bindery.library.folders import ModelFolders
 from bindery.models.card import CatalogEntry, ModelCard, RemoteEntry
 from bindery.models.preload import Outcome, Progress, State, preload
 from bindery.models.sources import Source
+from bindery.options import ModelOptions
 from bindery.secret import Secret
 
 
@@ -57,7 +58,7 @@ def status_of(encoder: Encoder) -> ModelStatus:
 
 
 class ModelLoader:
-    """Loads models with the same options, which are those of ``load_encoder``.
+    """Loads models with the same options.
 
     ``keys`` are the API keys of remote models, by the variable that their rows name.
     """
@@ -65,19 +66,13 @@ class ModelLoader:
     def __init__(
         self,
         folders: ModelFolders,
+        options: ModelOptions,
         *,
-        precision: str,
-        threads: int | None,
-        engine: str,
-        device: str,
         keys: Mapping[str, Secret],
         queue_tokens: int | None,
     ) -> None:
         self._folders = folders
-        self._precision = precision
-        self._threads = threads
-        self._engine = engine
-        self._device = device
+        self._options = options
         self._keys = keys
         self._queue_tokens = queue_tokens
 
@@ -111,7 +106,7 @@ class ModelLoader:
         outcomes = preload(entries, self._folders.home, sources, progress=progress, force=force)
         for entry in entries:
             self._folders.forget(entry.id)
-        if self._precision != Precision.INT8:
+        if self._options.precision != Precision.INT8:
             return outcomes
         return [
             self._calibrated(entry, outcome)
@@ -123,13 +118,8 @@ class ModelLoader:
         if isinstance(self._folders.entry(model_id), RemoteEntry):
             return 0
         layout = self._folders.layout(model_id)
-        return footprint(
-            layout.folder,
-            precision=check_precision(layout, self._precision),
-            threads=self._threads,
-            engine=self._engine,
-            device=self._device,
-        )
+        precision = check_precision(layout, self._options.precision)
+        return footprint(layout.folder, replace(self._options, precision=precision))
 
     def load(self, model_id: str) -> Encoder:
         """Load a model. If it is refused, it stays refused until the process ends."""
@@ -138,14 +128,7 @@ class ModelLoader:
             return load_remote(entry, self._keys.get(entry.endpoint.key))
         layout = self._folders.layout(model_id)
         try:
-            return load_encoder(
-                layout,
-                precision=self._precision,
-                threads=self._threads,
-                engine=self._engine,
-                device=self._device,
-                queue_tokens=self._queue_tokens,
-            )
+            return load_encoder(layout, self._options, queue_tokens=self._queue_tokens)
         except BinderyError as error:
             self._folders.refuse(model_id, error)
             raise
@@ -158,7 +141,7 @@ class ModelLoader:
         if outcome.error:
             return outcome
         try:
-            calibrate(self._folders.layout(entry.id), threads=self._threads)
+            calibrate(self._folders.layout(entry.id), threads=self._options.threads)
         except BinderyError as error:
             return replace(outcome, state=State.FAILED, source="", error=error)
         return outcome

@@ -11,6 +11,7 @@ from typer.testing import CliRunner, Result
 from bindery.encoders import Encoder
 from bindery.faces.cli.app import app
 from bindery.library import Library
+from bindery.options import ModelOptions
 
 Run = Callable[..., Result]
 
@@ -60,7 +61,7 @@ def run(variables: dict[str, str | None]) -> Run:
 @pytest.fixture(scope="session")
 def library(home: Path) -> Iterator[Library]:
     """The library over that home."""
-    library = Library(home, precision="f32")
+    library = Library(home, ModelOptions(precision="f32"))
     yield library
     library.close()
 

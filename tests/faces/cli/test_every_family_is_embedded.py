@@ -9,6 +9,7 @@ from tests.faces.families import TINY, write_catalog
 
 from bindery.library import Library
 from bindery.models.catalog_file import read_catalog
+from bindery.options import ModelOptions
 from bindery.vectors import Form, code, load
 
 from .conftest import Run
@@ -32,7 +33,7 @@ def settings(run: Run, tmp_path_factory: pytest.TempPathFactory) -> dict[str, st
 def library(settings: dict[str, str]) -> Library:
     """The same home, to compare with."""
     catalog = read_catalog(Path(settings["BINDERY_CATALOG"]))
-    return Library(Path(settings["BINDERY_HOME"]), catalog=catalog, precision="f32")
+    return Library(Path(settings["BINDERY_HOME"]), ModelOptions(precision="f32"), catalog=catalog)
 
 
 @pytest.mark.parametrize("suffix", [".npz", ".parquet"])

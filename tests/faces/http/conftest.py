@@ -15,6 +15,7 @@ from bindery.faces.http.examples import ROTATION
 from bindery.library import Library
 from bindery.models.catalog_file import read_catalog
 from bindery.models.sources import FolderSource
+from bindery.options import ModelOptions
 from bindery.settings import Settings
 from bindery.vectors.embeddings import Embeddings
 from bindery.vectors.rotation import Rotation
@@ -43,7 +44,7 @@ def settings(home: Path) -> Settings:
 @pytest.fixture(scope="session")
 def library(home: Path) -> Library:
     """What the app answers from; the app closes it."""
-    return Library(home, precision="f32")
+    return Library(home, ModelOptions(precision="f32"))
 
 
 def some_rotation(library: Library) -> Rotation:
@@ -81,7 +82,7 @@ def bare_home(tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def server(home: Path, settings: Settings) -> Iterator[str]:
     """The base address of a real server on this machine."""
-    app = create_app(Library(home, precision="f32"), settings)
+    app = create_app(Library(home, ModelOptions(precision="f32")), settings)
     with serving(app) as (_, port):
         yield f"{ADDRESS}:{port}"
 
@@ -93,7 +94,7 @@ def families(
     """An app with a model of each family, tiny but for `vanilla`, and its library."""
     home = home_with(minilm_folder, tmp_path_factory.mktemp("families"))
     catalog = read_catalog(write_catalog(home / "catalog.toml"))
-    library = Library(home, catalog=catalog, precision="f32", threads=1)
+    library = Library(home, ModelOptions(precision="f32", threads=1), catalog=catalog)
     for name, folder in TINY.items():
         [outcome] = library.preload([name], [FolderSource(folder)], progress=lambda *_: None)
         assert outcome.error is None

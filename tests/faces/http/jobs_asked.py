@@ -9,6 +9,7 @@ from starlette.testclient import TestClient
 
 from bindery.faces.http.app import create_app
 from bindery.library import Library
+from bindery.options import ModelOptions
 from bindery.settings import Settings
 
 Json = Any
@@ -58,5 +59,5 @@ def events_of(stream: str) -> list[Json]:
 def resting(home: Path) -> TestClient:
     """A client of an app that was never started: jobs are taken on, and wait."""
     settings = Settings(home=home, precision="f32")
-    app = create_app(Library(home, precision="f32"), settings)
+    app = create_app(Library(home, ModelOptions(precision="f32")), settings)
     return TestClient(app, base_url="http://127.0.0.1")

@@ -8,6 +8,7 @@ from bindery.errors import TextTooLong, VendorRefused
 from bindery.library import Library
 from bindery.models.card import Family, ModelCard, RemoteEntry
 from bindery.models.endpoint import EncodingFormat, Endpoint, Vendor
+from bindery.options import ModelOptions
 
 TEXTS = ["Loose paper is lost.", "Bound paper is kept.", "", "糊", "x " * 300]
 
@@ -28,7 +29,7 @@ def _entry(server: str, *, model: str = "vanilla", dimensions: int = 384, **how:
 
 @pytest.fixture(scope="module")
 def local(home):
-    library = Library(home, precision="f32")
+    library = Library(home, ModelOptions(precision="f32"))
     yield library.encoder("vanilla")
     library.close()
 

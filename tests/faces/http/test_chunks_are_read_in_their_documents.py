@@ -106,7 +106,7 @@ def test_vectors_are_shorter_and_in_other_forms_as_voyage_has_it(families):
         ({"inputs": [["a"]] * 1001}, "inputs", "1001 texts"),
         ({"inputs": [["a"] * 1100] * 2}, "inputs", "2200 texts"),
         ({"enable_auto_chunking": True}, "enable_auto_chunking", "not supported"),
-        ({"output_dimension": 7}, "output_dimension", "7 values"),
+        ({"output_dimension": 7}, "output_dimension", "7 dimensions"),
         ({"model": "colbert"}, "model", "several vectors"),
         ({"model": "nobody"}, "model", "nobody"),
     ],

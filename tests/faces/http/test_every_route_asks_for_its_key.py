@@ -21,6 +21,7 @@ from tests.homes import home_with
 from bindery.faces.http.app import create_app
 from bindery.faces.http.gate.access import ACCESS, OPEN, RouteScopes, Scope, check_access, lines_of
 from bindery.library import Library, ModelState
+from bindery.options import ModelOptions
 from bindery.settings import Settings
 from bindery.store.keys import KeyStore
 
@@ -94,7 +95,9 @@ def ask(app: FastAPI, method: str, path: str, headers: dict[str, str]) -> Answer
 
 
 def apps(home: Path) -> FastAPI:
-    return create_app(Library(home, precision="f32"), Settings(home=home, precision="f32"))
+    return create_app(
+        Library(home, ModelOptions(precision="f32")), Settings(home=home, precision="f32")
+    )
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from bindery.library import Library
 from bindery.models.card import CatalogEntry, Release
 from bindery.models.layouts import read_layout
 from bindery.models.sources import FolderSource
+from bindery.options import ModelOptions
 from bindery.settings import Settings
 from bindery.vectors import Form, code
 from bindery.vectors.scoring import maxsim
@@ -37,7 +38,9 @@ def entry() -> CatalogEntry:
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
     library = Library(
-        tmp_path_factory.mktemp("home"), catalog={MODEL: entry()}, precision="f32", threads=1
+        tmp_path_factory.mktemp("home"),
+        ModelOptions(precision="f32", threads=1),
+        catalog={MODEL: entry()},
     )
     [outcome] = library.preload([MODEL], [FolderSource(SOURCE)], progress=lambda *_: None)
     assert outcome.error is None

@@ -23,6 +23,7 @@ from bindery.faces.http.observing.observer import Observer
 from bindery.faces.http.observing.timings import RequestStage
 from bindery.faces.http.wire.protocol import protocol_for
 from bindery.library import Library
+from bindery.options import ModelOptions
 
 GENERATE = "/embedding/{model_id}/generate"
 SUFFIXES = {
@@ -42,7 +43,7 @@ def client(home, settings) -> Iterator[TestClient]:
 
 @contextmanager
 def open_app(home, settings) -> Iterator[TestClient]:
-    app = create_app(Library(home, precision="f32", cache_bytes=1 << 20), settings)
+    app = create_app(Library(home, ModelOptions(precision="f32"), cache_bytes=1 << 20), settings)
     with TestClient(app, base_url="http://127.0.0.1") as client:
         yield client
 

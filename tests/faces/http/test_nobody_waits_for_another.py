@@ -15,6 +15,7 @@ from bindery.errors import TextFailed
 from bindery.faces.http.app import create_app
 from bindery.faces.http.calls import arrival
 from bindery.library import Library
+from bindery.options import ModelOptions
 
 from .conftest import ADDRESS
 
@@ -32,7 +33,10 @@ def vendor() -> Iterator[FaultServer]:
 def client(vendor, home, settings) -> Iterator[TestClient]:
     """A server with a model of its own, and one behind a vendor."""
     library = Library(
-        home, catalog={"far": entry(vendor)}, precision="f32", keys={"VENDOR_KEY": KEY}
+        home,
+        ModelOptions(precision="f32"),
+        catalog={"far": entry(vendor)},
+        keys={"VENDOR_KEY": KEY},
     )
     library.load("vanilla")
     with TestClient(create_app(library, settings), base_url=ADDRESS) as client:

@@ -21,13 +21,14 @@ from bindery.models.card import Family, ModelCard, RemoteEntry
 from bindery.models.catalog import CATALOG
 from bindery.models.endpoint import Endpoint, Vendor
 from bindery.models.sources import FolderSource
+from bindery.options import ModelOptions
 from bindery.settings import Settings
 
 
 @pytest.fixture
 def open_app(tmp_path) -> Callable[[], TestClient]:
     def opened() -> TestClient:
-        library = Library(tmp_path, precision="f32")
+        library = Library(tmp_path, ModelOptions(precision="f32"))
         app = create_app(library, Settings(home=tmp_path, precision="f32"))
         return TestClient(app, base_url="http://127.0.0.1")
 
@@ -73,7 +74,7 @@ def test_a_server_without_models_lives_but_is_not_ready_until_it_has_one(
 
 
 def test_a_disk_that_failed_makes_it_not_ready_and_says_why(tmp_path, minilm_folder):
-    library = Library(home_with(minilm_folder, tmp_path), precision="f32")
+    library = Library(home_with(minilm_folder, tmp_path), ModelOptions(precision="f32"))
     app = create_app(library, Settings(home=tmp_path, precision="f32"))
     failed = sqlite3.OperationalError("disk I/O error")
     failed.sqlite_errorcode = sqlite3.SQLITE_IOERR_FSYNC
@@ -122,7 +123,9 @@ def test_a_remote_model_is_not_waited_for(tmp_path):
 @pytest.fixture
 def own_client(home) -> Iterator[TestClient]:
     """An app of its own over the real model, loaded."""
-    app = create_app(Library(home, precision="f32"), Settings(home=home, precision="f32"))
+    app = create_app(
+        Library(home, ModelOptions(precision="f32")), Settings(home=home, precision="f32")
+    )
     with TestClient(app, base_url="http://127.0.0.1") as client:
         assert when_loaded(client)[0] == 200
         yield client

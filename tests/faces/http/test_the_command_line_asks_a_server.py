@@ -9,6 +9,7 @@ from typer.testing import CliRunner, Result
 
 from bindery.faces.cli.app import app
 from bindery.library import Library
+from bindery.options import ModelOptions
 from bindery.vectors import load
 
 TEXTS = ["Loose paper is fragile.", "", "製本"]
@@ -42,7 +43,7 @@ def test_lines_are_embedded_by_the_server(run, tmp_path: Path, home: Path):
     result = run(*given, "--out", out, input="\n".join(TEXTS))
     assert result.exit_code == 0, result.output
 
-    library = Library(home, precision="f32")
+    library = Library(home, ModelOptions(precision="f32"))
     _, encoded = library.embed("vanilla", TEXTS)
     library.close()
     assert np.abs(load(out).decoded().rows - encoded.embeddings.rows).max() < 1e-3

@@ -7,6 +7,7 @@ import openai
 import pytest
 
 from bindery.library import Library
+from bindery.options import ModelOptions
 
 TEXTS = ["Loose paper is lost.", "Bound paper is kept.", ""]
 
@@ -19,7 +20,7 @@ def client(server: str) -> Iterator[openai.OpenAI]:
 
 @pytest.fixture(scope="module")
 def expected(home) -> np.ndarray:
-    library = Library(home, precision="f32")
+    library = Library(home, ModelOptions(precision="f32"))
     rows = library.encoder("vanilla").encode(TEXTS, "document").rows
     library.close()
     return rows

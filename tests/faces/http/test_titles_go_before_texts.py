@@ -14,6 +14,7 @@ from bindery.library import Library
 from bindery.models.card import CatalogEntry, Release
 from bindery.models.layouts import read_layout
 from bindery.models.sources import FolderSource
+from bindery.options import ModelOptions
 from bindery.settings import Settings
 
 from .conftest import ADDRESS
@@ -38,7 +39,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
     files = sorted(str(p.relative_to(SOURCE)) for p in Path(SOURCE).rglob("*") if p.is_file())
     entry = CatalogEntry(card, Release("no/body", revision, dict.fromkeys(files)))
     home = tmp_path_factory.mktemp("home")
-    library = Library(home, catalog={MODEL: entry}, precision="f32", threads=1)
+    library = Library(home, ModelOptions(precision="f32", threads=1), catalog={MODEL: entry})
     [outcome] = library.preload([MODEL], [FolderSource(SOURCE)], progress=lambda *_: None)
     assert outcome.error is None
     return library

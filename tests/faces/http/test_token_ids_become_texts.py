@@ -15,6 +15,7 @@ from bindery.faces.http.app import create_app
 from bindery.faces.http.dialects import token_ids
 from bindery.faces.http.dialects.token_ids import decode_cl100k
 from bindery.library import Library
+from bindery.options import ModelOptions
 
 from .conftest import ADDRESS
 
@@ -33,7 +34,8 @@ def serve(home, settings) -> Iterator[Serve]:
     def serve(token_input: str) -> TestClient:
         if token_input not in clients:
             app = create_app(
-                Library(home, precision="f32"), replace(settings, token_input=token_input)
+                Library(home, ModelOptions(precision="f32")),
+                replace(settings, token_input=token_input),
             )
             clients[token_input] = TestClient(app, base_url=ADDRESS).__enter__()
         return clients[token_input]

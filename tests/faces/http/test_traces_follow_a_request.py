@@ -22,6 +22,7 @@ from bindery.faces.http.observing import tracing
 from bindery.faces.http.observing.timings import RequestStage
 from bindery.faces.http.observing.tracing import Tracing, open_tracing
 from bindery.library import Library
+from bindery.options import ModelOptions
 
 GENERATE = "/embedding/vanilla/generate"
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -36,7 +37,9 @@ def exporter() -> InMemorySpanExporter:
 def client(home, settings, exporter) -> Iterator[TestClient]:
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(exporter))
-    app = create_app(Library(home, precision="f32"), settings, tracing=Tracing(provider))
+    app = create_app(
+        Library(home, ModelOptions(precision="f32")), settings, tracing=Tracing(provider)
+    )
     with TestClient(app, base_url="http://127.0.0.1") as client:
         yield client
 

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Collection, Generator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,8 @@ def preload(
     """
     console = messages()
     places = sources(settings, folder)
-    with closing(open_library(settings, precision=precision)) as library:
+    settings = replace(settings, precision=precision or settings.precision)
+    with closing(open_library(settings)) as library:
         asked = list(dict.fromkeys(models)) or list(DEFAULT_MODELS)
         with _notes(console), _Shown(console, places) as shown:
             outcomes = library.preload(asked, places, progress=shown, force=force)
