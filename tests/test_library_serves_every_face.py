@@ -347,7 +347,7 @@ def test_a_file_whose_content_is_gone_is_the_stores_fault(ready: Library) -> Non
     with ready.files.as_path(file_id) as path:
         path.unlink()
 
-    with pytest.raises(StorageError, match="content of the file is gone"):
+    with pytest.raises(StorageError, match="content of the file is missing"):
         ready.read_file(file_id)
 
 

@@ -181,8 +181,10 @@ class VendorClient:
                     if time.monotonic() > ends:
                         raise Passing(f"no complete answer within {limit_s:.3g} s")
                 return VendorResponse(response.status_code, response.headers, bytes(content))
-        # The cause is dropped, because it may hold the header with the key. The name lookup raises
-        # ValueError for an impossible name.
+        # The causes are dropped, because they may hold the header with the key. The name lookup
+        # raises ValueError for an impossible name.
+        except httpx2.TimeoutException:
+            raise Passing(f"no answer within {limit_s:.3g} s") from None
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
             raise Passing(self._refusals.hide(f"{type(error).__name__}: {error}")) from None
 
