@@ -141,19 +141,15 @@ def _texts(call: ApiCall, ask: EmbedAsk) -> InputTexts:
 def _hand_in(call: ApiCall, job: _Job) -> _Waiting | Response:
     call.timings.mark(RequestStage.WAIT)
     with worded_for(job.translation, job.ask):
-        submit = _submit_tokens if job.ask.each_token else _submit
-        waiting = _Waiting(job, submit(call, job))
+        if job.ask.each_token:
+            pending = _submit_tokens(call, job)
+        else:
+            pending = call.services.library.submit(
+                job.ask.model, job.request, cancellation=call.cancellation, owner=call.owner
+            )
+    waiting = _Waiting(job, pending)
     # A short question is computed at once in this thread, so it is answered here too.
     return _finish(call, waiting) if waiting.pending.is_done else waiting
-
-
-def _submit(call: ApiCall, job: _Job) -> Pending[tuple[Encoder, Encoded]]:
-    return call.services.library.submit(
-        job.ask.model,
-        job.request,
-        cancellation=call.cancellation,
-        owner=call.owner,
-    )
 
 
 def _submit_tokens(call: ApiCall, job: _Job) -> Pending[tuple[Encoder, Encoded]]:

@@ -225,10 +225,7 @@ def _ollama_body(refusal: Refusal) -> dict[str, object]:
 # litellm looks at the type before the status: the usual one becomes a BadRequestError.
 _OWN_TYPES = {401: "authentication_error", 403: "permission_error"}
 _TEI_TYPES = {424: "Backend", 429: "Overloaded", 503: "Unhealthy"}
-_OPENAI_CODES: Codes = {
-    UnknownModel: "model_not_found",
-    TextTooLong: "context_length_exceeded",
-}
+_OPENAI_CODES: Codes = {UnknownModel: "model_not_found", TextTooLong: "context_length_exceeded"}
 
 _OWN = ErrorForm(_own_body)
 _OPENAI = ErrorForm(_own_body, codes=_OPENAI_CODES)

@@ -1,5 +1,6 @@
 """Cohere's dialect, versions 1 and 2: several forms per answer, and long texts cut by default."""
 
+from dataclasses import replace
 from typing import Any, Literal
 from uuid import uuid4
 
@@ -83,8 +84,7 @@ class CoherePlainAnswer(BaseModel):
     meta: CohereMeta
 
 
-def _read(body: CohereBody, parameters: Parameters) -> EmbedAsk:
-    del parameters
+def _read(body: CohereBody, _: Parameters) -> EmbedAsk:
     if not body.texts:
         raise InvalidValue(
             "texts must not be empty.", remedy="Send at least one text.", param="texts"
@@ -146,57 +146,47 @@ def _rest(answer: EmbedAnswer, *, version: str) -> dict[str, Any]:
     }
 
 
-def _translation(path: str, name: str, **differing: Any) -> Translation[EmbedAsk, EmbedAnswer]:  # noqa: ANN401
-    usual: dict[str, Any] = {
-        "body": CohereBody,
-        "answer": CohereAnswer,
-        "read": _read,
-        "write": _write,
-        "examples": {
-            "Two texts": {"model": examples.MODEL, "input_type": "search_document"},
-            "In two forms": {
-                "model": examples.MODEL,
-                "texts": [examples.QUESTION],
-                "input_type": "search_query",
-                "embedding_types": ["int8", "base64"],
-            },
+_EMBED = Translation(
+    paths=("/v2/embed",),
+    name="cohere_embed",
+    summary="Embed texts",
+    about="Version 2 of Cohere's API, with every form in `embedding_types`. Long texts are cut at "
+    "their end, with a warning in `meta.warnings`, unless `truncate` is NONE.",
+    body=CohereBody,
+    answer=CohereAnswer,
+    read=_read,
+    write=_write,
+    examples={
+        "Two texts": {"model": examples.MODEL, "input_type": "search_document"},
+        "In two forms": {
+            "model": examples.MODEL,
+            "texts": [examples.QUESTION],
+            "input_type": "search_query",
+            "embedding_types": ["int8", "base64"],
         },
-        "names": {
-            "role": "input_type",
-            "dimensions": "output_dimension",
-            "form": "embedding_types",
-            "output": "embedding_types",
-        },
-        "to_cut": '"truncate": "END"',
-    }
-    return Translation(paths=(path,), name=name, **usual | differing)
-
+    },
+    names={
+        "role": "input_type",
+        "dimensions": "output_dimension",
+        "form": "embedding_types",
+        "output": "embedding_types",
+    },
+    to_cut='"truncate": "END"',
+)
+_EMBED_1 = replace(
+    _EMBED,
+    paths=("/v1/embed",),
+    name="cohere_embed_1",
+    summary="Embed texts (version 1)",
+    about="Version 1 of Cohere's API: a plain list unless `embedding_types` are given.",
+)
 
 COHERE = Dialect(
     "Cohere",
     embeds=(
-        _translation(
-            "/v2/embed",
-            "cohere_embed",
-            summary="Embed texts",
-            about="Version 2 of Cohere's API, with every form in `embedding_types`. Long texts are "
-            "cut at their end, with a warning in `meta.warnings`, unless `truncate` is NONE.",
-        ),
-        _translation(
-            "/v1/embed",
-            "cohere_embed_1",
-            summary="Embed texts (version 1)",
-            about="Version 1 of Cohere's API: a plain list unless `embedding_types` are given.",
-            answer=CoherePlainAnswer,
-            write=_write_plain,
-        ),
-        _translation(
-            "/v1/embed",
-            "cohere_embed_1_by_type",
-            summary="Embed texts (version 1)",
-            about="",
-            marks=frozenset({"embedding_types"}),
-        ),
+        _EMBED,
+        replace(_EMBED_1, answer=CoherePlainAnswer, write=_write_plain),
+        replace(_EMBED_1, name="cohere_embed_1_by_type", marks=frozenset({"embedding_types"})),
     ),
     others=tokens.cohere,
 )

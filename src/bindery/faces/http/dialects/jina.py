@@ -42,8 +42,7 @@ class JinaBody(ExtendedBody):
     )
 
 
-def _read(body: JinaBody, parameters: Parameters) -> EmbedAsk:
-    del parameters
+def _read(body: JinaBody, _: Parameters) -> EmbedAsk:
     inputs = inputs_of(body.input, "input")
     if body.late_chunking and body.titles:
         raise InvalidValue(

@@ -11,13 +11,7 @@ import bindery
 from bindery.encoders.base import UNKNOWN
 from bindery.faces.http import examples
 from bindery.faces.http.bodies import RequestBody, parse_body, read_body
-from bindery.faces.http.dialects.base import (
-    Dialect,
-    EmbedAnswer,
-    EmbedAsk,
-    Parameters,
-    Translation,
-)
+from bindery.faces.http.dialects.base import Dialect, EmbedAnswer, EmbedAsk, Parameters, Translation
 from bindery.faces.http.dialects.inputs import MAX_TEXTS, texts_of
 from bindery.faces.http.dialects.vectors import ExtendedBody, vector_options
 from bindery.faces.http.services import services_of
@@ -116,8 +110,7 @@ class VersionAnswer(BaseModel):
     version: str
 
 
-def _read(body: OllamaBody, parameters: Parameters) -> EmbedAsk:
-    del parameters
+def _read(body: OllamaBody, _: Parameters) -> EmbedAsk:
     return EmbedAsk(
         model=body.model,
         inputs=texts_of(_listed(body.input), "input"),
@@ -132,8 +125,7 @@ def _listed(given: object) -> list[Any]:
     return [given]
 
 
-def _read_prompt(body: OllamaPromptBody, parameters: Parameters) -> EmbedAsk:
-    del parameters
+def _read_prompt(body: OllamaPromptBody, _: Parameters) -> EmbedAsk:
     return EmbedAsk(
         model=body.model,
         inputs=[body.prompt],

@@ -6,13 +6,7 @@ from pydantic import BaseModel, Field
 from pydantic.config import JsonDict
 
 from bindery.faces.http import examples
-from bindery.faces.http.dialects.base import (
-    Dialect,
-    EmbedAnswer,
-    EmbedAsk,
-    Parameters,
-    Translation,
-)
+from bindery.faces.http.dialects.base import Dialect, EmbedAnswer, EmbedAsk, Parameters, Translation
 from bindery.faces.http.dialects.inputs import MAX_TEXTS, inputs_of, roles_of
 from bindery.faces.http.dialects.openai_files import router
 from bindery.faces.http.dialects.vectors import (
@@ -72,9 +66,8 @@ class EmbeddingsAnswer(VectorsAnswer):
     tokens_cut: list[int] | None = None
 
 
-def read(body: EmbeddingsBody, parameters: Parameters) -> EmbedAsk:
+def read(body: EmbeddingsBody, _: Parameters) -> EmbedAsk:
     """The request in neutral form."""
-    del parameters
     return EmbedAsk(
         model=body.model,
         inputs=inputs_of(body.input, "input"),

@@ -8,13 +8,7 @@ from pydantic.config import JsonDict
 from bindery.errors import InvalidValue
 from bindery.faces.http import examples
 from bindery.faces.http.bodies import invalid_field, refuse_unknown
-from bindery.faces.http.dialects.base import (
-    Dialect,
-    EmbedAnswer,
-    EmbedAsk,
-    Parameters,
-    Translation,
-)
+from bindery.faces.http.dialects.base import Dialect, EmbedAnswer, EmbedAsk, Parameters, Translation
 from bindery.faces.http.dialects.inputs import MAX_TEXTS, texts_of
 from bindery.faces.http.dialects.vectors import (
     VectorsAnswer,

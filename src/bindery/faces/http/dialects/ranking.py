@@ -102,8 +102,7 @@ class RerankingAnswer(BaseModel):
     usage: Usage = Field(examples=[{"prompt_tokens": 30, "total_tokens": 30}])
 
 
-def _read(body: RerankBody, parameters: Parameters) -> RerankAsk:
-    del parameters
+def _read(body: RerankBody, _: Parameters) -> RerankAsk:
     default = Truncate.END if body.truncation else Truncate.ERROR
     return RerankAsk(
         model=body.model,

@@ -5,7 +5,7 @@ Their servers have one model. Here ``?model=`` or a field ``model`` can choose a
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Literal, TypeAlias, cast
+from typing import Any, Literal, cast
 
 from pydantic import BaseModel, Field
 from pydantic.config import JsonDict
@@ -38,8 +38,6 @@ from bindery.types import DOCUMENT, Truncate
 from bindery.vectors.embeddings import Embeddings
 from bindery.vectors.scoring import mean_maxsim
 
-Embeds: TypeAlias = Translation[EmbedAsk, EmbedAnswer]
-
 MODEL_PARAMETER: Mapping[str, object] = {
     "name": "model",
     "in": "query",
@@ -54,7 +52,7 @@ _EMBEDDING: examples.Variants = {
 _COMPARING: examples.Variants = {
     "A text, and two to compare it with": {
         "inputs": {"source_sentence": examples.QUESTION, "sentences": examples.TEXTS}
-    },
+    }
 }
 _TEXTS: JsonDict = {"items": {"type": "string"}, "maxItems": MAX_DOCUMENTS}
 
@@ -188,9 +186,8 @@ def _write_root(ask: EmbedAsk, answer: EmbedAnswer) -> Any:  # noqa: ANN401 - ve
     return (_write_similarity if ask.compares else _write)(ask, answer)
 
 
-def _write_similarity(ask: EmbedAsk, answer: EmbedAnswer) -> list[float]:
+def _write_similarity(_: EmbedAsk, answer: EmbedAnswer) -> list[float]:
     """The similarity of the first text to each other: cosine, or MaxSim for several vectors."""
-    del ask
     found = answer.encoded.embeddings.normalised()
     ends = found.offsets
     first = Embeddings(found.rows[: ends[1]], ends[:2])
@@ -221,45 +218,43 @@ def _write_rerank(ask: RerankAsk, answer: RerankAnswer) -> list[dict[str, Any]]:
     ]
 
 
-def _embeds(path: str, name: str, summary: str, about: str, **differing: Any) -> Embeds:  # noqa: ANN401
-    usual: dict[str, Any] = {
-        "body": EmbedBody,
-        "answer": list[list[float]],
-        "read": _read,
-        "write": _write,
-        "examples": _EMBEDDING,
-        "names": {"texts": "inputs", "role": "prompt_name", "output": "encoding_format"},
-        "to_cut": '"truncate": true',
-        "parameters": (MODEL_PARAMETER,),
-    }
-    return Translation(paths=(path,), name=name, summary=summary, about=about, **usual | differing)
-
+_EMBED = Translation(
+    paths=("/embed",),
+    name="tei_embed",
+    summary="Embed texts",
+    about="Returns a plain list of vectors. Long texts are refused unless `truncate` is true. The "
+    "header `x-bindery-truncated-tokens` counts the tokens that were cut.",
+    body=EmbedBody,
+    answer=list[list[float]],
+    read=_read,
+    write=_write,
+    examples=_EMBEDDING,
+    names={"texts": "inputs", "role": "prompt_name", "output": "encoding_format"},
+    to_cut='"truncate": true',
+    parameters=(MODEL_PARAMETER,),
+)
 
 TEI = Dialect(
     "Text Embeddings Inference",
     embeds=(
-        _embeds(
-            "/embed",
-            "tei_embed",
-            "Embed texts",
-            "Returns a plain list of vectors. Long texts are refused unless `truncate` is true. "
-            "The header `x-bindery-truncated-tokens` counts the tokens that were cut.",
-        ),
-        _embeds(
-            "/embed_all",
-            "tei_embed_all",
-            "Embed every token",
-            "Returns a vector for each token of each text, for late interaction with any model. "
-            "Special tokens and prompts have no vectors.",
+        _EMBED,
+        replace(
+            _EMBED,
+            paths=("/embed_all",),
+            name="tei_embed_all",
+            summary="Embed every token",
+            about="Returns a vector for each token of each text, for late interaction with any "
+            "model. Special tokens and prompts have no vectors.",
             answer=list[list[list[float]]],
             read=_read_each_token,
             may_nest=True,
         ),
-        _embeds(
-            "/similarity",
-            "tei_similarity",
-            "Compare texts",
-            "Returns the similarity of a text to each of others: cosine, or MaxSim for late "
+        replace(
+            _EMBED,
+            paths=("/similarity",),
+            name="tei_similarity",
+            summary="Compare texts",
+            about="Returns the similarity of a text to each of others: cosine, or MaxSim for late "
             "interaction.",
             body=SimilarityBody,
             answer=list[float],
@@ -268,11 +263,12 @@ TEI = Dialect(
             examples=_COMPARING,
             may_nest=True,
         ),
-        _embeds(
-            "/",
-            "hugging_face",
-            "Embed or compare texts (Hugging Face)",
-            "For the tasks feature-extraction and sentence-similarity of Hugging Face's "
+        replace(
+            _EMBED,
+            paths=("/",),
+            name="hugging_face",
+            summary="Embed or compare texts (Hugging Face)",
+            about="For the tasks feature-extraction and sentence-similarity of Hugging Face's "
             "`InferenceClient`, with the URL of this server as its model.",
             body=RootBody,
             read=_read_root,

@@ -1,5 +1,6 @@
 """Tokenising and detokenising, as in Text Embeddings Inference and Cohere."""
 
+from collections.abc import Callable
 from typing import Any, cast
 
 from fastapi import APIRouter, Request, Response
@@ -111,8 +112,7 @@ async def info(request: Request, model: str = "") -> InfoAnswer:
 )
 async def tokenize(request: Request) -> Response:
     """The model's own tokens of each text. Nothing is cut."""
-    call = await take(request)
-    return await call.services.bulk.run(_tokenize, call)
+    return await _in_bulk(request, _tokenize)
 
 
 @tei.post(
@@ -124,8 +124,7 @@ async def tokenize(request: Request) -> Response:
 )
 async def decode(request: Request) -> Response:
     """The texts of the model's own token ids, as far as its vocabulary preserves them."""
-    call = await take(request)
-    return await call.services.bulk.run(_decode, call)
+    return await _in_bulk(request, _decode)
 
 
 @cohere.post(
@@ -137,8 +136,7 @@ async def decode(request: Request) -> Response:
 )
 async def cohere_tokenize(request: Request) -> Response:
     """The model's own tokens of a text."""
-    call = await take(request)
-    return await call.services.bulk.run(_cohere_tokenize, call)
+    return await _in_bulk(request, _cohere_tokenize)
 
 
 @cohere.post(
@@ -150,8 +148,12 @@ async def cohere_tokenize(request: Request) -> Response:
 )
 async def cohere_detokenize(request: Request) -> Response:
     """The text of the model's own token ids, as far as its vocabulary preserves it."""
+    return await _in_bulk(request, _cohere_detokenize)
+
+
+async def _in_bulk(request: Request, work: Callable[[ApiCall], Response]) -> Response:
     call = await take(request)
-    return await call.services.bulk.run(_cohere_detokenize, call)
+    return await call.services.bulk.run(work, call)
 
 
 def _cohere_tokenize(call: ApiCall) -> Response:

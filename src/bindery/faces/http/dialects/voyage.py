@@ -62,8 +62,7 @@ class VoyageBody(_VoyageBody, ExtendedBody):
     )
 
 
-def _read(body: VoyageBody, parameters: Parameters) -> EmbedAsk:
-    del parameters
+def _read(body: VoyageBody, _: Parameters) -> EmbedAsk:
     return EmbedAsk(
         model=body.model,
         inputs=inputs_of(body.input, "input"),
@@ -108,8 +107,7 @@ class ContextualizedAnswer(VectorsAnswer):
     usage: Usage
 
 
-def _read_contextualized(body: ContextualizedBody, parameters: Parameters) -> EmbedAsk:
-    del parameters
+def _read_contextualized(body: ContextualizedBody, _: Parameters) -> EmbedAsk:
     if body.enable_auto_chunking:
         raise InvalidValue(
             "enable_auto_chunking is not supported.",

@@ -1,14 +1,13 @@
 """``GET /chunk/{strategy}/file/{file_id}``: the chunks of a stored file, without vectors."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, Field, create_model
 
 from bindery.chunking import OffsetTokeniser, truncated
-from bindery.encoders.pending import Cancellation
 from bindery.faces.http import examples
 from bindery.faces.http.bodies import fields_of, options_from
 from bindery.faces.http.calls import json_answer
@@ -38,16 +37,6 @@ class ChunkQuery(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Cut:
-    """How to cut a document, and for which request: the strategy ``semantic`` runs the model."""
-
-    options: ChunkOptions
-    model_id: str
-    cancellation: Cancellation
-    owner: str
-
-
 @router.get(
     "/chunk/{strategy}/file/{file_id}",
     summary="Chunk a file",
@@ -66,10 +55,16 @@ async def chunk_file(
     """
     services, identity = services_of(request), identity_of(request)
     _check_scope(identity, strategy)
-    who = cancellation_of(request), identity.key_id
     options = options_from(query, ChunkOptions, strategy=strategy)
-    cut = _Cut(options, query.model, *who)
-    return await services.parsing.run(_chunk, services, file_id, cut, query.preview)
+    cut = partial(
+        services.library.chunk,
+        options=options,
+        model_id=query.model,
+        parse_timeout_s=services.settings.parse_timeout_s,
+        cancellation=cancellation_of(request),
+        owner=identity.key_id,
+    )
+    return await services.parsing.run(_chunk, services, file_id, options, query, cut)
 
 
 def _check_scope(identity: Identity, strategy: str) -> None:
@@ -81,23 +76,29 @@ def _check_scope(identity: Identity, strategy: str) -> None:
         )
 
 
-def _chunk(services: Services, file_id: str, cut: _Cut, preview: int | None) -> Response:
+def _chunk(
+    services: Services,
+    file_id: str,
+    options: ChunkOptions,
+    query: ChunkQuery,
+    cut: Callable[..., list[Chunk]],
+) -> Response:
     services.library.files.get(file_id)
     spent: list[int] = []
     # Report a wrong strategy, model or size before parsing the document.
-    _chunks_of(services, Document("", "text", ""), cut, spent.append)
+    cut(Document("", "text", ""), when_embedded=spent.append)
     document = services.library.read_file(file_id, timeout_s=services.settings.parse_timeout_s)
-    chunks = _chunks_of(services, document, cut, spent.append)
-    measure = services.library.measure(cut.model_id)
+    chunks = cut(document, when_embedded=spent.append)
+    measure = services.library.measure(query.model)
     tokeniser, room = measure.tokeniser, measure.room
-    options = cut.options.sized(room)
+    options = options.sized(room)
     return json_answer(
         {
             "file_id": file_id,
             "filename": document.name,
             "kind": document.kind,
             "strategy": options.strategy,
-            "model": cut.model_id,
+            "model": query.model,
             "size": options.size,
             "overlap": options.overlap,
             "context": options.context,
@@ -107,7 +108,7 @@ def _chunk(services: Services, file_id: str, cut: _Cut, preview: int | None) -> 
             "warnings": document.warnings,
             "chunks": [
                 {"index": index, **_facts(chunk, tokeniser, room)}
-                for index, chunk in enumerate(chunks[:preview])
+                for index, chunk in enumerate(chunks[: query.preview])
             ],
         }
     )
@@ -129,17 +130,3 @@ def _facts(chunk: Chunk, tokeniser: OffsetTokeniser, room: int) -> dict[str, Any
         "headings": chunk.headings,
         "parent": parent and {"start": parent.start, "end": parent.end},
     }
-
-
-def _chunks_of(
-    services: Services, document: Document, cut: _Cut, when_embedded: Callable[[int], object]
-) -> list[Chunk]:
-    return services.library.chunk(
-        document,
-        cut.options,
-        model_id=cut.model_id,
-        parse_timeout_s=services.settings.parse_timeout_s,
-        when_embedded=when_embedded,
-        cancellation=cut.cancellation,
-        owner=cut.owner,
-    )

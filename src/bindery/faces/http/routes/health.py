@@ -20,9 +20,7 @@ async def health() -> HealthAnswer:
 @router.get(
     "/ready",
     summary="Check readiness",
-    responses={
-        HTTPStatus.SERVICE_UNAVAILABLE: {"model": ReadyAnswer, "description": "Not ready."},
-    },
+    responses={HTTPStatus.SERVICE_UNAVAILABLE: {"model": ReadyAnswer, "description": "Not ready."}},
 )
 async def ready(request: Request, response: Response) -> ReadyAnswer:
     """200 if every model on this machine is loaded and passed its self-test.
