@@ -178,7 +178,9 @@ def test_a_value_of_another_type_is_refused(text):
         holding(filter_from_text(text))
 
 
-@pytest.mark.parametrize("value", [1 << 60, float("nan"), float("inf"), [1], {"a": 1}, None, b"x"])
+@pytest.mark.parametrize(
+    "value", [1 << 60, 10**400, float("nan"), float("inf"), [1], {"a": 1}, None, b"x"]
+)
 def test_a_value_that_cannot_be_kept_is_refused(value):
     with pytest.raises(InvalidValue, match="Attribute 'key'"):
         check_attribute("key", value, {})
@@ -188,3 +190,18 @@ def test_the_first_value_fixes_the_type_of_an_attribute():
     assert type_of(True) is AttributeType.BOOLEAN
     with pytest.raises(InvalidValue, match="it is a number, got a text: '2'"):
         check_attribute("year", "2", {"year": AttributeType.NUMBER})
+
+
+@pytest.mark.parametrize(
+    ("one", "message"),
+    [
+        (f"year = {'9' * 5000}", "a number of at most 400 characters"),
+        (f"year = {'9' * 350}", "The value of 'year' is too large"),
+        ({"type": "exists", "key": "year", "value": "no"}, "needs true or false, got 'no'"),
+        ({"type": "exists", "key": "year", "value": 0}, "needs true or false, got 0"),
+    ],
+)
+def test_a_value_that_cannot_be_compared_is_refused(one, message):
+    with pytest.raises(InvalidValue) as caught:
+        filter_from_text(one) if isinstance(one, str) else filter_from_json(one)
+    assert message in str(caught.value)

@@ -18,6 +18,7 @@ The rules, the same in all of them:
 """
 
 import math
+import sys
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -65,6 +66,10 @@ class Compare:
             raise _invalid(f"{self.operator} on {self.key[:80]!r} needs {needs}.")
         items = self.value if isinstance(self.value, tuple) else (self.value,)
         clean = tuple(_clean(item, self.key) for item in items)
+        if self.operator is Operator.EXISTS and not isinstance(clean[0], bool):
+            raise _invalid(
+                f"exists on {self.key[:80]!r} needs true or false, got {clean[0]!r:.80}."
+            )
         object.__setattr__(self, "value", clean if isinstance(self.value, tuple) else clean[0])
 
 
@@ -188,6 +193,8 @@ def _clean(value: object, key: str) -> Scalar:
         return unicodedata.normalize("NFC", value)
     if isinstance(value, float) and not math.isfinite(value):
         raise _invalid(f"The value of {key[:80]!r} must be finite, got {value}.")
+    if isinstance(value, int) and abs(value) > sys.float_info.max:
+        raise _invalid(f"The value of {key[:80]!r} is too large.")
     if not isinstance(value, (bool, int, float)):
         given = "null" if value is None else type(value).__name__
         raise _invalid(

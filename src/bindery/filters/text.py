@@ -37,6 +37,7 @@ _SIGNS = {
 }  # fmt: skip
 _CLOSES = {"(": ")", "[": "]"}
 _MOST_DEPTH = 32
+_MOST_DIGITS = 400
 
 
 def filter_from_text(text: str) -> Filter:
@@ -147,6 +148,8 @@ class _Parser:
         if one.kind == "date":
             return one.text
         if one.kind == "number":
+            if len(one.text) > _MOST_DIGITS:
+                raise self._error(one.start, f"a number of at most {_MOST_DIGITS} characters")
             return float(one.text) if re.search(r"[.eE]", one.text) else int(one.text)
         if one.kind == "word" and one.text.lower() in {"true", "false"}:
             return one.text.lower() == "true"

@@ -56,7 +56,7 @@ def check_attribute(key: str, value: object, schema: Mapping[str, AttributeType]
     elif isinstance(value, bool):
         clean = value
     elif isinstance(value, (int, float)):
-        if not np.isfinite(value) or (isinstance(value, int) and abs(value) > _MOST_INTEGER):
+        if abs(value) > _MOST_INTEGER if isinstance(value, int) else not np.isfinite(value):
             raise _wrong(key, f"a number must be finite and exact in 64 bits, got {value}")
         clean = value
     else:

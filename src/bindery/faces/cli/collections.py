@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from math import isfinite
 from typing import Any
 
 from rich.table import Table
@@ -212,8 +213,8 @@ def _value(text: str) -> object:
             number = read(text)
         except ValueError:  # text
             continue
-        # "007" is a code, and "nan" a word.
-        return number if str(number) == text else text
+        # "007" is a code, and "nan" and "inf" are words.
+        return number if str(number) == text and isfinite(number) else text
     return text
 
 
