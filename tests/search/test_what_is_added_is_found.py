@@ -222,7 +222,7 @@ def test_collections_have_names(collections, sample):
         InvalidValue, match=f"There is a collection {sample.collection.name!r} already"
     ):
         collections.create(sample.collection.name, sample.collection.recipe)
-    for name in ("", "  ", "a/b", "a\nb", "x" * 101):
+    for name in ("", "  ", " a", ".", "..", "a/b", "a\nb", "x" * 101):
         with pytest.raises(InvalidValue, match="cannot be the name of a collection"):
             collections.create(name, sample.collection.recipe)
     with pytest.raises(UnknownCollection, match="There is no collection 'nowhere'"):

@@ -364,10 +364,13 @@ def check_names_are_unique(names: Sequence[str]) -> None:
 
 
 def _check_name(name: str) -> None:
-    if not name.strip() or len(name) > _MOST_NAME or not name.isprintable() or "/" in name:
+    # Clients resolve . and .. in a path before they send it, and some strip white space.
+    is_bare = name.strip() == name and name not in {"", ".", ".."}
+    if not is_bare or len(name) > _MOST_NAME or not name.isprintable() or "/" in name:
         raise InvalidValue(
             f"{name[:80]!r} cannot be the name of a collection.",
-            remedy=f"Choose 1 to {_MOST_NAME} printable characters without a slash.",
+            remedy=f"Choose 1 to {_MOST_NAME} printable characters without a slash, "
+            "no space at either end, and neither . nor ..",
             param="name",
         )
 

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Any, Literal, cast
+from urllib.parse import quote
 
 from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel, Field, create_model
@@ -207,7 +208,7 @@ async def create_collection(request: Request, response: Response) -> CollectionA
     services = services_of(request)
     body = parse_body(await read_body(request), CollectionBody)
     collection = await services.loading.run(_create, services, body)
-    response.headers["location"] = f"/collections/{collection.name}"
+    response.headers["location"] = f"/collections/{quote(collection.name, safe='')}"
     return collection
 
 
