@@ -8,6 +8,7 @@ import pytest
 from bindery.errors import UnknownCollection
 from bindery.options import SearchMode
 from bindery.search.collection import Collections
+from bindery.search.index import ChangedMeanwhile
 
 MODES = list(SearchMode)
 SECRET = "The vault passphrase is quetzal-4471."
@@ -153,3 +154,17 @@ def test_a_deleted_collection_is_gone(collections, sample):
     with pytest.raises(UnknownCollection):
         collections.get(sample.collection.name)
     assert not (sample.library.home / "indexes" / sample.collection.id).exists()
+
+
+@pytest.mark.parametrize("change", ["replace", "remove"])
+def test_a_hit_never_has_the_text_of_another_version(sample, change):
+    sample.add({"a.txt": SECRET})
+    index = sample.collection.index
+    view = index.view()
+    assert index.texts(view, [(0, 0)]) == [SECRET]
+    if change == "replace":
+        sample.add({"a.txt": "The heliotrope turns to the sun."})
+    else:
+        sample.collection.remove([sample.name("a.txt")])
+    with pytest.raises(ChangedMeanwhile):
+        index.texts(view, [(0, 0)])

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bindery.errors import InvalidValue, UnknownCollection, UnknownFile
+from bindery.errors import InvalidValue, StorageError, UnknownCollection, UnknownFile
 from bindery.jobs.recipe import Recipe
 from bindery.jobs.values import IntoCollection, JobRequest
 from bindery.library import Library
 from bindery.options import SearchOptions
 from bindery.search.answers import Hit, SearchAnswer, marked
 from bindery.search.columns import AttributeType, AttributeValue, check_attribute, type_of
-from bindery.search.index import CollectionIndex
+from bindery.search.index import ChangedMeanwhile, CollectionIndex
 from bindery.search.language import language_of_query
 from bindery.search.lexical import Mask
 from bindery.search.queries import LexicalQuery, Word, check_query, read_query
@@ -31,6 +31,7 @@ from bindery.types import QUERY, Span
 DEFAULT_COLLECTION = "default"
 
 _MOST_NAME = 100
+_ATTEMPTS = 5
 
 
 class Collections:
@@ -256,11 +257,27 @@ class Collection:
         """
         wanted = SearchOptions() if options is None else options
         check_query(query)
+        vector, cut = self._vector(query, wanted)
+        for _ in range(_ATTEMPTS):
+            try:
+                return self._answer(query, wanted, vector, cut)
+            except ChangedMeanwhile:  # a hit was replaced or removed before its text was read
+                continue
+        raise StorageError(
+            "The collection changed all the time while it was searched.", remedy="Try again."
+        )
+
+    def _answer(
+        self,
+        query: str,
+        wanted: SearchOptions,
+        vector: npt.NDArray[np.float32] | None,
+        query_tokens_cut: int,
+    ) -> SearchAnswer:
         view = self.index.view()
         language = language_of_query(query, view.languages)
         analysers = {one: self.index.analyser(one) for one in view.languages}
         words = read_query(query, analysers, language=language)
-        vector, embedded = self._vector(query, wanted)
         question = Question(wanted, vector, words)
 
         def has_phrases(rows: Sequence[tuple[int, int]]) -> Mask:
@@ -288,7 +305,7 @@ class Collection:
             precision=self.recipe.precision,
             generation=self.stored.generation,
             language=language,
-            query_tokens_cut=embedded,
+            query_tokens_cut=query_tokens_cut,
         )
 
     def _vector(

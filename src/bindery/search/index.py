@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from bindery.errors import StorageError, UnknownCollection, UnknownFile
+from bindery.errors import StorageError, UnknownCollection
 from bindery.jobs.recipe import Recipe, chunk_ids
 from bindery.search.analysis import Analyser
 from bindery.search.columns import AttributeType
@@ -95,7 +95,7 @@ class CollectionIndex:
             for _ in range(_ATTEMPTS):
                 try:
                     self._opened = self._read(self._opened)
-                except _Retry:
+                except ChangedMeanwhile:
                     continue
                 return self._opened
         raise StorageError("The index changed all the time while it was read.", remedy="Try again.")
@@ -121,6 +121,7 @@ class CollectionIndex:
             [*sealed.values(), *(tail.segment for tail in tails)],
             [_indexed(file) for file in files],
             {key: AttributeType(value) for key, value in schema.items()},
+            {number: one.chunk_set for number, one in placed.items()},
         )
         return _Opened(view, sealed, tails, placed)
 
@@ -132,7 +133,7 @@ class CollectionIndex:
                 segment = Segment.open(self._folder, name)
             except DamagedSegment as error:
                 self._lose(name)
-                raise _Retry from error
+                raise ChangedMeanwhile from error
         return segment.of_files(files)
 
     def _lose(self, name: str) -> None:
@@ -193,14 +194,14 @@ class CollectionIndex:
         with self._database.reading() as connection:
             found = derived.find_chunks(connection, key)
             if found is None:  # deleted since the placements were read
-                raise _Retry
+                raise ChangedMeanwhile
             seen: dict[bytes, int] = {}
             extra = self.analyser(file.language).terms(f"{file.title} {file.name}")
             for part, chunks in enumerate(derived.read_chunks(connection, key)):
                 keys = self.recipe.vector_keys(chunks, found.document)
                 kept = derived.find_vectors(connection, keys)
                 if not all(one in kept for one in keys):
-                    raise _Retry
+                    raise ChangedMeanwhile
                 vectors += [kept[one] for one in keys]
                 ids = chunk_ids(file.name, chunks, seen)
                 rows += [
@@ -237,7 +238,7 @@ class CollectionIndex:
     def texts(self, view: View, places: Sequence[tuple[int, int]]) -> list[str]:
         """The texts of rows of a view: each a segment's number and a row in it, in that order.
 
-        Raises UnknownFile for a row whose file has been deleted since.
+        Raises ChangedMeanwhile for a row whose file has been replaced or deleted since.
         """
         tables = [segment.table for segment in view.segments]
         wanted = [
@@ -248,8 +249,8 @@ class CollectionIndex:
             sets = catalog.chunk_sets_of(
                 connection, self._generation, sorted({file for file, _, _ in wanted})
             )
-            if missing := {file for file, _, _ in wanted} - set(sets):
-                raise UnknownFile(f"{len(missing)} files were deleted during the search.")
+            if any(sets.get(file) != view.chunk_sets[file] for file, _, _ in wanted):
+                raise ChangedMeanwhile
             parts = {
                 one: derived.read_part(connection, sets[one[0]], one[1])
                 for one in dict.fromkeys((file, part) for file, part, _ in wanted)
@@ -305,7 +306,7 @@ def embeddings_of(kept: Sequence[KeptVectors], width: int) -> Embeddings:
     return Embeddings(rows.astype(np.float32, copy=False).reshape(-1, width), offsets)
 
 
-class _Retry(Exception):
+class ChangedMeanwhile(Exception):
     """What was read has changed since: it is read again."""
 
 

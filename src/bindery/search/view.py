@@ -61,7 +61,10 @@ class IndexedFile:
 
 
 class View:
-    """Segments, and the files of their living rows; ``state`` is the catalog's count of changes."""
+    """Segments, and the files of their living rows; ``state`` is the catalog's count of changes.
+
+    ``chunk_sets`` are the keys under which the catalog has the texts, by the numbers of the files.
+    """
 
     def __init__(
         self,
@@ -69,11 +72,13 @@ class View:
         segments: Sequence[Segment],
         files: Sequence[IndexedFile],
         schema: Mapping[str, AttributeType],
+        chunk_sets: Mapping[int, bytes] | None = None,
     ) -> None:
         self.state = state
         self.segments = tuple(segment for segment in segments if len(segment))
         self.files = {file.number: file for file in files}
         self.schema = schema
+        self.chunk_sets = chunk_sets or {}
         self._columns: dict[str, NumberColumn | TextColumn] = {}
 
     @property
