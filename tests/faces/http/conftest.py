@@ -43,12 +43,12 @@ def settings(home: Path) -> Settings:
 
 @pytest.fixture(scope="session")
 def library(home: Path) -> Library:
-    """What the app answers from; the app closes it."""
+    """The library of the app, which closes it."""
     return Library(home, ModelOptions(precision="f32"))
 
 
 def some_rotation(library: Library) -> Rotation:
-    """A rotation for the model's vectors, fitted on numbers that fall."""
+    """A rotation for the model's vectors, fitted on decreasing numbers."""
     card = library.status("vanilla").card
     rows = np.random.default_rng(7).normal(size=(2 * card.dimensions, card.dimensions))
     sample = Embeddings.dense((rows / np.arange(1, card.dimensions + 1)).astype(np.float32))

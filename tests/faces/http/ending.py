@@ -1,4 +1,4 @@
-"""A server in a process of its own, and clients that ask it without a pause while it ends."""
+"""A server in its own process, and clients that send requests without a pause while it stops."""
 
 import asyncio
 import contextlib
@@ -33,7 +33,7 @@ EMBED = json.dumps({"model": "vanilla", "input": "Loose paper is fragile."}).enc
 
 @dataclass
 class Server:
-    """A server that runs; ``loop`` is the package of its event loop."""
+    """A running server; ``loop`` is the package of its event loop."""
 
     process: "subprocess.Popen[str]"
     port: int
@@ -43,7 +43,7 @@ class Server:
         self.process.send_signal(number)
 
     def wait_until(self, status: str) -> None:
-        """Return once ``/ready`` gives this status."""
+        """Return once ``/ready`` has this status."""
         found = ""
         while found != status:
             assert self.process.poll() is None
@@ -78,7 +78,7 @@ def running(home: Path, *, loop: str = "auto", **settings: object) -> Iterator[S
 
 @contextlib.asynccontextmanager
 async def connected(port: int) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    """A connection, closed at the end: one left open fails whatever test runs next."""
+    """A connection, closed at the end: an open one would make the next test fail."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     with contextlib.closing(writer):
         yield reader, writer
@@ -91,7 +91,7 @@ def head(method: str, path: str, length: int = 0) -> bytes:
 
 
 async def read_answer(reader: asyncio.StreamReader) -> tuple[int, dict[str, str], bytes]:
-    """Raises IncompleteReadError where the answer does not come whole."""
+    """Raises IncompleteReadError if the answer is incomplete."""
     lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
     headers = dict(line.lower().split(": ", 1) for line in lines[1:-2])
     body = await reader.readexactly(int(headers["content-length"]))
@@ -100,12 +100,12 @@ async def read_answer(reader: asyncio.StreamReader) -> tuple[int, dict[str, str]
 
 @dataclass
 class Clients:
-    """Clients that keep their connections and ask again as soon as they are answered."""
+    """Clients with kept connections that send the next request as soon as they have an answer."""
 
     port: int
     outcomes: Counter[str] = field(default_factory=Counter)
     events: list[str] = field(default_factory=list)
-    """What came in, in order: statuses of ``/ready`` and of embeddings."""
+    """The received statuses in order, of ``/ready`` and of embeddings."""
 
     async def embed(self) -> None:
         await self._ask("embed", head("POST", "/v1/embeddings", len(EMBED)) + EMBED)

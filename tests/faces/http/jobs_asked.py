@@ -1,4 +1,4 @@
-"""What tests of ``/jobs`` share: files to embed, and how a client asks and waits."""
+"""Helpers for tests of ``/jobs``: files to embed, and how a client submits and waits."""
 
 import json
 import time
@@ -18,21 +18,21 @@ NOTES = "# Shelves\n\nLoose paper gets lost.\n\n## Codes\n\n" + "A code says whe
 
 
 def keep(client: TestClient, text: str = NOTES, name: str = "notes.md") -> str:
-    """The id of a file that is uploaded."""
+    """The id of an uploaded file."""
     answer = client.post("/files/upload", files={"file": (name, text.encode())})
     assert answer.status_code == 201, answer.text
     return answer.json()["file_id"]
 
 
 def begin(client: TestClient, files: list[str], headers: Json = None, **wishes: Json) -> str:
-    """The id of a job that is taken on."""
+    """The id of an accepted job."""
     answer = client.post("/jobs", json={"files": files, **wishes}, headers=headers)
     assert answer.status_code == 202, answer.text
     return answer.json()["job_id"]
 
 
 def finish(client: TestClient, job_id: str) -> Json:
-    """The job, once nothing happens to it any more."""
+    """The job, once it has ended."""
     while True:
         job = client.get(f"/jobs/{job_id}").json()
         if job["state"] not in ("queued", "running"):
@@ -57,7 +57,7 @@ def events_of(stream: str) -> list[Json]:
 
 
 def resting(home: Path) -> TestClient:
-    """A client of an app that was never started: jobs are taken on, and wait."""
+    """A client of an app that was not started: it accepts jobs, which wait."""
     settings = Settings(home=home, precision="f32")
     app = create_app(Library(home, ModelOptions(precision="f32")), settings)
     return TestClient(app, base_url="http://127.0.0.1")

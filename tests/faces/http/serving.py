@@ -10,7 +10,7 @@ from fastapi import FastAPI
 
 @contextmanager
 def serving(app: FastAPI, **config: object) -> Iterator[tuple[uvicorn.Server, int]]:
-    """Serve the app on a free port of this machine; gives the server and its port."""
+    """Serve the app on a free port of this machine; yields the server and its port."""
     server = uvicorn.Server(
         uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, ws="none", **config)
     )

@@ -1,4 +1,4 @@
-"""How a client of each dialect asks and reads, so that one test holds for all of them."""
+"""How clients of each dialect send and read, so that one test covers all of them."""
 
 from base64 import b64decode
 from collections.abc import Callable, Mapping
@@ -159,5 +159,5 @@ PATHS = [(name, path) for name in SPEAKERS for path in EMBEDS[name].paths]
 
 
 def address(path: str, model: str) -> str:
-    """The path with the model where it belongs there."""
+    """The path, with the model if it belongs there."""
     return path.replace("{model_id:path}", model)

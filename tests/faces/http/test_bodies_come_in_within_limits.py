@@ -30,7 +30,7 @@ def limits(body_bytes: int = 1 << 20, held_bytes: int | None = 1 << 20, timeout_
 
 
 def client_of(*pieces: bytes | float | None) -> Receive:
-    """A client that sends pieces, pauses for seconds, and leaves at None or stays to the end."""
+    """A client that sends bytes, pauses for a number of seconds, and leaves at None."""
     script = iter(pieces)
     bodies = [piece for piece in pieces if isinstance(piece, bytes)]
     left = len(bodies)
@@ -51,7 +51,7 @@ def client_of(*pieces: bytes | float | None) -> Receive:
 
 
 async def unreachable() -> dict:
-    """A client of which nothing is received."""
+    """A client that must not be read from."""
     raise AssertionError
 
 
@@ -68,7 +68,7 @@ async def body_of(intake: Intake) -> AsyncIterator[bytes]:
 def run(
     receive: Receive, allowed: BodyLimits, load: Load | None = None, *, announced: int | None = None
 ):
-    """What the app gets, and the cancellation."""
+    """What the app receives, and the cancellation."""
 
     async def take() -> tuple[bytes, Cancellation]:
         cancellation = Cancellation()
@@ -238,7 +238,7 @@ def test_the_time_that_the_app_takes_is_not_the_clients():
 )
 @pytest.mark.parametrize("announced", [True, False])
 def test_the_framework_does_not_make_another_error_of_it(tmp_path, path, size, code, announced):
-    """FastAPI answers 400 to whatever ``receive`` raises while it reads the body itself."""
+    """FastAPI answers 400 to any error that ``receive`` raises while FastAPI reads the body."""
     settings = Settings(home=tmp_path, body_limit_bytes=2_000, upload_limit_bytes=2_000)
     app = create_app(Library(tmp_path), settings)
     called = []

@@ -1,4 +1,4 @@
-"""`POST /v1/contextualizedembeddings`: Voyage's shape, late chunking behind it."""
+"""`POST /v1/contextualizedembeddings`: late chunking in Voyage's format."""
 
 from base64 import b64decode
 
@@ -19,7 +19,7 @@ def body(**how: object) -> dict[str, object]:
 
 
 def rows(answer: dict) -> np.ndarray:
-    """All vectors, one document after the other; every place must say so."""
+    """All vectors, one document after another; every index is checked."""
     assert answer["object"] == "list"
     found = []
     for place, document in enumerate(answer["data"]):
@@ -39,7 +39,7 @@ def test_each_chunk_is_read_with_those_around_it(client, library):
     texts = [SpannedText.joined(chunks) for chunks in DOCUMENTS]
     expected = encoder.submit_spans(SpansRequest(texts)).result()
     assert np.abs(rows(found) - expected.embeddings.rows).max() < 1e-6
-    # A document of one chunk is that text, and any other chunk is not.
+    # A document of one chunk has the vector of its text; chunks of others do not.
     alone = encoder.encode([chunk for chunks in DOCUMENTS for chunk in chunks], "document").rows
     differences = np.abs(rows(found) - alone).max(axis=1)
     assert differences[3] < 1e-6

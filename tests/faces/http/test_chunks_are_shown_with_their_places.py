@@ -127,7 +127,7 @@ def test_headings_lead_to_a_chunk_and_may_go_before_it(client):
     assert (last["headings"], last["heading"]) == (["One", "Two"], "Two")
     assert last["context"] == "One > Two\n\n"
 
-    # What the chunks are is what is embedded: the context and the text.
+    # The context and the text together are what is embedded.
     answer = client.post("/embedding/vanilla/generate", json={"chunks": [last]}).json()
     whole = {"chunks": [last["context"] + last["text"]]}
     assert answer["tokens_used"] == [last["tokens"] + 2]

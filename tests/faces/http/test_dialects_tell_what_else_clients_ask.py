@@ -1,4 +1,4 @@
-"""Beside vectors: tokens, likeness, orders and lists, each as its dialect has them."""
+"""Routes besides embedding: tokens, similarities, rankings and lists, in each dialect."""
 
 import json
 
@@ -189,7 +189,7 @@ def test_too_large_an_answer_is_refused_with_a_way_out(families, monkeypatch):
         answer = client.post("/v1/embeddings", json=body | how)
         assert answer.status_code == 200, answer.text
         assert len(answer.content) < 100_000
-    # How many vectors a text has is known only once they are there.
+    # The number of vectors of a text is only known after embedding it.
     many = client.post("/v1/embeddings", json={"model": "colbert", "input": texts * 10})
     assert many.status_code == 400
     assert "base64" in many.text

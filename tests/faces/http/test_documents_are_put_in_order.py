@@ -1,4 +1,4 @@
-"""``POST /v1/rerank``: as Cohere and Jina have it, for any model."""
+"""``POST /v1/rerank``: Cohere's and Jina's format, for any model."""
 
 import pytest
 from starlette.testclient import TestClient

@@ -1,4 +1,4 @@
-"""Attachments: whatever a file is called or holds, a browser saves it."""
+"""Attachments: a browser saves a file, whatever its name and content are."""
 
 import asyncio
 import io

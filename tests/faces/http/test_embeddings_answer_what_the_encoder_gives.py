@@ -1,4 +1,4 @@
-"""The two embedding routes: the library's own vectors, in order, with an account of tokens."""
+"""The two embedding routes: the library's own vectors, in order, and the counts of tokens."""
 
 import base64
 from concurrent.futures import ThreadPoolExecutor
@@ -102,7 +102,7 @@ def test_either_end_may_be_cut(client, library):
         rows = np.float32(generate(client, chunks=[first, last], truncate=side)["embeddings"])
         expected = encoder.encode([first, last], "document", truncate=side).rows
         assert np.abs(rows - expected).max() < 1e-5
-    # What is left of the one is what is cut of the other.
+    # One keeps exactly what the other cuts.
     assert not np.allclose(rows, encoder.encode([first, last], "document").rows, atol=1e-3)
 
 

@@ -1,4 +1,4 @@
-"""Server-Sent Events by themselves: their form, the silence between them, and how they end."""
+"""Server-Sent Events: their format, the silence between them, and how they end."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ JSON = st.recursive(
 
 
 def read(stream: bytes) -> list[dict[str, str]]:
-    """The events of a stream, as the specification has a browser read them."""
+    """The events of a stream, read as the specification says."""
     found = []
     fields: dict[str, str] = {}
     # Only these three end a line; str.splitlines knows more.
@@ -50,7 +50,7 @@ def pool() -> Iterator[Pool]:
 def hear(
     listeners: Listeners, looks: list[EventBatch | Exception], after: int = 0
 ) -> tuple[bytes, list]:
-    """What is sent while looking finds these, one after the other; and what was asked for."""
+    """What is sent if looking finds these batches, in order; and the numbers looked for."""
     asked = []
 
     def look(number: int) -> EventBatch:

@@ -1,4 +1,4 @@
-"""Conformance over the table of dialects: the encoder's own vectors, whoever asks, in his words."""
+"""Conformance over the table of dialects: each gives the encoder's own vectors."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 def ask(
     client: TestClient, name: str, path: str, texts: list[str], model: str = "vanilla", **how: Any
 ) -> Any:
-    """The answer, which must be one."""
+    """The answer, which must be a success."""
     answer = client.post(address(path, model), json=SPEAKERS[name].body(texts, model, **how))
     assert answer.status_code == 200, answer.text
     return answer
@@ -46,7 +46,7 @@ def test_every_dialect_is_tested():
 
 
 def test_every_dialect_has_its_addresses():
-    """What clients have built in; a new one is added here by hand."""
+    """The paths that clients have built in; add new ones by hand."""
     found = {path for dialect in DIALECTS for one in dialect.embeds for path in one.paths}
     assert found == {
         "/embedding/{model_id:path}/generate",
@@ -122,7 +122,7 @@ def test_tasks_are_those_of_the_model(families, name, how, role):
     answer = ask(client, name, path, ["a book"], "gemma", **how)
     expected = library.encoder("gemma").encode(["a book"], role).rows
     assert np.abs(SPEAKERS[name].rows(answer.json()) - expected).max() < 1e-5
-    # Where a model has no such task, the vendor's word for it means a document.
+    # If a model has no such task, the vendor's word for it means a document.
     if name.startswith("cohere"):
         plain = rows(client, name, path, ["a book"])
         assert (rows(client, name, path, ["a book"], **how) == plain).all()
@@ -168,7 +168,7 @@ def test_long_texts_are_cut_or_refused_as_the_dialect_has_it(client, library, na
 
 
 def told(answer: Any) -> dict[str, Any]:
-    """The code, the field at fault and the remedy, wherever the dialect has them."""
+    """The code, the invalid field and the remedy, wherever the dialect puts them."""
     body = answer.json()
     error = body.get("error")
     return error if isinstance(error, dict) else body
@@ -200,7 +200,7 @@ SHAPES = {
 
 @pytest.mark.parametrize("path", SHAPES)
 def test_errors_are_told_in_the_dialects_shape(client, path):
-    """Whatever is wrong: the body, the method, or that there is no such route."""
+    """Whatever is wrong: the body, the method or the route."""
     answer = client.post(path, json={})
     assert 400 <= answer.status_code < 500
     body = answer.json()

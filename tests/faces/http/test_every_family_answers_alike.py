@@ -1,4 +1,4 @@
-"""One server with a model of each family, by the names that a user has them under."""
+"""One server with a model of each family, under their usual names."""
 
 import numpy as np
 import pytest

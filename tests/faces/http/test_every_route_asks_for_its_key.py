@@ -1,4 +1,4 @@
-"""Every route of the app, times every method, times every kind of key: who gets in, and how far."""
+"""Every route with every method and every kind of key: which requests are admitted."""
 
 import asyncio
 import re
@@ -57,7 +57,7 @@ class Answered:
 
 
 def scope_of(method: str, path: str, headers: dict[str, str]) -> dict:
-    """What a server tells the app of a request."""
+    """The ASGI scope of a request."""
     return {
         "type": "http",
         "asgi": {"version": "3.0"},
@@ -110,7 +110,7 @@ def open_app(tmp_path_factory) -> Iterator[FastAPI]:
 
 @pytest.fixture(scope="module")
 def keys(tmp_path_factory) -> tuple[Path, dict[str, dict[str, str]]]:
-    """A home with keys, and the headers of everybody who may come."""
+    """A home with keys, and the headers of each kind of client."""
     guarded = tmp_path_factory.mktemp("guarded")
     store = KeyStore(guarded)
     texts = {scope: store.create(scope, [scope])[1].reveal() for scope in Scope}
@@ -136,7 +136,7 @@ def keys(tmp_path_factory) -> tuple[Path, dict[str, dict[str, str]]]:
 
 @pytest.fixture(scope="module")
 def closed_app(keys, tmp_path_factory) -> Iterator[FastAPI]:
-    """An app with those keys, over a home that is empty else."""
+    """An app with those keys, over an otherwise empty home."""
     closed = tmp_path_factory.mktemp("closed")
     (closed / "keys.json").write_bytes((keys[0] / "keys.json").read_bytes())
     app = apps(closed)
@@ -145,13 +145,13 @@ def closed_app(keys, tmp_path_factory) -> Iterator[FastAPI]:
 
 
 def paths(app: FastAPI) -> list[str]:
-    """For every route of the app a path that a client would ask for."""
+    """A path that a client would request, for every route of the app."""
     found = {str(context.path) for context in iter_route_contexts(app.routes)}
     return sorted({re.sub(r"{[^}]*}", "nothing", path) for path in found})
 
 
 def line_of(app: FastAPI, method: str, path: str) -> str | None:
-    """The line of the table for what the router itself would choose, None where nothing."""
+    """The line of the table for the route that the router chooses; None if it finds none."""
     scope = {"type": "http", "method": method, "path": path, "headers": [], "root_path": ""}
     for context in iter_route_contexts(app.routes):
         if context.matches(dict(scope))[0] is Match.FULL:
@@ -160,7 +160,7 @@ def line_of(app: FastAPI, method: str, path: str) -> str | None:
 
 
 def expected(line: str | None, who: str) -> int | None:
-    """The status that turns somebody away, None for who gets in."""
+    """The status of a refusal; None if the request is admitted."""
     needs = ACCESS[line] if line else frozenset()
     if needs is OPEN:
         return None
@@ -182,7 +182,7 @@ def test_only_probes_are_open():
 
 def test_every_route_turns_away_who_has_no_key_for_it(minilm_folder, keys):
     guarded, everybody = keys
-    # Over a home with the model, which nobody who is turned away gets to load.
+    # The home has the model, which refused requests must not load.
     home_with(minilm_folder, guarded)
     app = apps(guarded)
     for path, method, who in product(paths(app), METHODS, everybody):
@@ -213,7 +213,7 @@ def test_every_route_treats_who_has_the_key_as_a_server_without_keys_does(
         for who, headers in everybody.items():
             if expected(line, who) is None:
                 assert ask(closed_app, method, path, headers).status == answer.status, (what, who)
-            # Without keys nobody is asked, whatever clients send that must send something.
+            # Without keys, whatever key a client sends is ignored.
             elif who != Scope.ADMIN:
                 assert ask(open_app, method, path, headers).status == answer.status, (what, who)
 
@@ -261,7 +261,7 @@ def test_a_key_in_the_address_is_none(closed_app, keys):
 
 
 def test_no_header_but_host_has_a_say_in_which_route_it_is(closed_app):
-    """CVE-2026-48710: an address put together from the Host header is not the route's."""
+    """CVE-2026-48710: a URL built from the Host header does not decide about the route."""
     for headers in (
         {"host": "localhost/health?"},
         {"x-original-url": "/health", "x-rewrite-url": "/health"},

@@ -1,4 +1,4 @@
-"""``/jobs``: files go in, a table of vectors comes out, and on the way it can be followed."""
+"""``/jobs``: embeds files into a table of vectors, and reports its progress."""
 
 import io
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ from bindery.store.keys import KeyStore, Scope
 
 @pytest.fixture(scope="module")
 def done(client) -> str:
-    """A job that is done, of a good file, a blank one, and one that cannot be read."""
+    """A finished job with a good file, a blank one, and one that cannot be read."""
     good = keep(client)
     files = [
         good,
@@ -39,7 +39,7 @@ def done(client) -> str:
 
 @pytest.fixture(scope="module")
 def waiting(minilm_folder, tmp_path_factory) -> Iterator[TestClient]:
-    """An app that takes jobs on and works on none."""
+    """An app that accepts jobs but does not run them."""
     client = resting(home_with(minilm_folder, tmp_path_factory.mktemp("waiting") / "home"))
     yield client
     client.app.state.services.close()

@@ -1,4 +1,4 @@
-"""A job outlives the server that took it on: killed, or told to end."""
+"""A job outlives the server that accepted it, whether that is killed or stopped."""
 
 import contextlib
 import os
@@ -56,7 +56,7 @@ def test_a_job_goes_on_where_it_was(minilm_folder, tmp_path, number):
     assert code == (-number if number == signal.SIGKILL else 0)
     assert "Traceback" not in errors
     with served(own) as (_, client):
-        # Sent again, since nobody knows whether it arrived: it is the same job.
+        # Sent again, because the client does not know whether it arrived: it is the same job.
         assert begin(client, files, {"idempotency-key": "once"}, **CHUNK) == job_id
         job = finish(client, job_id)
         assert (job["state"], job["error"]) == ("done", None)

@@ -1,4 +1,4 @@
-"""`bindery serve` with keys: who gets in, when, and that no key is ever written down."""
+"""`bindery serve` with keys: which requests are admitted, and that no key is ever written."""
 
 import http.client
 import logging
@@ -20,7 +20,7 @@ from bindery.store.keys import KeyStore, Scope
 
 
 class Server:
-    """A server in a process of its own, and all that it has written."""
+    """A server in its own process, and everything that it has written."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
@@ -74,7 +74,7 @@ def serving(home: Path, *arguments: str) -> Iterator[Server]:
 
 
 def windows(secret: str, size: int = 12) -> set[str]:
-    """Every part of a secret that would help to guess it."""
+    """Every part of a secret that would help to guess the rest."""
     return {secret[place : place + size] for place in range(len(secret) - size + 1)}
 
 
@@ -88,7 +88,7 @@ def test_a_key_opens_a_server_until_it_is_revoked_and_is_nowhere_written(tmp_pat
     with serving(tmp_path, "--log-level", "debug") as server:
         assert server.ask("GET", "/files") == 401
         assert server.ask("GET", "/files", authorization=good) == 200
-        # In every place where a careless client may put it.
+        # Wherever a careless client may put it.
         for path, body, headers in (
             ("/files", None, {"authorization": f"Bearer {wrong}"}),
             ("/metrics", None, {"authorization": good}),

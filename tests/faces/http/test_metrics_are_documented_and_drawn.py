@@ -1,4 +1,4 @@
-"""The manual, the dashboard and the alerts name metrics that are really shown, and all of them."""
+"""The manual, the dashboard and the alerts name exactly the metrics that exist."""
 
 import importlib.util
 import json
@@ -43,7 +43,7 @@ def series() -> dict[str, set[str]]:
 
 
 def check(query: str) -> set[str]:
-    """The metrics of a query, once every name and label in it is found to be there."""
+    """The metrics of a query, after checking that its names and labels exist."""
     bare = re.sub(r'"[^"]*"', '""', query)
     bare = re.sub(r"\[[^\]]*\]", "", bare)
     matched = re.findall(r"([a-z_:]+)\{([^}]*)\}", bare)

@@ -35,7 +35,7 @@ SUFFIXES = {
 
 @pytest.fixture(scope="module")
 def client(home, settings) -> Iterator[TestClient]:
-    """An app of its own, so that nobody else is counted; its model is loaded."""
+    """A separate app, so that no other requests are counted; its model is loaded."""
     with open_app(home, settings) as client:
         assert embed(client, "warm").status_code == 200
         yield client
@@ -68,7 +68,7 @@ def scrape(client: TestClient) -> dict[tuple[str, ...], float]:
 
 @contextmanager
 def gains(client: TestClient) -> Iterator[dict[tuple[str, ...], float]]:
-    """What every number gains within the block, filled in at its end; 0 is left out."""
+    """The increase of every number within the block, filled in at its end, without zeros."""
     before, gained = scrape(client), {}
     yield gained
     after = scrape(client)
@@ -161,7 +161,7 @@ def test_a_request_is_counted_under_its_route_its_dialect_and_its_status(client)
         (name, dialect, "method=POST", route, "status=4xx"): 1,
         (name, "dialect=files", "method=GET", files, "status=4xx"): 1,
         (name, "dialect=other", "method=other", "route=other", "status=4xx"): 1,
-        # The scrape before.
+        # The previous scrape.
         (name, "dialect=health", "method=GET", "route=/metrics", "status=2xx"): 1,
     }
 
@@ -313,7 +313,7 @@ def test_no_request_makes_a_label(client):
         client.post("/v1/embeddings", json={"model": name, "input": name, name: name})
     after = labels_of(client)
     assert "random" not in "".join(after)
-    # Of the routes that only the loop asked for.
+    # Of the routes that only the loop requested.
     assert len(after - before) <= 8
     assert len(after) <= 200
 
@@ -341,7 +341,7 @@ def test_a_histogram_counts_each_value_under_the_first_bound_that_holds_it(secon
 
 
 def observed(app, messages) -> tuple[Meters, list[dict]]:
-    """An app of plain ASGI behind an observer, asked once by a client that sends these messages."""
+    """A plain ASGI app behind an observer, called once by a client that sends these messages."""
     meters, sent, left = Meters(), [], list(messages)
 
     async def receive():

@@ -1,4 +1,4 @@
-"""``/models`` and ``/rotations``: what there is, all rows alike, and what to do."""
+"""``/models`` and ``/rotations`` list everything, with the same fields and with remedies."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Bad requests of every sort: an answer in the error's shape, and never a fault of ours."""
+"""Bad requests of every kind get an answer in our error format, and never cause a fault."""
 
 import json
 import threading

@@ -31,7 +31,7 @@ def vendor() -> Iterator[FaultServer]:
 
 @pytest.fixture
 def client(vendor, home, settings) -> Iterator[TestClient]:
-    """A server with a model of its own, and one behind a vendor."""
+    """A server with a local model and a remote one."""
     library = Library(
         home,
         ModelOptions(precision="f32"),
@@ -46,7 +46,7 @@ def client(vendor, home, settings) -> Iterator[TestClient]:
 def test_a_vendor_that_keeps_silent_holds_up_nobody_else(client, vendor):
     vendor.by_text = {"slow": silent}
     services = client.app.state.services
-    # More than there are threads for requests of any size, and all of them held.
+    # More requests than there are threads for requests of any size.
     many = services.encoding.threads + services.bulk.threads + 1
     with ThreadPoolExecutor(many) as threads:
         far = [threads.submit(client.post, "/v1/embeddings", json=FAR) for _ in range(many)]
@@ -62,7 +62,7 @@ def test_a_vendor_that_keeps_silent_holds_up_nobody_else(client, vendor):
 
 
 def test_a_model_that_is_being_loaded_holds_up_nobody_else(client):
-    """The far model was never asked for, and nothing is loaded while those threads are taken."""
+    """The remote model is not loaded yet, and cannot be while the loading threads are busy."""
     services, release = client.app.state.services, threading.Event()
     many = services.encoding.threads + services.bulk.threads + 1
     for _ in range(services.loading.threads):
@@ -78,7 +78,7 @@ def test_a_model_that_is_being_loaded_holds_up_nobody_else(client):
 
 
 def test_requests_that_wait_for_vectors_hold_no_thread():
-    """Many at once in a loop that has no other thread than the one that answers them."""
+    """Many requests at once in a loop whose only other thread is the one that answers them."""
     futures: list[Future[int]] = [Future() for _ in range(200)]
     pendings = [Pending(future, lambda value: value + 1) for future in futures]
 
@@ -117,7 +117,7 @@ def test_what_is_there_or_failed_already_is_not_waited_for():
 
 
 def test_an_answer_that_comes_too_late_harms_nobody():
-    """The one who waited has gone, and then the loop has."""
+    """First the waiting task is gone, then the loop."""
     early: Future[int] = Future()
     late: Future[int] = Future()
 

@@ -1,4 +1,4 @@
-"""Host, Origin and CORS: which names the server goes by, and which pages may use it."""
+"""Host, Origin and CORS: the names of the server, and the pages that may use it."""
 
 from collections.abc import Iterator
 
@@ -18,7 +18,7 @@ PREFLIGHT = {"access-control-request-method": "POST"}
 
 @pytest.fixture(scope="module")
 def key(tmp_path_factory) -> tuple[TestClient, str]:
-    """A server with keys that a page of another site may use, and a key."""
+    """A server with keys that a listed page of another site may use, and a key."""
     home = tmp_path_factory.mktemp("home")
     _, text = KeyStore(home).create("page", [Scope.EMBED])
     settings = Settings(
@@ -83,7 +83,7 @@ def test_an_allowed_page_is_answered_so_that_it_may_read(page, key):
         assert answer.headers["vary"] == "origin"
         assert "access-control-allow-credentials" not in answer.headers
     assert answer.status_code == 404
-    # It can read why it was turned away, too.
+    # It can also read why it was refused.
     answer = page.get("/v1/models", headers={"origin": PAGE})
     assert answer.status_code == 401
     assert answer.headers["access-control-allow-origin"] == PAGE

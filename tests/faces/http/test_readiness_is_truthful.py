@@ -36,7 +36,7 @@ def open_app(tmp_path) -> Callable[[], TestClient]:
 
 
 def when_loaded(client: TestClient) -> tuple[int, dict]:
-    """The first answer that does not say that models are being loaded."""
+    """The first answer that does not say that models are loading."""
     while True:
         answer = client.get("/ready")
         if answer.json()["status"] != "loading":
@@ -122,7 +122,7 @@ def test_a_remote_model_is_not_waited_for(tmp_path):
 
 @pytest.fixture
 def own_client(home) -> Iterator[TestClient]:
-    """An app of its own over the real model, loaded."""
+    """A separate app over the real model, loaded."""
     app = create_app(
         Library(home, ModelOptions(precision="f32")), Settings(home=home, precision="f32")
     )
@@ -136,7 +136,7 @@ def embed(client: TestClient, text: str) -> int:
 
 
 def until_ready_is(client: TestClient, status: int) -> dict:
-    """The first answer with this status; no deadline, since a busy machine takes longer."""
+    """The first answer with this status; no deadline, because a busy machine takes longer."""
     for _ in range(600):
         answer = client.get("/ready")
         if answer.status_code == status:

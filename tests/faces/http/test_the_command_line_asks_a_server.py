@@ -1,4 +1,4 @@
-"""`bindery embed` with a remote model: the lines go to a server, and its vectors come back."""
+"""`bindery embed` with a remote model: a server embeds the lines."""
 
 import json
 from pathlib import Path

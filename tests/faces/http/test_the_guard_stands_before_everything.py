@@ -1,4 +1,4 @@
-"""The guard is plain ASGI, lets only so many requests in, and nothing but HTTP past it."""
+"""The guard is plain ASGI, limits the number of requests, and only lets HTTP through."""
 
 import ast
 import asyncio

@@ -27,7 +27,7 @@ def operations(client: TestClient) -> list[tuple[str, str, dict]]:
 
 
 def address(path: str, operation: dict, named: dict[str, str]) -> str:
-    """Where an example asks; ``named`` are the ids that were made, by those that it shows."""
+    """The URL of an example; ``named`` maps the ids in examples to those that were created."""
     query = {}
     for parameter in operation.get("parameters", ()):
         for example in parameter["schema"].get("examples", ()):

@@ -1,4 +1,4 @@
-"""OpenAI's Files API: its unmodified client, over the store that our own routes have too."""
+"""OpenAI's Files API: its unmodified client, over the store of our own routes."""
 
 import hashlib
 import io

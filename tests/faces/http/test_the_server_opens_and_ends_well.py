@@ -78,7 +78,7 @@ def test_under_load_every_request_is_answered_or_not_let_in(home, loop, _round):
         assert server.end() == (0, "ended\n", "")
     assert set(clients.outcomes) <= {"embed 200", "ready 200", "ready 503", "refused"}
     assert clients.outcomes["refused"] == 13
-    # It was not ready any more, and still answered.
+    # It was no longer ready, but still answered.
     after = "\n".join(clients.events).rpartition("ready 200")[2].partition("ready 503")[2]
     assert "embed 200" in after
 
@@ -99,7 +99,7 @@ def test_who_asks_nothing_is_told_408_and_who_has_begun_to_ask_is_answered(home,
             await asyncio.sleep(0.1)
             server.send_signal(signal.SIGTERM)
             told = [await read_answer(reader) for reader, _ in (idle, new)]
-            # It waits for the rest of what has begun, with nobody else there any more.
+            # It waits for the rest of a request that has begun, although no others are left.
             slow[1].write(request[40:])
             answered = await read_answer(slow[0])
             return told, answered, [await reader.read() for reader, _ in (idle, new, slow)]
@@ -121,7 +121,7 @@ def test_when_time_is_up_who_still_waits_is_told_503(home):
             server.send_signal(signal.SIGTERM)
             return await read_answer(reader)
 
-    # With time enough to put everything away, else it would end by force.
+    # With enough time to close everything; otherwise it would end by force.
     with running(home, drain_delay_s=0.1, drain_timeout_s=0.5, clear_s=120.0) as server:
         server.wait_until("ready")  # it would also wait for a model that is being loaded
         status, headers, body = asyncio.run(visit(server))
@@ -155,7 +155,7 @@ def test_an_interrupt_skips_the_delay(tmp_path):
 
 
 def may_filter() -> bool:
-    """Whether the kernel takes a filter of who connects from this process: one that takes all."""
+    """Whether this process may attach a filter of connections (tried with one without effect)."""
     take = ctypes.create_string_buffer(struct.pack("=HBBI", 0x06, 0, 0, 0xFFFF))
     with socket.socket() as one:
         try:

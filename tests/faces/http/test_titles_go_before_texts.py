@@ -1,4 +1,4 @@
-"""Titles on both routes, for a model that knows them."""
+"""Titles on both routes, for a model that takes them."""
 
 from collections.abc import Iterator
 from dataclasses import replace

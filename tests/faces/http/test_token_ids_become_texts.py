@@ -1,4 +1,4 @@
-"""Token ids as input: OpenAI's by default, the model's own, or none; never another text's."""
+"""Token ids as input: OpenAI's by default, the model's own, or none; never another text."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -103,7 +103,7 @@ def test_the_models_own_ids_give_the_vectors_of_their_text(serve, library):
     expected = rows(serve("model"), MODELS_TEXT)
     for ids in (bare, whole, [bare], [whole]):
         assert (rows(serve("model"), ids) == expected).all()
-        # The dialect of a server with one model means that model's ids, whatever is set.
+        # In the dialect of a server with one model, ids are that model's, whatever the setting is.
         assert (rows(serve("cl100k"), ids, "/embed") == expected).all()
 
 
@@ -114,7 +114,7 @@ def test_the_models_own_ids_give_the_vectors_of_their_text(serve, library):
         ("cl100k", [-1], "-1 is not a token id"),
         ("cl100k", [100_277], "100277 is not a token id"),
         ("cl100k", [2**63], "is not a token id"),
-        # One byte, a continuation, between two that are none.
+        # A continuation byte between two characters.
         ("cl100k", [64, 222, 64], "not UTF-8"),
         ("model", [2**40], "no token with the id"),
         ("model", [30_522], "no token with the id"),

@@ -1,4 +1,4 @@
-"""Tracing: a span for each request and each of its stages, with no word of what was asked."""
+"""Tracing: a span for each request and each of its stages, without the content of the request."""
 
 import os
 import subprocess
@@ -46,7 +46,7 @@ def client(home, settings, exporter) -> Iterator[TestClient]:
 
 @pytest.fixture
 def spans(client, exporter):
-    """The span of the request that was sent last, and those of its stages."""
+    """The span of the last request, and those of its stages."""
     exporter.clear()
 
     def finished() -> tuple[ReadableSpan, list[ReadableSpan]]:
@@ -129,7 +129,7 @@ def test_no_span_holds_what_the_client_said(client, exporter):
 
 @contextmanager
 def collector() -> Iterator[tuple[str, list[ExportTraceServiceRequest]]]:
-    """A collector that takes OTLP over HTTP: its address, and what it got."""
+    """A collector for OTLP over HTTP: its URL, and what it received."""
     received: list[ExportTraceServiceRequest] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -204,7 +204,7 @@ print(sorted(kind for kind in kinds if kind in sys.modules))
 
 
 def modules_of(home, endpoint: str) -> str:
-    # FastAPI would set itself up from these, and send addresses and queries along.
+    # FastAPI would configure itself from these, and send URLs and queries.
     environment = {
         "FASTAPI_OTEL_AUTO_CONFIGURE": "true",
         "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9",

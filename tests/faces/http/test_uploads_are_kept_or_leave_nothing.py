@@ -1,4 +1,4 @@
-"""Files: streamed to disk under their content's hash, whatever they are called."""
+"""Files are streamed to disk under the hash of their content, whatever their name."""
 
 import hashlib
 import socket

@@ -38,7 +38,7 @@ def openais(client: TestClient, texts: list[str], model: str = "vanilla", **body
 
 
 def read(answer: dict) -> CodedEmbeddings:
-    """What a client makes of an answer, with what the answer itself says."""
+    """The vectors that a client reads, using only the answer itself."""
     return from_wire(
         answer["embeddings"],
         Form(answer["output_dtype"]),
@@ -127,7 +127,7 @@ def test_vectors_are_turned_and_then_cut(client, library, ask):
 
 @pytest.mark.parametrize("name", [None, ROTATION])
 def test_queries_and_documents_are_turned_alike(client, library, name):
-    """Full-length dot products stay, which they only do where both sides are turned."""
+    """Full-length dot products stay the same, which requires that both sides are rotated."""
     body = {} if name is None else {"rotation": name}
     queries, documents = (
         read(ours(client, TEXTS, role=role, **body)).values for role in ("query", "document")
@@ -187,7 +187,7 @@ def test_titles_come_in_one_place(client):
     body = {"chunks": chunks, "titles": ["On shelves"]}
     error = client.post("/embedding/vanilla/generate", json=body).json()["error"]
     assert (error["param"], error["remedy"]) == ("titles", "Send one of them.")
-    # The one title goes to the model, which says that it knows none.
+    # The one title reaches the model, which refuses titles.
     error = client.post("/embedding/vanilla/generate", json={"chunks": chunks}).json()["error"]
     assert error["param"] == "titles"
     assert "vanilla" in error["message"]

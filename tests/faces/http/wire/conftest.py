@@ -48,7 +48,7 @@ class Line:
         self.socket = connection
 
     def send(self, *pieces: bytes) -> bool:
-        """Send until the server has enough of it; whether it took everything."""
+        """Send until the server hangs up; returns whether it took everything."""
         try:
             for piece in pieces:
                 self.socket.sendall(piece)
@@ -78,7 +78,7 @@ class Line:
         return _answers(raw)
 
     def drip(self, piece: bytes) -> list[Answer]:
-        """All answers until the server hangs up on who sends a little again and again."""
+        """All answers until the server hangs up, while a few bytes are sent again and again."""
         self.socket.settimeout(0.05)
         raw = b""
         for _ in range(PATIENCE_S * 20):
@@ -108,13 +108,13 @@ class Server:
             yield Line(connection)
 
     def ask(self, *pieces: bytes) -> list[Answer]:
-        """What the server says to these bytes until it hangs up."""
+        """All answers of the server to these bytes until it hangs up."""
         with self.connect() as line:
             line.send(*pieces)
             return line.answers()
 
     def wait_until_free(self) -> None:
-        """Wait until no connection is left; a server that keeps one fails the test."""
+        """Wait until no connection is left; fails if the server keeps one."""
         for _ in range(PATIENCE_S * 100):
             if not self.uvicorn.server_state.connections:
                 return
@@ -135,7 +135,7 @@ def _serving(home: Path, **changes: object) -> Iterator[Server]:
 
 
 def _add_routes(app: FastAPI) -> None:
-    """One that waits for its client to leave, and one with a large answer."""
+    """A route that waits for its client to leave, and one with a large answer."""
     app.state.left, app.state.is_over = threading.Event(), False
 
     @app.post("/wait")

@@ -117,7 +117,7 @@ def test_a_gigabyte_that_is_announced_is_not_waited_for(server, path):
         line.send(post(path, b"Content-Length: 1000000000", b"Expect: 100-continue"))
         answer = line.answer()
         assert (answer.status, answer.code[-9:]) == (413, "too_large")
-        # Who sends it all the same is hung up on before long.
+        # A client that sends it all the same is soon disconnected.
         assert not line.send(bytes(1_000_000_000))
     server.wait_until_free()
 
@@ -138,7 +138,7 @@ def test_a_body_without_end_is_refused_at_the_limit(server):
 
 
 def test_what_is_left_of_a_refused_body_is_thrown_away_so_that_its_answer_is_read(server):
-    """Else the client is cut off while it sends, and many never read what they are told."""
+    """Otherwise clients are cut off while they send, and many never read the answer."""
     foreign = post("/v1/embeddings", b"Content-Length: 900000").replace(b"127.0.0.1", b"evil")
     with server.connect() as line:
         line.send(foreign)
@@ -149,7 +149,7 @@ def test_what_is_left_of_a_refused_body_is_thrown_away_so_that_its_answer_is_rea
 
 
 def test_trailers_are_no_headers(server):
-    """They may be there before the guard looks, or come after: so nothing may hang on them."""
+    """They may arrive before or after the guard looks, so nothing may depend on them."""
     raw = post("/v1/embeddings", b"Transfer-Encoding: chunked", b"Connection: close")
     (answer,) = server.ask(raw + b"2\r\n{}\r\n0\r\nOrigin: https://evil.example\r\n\r\n")
     assert answer.status == 400  # not 403, as with that header

@@ -1,4 +1,4 @@
-"""Clients that send or read too slowly, or leave; and those that are merely slow."""
+"""Clients that send or read too slowly, or leave; and clients that are only a bit slow."""
 
 import socket
 import time
