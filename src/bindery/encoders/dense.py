@@ -15,7 +15,7 @@ from bindery.encoders.checks import (
     refuse_spans,
 )
 from bindery.encoders.head import Head, cut, normalised, pool
-from bindery.encoders.local import LocalEncoder, counts
+from bindery.encoders.local import LocalEncoder, counts, hidden_width
 from bindery.encoders.model_tokeniser import model_tokeniser
 from bindery.encoders.pending import Cancellation, Pending
 from bindery.encoders.request import EncodeRequest, SpansRequest
@@ -24,7 +24,7 @@ from bindery.encoders.spans import means, sums, windows_of
 from bindery.encoders.tokeniser import Tokens
 from bindery.engines import Engine
 from bindery.models.card import Pooling
-from bindery.models.layouts import Dense, Layout
+from bindery.models.layouts import Layout
 from bindery.vectors.embeddings import Embeddings
 
 Rows: TypeAlias = npt.NDArray[np.float32]
@@ -42,7 +42,7 @@ class DenseEncoder(LocalEncoder):
     """
 
     def __init__(self, layout: Layout, engine: Engine, *, queue_tokens: int | None = None) -> None:
-        self._hidden_width = _hidden_width(layout)
+        self._hidden_width = hidden_width(layout)
         self._readout = _Readout(layout)
         super().__init__(
             layout.card,
@@ -147,11 +147,3 @@ class _Readout:
 
 def _quick_length(tokens: int) -> int:
     return next(length for length in _QUICK_LENGTHS if length >= tokens)
-
-
-def _hidden_width(layout: Layout) -> int:
-    """The width of the body's hidden states."""
-    pooled = next(
-        (step.inputs for step in layout.steps if isinstance(step, Dense)), layout.card.dimensions
-    )
-    return pooled // len(layout.card.pooling)

@@ -7,13 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from bindery.encoders.base import Encoded, TokenVectors
-from bindery.encoders.checks import (
-    check_no_dimensions,
-    check_options,
-    refuse_spans,
-)
+from bindery.encoders.checks import check_no_dimensions, check_options, refuse_spans
 from bindery.encoders.head import Head, cut
-from bindery.encoders.local import LocalEncoder, counts
+from bindery.encoders.local import LocalEncoder, counts, hidden_width
 from bindery.encoders.model_tokeniser import LateTokeniser
 from bindery.encoders.pending import Cancellation, Pending
 from bindery.encoders.request import EncodeRequest, SpansRequest
@@ -21,7 +17,7 @@ from bindery.encoders.scheduling import Ids, Vectors
 from bindery.encoders.tokeniser import Tokens
 from bindery.engines import Engine
 from bindery.errors import InvalidValue, UnsupportedModel
-from bindery.models.layouts import Dense, Layout
+from bindery.models.layouts import Layout
 from bindery.types import DOCUMENT, Role
 from bindery.vectors.embeddings import Embeddings, Rows
 
@@ -55,7 +51,7 @@ class LateEncoder(LocalEncoder):
             layout.card,
             engine,
             self._marked,
-            width=_hidden_width(layout),
+            width=hidden_width(layout),
             queue_tokens=queue_tokens,
             attends_to_expansion=late.attends_to_expansion,
         )
@@ -120,13 +116,6 @@ class _Projection:
         rows = self._head(np.concatenate(states))
         ends = np.cumsum([len(text) for text in texts[:-1]])
         return [(of_text,) for of_text in np.split(rows, ends)]
-
-
-def _hidden_width(layout: Layout) -> int:
-    """The width of the body's hidden states."""
-    return next(
-        (step.inputs for step in layout.steps if isinstance(step, Dense)), layout.card.dimensions
-    )
 
 
 def pool_tokens(embeddings: Embeddings, factor: float, protected: int = 1) -> Embeddings:

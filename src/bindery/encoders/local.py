@@ -15,6 +15,7 @@ from bindery.encoders.scheduling import BatchRunner, Readout, Scheduler, Vectors
 from bindery.encoders.tokeniser import Tokens
 from bindery.engines import Engine
 from bindery.models.card import ModelCard
+from bindery.models.layouts import Dense, Layout
 from bindery.types import Truncate
 
 
@@ -91,3 +92,11 @@ def counts(tokens: Sequence[Tokens]) -> tuple[Counts, Counts]:
     """The tokens used and cut of each text."""
     used = np.array([text.used for text in tokens], dtype=np.int64)
     return used, np.array([text.cut for text in tokens], dtype=np.int64)
+
+
+def hidden_width(layout: Layout) -> int:
+    """The width of the body's hidden states."""
+    pooled = next(
+        (step.inputs for step in layout.steps if isinstance(step, Dense)), layout.card.dimensions
+    )
+    return pooled // len(layout.card.pooling)

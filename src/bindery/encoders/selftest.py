@@ -47,7 +47,9 @@ def known_answers(model_id: str) -> list[KnownAnswer]:
             text=answer["text"],
             role=answer["role"],
             token_ids=answer["token_ids"],
-            vectors=_decoded(answer["vector"], rows=answer.get("rows", 1)),
+            vectors=np.frombuffer(base64.b64decode(answer["vector"]), dtype="<f4").reshape(
+                answer.get("rows", 1), -1
+            ),
         )
         for answer in orjson.loads(path.read_bytes())["answers"]
     ]
@@ -78,10 +80,6 @@ def check(encoder: Encoder, answer: KnownAnswer) -> None:
     if not likeness >= _LEAST_COSINE.get(encoder.precision, _LEAST_COSINE_ELSE):
         reason = f"its cosine to the reference is {likeness:.6f}"
         raise _failed(encoder, answer, reason)
-
-
-def _decoded(text: str, *, rows: int) -> npt.NDArray[np.float32]:
-    return np.frombuffer(base64.b64decode(text), dtype="<f4").reshape(rows, -1)
 
 
 def _failed(encoder: Encoder, answer: KnownAnswer, reason: str) -> SelfTestFailed:

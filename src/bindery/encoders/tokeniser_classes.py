@@ -7,6 +7,7 @@ ignored if the configuration says lower case. For every other class, only the fi
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
@@ -234,8 +235,13 @@ def _merging(
         model.ignore_merges = False
 
 
-def _around_bert(tokenizer: Tokenizer, settings: Settings, folder: Path) -> TemplateProcessing:
-    tokens = _pair(tokenizer, settings, folder, "cls_token", "sep_token")
+def _around(
+    tokenizer: Tokenizer,
+    settings: Settings,
+    folder: Path,
+    names: tuple[str, str] = ("cls_token", "sep_token"),
+) -> TemplateProcessing:
+    tokens = _pair(tokenizer, settings, folder, *names)
     first, last = (content for content, _ in tokens)
     return TemplateProcessing(single=[first, "$A", last], special_tokens=tokens)
 
@@ -247,22 +253,16 @@ def _around_roberta(tokenizer: Tokenizer, settings: Settings, folder: Path) -> R
     return RobertaProcessing(last, first, trim_offsets=trims, add_prefix_space=prefix)
 
 
-def _around_xlm_roberta(
-    tokenizer: Tokenizer, settings: Settings, folder: Path
-) -> TemplateProcessing:
-    tokens = _pair(tokenizer, settings, folder, "bos_token", "eos_token")
-    first, last = (content for content, _ in tokens)
-    return TemplateProcessing(single=[first, "$A", last], special_tokens=tokens)
-
-
 _CLASSES: Mapping[str, _Class] = {
-    "BertTokenizer": _Class(_BERT_NAMES, _word_pieces, _around_bert),
-    "DistilBertTokenizer": _Class(_BERT_NAMES, _word_pieces, _around_bert),
+    "BertTokenizer": _Class(_BERT_NAMES, _word_pieces, _around),
+    "DistilBertTokenizer": _Class(_BERT_NAMES, _word_pieces, _around),
     "MPNetTokenizer": _Class(
         {**_ROBERTA_NAMES, "unk_token": "[UNK]"}, _word_pieces, _around_roberta
     ),
     "RobertaTokenizer": _Class(_ROBERTA_NAMES, _bytes, _around_roberta),
-    "XLMRobertaTokenizer": _Class(_ROBERTA_NAMES, _sentence_pieces, _around_xlm_roberta),
+    "XLMRobertaTokenizer": _Class(
+        _ROBERTA_NAMES, _sentence_pieces, partial(_around, names=("bos_token", "eos_token"))
+    ),
     "GemmaTokenizer": _Class(_GEMMA_NAMES, _gemma),
     "Qwen2Tokenizer": _Class(_QWEN_NAMES, _qwen),
 }

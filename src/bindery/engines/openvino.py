@@ -119,10 +119,13 @@ class OpenVinoEngine:
             )
 
     def _compile(self, core: Core, graph: Graph, weights: Weights, *, streams: int) -> "_Compiled":
+        is_int8 = self._precision is Precision.INT8
+        # The precision of everything except 8-bit products.
+        other = effective_precision(core, Precision.AUTO) if is_int8 else self._precision
         options = {
             "INFERENCE_NUM_THREADS": self._threads,
             "NUM_STREAMS": streams,
-            "INFERENCE_PRECISION_HINT": _between_products(core, self._precision).value,
+            "INFERENCE_PRECISION_HINT": other.value,
         }
         compiled = _Compiled(core.compile_model(graph, "CPU", options), weights, streams)
         one = np.ones((1, 1), dtype=np.int32)
@@ -262,11 +265,6 @@ def effective_precision(core: Core, precision: Precision) -> Precision:
         return precision
     fast = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     return Precision.BFLOAT16 if fast else Precision.FLOAT32
-
-
-def _between_products(core: Core, precision: Precision) -> Precision:
-    """The precision of everything except 8-bit products."""
-    return effective_precision(core, Precision.AUTO) if precision is Precision.INT8 else precision
 
 
 def _body(config: Mapping[str, Any], weights: Weights, precision: Precision) -> Body:

@@ -72,7 +72,7 @@ class ModelCard:
     dimensions: int
     max_tokens: int
     pooling: tuple[Pooling, ...]
-    normalised: bool
+    normalised: bool = True
     nested_dimensions: tuple[int, ...] = ()
     before_cut: BeforeCut = BeforeCut.NOTHING
     query_max_tokens: int | None = None
@@ -309,7 +309,7 @@ OFTEN_ABSENT = frozenset(
 
 def entry(
     card: ModelCard,
-    files: Iterable[str],
+    files: Iterable[str] = SENTENCE_TRANSFORMERS_FILES,
     *,
     digests: Mapping[str, str] | None = None,
     optional: Iterable[str] = OFTEN_ABSENT,

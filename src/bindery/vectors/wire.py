@@ -35,7 +35,11 @@ def to_wire(
             raise InvalidValue("A text does not have exactly one vector: write them nested.")
         entries = np.ascontiguousarray(coded.values[:, :first])
     return {
-        "embeddings": [_base64(entry) for entry in entries] if base64 else entries,
+        "embeddings": (
+            [b2a_base64(entry.data, newline=False).decode("ascii") for entry in entries]
+            if base64
+            else entries
+        ),
         **({"offsets": coded.offsets} if nested else {}),
         **({} if coded.scales is None else {"scales": coded.scales}),
     }
@@ -72,10 +76,6 @@ def _first_vectors(coded: CodedEmbeddings, count: int) -> CodedEmbeddings:
     offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.minimum(counts, count))])
     scales = None if coded.scales is None else coded.scales[kept]
     return CodedEmbeddings(coded.form, coded.dimensions, coded.values[kept], offsets, scales)
-
-
-def _base64(values: Values) -> str:
-    return b2a_base64(values.data, newline=False).decode("ascii")
 
 
 def _rows(entry: Any, form: Form, dimensions: int, *, nested: bool) -> Values:  # noqa: ANN401

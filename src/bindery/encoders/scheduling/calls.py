@@ -152,7 +152,10 @@ class BatchRunner:
             found = batch.readout(hidden, mask, tokens)
         if len(found) != len(tokens):
             raise EngineError(f"{len(tokens)} texts gave {len(found)} results.")
-        return [one if _is_finite(one) else _not_finite() for one in found]
+        return [
+            one if all(np.isfinite(values).all() for values in one) else _not_finite()
+            for one in found
+        ]
 
 
 def padded_length(tokens: int) -> int:
@@ -198,10 +201,6 @@ def described(error: BaseException) -> str:
         return error.message if isinstance(error, BinderyError) else f"{error!r}."
     except BaseException:  # noqa: BLE001 - not our class: its repr may raise
         return f"{type(error).__name__}."
-
-
-def _is_finite(vectors: Vectors) -> bool:
-    return all(np.isfinite(values).all() for values in vectors)
 
 
 def _not_finite() -> EngineError:

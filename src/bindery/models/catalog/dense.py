@@ -1,7 +1,6 @@
 """Dense models: one vector per text."""
 
 from bindery.models.card import (
-    SENTENCE_TRANSFORMERS_FILES,
     Family,
     ModelCard,
     Pooling,
@@ -21,12 +20,10 @@ _VANILLA = entry(
         dimensions=384,
         max_tokens=256,
         pooling=(Pooling.MEAN,),
-        normalised=True,
         repository="sentence-transformers/all-MiniLM-L6-v2",
         revision="c9745ed1d9f207416be6d2e6f8de32d1f16199bf",
         licence="apache-2.0",
     ),
-    SENTENCE_TRANSFORMERS_FILES,
     digests={
         "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
     },
@@ -48,13 +45,11 @@ _BGE_SMALL = entry(
         dimensions=384,
         max_tokens=512,
         pooling=(Pooling.CLS,),
-        normalised=True,
         prompts={"query": _SEARCH},
         repository="BAAI/bge-small-en-v1.5",
         revision="5c38ec7c405ec4b44b94cc5a9bb96e735b38267a",
         licence="mit",
     ),
-    SENTENCE_TRANSFORMERS_FILES,
     digests={
         "config.json": "094f8e891b932f2000c92cfc663bac4c62069f5d8af5b5278c4306aef3084750",
         "tokenizer.json": "d241a60d5e8f04cc1b2b3e9ef7a4921b27bf526d9f6050ab90f9267a1f9e5c66",
@@ -69,13 +64,11 @@ _BGE_BASE = entry(
         dimensions=768,
         max_tokens=512,
         pooling=(Pooling.CLS,),
-        normalised=True,
         prompts={"query": _SEARCH},
         repository="BAAI/bge-base-en-v1.5",
         revision="a5beb1e3e68b9ab74eb54cfd186867f64f240e1a",
         licence="mit",
     ),
-    SENTENCE_TRANSFORMERS_FILES,
 )
 
 _E5_SMALL = entry(
@@ -85,13 +78,11 @@ _E5_SMALL = entry(
         dimensions=384,
         max_tokens=512,
         pooling=(Pooling.MEAN,),
-        normalised=True,
         prompts=_E5_PROMPTS,
         repository="intfloat/e5-small-v2",
         revision="ffb93f3bd4047442299a41ebb6fa998a38507c52",
         licence="mit",
     ),
-    SENTENCE_TRANSFORMERS_FILES,
     digests={
         "model.safetensors": "45bfa60070649aae2244fbc9d508537779b93b6f353c17b0f95ceccb1c5116c1"
     },
@@ -104,13 +95,11 @@ _MULTILINGUAL_E5_SMALL = entry(
         dimensions=384,
         max_tokens=512,
         pooling=(Pooling.MEAN,),
-        normalised=True,
         prompts=_E5_PROMPTS,
         repository="intfloat/multilingual-e5-small",
         revision="614241f622f53c4eeff9890bdc4f31cfecc418b3",
         licence="mit",
     ),
-    SENTENCE_TRANSFORMERS_FILES,
     digests={
         "config.json": "69137736cab8b8903a07fe8afaafdda25aac55415a12a55d1bffa9f581abf959",
         "tokenizer.json": "0b44a9d7b51c3c62626640cda0e2c2f70fdacdc25bbbd68038369d14ebdf4c39",
@@ -131,7 +120,6 @@ _GTE_MODERNBERT = entry(
         revision="e7f32e3c00f91d699e8c43b53106206bcc72bb22",
         licence="apache-2.0",
     ),
-    SENTENCE_TRANSFORMERS_FILES,
 )
 
 _ARCTIC_S = entry(
@@ -141,13 +129,11 @@ _ARCTIC_S = entry(
         dimensions=384,
         max_tokens=512,
         pooling=(Pooling.CLS,),
-        normalised=True,
         prompts={"query": _SEARCH},
         repository="Snowflake/snowflake-arctic-embed-s",
         revision="e596f507467533e48a2e17c007f0e1dacc837b33",
         licence="apache-2.0",
     ),
-    SENTENCE_TRANSFORMERS_FILES,
 )
 
 _ARCTIC_M = entry(
@@ -157,13 +143,11 @@ _ARCTIC_M = entry(
         dimensions=768,
         max_tokens=512,
         pooling=(Pooling.CLS,),
-        normalised=True,
         prompts={"query": _SEARCH},
         repository="Snowflake/snowflake-arctic-embed-m",
         revision="cc17beacbac32366782584c8752220405a0f3f40",
         licence="apache-2.0",
     ),
-    SENTENCE_TRANSFORMERS_FILES,
 )
 
 _MPNET = entry(
@@ -173,12 +157,10 @@ _MPNET = entry(
         dimensions=768,
         max_tokens=384,
         pooling=(Pooling.MEAN,),
-        normalised=True,
         repository="sentence-transformers/all-mpnet-base-v2",
         revision="e8c3b32edf5434bc2275fc9bab85f82640a19130",
         licence="apache-2.0",
     ),
-    SENTENCE_TRANSFORMERS_FILES,
     digests={
         "config.json": "d46a3e04ded82bba22528424480697d394eeda6a27484e08c5bb2bdf5906cfa0",
         "1_Pooling/config.json": "a37f83ada23e7887be6b88f4998927dbeac0038af301553c7cd5461413bf1a56",

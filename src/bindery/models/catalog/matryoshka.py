@@ -22,7 +22,6 @@ _GEMMA = entry(
         nested_dimensions=(512, 256, 128),
         max_tokens=2048,
         pooling=(Pooling.MEAN,),
-        normalised=True,
         prompts={
             "query": _GEMMA_SEARCH,
             "document": _GEMMA_DOCUMENT,
@@ -79,7 +78,6 @@ _NOMIC = entry(
         revision="e9b6763023c676ca8431644204f50c2b100d9aab",
         licence="apache-2.0",
     ),
-    SENTENCE_TRANSFORMERS_FILES,
     digests={"tokenizer.json": "d241a60d5e8f04cc1b2b3e9ef7a4921b27bf526d9f6050ab90f9267a1f9e5c66"},
 )
 
@@ -92,7 +90,6 @@ _QWEN3 = entry(
         nested_dimensions=(512, 256, 128, 64, 32),
         max_tokens=32768,
         pooling=(Pooling.LAST,),
-        normalised=True,
         prompts={
             "query": "Instruct: Given a web search query, retrieve relevant passages that answer "
             "the query\nQuery:",
@@ -101,7 +98,6 @@ _QWEN3 = entry(
         revision="97b0c614be4d77ee51c0cef4e5f07c00f9eb65b3",
         licence="apache-2.0",
     ),
-    SENTENCE_TRANSFORMERS_FILES,
     digests={
         "config.json": "b5bf1f51fc45be473a54718cef92448d90a1be001bf9b9a44b8c7f10a19feaa9",
         "modules.json": "84e40c8e006c9b1d6c122e02cba9b02458120b5fb0c87b746c41e0207cf642cf",

@@ -156,16 +156,12 @@ def _is_called_late(signs: _Signs) -> bool:
     return called or signs.similarity in {"maxsim", "meanmaxsim"}
 
 
-def _is_anything(_signs: _Signs) -> bool:
-    return True
-
-
 DETECTION: tuple[tuple[Callable[[_Signs], bool], Reader], ...] = (
     (_is_multi_vector, multi_vector.read),
     (_is_pylate, pylate.read),
     (_is_stanford, stanford.read),
     (_is_called_late, pylate.read),  # which says what is missing
-    (_is_anything, sentence_transformers.read),
+    (lambda _: True, sentence_transformers.read),
 )
 """The first reader that applies reads the folder."""
 
