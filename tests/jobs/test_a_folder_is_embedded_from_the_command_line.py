@@ -79,6 +79,20 @@ def test_what_was_killed_or_stopped_goes_on_and_nothing_is_twice_there(
     assert end["tokens_used"] == sum(one["tokens"] + 2 for one in records)
 
 
+@pytest.mark.slow
+def test_other_inputs_may_follow_a_run_that_was_killed_before_it_had_results(
+    folder: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    assert stop_when_some_is_kept((folder, "--out", out), signal.SIGKILL)[0] == -signal.SIGKILL
+    (tmp_path / "other.txt").write_text("Vellum lasts.")
+
+    ended = run(tmp_path / "other.txt", "--out", out, "--format", "jsonl")
+
+    assert ended.returncode == 0, ended.stderr
+    assert files_in(out / "embeddings.jsonl") == [str(tmp_path / "other.txt")]
+
+
 def test_bad_files_are_told_and_the_others_are_written(tmp_path: Path) -> None:
     folder, out = tmp_path / "in", tmp_path / "out"
     (folder / "deep").mkdir(parents=True)
@@ -164,6 +178,12 @@ def test_other_inputs_are_refused_unless_they_replace_or_come_together(
     assert together.returncode == 0, together.stderr
     assert "3 chunks of 3 files" in together.stdout
     assert run(two, "--out", target, "--replace").returncode == 0
+
+
+def test_other_inputs_may_follow_a_run_without_results(inputs: Path) -> None:
+    (inputs / "bad.pdf").write_bytes(b"%PDF-1.7\nno more than a beginning")
+    assert run(inputs / "bad.pdf", "--out", inputs / "out").returncode == 4
+    assert run(inputs / "three.txt", "--out", inputs / "out").returncode == 0
 
 
 def test_folders_and_files_go_to_standard_output_and_into_one_file(inputs: Path) -> None:

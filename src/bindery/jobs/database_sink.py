@@ -4,9 +4,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from bindery.errors import UnknownCollection
-from bindery.jobs.parts import Failed, FilePart, Landed, RunCounts
+from bindery.jobs.parts import Failed, FilePart, Landed, RunCounts, Sink, VectorsDeleted
 from bindery.jobs.recipe import Recipe
-from bindery.jobs.sinks import VectorsDeleted
 from bindery.jobs.sources import Content, FileSource, gone
 from bindery.jobs.values import IntoCollection
 from bindery.store import collections, derived
@@ -18,11 +17,11 @@ from bindery.store.values import ChunkSet, FileState, JobFileRow
 from bindery.types import Chunk
 
 
-class DatabaseSink:
-    """See :class:`bindery.jobs.sinks.Sink`; every call raises LeaseLost if ``holder`` lost the job.
+class DatabaseSink(Sink):
+    """Stores results, which later runs of any job of the same owner find again.
 
-    Chunks and vectors are found again by later runs of any job of the same owner.
-    ``when_changed`` is called after each change.
+    ``when_changed`` is called after each change. Writing raises LeaseLost if ``holder`` no longer
+    has the lease of the job.
     """
 
     reading_threads = 2
@@ -47,7 +46,7 @@ class DatabaseSink:
         self._into = into
 
     def begin(self) -> tuple[Sequence[JobFileRow], Mapping[str, Any]]:
-        """See Sink. Files that were done by another recipe are to be done again."""
+        """See Sink. Files that were embedded by another recipe are embedded again."""
         maker = self._recipe.facts()
         with self._database.writing() as transaction:
             row = rows.find_job(transaction, self._job_id)
@@ -74,7 +73,7 @@ class DatabaseSink:
         with self._database.reading() as transaction:
             parts = derived.count_parts(transaction, kept.key)
         for part in range(parts):
-            # Each by itself: on some databases nothing is written while somebody reads.
+            # One transaction each: some databases cannot write while a transaction reads.
             with self._database.reading() as transaction:
                 chunks = derived.read_part(transaction, kept.key, part)
             yield chunks
@@ -103,7 +102,7 @@ class DatabaseSink:
                 if self._into is not None:
                     self._place(transaction, self._into, ended)
         except Conflict as error:
-            # They were deleted with the last file that had them.
+            # They were deleted with the last file that used them.
             raise VectorsDeleted from error
         self._when_changed()
         return landed

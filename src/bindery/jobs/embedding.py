@@ -1,4 +1,4 @@
-"""What the model is asked for a batch, and what it gave."""
+"""How a batch is embedded by the model."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from bindery.store.values import KeptVectors
 
 @dataclass(slots=True, eq=False)
 class Flight:
-    """A batch whose new vectors the model is making."""
+    """A batch whose ``new`` vectors the model is computing."""
 
     batch: JobBatch
     new: Sequence[bytes]
@@ -24,22 +24,27 @@ class Flight:
 
     @property
     def is_done(self) -> bool:
-        """Whether its vectors are ready."""
+        """Whether the vectors are ready."""
         return self.pending is None or self.pending.is_done
 
 
 class Model:
-    """A library's model, used as a recipe says."""
+    """The model of a recipe. ``when_full`` is called whenever its queue is full, and waits."""
 
-    def __init__(self, library: Library, recipe: Recipe, cancellation: Cancellation) -> None:
+    def __init__(
+        self,
+        library: Library,
+        recipe: Recipe,
+        cancellation: Cancellation,
+        when_full: Callable[[Overloaded], None],
+    ) -> None:
         self._library = library
         self._recipe = recipe
         self._cancellation = cancellation
+        self._when_full = when_full
 
-    def start(
-        self, batch: JobBatch, new: Sequence[bytes], *, when_full: Callable[[Overloaded], None]
-    ) -> Flight:
-        """Ask for the vectors of ``new``; ``when_full`` is called each time the model is busy."""
+    def start(self, batch: JobBatch, new: Sequence[bytes]) -> Flight:
+        """Begin to compute the vectors of ``new``."""
         if not new:
             return Flight(batch, new, None)
         request = self._request(batch, new)
@@ -49,36 +54,34 @@ class Model:
                     self._recipe.model,
                     request,
                     cancellation=self._cancellation,
-                    # What a job makes is kept on disk; in the cache it would push queries out.
+                    # A job's vectors are stored; in the cache they would displace queries.
                     owner=None,
                 )
             except Overloaded as error:
-                when_full(error)
+                self._when_full(error)
             else:
                 return Flight(batch, new, pending)
 
-    def finish(
-        self, flight: Flight, *, when_full: Callable[[Overloaded], None]
-    ) -> tuple[dict[bytes, KeptVectors], dict[bytes, TextFailed]]:
+    def finish(self, flight: Flight) -> tuple[dict[bytes, KeptVectors], dict[bytes, TextFailed]]:
         """The vectors by key, and the error of each key that the engine fails on."""
         failed: dict[bytes, TextFailed] = {}
         while flight.pending is not None:
             try:
                 _, encoded = flight.pending.result()
             except Overloaded as error:
-                when_full(error)
-                flight = self.start(flight.batch, flight.new, when_full=when_full)
+                self._when_full(error)
+                flight = self.start(flight.batch, flight.new)
             except TextFailed as error:
                 bad = self._bad(flight, error)
                 failed.update(dict.fromkeys(bad, error))
                 rest = [key for key in flight.new if key not in failed]
-                flight = self.start(flight.batch, rest, when_full=when_full)
+                flight = self.start(flight.batch, rest)
             else:
                 return split(flight.new, encoded), failed
         return {}, failed
 
     def _bad(self, flight: Flight, error: TextFailed) -> list[bytes]:
-        if self._recipe.is_late:  # one document, which fails whole
+        if self._recipe.is_late:  # one document, which fails as a whole
             return list(flight.new)
         return [flight.new[place] for place in error.places]
 
@@ -93,7 +96,7 @@ class Model:
 
 
 def split(keys: Sequence[bytes], encoded: Encoded) -> dict[bytes, KeptVectors]:
-    """The vectors of each text, as they are kept."""
+    """The vectors of each text as they are stored."""
     embeddings = encoded.embeddings
     content = embeddings.rows.astype("<f4", copy=False).tobytes()
     row_bytes = embeddings.width * 4
@@ -106,9 +109,9 @@ def split(keys: Sequence[bytes], encoded: Encoded) -> dict[bytes, KeptVectors]:
 
 
 def new_keys(batch: JobBatch, known: Iterable[bytes], flying: Iterable[bytes]) -> list[bytes]:
-    """The keys of a batch that the model must make, each once, in order.
+    """The keys of a batch whose vectors must be computed, in order and without duplicates.
 
-    Late chunking makes all vectors of a document if one is missing.
+    Late chunking computes all vectors of a document if one is missing.
     """
     had = {*known, *flying}
     new = [key for key in batch.vector_keys() if key not in had]

@@ -1,7 +1,8 @@
-"""What flows through a run: parts of files, batches of them, and what batches come to."""
+"""What flows through a run: parts of files, batches of them, their results and the sink."""
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,7 +12,7 @@ from bindery.jobs.values import FileState, Progress, Stage
 from bindery.store.values import ChunkSet, JobFileRow, KeptVectors
 from bindery.types import Chunk, Document
 
-# Half a second of work on two cores and more; two of them leave room in a server's queue.
+# At least half a second of work on two cores; two of them leave room in a server's queue.
 BATCH_TOKENS = 16_384
 BATCH_PARTS = 256
 
@@ -20,11 +21,11 @@ BATCH_PARTS = 256
 class FilePart:
     """Some chunks of a file, with the keys of their vectors.
 
-    ``part`` counts the parts of a file, and ``first`` is the index of the first chunk in the file.
-    ``chunk_set.chunks`` is how many chunks the file has, or so far if it is read line by line;
-    ``found`` of them are known since this part. ``size_bytes`` is the share of the file that the
-    part stands for. ``is_kept`` says that the chunks are in the store. ``document`` is only there
-    for late chunking, which puts all chunks of a file into one part.
+    ``part`` numbers the parts of a file from 0, and ``first`` is the index of the part's first
+    chunk in the file. ``chunk_set.chunks`` is the number of chunks in the file, or in the lines
+    read so far; this part adds ``found`` to it. ``size_bytes`` is the part's share of the file's
+    size. ``is_kept`` means that the chunks are stored already. ``document`` is only set for late
+    chunking, which puts all chunks of a file into one part.
     """
 
     file: JobFileRow
@@ -42,13 +43,13 @@ class FilePart:
 
     @property
     def tokens(self) -> int:
-        """The tokens of the chunks; about four characters are one if nobody has counted them."""
+        """The tokens of the chunks, estimated as a quarter of the characters if not counted."""
         return sum(one.tokens if one.tokens >= 0 else len(one.text) // 4 for one in self.chunks)
 
 
 @dataclass(frozen=True, slots=True)
 class Unchanged:
-    """A file that was done before and has not changed."""
+    """A file that was embedded before and has not changed."""
 
     file: JobFileRow
 
@@ -63,7 +64,7 @@ class Failed:
 
 @dataclass(slots=True, eq=False)
 class JobBatch:
-    """Parts that are embedded and kept together, and what happened to other files meanwhile."""
+    """Parts that are embedded and stored together, and files that failed or are unchanged."""
 
     parts: list[FilePart] = field(default_factory=list[FilePart])
     others: list[Unchanged | Failed] = field(default_factory=list[Unchanged | Failed])
@@ -74,12 +75,12 @@ class JobBatch:
 
     @property
     def is_full(self) -> bool:
-        """Whether nothing more should be added; late chunking takes one document at a time."""
+        """Whether nothing more may be added. Late chunking takes one document at a time."""
         is_late = bool(self.parts) and self.parts[-1].document is not None
         return is_late or self.tokens >= BATCH_TOKENS or len(self) >= BATCH_PARTS
 
     def add(self, item: FilePart | Unchanged | Failed) -> None:
-        """Add a part, or what happened to a file."""
+        """Add an item."""
         if isinstance(item, FilePart):
             self.parts.append(item)
             self.tokens += item.tokens
@@ -87,7 +88,7 @@ class JobBatch:
             self.others.append(item)
 
     def vector_keys(self) -> list[bytes]:
-        """The keys of all vectors of the batch, each once, in order."""
+        """The keys of all vectors of the batch, in order and without duplicates."""
         return list(dict.fromkeys(key for part in self.parts for key in part.keys))
 
     def chunks(self) -> dict[bytes, Chunk]:
@@ -101,10 +102,10 @@ class JobBatch:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Landed:
-    """What a batch came to.
+    """The results of a batch.
 
-    ``vectors`` has those that the model made; the others of the ``parts`` were made before.
-    ``unchanged`` files were done before. ``failed`` has the files that fail now, by their places.
+    ``vectors`` are those that the model computed; the other vectors of ``parts`` are stored
+    already. ``failed`` has the files that failed in this batch, by ``file.place``.
     """
 
     parts: Sequence[FilePart]
@@ -113,13 +114,13 @@ class Landed:
     failed: Mapping[int, Failed]
 
     def without(self, gone: Iterable[Failed]) -> "Landed":
-        """The same if more files have failed."""
+        """The same with more files failed, and without their parts."""
         failed = {one.file.place: one for one in gone}
         parts = [part for part in self.parts if part.file.place not in failed]
         return replace(self, parts=parts, failed={**self.failed, **failed})
 
     def ended(self) -> list[JobFileRow]:
-        """The files that are done or have failed, as they are now."""
+        """The files that are done or have failed, with their new state."""
         return [
             *(_failed(one) for one in self.failed.values()),
             *(replace(file, **_DONE) for file in self.unchanged),
@@ -153,7 +154,7 @@ def _failed(failed: Failed) -> JobFileRow:
     return replace(
         file,
         state=FileState.FAILED,
-        # A quarantined file stays so until it changes.
+        # A quarantined file stays quarantined until it changes.
         attempts=file.attempts if isinstance(error, Quarantined) else 0,
         chunk_set=None,
         chunks=0,
@@ -165,10 +166,10 @@ def _failed(failed: Failed) -> JobFileRow:
 
 @dataclass(frozen=True, slots=True)
 class RunCounts:
-    """How far a job is: only what is kept counts, so a crash takes nothing back.
+    """The progress of a job. Only stored results count, so a crash takes nothing back.
 
-    ``run_tokens``, ``run_bytes`` and ``started`` are of this run. Sizes of files are known before
-    any of them is read, so the time that is left is estimated from them.
+    ``run_tokens``, ``run_bytes`` and ``started`` are of this run. The time left is estimated from
+    the sizes of files, which are known before any of them is read.
     """
 
     chunks_done: int
@@ -182,13 +183,13 @@ class RunCounts:
 
     @classmethod
     def resume(cls, files: Sequence[JobFileRow], kept: Mapping[str, Any]) -> "RunCounts":
-        """The counts of a job when a run begins."""
+        """The counts of a job at the start of a run."""
         done = sum(row.chunks for row in files if row.state == FileState.DONE)
         left = sum(row.size_bytes for row in files if row.state == FileState.WAITING)
         return cls(done, done, int(kept.get("tokens", 0)), left, time.monotonic())
 
     def after(self, landed: Landed) -> "RunCounts":
-        """The counts once this is kept."""
+        """The counts after these results are stored."""
         others = [*landed.unchanged, *(one.file for one in landed.failed.values())]
         size = sum(one.size_bytes for one in others) + sum(one.size_bytes for one in landed.parts)
         same = sum(file.chunks for file in landed.unchanged)
@@ -204,7 +205,7 @@ class RunCounts:
         )
 
     def facts(self) -> dict[str, Any]:
-        """What is kept of the counts, under the names that :class:`Progress` has."""
+        """The counts to store, under the names of the fields of :class:`Progress`."""
         seconds = time.monotonic() - self.started
         pace = self.run_bytes / seconds if seconds > 0 else 0.0
         return {
@@ -218,7 +219,7 @@ class RunCounts:
 
 
 def progress_of(kept: Mapping[str, Any], files: Mapping[str, int]) -> Progress:
-    """How far a job is, from what was kept of its counts and its files by state."""
+    """The progress of a job, from its stored counts and the number of its files by state."""
     stage = kept.get("stage")
     fields: dict[str, Any] = {**kept, "stage": None if stage is None else Stage(stage)}
     return Progress(
@@ -227,3 +228,43 @@ def progress_of(kept: Mapping[str, Any], files: Mapping[str, int]) -> Progress:
         files_failed=files.get(FileState.FAILED, 0),
         **fields,
     )
+
+
+class VectorsDeleted(Exception):
+    """Vectors that a run found stored were deleted since: the model has to compute them again."""
+
+
+class Sink(ABC):
+    """Where a run puts its results, and where it finds chunks and vectors of earlier runs.
+
+    Both are found by the keys of :class:`bindery.jobs.recipe.Recipe`; by default there are none.
+    ``reading_threads`` is 1 if parts must come in the order of the files.
+    """
+
+    reading_threads = 1
+
+    @abstractmethod
+    def begin(self) -> tuple[Sequence[JobFileRow], Mapping[str, Any]]:
+        """The files of the job, and the progress of earlier runs."""
+
+    def count_attempts(self, places: Sequence[int], step: int) -> None:  # noqa: B027 - a default
+        """Add ``step`` to the number of attempts at these files."""
+
+    def look_up(self, content: Content) -> tuple[bytes, ChunkSet | None]:
+        """The key under which the chunks of a content are stored, and the chunks if they are."""
+        return b"", None
+
+    def read_parts(self, kept: ChunkSet) -> Iterator[Sequence[Chunk]]:
+        """The chunks of a set in order, part by part."""
+        return iter(())
+
+    def known(self, keys: Sequence[bytes]) -> set[bytes]:
+        """The keys of those vectors that are stored."""
+        return set()
+
+    @abstractmethod
+    def keep(self, landed: Landed, counts: RunCounts) -> Landed:
+        """Store the results of a batch, all of them or none.
+
+        In the returned value, files that were deleted meanwhile have failed. Raises VectorsDeleted.
+        """

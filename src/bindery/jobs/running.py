@@ -1,4 +1,4 @@
-"""One run of a job: what is not done yet is read, cut, embedded and kept, batch by batch."""
+"""One run of a job: files that are not done are read, chunked, embedded and stored in batches."""
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,20 +9,28 @@ from bindery import documents
 from bindery.encoders.pending import Cancellation
 from bindery.errors import BinderyError, Overloaded, Quarantined, StorageError, TextFailed
 from bindery.jobs.embedding import Flight, Model, new_keys
-from bindery.jobs.parts import Failed, FilePart, JobBatch, Landed, RunCounts, Unchanged
+from bindery.jobs.parts import (
+    Failed,
+    FilePart,
+    JobBatch,
+    Landed,
+    RunCounts,
+    Sink,
+    Unchanged,
+    VectorsDeleted,
+)
 from bindery.jobs.reading import Cutter, Fatal, Reading
 from bindery.jobs.recipe import Recipe
-from bindery.jobs.sinks import Sink, VectorsDeleted
 from bindery.jobs.sources import FileSource
 from bindery.jobs.values import FileState, Stage
 from bindery.library import Library
 from bindery.store.values import JobFileRow, KeptVectors
 
 TRIES_ALONE = 5
-"""How often a file that may have ended the process is tried by itself before it is given up.
+"""How often a file that may have crashed the process is tried alone before it is quarantined.
 
-With three, 200 endings at random moments on a busy machine, where a trial takes a third of the time
-between two of them, gave up one good file.
+With three tries, one good file was quarantined in 200 crashes at random moments on a busy machine,
+on which a try took a third of the time between two crashes.
 """
 
 _WAIT_S = 0.2
@@ -32,9 +40,9 @@ _LONGEST_WAIT_S = 5.0
 class Run:
     """One run of a job; :meth:`go` is called once.
 
-    The model has up to two batches at a time, so that it has work while one of them is kept. Files
-    during which the process ended come first, each alone: if it ends while several are worked on,
-    that proves nothing against any of them.
+    The model has up to two batches at a time, so that it works while one of them is stored. Files
+    that were being processed when the process ended come first, each alone: a crash during several
+    files does not show which of them caused it.
     """
 
     def __init__(self, recipe: Recipe, *, library: Library, source: FileSource, sink: Sink) -> None:
@@ -43,17 +51,17 @@ class Run:
         self._source = source
         self._sink = sink
         self._cancellation = Cancellation()
-        self._model = Model(library, recipe, self._cancellation)
+        self._model = Model(library, recipe, self._cancellation, self._wait)
         self._failed: dict[int, Failed] = {}
         self._bad_texts: dict[bytes, TextFailed] = {}
         self.counts = RunCounts.resume([], {})
 
     def stop(self) -> None:
-        """End the run soon, in order; the job can go on later."""
+        """End the run soon and cleanly; the job can be resumed."""
         self._cancellation.cancel()
 
     def go(self) -> None:
-        """Do what is left. Raises Abandoned if the run was stopped or cancelled."""
+        """Process the files that are left. Raises Abandoned if the run was stopped or cancelled."""
         files, progress = self._sink.begin()
         self.counts = RunCounts.resume(files, progress)
         waiting = [file for file in files if file.state is FileState.WAITING]
@@ -67,10 +75,10 @@ class Run:
         self._embed([file for file in waiting if not file.attempts])
 
     def _warm_up(self) -> None:
-        """Start everything that a file needs, so that a trial ends the process only by the file.
+        """Start the model and the sandbox, so that their start does not count as part of a try.
 
-        Of 200 endings at random moments three files were wrongly given up without this: most of
-        the time that counted as theirs was that of the sandbox and the model to start.
+        Without this, 200 crashes at random moments quarantined three good files, because most of
+        the time of a try was the start of both.
         """
         self._library.load(self._recipe.model)
         documents.parse(b"paper", "paper.txt")
@@ -88,7 +96,7 @@ class Run:
             self._keep(batch, {})
 
     def _embed(self, files: Sequence[JobFileRow]) -> None:
-        """Read, cut, embed and keep these files."""
+        """Read, chunk, embed and store these files."""
         cutter = Cutter(self._library, self._recipe, self._cancellation)
         reading = Reading(
             files, cutter=cutter, recipe=self._recipe, source=self._source, sink=self._sink
@@ -97,7 +105,7 @@ class Run:
             reading.start()
             self._cancellation.when_cancelled(reading.queue.wake)
             self._work(reading)
-        except BaseException:  # also Ctrl-C; it goes on once the attempts are taken back
+        except BaseException:  # also Ctrl-C
             self._cancellation.cancel()
             reading.stop()
             self._take_back(reading)
@@ -136,30 +144,28 @@ class Run:
             batch.add(item)
 
     def _start(self, batch: JobBatch, flight: Flight | None) -> Flight:
-        """Give a batch to the model, without what is known and what ``flight`` brings."""
+        """Give a batch to the model, without vectors that are stored or part of ``flight``."""
         known = self._sink.known(batch.vector_keys())
         new = new_keys(batch, known, () if flight is None else flight.new)
-        return self._model.start(batch, new, when_full=self._wait)
+        return self._model.start(batch, new)
 
     def _land(self, flight: Flight, reading: Reading) -> None:
-        made, bad = self._model.finish(flight, when_full=self._wait)
-        self._bad_texts.update(bad)
         try:
-            ended = self._keep(flight.batch, made)
+            ended = self._finish(flight)
         except VectorsDeleted:
-            again = self._model.start(
-                flight.batch, flight.batch.vector_keys(), when_full=self._wait
-            )
-            made, bad = self._model.finish(again, when_full=self._wait)
-            self._bad_texts.update(bad)
-            ended = self._keep(flight.batch, made)
+            ended = self._finish(self._model.start(flight.batch, flight.batch.vector_keys()))
         reading.claimed -= ended
 
+    def _finish(self, flight: Flight) -> set[int]:
+        made, bad = self._model.finish(flight)
+        self._bad_texts.update(bad)
+        return self._keep(flight.batch, made)
+
     def _keep(self, batch: JobBatch, made: Mapping[bytes, KeptVectors]) -> set[int]:
-        """Keep what a batch came to; the places of the files that have ended."""
+        """Store the results of a batch; return the places of the files that ended."""
         unchanged = [one.file for one in batch.others if isinstance(one, Unchanged)]
         failed = {one.file.place: one for one in batch.others if isinstance(one, Failed)}
-        # What comes before the failure of a file stays, as if it had been in an earlier batch.
+        # Parts before the failure of a file stay, as if they had been in an earlier batch.
         parts: list[FilePart] = []
         bad: dict[int, Failed] = {}
         for part in batch.parts:
@@ -176,15 +182,15 @@ class Run:
         return {file.place for file in landed.ended()}
 
     def _wait(self, full: Overloaded) -> None:
-        """Let the model's queue become shorter; a run that is stopped ends here."""
+        """Wait for the model's queue to become shorter. Raises Abandoned if the run is stopped."""
         until = time.monotonic() + min(full.retry_after_s, _LONGEST_WAIT_S)
         while time.monotonic() < until:
             self._cancellation.check()
             time.sleep(_WAIT_S)
 
     def _take_back(self, reading: Reading) -> None:
-        """Take the attempts at unfinished files back: they did not end this process."""
-        # If the disk fails it has raised already; the files count as suspect, and come first.
+        """Take back the attempts at unfinished files: they did not crash this process."""
+        # A failing disk has raised its error already; these files then come first in the next run.
         with suppress(StorageError):
             self._sink.count_attempts(sorted(reading.claimed), -1)
 

@@ -1,10 +1,11 @@
 """Where the files of a job come from: the store, this machine, or standard input."""
 
 import hashlib
+import io
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -86,22 +87,27 @@ class StoredFiles:
 class LocalFiles:
     """Files on this machine by their ids, and standard input, which can be read once.
 
-    Documents over ``limit_bytes`` are refused.
+    Documents over ``limit_bytes`` are refused, except those that are ``unlimited``.
     """
 
     is_store = False
 
     def __init__(
-        self, files: Mapping[str, Path | IO[bytes]], *, timeout_s: float, limit_bytes: int
+        self,
+        files: Mapping[str, Path | IO[bytes]],
+        *,
+        timeout_s: float,
+        limit_bytes: int,
+        unlimited: Collection[str] = (),
     ) -> None:
         self._files = files
         self._timeout_s = timeout_s
         self._limit_bytes = limit_bytes
+        self._unlimited = unlimited
 
     def look(self, file_id: str) -> tuple[str, int]:
         """See FileSource."""
-        if (file := self._files.get(file_id)) is None:
-            raise gone(file_id)
+        file = self._find(file_id)
         try:
             return file_id, file.stat().st_size if isinstance(file, Path) else 0
         except OSError:  # reading it will raise the reason
@@ -109,11 +115,25 @@ class LocalFiles:
 
     def open(self, file_id: str, *, lines: bool = False) -> Content:
         """See FileSource."""
+        file = self._find(file_id)
+        with _opened(file_id, file) as stream:  # an error is raised now
+            if lines:
+                size_bytes = file.stat().st_size if isinstance(file, Path) else 0
+                return _LocalContent(file_id, file, size_bytes, self._timeout_s)
+            is_unlimited = file_id in self._unlimited
+            data = stream.read(-1 if is_unlimited else self._limit_bytes + 1)
+        if len(data) > self._limit_bytes and not is_unlimited:
+            raise FileTooLarge(
+                f"{file_id!r} is larger than {self._limit_bytes / 1024 / 1024:g} MB.",
+                remedy="Name the file itself, split it, or raise BINDERY_UPLOAD_LIMIT_MB.",
+            )
+        name = Path(file_id).name if isinstance(file, Path) else _NAME_OF_STANDARD_INPUT
+        return _LocalContent(name, io.BytesIO(data), len(data), self._timeout_s)
+
+    def _find(self, file_id: str) -> Path | IO[bytes]:
         if (file := self._files.get(file_id)) is None:
             raise gone(file_id)
-        if lines:
-            return _LocalLines(file_id, file)
-        return _LocalDocument(file_id, file, self._timeout_s, self._limit_bytes)
+        return file
 
 
 class _StoredContent:
@@ -134,49 +154,24 @@ class _StoredContent:
             yield from file
 
 
-class _LocalDocument:
+class _LocalContent:
+    """A document in memory, or a text file of any size that is read line by line.
+
+    The digest is only computed if somebody asks for it, which must be before reading.
+    """
+
     def __init__(
-        self, file_id: str, file: Path | IO[bytes], timeout_s: float, limit_bytes: int
+        self, name: str, file: Path | IO[bytes], size_bytes: int, timeout_s: float
     ) -> None:
-        with _opened(file_id, file) as stream:
-            self._data = stream.read(limit_bytes + 1)
-        if len(self._data) > limit_bytes:
-            raise FileTooLarge(
-                f"{file_id!r} is larger than {limit_bytes / 1024 / 1024:g} MB.",
-                remedy="Split it, or raise BINDERY_UPLOAD_LIMIT_MB.",
-            )
-        self.name = Path(file_id).name if isinstance(file, Path) else _NAME_OF_STANDARD_INPUT
-        self.size_bytes = len(self._data)
-        self.timeout_s = timeout_s
-
-    def sha256(self) -> str:
-        return hashlib.sha256(self._data).hexdigest()
-
-    def parse(self) -> Document:
-        return documents.parse(self._data, self.name, timeout_s=self.timeout_s)
-
-    def lines(self) -> Iterator[bytes]:
-        yield from self._data.splitlines(keepends=True)
-
-
-class _LocalLines:
-    """A text file of any size. Its digest is only made if somebody asks for it before the lines."""
-
-    timeout_s = 0.0
-
-    def __init__(self, file_id: str, file: Path | IO[bytes]) -> None:
-        self.name = file_id
+        self.name, self.size_bytes, self.timeout_s = name, size_bytes, timeout_s
         self._file = file
-        with _opened(file_id, file):  # an error is raised now
-            self.size_bytes = file.stat().st_size if isinstance(file, Path) else 0
 
     def sha256(self) -> str:
         return self._digest
 
     @cached_property
     def _digest(self) -> str:
-        if not isinstance(self._file, Path):
-            # Standard input is read once, and the digest is needed before the lines.
+        if not isinstance(self._file, Path | io.BytesIO):  # standard input can be read only once
             copy = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as this content
             shutil.copyfileobj(self._file, copy)
             copy.seek(0)
@@ -190,7 +185,8 @@ class _LocalLines:
         return digest.hexdigest()
 
     def parse(self) -> Document:
-        return documents.parse(b"".join(self.lines()), self.name)
+        with _opened(self.name, self._file) as stream:
+            return documents.parse(stream.read(), self.name, timeout_s=self.timeout_s)
 
     def lines(self) -> Iterator[bytes]:
         expected: str | None = vars(self).get("_digest")

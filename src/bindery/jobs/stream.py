@@ -1,17 +1,18 @@
-"""A job that keeps nothing: its results are passed on as they are made."""
+"""A job that stores nothing: its results are passed on as they are made."""
 
 import threading
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any, TypeAlias
 
-from bindery.jobs.parts import Landed, RunCounts, progress_of
+from bindery.jobs.parts import Landed, RunCounts, Sink, progress_of
 from bindery.jobs.queues import BoundedQueue, Closed
 from bindery.jobs.reading import Fatal
 from bindery.jobs.recipe import Recipe, check_request, make_recipe
 from bindery.jobs.results import Results, chunk_rows, table_of
 from bindery.jobs.running import Run
-from bindery.jobs.sources import Content, FileSource
+from bindery.jobs.sources import FileSource
 from bindery.jobs.values import (
     FileState,
     JobEvent,
@@ -22,24 +23,22 @@ from bindery.jobs.values import (
     file_of,
 )
 from bindery.library import Library
-from bindery.store.values import ChunkSet, JobFileRow, KeptVectors
-from bindery.types import Chunk
+from bindery.store.values import JobFileRow, KeptVectors
 from bindery.vectors import Form
 from bindery.vectors.tables import TableRows
 
-# What may wait to be written: some seconds of work.
+# Results that wait to be written: some seconds of work.
 _WAITING_BYTES = 16 << 20
 
 _Item: TypeAlias = TableRows | JobEvent | Fatal
 
 
 class ResultStream:
-    """A request that is done in this process, in the order of its files, in bounded memory.
+    """A request that runs in this process, in the order of its files and in bounded memory.
 
-    ``results`` runs it while its rows are read, and can be read once; ``tell`` is called with
-    every event on the way. If a file fails, the rows of it that were passed on before stay.
-    ``files`` and ``progress`` are what became of the files so far. Raises what
-    :func:`bindery.jobs.recipe.check_request` does, and what loading the model does.
+    Reading the rows of ``results``, which is possible once, runs it; ``tell`` is called with every
+    event. If a file fails, its rows that were passed on before are not taken back. Raises the
+    errors of :func:`bindery.jobs.recipe.check_request`, and those of loading the model.
     """
 
     def __init__(
@@ -66,7 +65,7 @@ class ResultStream:
         self.results = Results(table_of(self.recipe, form, **about), self._generator)
 
     def close(self) -> None:
-        """End the run, if it has not ended."""
+        """Stop the run if it has not ended."""
         self._generator.close()
 
     @property
@@ -76,7 +75,7 @@ class ResultStream:
 
     @property
     def progress(self) -> Progress:
-        """How far the run is."""
+        """The progress of the run."""
         return self._sink.progress(self._run.counts)
 
     def _rows(self) -> Generator[TableRows]:
@@ -90,7 +89,7 @@ class ResultStream:
                     self._tell(item)
                 else:
                     yield item
-        finally:  # also if nobody reads on, as after a broken pipe or Ctrl-C
+        finally:  # also if the reader stops, as after a broken pipe or Ctrl-C
             self._run.stop()
             self._queue.close()
             thread.join()
@@ -100,32 +99,21 @@ class ResultStream:
             self._run.go()
         except Closed:
             return
-        except BaseException as error:  # noqa: BLE001 - raised by whoever reads the rows
-            self._put_fatal(error)
+        except BaseException as error:  # noqa: BLE001 - raised by the reader of the rows
+            with suppress(Closed):
+                self._queue.put(Fatal(error), 1)
         finally:
             self._queue.leave()
 
-    def _put_fatal(self, error: BaseException) -> None:
-        try:
-            self._queue.put(Fatal(error), 1)
-        except Closed:
-            return
 
-
-class StreamSink:
-    """See :class:`bindery.jobs.sinks.Sink`; nothing is known from before.
+class StreamSink(Sink):
+    """Puts rows and events into a queue.
 
     Vectors of the last batch are remembered for the next one, which may share texts with it.
     """
 
-    reading_threads = 1
-
     def __init__(
-        self,
-        files: Sequence[JobFileRow],
-        recipe: Recipe,
-        form: Form,
-        queue: BoundedQueue[_Item],
+        self, files: Sequence[JobFileRow], recipe: Recipe, form: Form, queue: BoundedQueue[_Item]
     ) -> None:
         self.ended: list[JobFile] = []
         self._files = files
@@ -139,21 +127,6 @@ class StreamSink:
     def begin(self) -> tuple[Sequence[JobFileRow], Mapping[str, Any]]:
         """See Sink."""
         return self._files, {}
-
-    def count_attempts(self, places: Sequence[int], step: int) -> None:
-        """See Sink."""
-
-    def look_up(self, content: Content) -> tuple[bytes, ChunkSet | None]:
-        """See Sink."""
-        return b"", None
-
-    def read_parts(self, kept: ChunkSet) -> Iterator[Sequence[Chunk]]:
-        """See Sink."""
-        return iter(())
-
-    def known(self, keys: Sequence[bytes]) -> set[bytes]:
-        """See Sink."""
-        return set()
 
     def keep(self, landed: Landed, counts: RunCounts) -> Landed:
         """See Sink."""
@@ -176,7 +149,7 @@ class StreamSink:
         return landed
 
     def progress(self, counts: RunCounts) -> Progress:
-        """The counts with those of the files."""
+        """The progress of the run, from its counts and the files that ended."""
         failed = sum(file.state is FileState.FAILED for file in self.ended)
         states: dict[str, int] = {
             FileState.FAILED: failed,

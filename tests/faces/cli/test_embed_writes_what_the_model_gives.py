@@ -192,6 +192,19 @@ def test_texts_are_read_only_as_far_as_they_are_needed(library: Library):
         assert taken < 100_000
 
 
+def test_the_limit_of_uploads_holds_for_files_in_folders_but_not_for_named_ones(
+    run: Run, tmp_path: Path
+):
+    large = tmp_path / "large.html"
+    large.write_text(f"<!-- {'x' * (1 << 20)} --><p>Vellum lasts.</p>")
+    result = run("embed", tmp_path, BINDERY_UPLOAD_LIMIT_MB="1")
+    assert result.exit_code == 4
+    assert "file_too_large" in result.stderr
+    result = run("embed", large, BINDERY_UPLOAD_LIMIT_MB="1")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["text"] == "Vellum lasts."
+
+
 def test_lines_before_a_broken_one_are_there(run: Run):
     result = run("embed", "-", "--lines", input=b"one\ntwo\n\xff\nfour\n")
     assert result.exit_code == 4

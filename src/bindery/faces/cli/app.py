@@ -1,7 +1,7 @@
-"""What can be typed: every command, argument and option, with examples.
+"""Every command, with its help, arguments and examples.
 
-Nothing heavy is imported here, so that help is quick: each command imports the file of its name,
-which does the work.
+Nothing heavy is imported here, so that help is quick: each command imports the module of the same
+name, which does the work.
 """
 
 from pathlib import Path
@@ -11,23 +11,13 @@ import typer
 
 from bindery import __version__
 from bindery.faces.cli.collection_commands import collections, search_commands
-from bindery.faces.cli.exits import (
-    BAD_INPUT,
-    FAILED,
-    NO_MODEL,
-    Commands,
-)
+from bindery.faces.cli.exits import BAD_INPUT, FAILED, NO_MODEL, Commands
 from bindery.faces.cli.options import (
     Config,
-    Files,
-    Hidden,
+    EmbedArguments,
+    FitArguments,
     Json,
-    Lines,
     Model,
-    Out,
-    Replace,
-    ResultFormat,
-    SkipUnsupported,
     begin,
     takes_options,
     takes_settings,
@@ -44,13 +34,13 @@ Examples:
   bindery serve
 
 Exit codes:
-  0    everything that was asked for is done
+  0    success
   1    something unexpected failed, or doctor found a problem
   2    a wrong option or value
-  3    a model cannot be had or used
-  4    an input cannot be read; the others are done
-  5    the disk: full, read-only, not what it should hold
-  130  stopped by Ctrl-C; of a server, by the second signal
+  3    a model is not available
+  4    an input could not be read; the others are done
+  5    a disk error: full, read-only or damaged
+  130  stopped by Ctrl-C; a server, by the second signal
 """,
     no_args_is_help=True,
     add_completion=False,
@@ -73,7 +63,7 @@ def bindery(
         typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True),
     ] = False,
 ) -> None:
-    """Typer shows the help of the app."""
+    """The app's own options; Typer shows the app's help."""
 
 
 @app.command(epilog="Examples:\n  bindery serve --port 8080\n  bindery serve --config bindery.toml")
@@ -81,7 +71,7 @@ def bindery(
 def serve(config: Config = None, **flags: str | bool | None) -> None:
     """Serve the REST API, with every model that is on this machine.
 
-    SIGTERM ends it once what was asked is answered; a second one, or Ctrl-C twice, at once.
+    SIGTERM or Ctrl-C finishes open requests first; a second one stops at once.
     """
     found = begin(config, **flags)
     from bindery.faces.cli.serve import serve as run
@@ -91,9 +81,9 @@ def serve(config: Config = None, **flags: str | bool | None) -> None:
 
 @app.command(epilog="Examples:\n  bindery settings\n  bindery settings --json")
 def settings(config: Config = None, json: Json = False) -> None:
-    """Show every setting, and whether a variable, a file or nobody has set it."""
+    """Show every setting, and whether its value comes from a variable, a file or the default."""
     found = begin(config)
-    from bindery.faces.cli.settings import settings as run
+    from bindery.faces.cli.serve import settings as run
 
     run(found, json=json)
 
@@ -104,24 +94,23 @@ def settings(config: Config = None, json: Json = False) -> None:
 def preload(
     models: Annotated[
         list[str] | None,
-        typer.Argument(metavar="MODEL", help="Which; one of each family by default."),
+        typer.Argument(metavar="MODEL", help="The models to fetch; by default one of each family."),
     ] = None,
     folder: Annotated[
         Path | None,
-        typer.Option("--from", help="A folder that has the models; asked before the hub."),
+        typer.Option("--from", help="A folder with the models, tried before the hub."),
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Fetch also what is there already.")
+        bool, typer.Option("--force", help="Fetch models again that are here already.")
     ] = False,
     precision: Annotated[
-        str | None, typer.Option(help="Prepare for a precision: int8 is measured beforehand.")
+        str | None, typer.Option(help="Also prepare this precision: int8 is calibrated.")
     ] = None,
     json: Json = False,
 ) -> None:
     """Fetch models to this machine and verify them.
 
-    One that cannot be had does not keep the others back.
-    At the end it is said what to do about it.
+    If one model fails, the others are still fetched, and the error says what to do.
     """
     found = begin()
     from bindery.faces.cli.preload import preload as run
@@ -134,7 +123,7 @@ def preload(
 
 @app.command(epilog="Examples:\n  bindery models\n  bindery models --json")
 def models(json: Json = False) -> None:
-    """List the models, whether they are on this machine, and what to do if not."""
+    """List the models, whether they are on this machine, and how to get them."""
     found = begin()
     from bindery.faces.cli.models import models as run
 
@@ -174,44 +163,22 @@ def chunk(
 @takes_options
 @takes_settings(*names_of(ModelOptions))
 def embed(
-    files: Files,
+    asked: EmbedArguments,
     chunks: ChunkOptions,
     vectors: VectorOptions,
-    out: Out = None,
-    model: Model = "vanilla",
-    lines: Lines = False,
-    format: ResultFormat = None,
-    hidden: Hidden = False,
-    skip_unsupported: SkipUnsupported = False,
-    replace: Replace = False,
-    json: Json = False,
     **flags: str | bool | None,
 ) -> None:
     """Parse, chunk and embed documents.
 
-    A file that cannot be read is reported, and the others are embedded.
+    If a file cannot be read, the error is reported and the others are embedded.
     An output file appears only when it is complete.
     With a folder as --out, the same command resumes a job that was stopped, and embeds only what
     has changed.
     """
     found = begin(None, **flags)
-    from bindery.faces.cli.embed import EmbedArguments
     from bindery.faces.cli.embed import embed as run
 
-    asked = EmbedArguments(
-        files,
-        out,
-        model,
-        chunks,
-        vectors,
-        lines=lines,
-        format=format,
-        takes_hidden=hidden,
-        skips_unsupported=skip_unsupported,
-        replaces=replace,
-        json=json,
-    )
-    if not run(found.settings, asked):
+    if not run(found.settings, asked, chunks, vectors):
         raise typer.Exit(BAD_INPUT)
 
 
@@ -219,7 +186,7 @@ app.add_typer(search_commands)
 app.add_typer(collections, name="collections")
 
 rotate = typer.Typer(
-    help="Fit, list and delete rotations, by which vectors of every model can be cut.",
+    help="Fit, list and delete rotations, which let the vectors of any model be cut.",
     epilog="Examples:\n"
     "  bindery rotate fit shelf report.pdf notes.md\n"
     "  bindery rotate list\n"
@@ -237,30 +204,15 @@ app.add_typer(rotate, name="rotate")
     "  bindery rotate fit shelf vectors.npz",
 )
 @takes_options
-def rotate_fit(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="What to call it.")],
-    files: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="FILE", help="Documents, or .npz and .parquet that bindery embed wrote."
-        ),
-    ],
-    chunks: ChunkOptions,
-    model: Model = "vanilla",
-    sample: Annotated[
-        int, typer.Option(min=1, help="Look at so many texts at most, chosen by lot.")
-    ] = 10_000,
-    lines: Lines = False,
-    json: Json = False,
-) -> None:
-    """Fit a rotation on documents, so that vectors turned by it can be cut to any length.
+def rotate_fit(asked: FitArguments, chunks: ChunkOptions) -> None:
+    """Fit a rotation on documents, so that vectors rotated by it can be cut to any length.
 
-    A file that cannot be read is reported, and the others go on.
+    If a file cannot be read, the error is reported and the others are used.
     """
     found = begin()
-    from bindery.faces.cli.rotate import Fit, fit
+    from bindery.faces.cli.rotate import fit
 
-    if not fit(found.settings, Fit(name, files, model, chunks, sample, lines=lines, json=json)):
+    if not fit(found.settings, asked, chunks):
         raise typer.Exit(BAD_INPUT)
 
 
@@ -275,9 +227,10 @@ def rotate_list(json: Json = False) -> None:
 
 @rotate.command("delete", epilog="Example:\n  bindery rotate delete shelf")
 def rotate_delete(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Which.")], json: Json = False
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The name of the rotation.")],
+    json: Json = False,
 ) -> None:
-    """Delete a rotation. Vectors turned by it stay as they are."""
+    """Delete a rotation. Vectors that were rotated by it stay as they are."""
     found = begin()
     from bindery.faces.cli.rotate import delete
 
@@ -285,7 +238,7 @@ def rotate_delete(
 
 
 keys = typer.Typer(
-    help="Make, list and revoke the keys that a server asks its clients for.",
+    help="Create, list and revoke API keys of a server.",
     epilog="Examples:\n"
     "  bindery keys create --name laptop --scope embed --scope files\n"
     "  bindery keys list\n"
@@ -302,7 +255,7 @@ app.add_typer(keys, name="keys")
     "  bindery keys create --name indexer --scope embed --scope files --json",
 )
 def keys_create(
-    name: Annotated[str, typer.Option(help="What or whom it is for.")],
+    name: Annotated[str, typer.Option(help="What or whom the key is for.")],
     scope: Annotated[
         list[str] | None,
         typer.Option(
@@ -312,7 +265,7 @@ def keys_create(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Make a key and show it, this once. From the first on, servers of this home ask for one."""
+    """Create a key and show it once. With the first key, servers of this home require keys."""
     found = begin()
     from bindery.faces.cli.keys import create
 
@@ -321,7 +274,7 @@ def keys_create(
 
 @keys.command("list", epilog="Example:\n  bindery keys list")
 def keys_list(json: Json = False) -> None:
-    """List the keys, by id; none of them can be shown again."""
+    """List the keys by id. The keys themselves cannot be shown again."""
     found = begin()
     from bindery.faces.cli.keys import show
 
@@ -330,7 +283,9 @@ def keys_list(json: Json = False) -> None:
 
 @keys.command("revoke", epilog="Example:\n  bindery keys revoke 1f0c2a9b")
 def keys_revoke(
-    key_id: Annotated[str, typer.Argument(metavar="ID", help="Which, as the list has it.")],
+    key_id: Annotated[
+        str, typer.Argument(metavar="ID", help="The id of the key: see `bindery keys list`.")
+    ],
     json: Json = False,
 ) -> None:
     """Revoke a key. Running servers refuse it within a second."""
@@ -342,7 +297,7 @@ def keys_revoke(
 
 @app.command(epilog="Example:\n  bindery demo")
 def demo(json: Json = False) -> None:
-    """Do the main job on a document that comes with Bindery: parse, chunk, embed, find."""
+    """Parse, chunk, embed and search a document that comes with Bindery."""
     found = begin()
     from bindery.faces.cli.demo import demo as run
 
@@ -351,7 +306,7 @@ def demo(json: Json = False) -> None:
 
 @app.command(epilog="Examples:\n  bindery doctor\n  bindery doctor --json")
 def doctor(config: Config = None, json: Json = False) -> None:
-    """Check this machine, the settings and every model; say what to do about each problem."""
+    """Check this machine, the settings and every model, with a remedy for each problem."""
     found = begin(config)
     from bindery.faces.cli.doctor import doctor as run
 

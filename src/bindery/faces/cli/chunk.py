@@ -5,14 +5,13 @@ from contextlib import closing
 from dataclasses import asdict
 from typing import Any
 
-from rich.table import Table
-
 from bindery.chunking import truncated
 from bindery.faces.cli.inputs import read_document
 from bindery.faces.cli.printing import (
     count,
     first_line,
     messages,
+    new_table,
     output,
     print_json,
     print_warning,
@@ -25,7 +24,7 @@ from bindery.types import Chunk, Document, Span
 
 
 def chunk(settings: Settings, file: str, options: ChunkOptions, *, model: str, json: bool) -> None:
-    """Cut one document and show the chunks, with a warning for those over the model's window."""
+    """Chunk a document and show the chunks, with a warning if the model would truncate some."""
     with closing(open_library(settings)) as library:
         # Wrong options are reported before the document is parsed.
         library.chunk(Document("", "text", ""), options, model_id=model)
@@ -62,18 +61,18 @@ def chunk(settings: Settings, file: str, options: ChunkOptions, *, model: str, j
         soft_wrap=True,
     )
     if spent:
-        told = f"{model} read {count(sum(spent), 'token')} to find where to cut."
-        messages().print(told, soft_wrap=True)
+        cost = f"{model} embedded {count(sum(spent), 'token')} to find the boundaries."
+        messages().print(cost, soft_wrap=True)
     over = sum(cut is not None for cut in cuts)
     if over:
         print_warning(
-            f"{count(over, 'chunk')} longer than the {room} tokens that {model} takes: "
-            "what is beyond would not be embedded."
+            f"{count(over, 'chunk')} longer than the {room} tokens that {model} reads: "
+            "the rest would not be embedded."
         )
 
 
 def _print_table(chunks: Sequence[Chunk], cuts: Sequence[Span | None]) -> None:
-    """A row a chunk; of the columns after its tokens, those that have something to say."""
+    """Print a row for each chunk; optional columns without any value are left out."""
     columns: dict[str, list[str]] = {
         "index": [str(index) for index in range(len(chunks))],
         "start": [str(one.span.start) for one in chunks],
@@ -85,7 +84,8 @@ def _print_table(chunks: Sequence[Chunk], cuts: Sequence[Span | None]) -> None:
     }
     always = ("index", "start", "end", "tokens")
     columns = {name: cells for name, cells in columns.items() if name in always or any(cells)}
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), expand=True)
+    table = new_table(expand=True)
+    table.show_header = True
     for name in columns:
         table.add_column(name, justify="right", no_wrap=True)
     headings = [first_line(" > ".join(one.headings)) for one in chunks]

@@ -1,4 +1,4 @@
-"""``bindery demo``: the main job on a document that comes with the package."""
+"""``bindery demo``: parse, chunk, embed and search a document that comes with the package."""
 
 import time
 from collections.abc import Sequence
@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
-from rich.table import Table
 from rich.text import Text
 
 from bindery import documents
 from bindery.encoders import Encoder
-from bindery.faces.cli.printing import first_line, output, print_json
+from bindery.faces.cli.printing import first_line, new_table, output, print_json
 from bindery.faces.python import open_library
 from bindery.library import DEFAULT_MODEL, Library
 from bindery.options import ChunkOptions
@@ -22,7 +21,7 @@ from bindery.vectors.scoring import cosine
 
 _NAME = "demo.md"
 
-# Small enough that each chunk is about one thing.
+# Small enough for one topic per chunk.
 _CHUNK_TOKENS = 120
 
 _QUESTIONS = (
@@ -43,7 +42,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What the demonstration did, and how long each step took, in seconds."""
+    """The results of the demonstration, and the time of each step in seconds."""
 
     document: Document
     chunks: Sequence[Chunk]
@@ -53,7 +52,7 @@ class Result:
 
 
 def demo(settings: Settings, *, json: bool) -> None:
-    """Parse, chunk and embed the document, answer some questions from it, and show it all."""
+    """Run the demonstration and show its results."""
     with closing(open_library(settings)) as library:
         result = run(library, settings)
     if json:
@@ -63,7 +62,7 @@ def demo(settings: Settings, *, json: bool) -> None:
 
 
 def run(library: Library, settings: Settings) -> Result:
-    """Do the job, each step timed."""
+    """Parse, chunk and embed the document, and find the chunk that answers each question."""
     clock = _Clock()
     data = files(__package__ or "").joinpath(_NAME).read_bytes()
     encoder = library.encoder(DEFAULT_MODEL)
@@ -98,7 +97,7 @@ class _Clock:
 def _show(result: Result) -> None:
     card = result.encoder.card
     tokens = sum(chunk.tokens for chunk in result.chunks)
-    facts = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    facts = new_table()
     facts.add_column(style="bold")
     facts.add_column()
     for name, fact in (

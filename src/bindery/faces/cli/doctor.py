@@ -1,4 +1,4 @@
-"""``bindery doctor``: what this machine has, what works, and what to do about what does not."""
+"""``bindery doctor``: check this machine, with a remedy for each problem."""
 
 import os
 import platform
@@ -15,14 +15,13 @@ from itertools import groupby
 from pathlib import Path
 
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from bindery import __version__, documents
 from bindery.documents.sandbox import client
 from bindery.encoders.selftest import known_answers
 from bindery.errors import BinderyError, InvalidValue, ModelMissing
-from bindery.faces.cli.printing import count, output, print_json, printable
+from bindery.faces.cli.printing import count, new_table, output, print_json, printable
 from bindery.faces.http.wire.listening import is_loopback, listen
 from bindery.faces.python import open_library
 from bindery.library import DEFAULT_MODEL, Library, ModelState, ModelStatus
@@ -31,7 +30,7 @@ from bindery.models.hub import HubSource
 from bindery.settings import FIELDS, Found, Settings, unknown_variables
 from bindery.store.keys import KeyStore
 
-# The largest model of the catalog, once more while it is in staging.
+# Twice the largest model of the catalog, because downloads are staged.
 _ENOUGH_BYTES = 3_000_000_000
 
 PACKAGES = (
@@ -49,7 +48,7 @@ PACKAGES = (
 
 
 class Verdict(StrEnum):
-    """What a check has found."""
+    """The result of a check."""
 
     GOOD = "ok"
     NOTE = "note"
@@ -58,7 +57,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was looked at; ``remedy`` says what to do about it, if anything."""
+    """A check; ``remedy`` says what to do about a problem."""
 
     group: str
     name: str
@@ -68,7 +67,7 @@ class Check:
 
 
 def doctor(found: Found, *, json: bool) -> bool:
-    """Look at everything, without the network; whether no problem was found."""
+    """Run all checks, without the network; whether no problem was found."""
     looked: list[Check] = []
     for group, checks in groupby(examine(found), key=lambda check: check.group):
         kept = list(checks)
@@ -138,14 +137,18 @@ def _settings(found: Found) -> Iterator[Check]:
 
 def _server(settings: Settings) -> Iterator[Check]:
     keys = KeyStore(settings.home).read()
-    detail = f"{count(len(keys), 'key')}; the server asks for one" if keys else "none are needed"
+    detail = (
+        f"{count(len(keys), 'key')}; the server requires one"
+        if keys
+        else "none, and none is required"
+    )
     is_open = not keys and not is_loopback(settings.host)
     yield Check(
         "server",
         "keys",
         Verdict.PROBLEM if is_open and not settings.insecure else Verdict.GOOD,
         f"none, and {settings.host} is open to other machines" if is_open else detail,
-        "Make one: `bindery keys create --name NAME`." if is_open else "",
+        "Create one: `bindery keys create --name NAME`." if is_open else "",
     )
     try:
         listen(settings.host, settings.port).close()
@@ -166,10 +169,10 @@ def _home(home: Path) -> Iterator[Check]:
             str(home),
             Verdict.PROBLEM,
             f"cannot be written to: {error.strerror}",
-            "Check whose it is, or set BINDERY_HOME to another folder.",
+            "Check its owner and permissions, or set BINDERY_HOME to another folder.",
         )
         return
-    there = "there and writable" if place == home else "not there yet; it can be made"
+    there = "there and writable" if place == home else "not there yet; it can be created"
     yield Check("home", "folder", Verdict.GOOD, f"{home}: {there}")
     free = shutil.disk_usage(place).free
     verdict = Verdict.GOOD if free >= _ENOUGH_BYTES else Verdict.NOTE
@@ -190,7 +193,7 @@ def _parsing(settings: Settings) -> Check:
         "documents",
         "sandbox",
         Verdict.GOOD,
-        f"read a small {document.kind} document in a process of its own ({seconds:.1f} s)",
+        f"read a small {document.kind} document in a separate process ({seconds:.1f} s)",
     )
 
 
@@ -201,8 +204,10 @@ def _confinement() -> Check:
         return Check("documents", "confinement", Verdict.PROBLEM, str(error))
     holding = ", ".join(name for name, holds in layers.items() if holds)
     missing = ", ".join(name for name, holds in layers.items() if not holds)
-    detail = f"{holding or 'time alone'}; not on this system: {missing}" if missing else holding
-    remedy = "Linux 5.13 or newer has them all; a container may have to allow them."
+    detail = (
+        f"{holding or 'time limits only'}; not on this system: {missing}" if missing else holding
+    )
+    remedy = "Linux 5.13 or newer has all of them; a container may have to allow them."
     verdict = Verdict.NOTE if missing else Verdict.GOOD
     return Check("documents", "confinement", verdict, detail, remedy if missing else "")
 
@@ -222,7 +227,7 @@ def _models(settings: Settings) -> Iterator[Check]:
             else:
                 yield _model(library, status)
     if absent:
-        remedy = "Where you want one: `bindery preload MODEL`."
+        remedy = "Fetch one with `bindery preload MODEL`."
         yield Check("models", "others", Verdict.GOOD, f"not fetched: {', '.join(absent)}", remedy)
 
 
@@ -252,7 +257,7 @@ _STYLES = {Verdict.GOOD: "green", Verdict.NOTE: "yellow", Verdict.PROBLEM: "bold
 
 
 def _show(group: str, checks: list[Check]) -> None:
-    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    table = new_table()
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")

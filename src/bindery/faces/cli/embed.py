@@ -1,13 +1,12 @@
-"""``bindery embed``: files, folders and standard input in, a row with a vector per chunk out."""
+"""``bindery embed``: documents in, a row with a vector for each chunk out."""
 
 import itertools
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +15,16 @@ import orjson
 from bindery.disk import whole_file
 from bindery.errors import InvalidValue, StorageError
 from bindery.faces.cli.inputs import Inputs, check_earlier, find_inputs
+from bindery.faces.cli.options import EmbedArguments
 from bindery.faces.cli.printing import messages, print_json
 from bindery.faces.cli.progress import Follow, Shown, follow_on, print_json_line
 from bindery.faces.cli.report import EmbedReport
 from bindery.faces.python import open_library
 from bindery.jobs import JobRequest
 from bindery.jobs.results import Results
+from bindery.jobs.sources import LocalFiles
 from bindery.jobs.stream import ResultStream
-from bindery.jobs.writers import FORMATS, json_records, write_json_lines, writer_of
+from bindery.jobs.writers import FORMATS, json_records, write_json_lines
 from bindery.library import Library
 from bindery.options import ChunkOptions, VectorOptions
 from bindery.settings import Settings
@@ -32,78 +33,51 @@ from bindery.vectors.reading import read_about
 _COPY_BYTES = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class EmbedArguments:
-    """What ``bindery embed`` was asked for.
-
-    ``out`` is a file, whose suffix is its format, or a folder, into which ``format`` is written;
-    None is standard output.
-    """
-
-    files: Sequence[str]
-    out: Path | None
-    model: str
-    chunks: ChunkOptions
-    vectors: VectorOptions
-    lines: bool = False
-    format: str | None = None
-    takes_hidden: bool = False
-    skips_unsupported: bool = False
-    replaces: bool = False
-    json: bool = False
-
-    @property
-    def is_folder(self) -> bool:
-        """Whether the results go into a folder, which can be resumed."""
-        return self.out is not None and (self.out.is_dir() or not self.out.suffix)
-
-    def check_output(self) -> None:
-        """Raise InvalidValue if no format fits ``out``, StorageError if its folder is missing."""
-        if self.format is not None and not self.is_folder:
-            raise InvalidValue(
-                "--format is for a folder: the suffix of a file is its format.",
-                remedy="Leave --format out, or give a folder as --out.",
-                param="format",
-            )
-        writer_of(self.format or "parquet")
-        if self.out is None or self.is_folder:
-            return
-        if self.out.suffix.lower().removeprefix(".") not in FORMATS:
-            raise InvalidValue(
-                f"Unknown suffix {self.out.suffix!r} of the output file {str(self.out)!r}.",
-                remedy=f"Choose a name that ends in {', '.join(f'.{one}' for one in FORMATS)}, or "
-                "a folder.",
-                param="out",
-            )
-        if not self.out.parent.is_dir():
-            raise StorageError(
-                f"There is no folder {str(self.out.parent)!r} to write to.",
-                remedy="Create it first.",
-            )
-
-
-def embed(settings: Settings, asked: EmbedArguments) -> bool:
+def embed(
+    settings: Settings, asked: EmbedArguments, chunks: ChunkOptions, vectors: VectorOptions
+) -> bool:
     """Embed the inputs and write the results; whether every file could be embedded."""
     started = time.monotonic()
-    asked.check_output()
-    inputs = find_inputs(
-        asked.files,
-        without=asked.out if asked.is_folder else None,
-        takes_hidden=asked.takes_hidden,
-    )
-    request = JobRequest(tuple(inputs.files), asked.model, asked.chunks, asked.vectors, asked.lines)
+    _check_output(asked)
+    without = asked.out if asked.is_folder else None
+    inputs = find_inputs(asked.files, without=without, takes_hidden=asked.hidden)
+    request = JobRequest(tuple(inputs.files), asked.model, chunks, vectors, asked.lines)
     with closing(open_library(settings)) as library:
         run = _into_folder if asked.is_folder else _as_stream
-        report = run(library, settings, asked, inputs, request, started)
+        report = run(library, inputs.source(settings), asked, inputs, request, started)
     if not asked.json:
         noun = "line" if asked.lines else "chunk"
         report.print(messages(), noun=noun, to_file=asked.out is not None)
-    return not report.failed(forgives_unsupported=asked.skips_unsupported)
+    return not report.failed(forgives_unsupported=asked.skip_unsupported)
+
+
+def _check_output(asked: EmbedArguments) -> None:
+    """Raise InvalidValue if no format fits ``out``, StorageError if its folder is missing."""
+    out = asked.out
+    if asked.format is not None and not asked.is_folder:
+        raise InvalidValue(
+            "--format is only for an output folder: the suffix of a file is its format.",
+            remedy="Leave --format out, or give a folder as --out.",
+            param="format",
+        )
+    if out is None or asked.is_folder:
+        return
+    if out.suffix.lower().removeprefix(".") not in FORMATS:
+        suffixes = ", ".join(f".{one}" for one in FORMATS)
+        raise InvalidValue(
+            f"Unknown suffix {out.suffix!r} of the output file {str(out)!r}.",
+            remedy=f"Choose a name that ends in {suffixes}, or a folder.",
+            param="out",
+        )
+    if not out.parent.is_dir():
+        raise StorageError(
+            f"There is no folder {str(out.parent)!r} to write to.", remedy="Create it first."
+        )
 
 
 def _into_folder(
     library: Library,
-    settings: Settings,
+    source: LocalFiles,
     asked: EmbedArguments,
     inputs: Inputs,
     request: JobRequest,
@@ -113,9 +87,9 @@ def _into_folder(
     from bindery.faces.cli.output_folder import OutputFolder
 
     assert asked.out is not None
-    folder = OutputFolder(asked.out, asked.format or "parquet", replaces=asked.replaces)
+    folder = OutputFolder(asked.out, asked.format or "parquet", replaces=asked.replace)
     follow = follow_on(messages(), json=asked.json)
-    report = folder.embed(library, inputs.source(settings), request, inputs, follow, started)
+    report = folder.embed(library, source, request, inputs, follow, started)
     if asked.json:
         print_json_line({"event": "end", **report.facts()})
     return report
@@ -123,19 +97,17 @@ def _into_folder(
 
 def _as_stream(
     library: Library,
-    settings: Settings,
+    source: LocalFiles,
     asked: EmbedArguments,
     inputs: Inputs,
     request: JobRequest,
     started: float,
 ) -> EmbedReport:
     """Write the results as they are made, and keep nothing else."""
-    if asked.out is not None and not asked.replaces:
+    if asked.out is not None and not asked.replace:
         _check_file(asked.out, inputs)
     follow: Follow = Shown(messages(), is_quiet=True)
-    stream = ResultStream(
-        library, inputs.source(settings), request, tell=follow.tell, inputs=inputs.given
-    )
+    stream = ResultStream(library, source, request, tell=follow.tell, inputs=inputs.given)
 
     def report(out: Path | None = None) -> EmbedReport:
         results = stream.results
@@ -151,13 +123,12 @@ def _as_stream(
         )
 
     with closing(stream), follow:
+        out = None
         if asked.out is not None:
             out = _write_file(stream.results, asked.out, lambda: bool(report().failed()))
         elif asked.json:
-            out = None
             _print_document(stream.results, lambda: report().facts())
         else:
-            out = None
             write_json_lines(stream.results, sys.stdout.buffer, stream.results.table)
     done = report(out)
     if asked.out is not None and asked.json:
@@ -166,7 +137,7 @@ def _as_stream(
 
 
 def _write_file(results: Results, out: Path, has_failed: Callable[[], bool]) -> Path | None:
-    """Write all rows; None, and an older file stays, if there are none because files failed."""
+    """Write all rows; if there are none because files failed, keep an older file, return None."""
     rows = iter(results)
     first = next(rows, None)
     if first is None and has_failed():
@@ -178,9 +149,9 @@ def _write_file(results: Results, out: Path, has_failed: Callable[[], bool]) -> 
 
 
 def _print_document(results: Results, facts: Callable[[], Mapping[str, Any]]) -> None:
-    """Write one JSON document to standard output as soon as all of it is there.
+    """Write one JSON document to standard output when it is complete.
 
-    ``facts`` gives what is only known in the end.
+    ``facts`` is called at the end, and its values follow the chunks.
     """
     about = results.table.about
     with tempfile.TemporaryFile() as spool:
@@ -201,19 +172,19 @@ def _records(results: Results) -> Iterator[bytes]:
 
 
 def _check_file(out: Path, inputs: Inputs) -> None:
-    """Raise InvalidValue if an earlier file has the embeddings of other inputs."""
+    """Raise InvalidValue if the file exists with the embeddings of other inputs."""
     if not out.is_file():
         return
-    if out.suffix.lower() == ".jsonl":  # it says nothing about its inputs, but each row of its file
+    if out.suffix.lower() == ".jsonl":  # it has no metadata, but each row names its file
         with out.open("rb") as file:
             try:
                 earlier = [orjson.loads(file.readline())["file"]]
-            except (ValueError, KeyError, TypeError):  # nothing that embed wrote
+            except (ValueError, KeyError, TypeError):  # embed did not write it
                 return
         check_earlier(out, earlier, tuple(inputs.files))
     else:
         try:
             earlier = read_about(out).get("inputs", ())
-        except InvalidValue:  # nothing that embed wrote
+        except InvalidValue:  # embed did not write it
             return
         check_earlier(out, earlier, inputs.given)

@@ -15,22 +15,25 @@ from bindery.types import Document
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What was given, as it was written, and the files that it stands for.
+    """The inputs of a command as they were ``given``, and their files.
 
-    ``files`` are in order, by what users see of their names: a path as it was given, or a path
-    within the folder if a folder is the only input. ``skipped`` files have their reasons.
+    ``files`` are in order, by the names that users see: a path as it was given, or a path within
+    the folder if a folder is the only input. ``named`` are those that were given themselves, and
+    ``skipped`` has the reason for each file that was left out.
     """
 
     given: tuple[str, ...]
     files: Mapping[str, Path | IO[bytes]]
+    named: frozenset[str]
     skipped: Mapping[str, str]
 
     def source(self, settings: Settings) -> LocalFiles:
-        """The files for a job, within the limits of the settings."""
+        """The files for a job. The limit of uploads also holds for files found in folders."""
         return LocalFiles(
             self.files,
             timeout_s=settings.parse_timeout_s,
             limit_bytes=settings.upload_limit_bytes,
+            unlimited=self.named,
         )
 
 
@@ -42,16 +45,22 @@ def find_inputs(
     Raises InvalidValue if a file is given twice, and InputError if there is none.
     """
     files: dict[str, Path | IO[bytes]] = {}
+    named: set[str] = set()
     skipped: dict[str, str] = {}
     for name in given:
         found: Mapping[str, Path | IO[bytes]]
         if name == STANDARD_INPUT:
             found = {name: _standard_input()}
+            named.update(found)
         elif not Path(name).is_dir():
             found = {shown_path(name): Path(name)}
+            named.update(found)
         else:
             prefix = "" if len(given) == 1 else f"{shown_path(name).rstrip('/')}/"
-            skip = _Prefixed(skipped, prefix)
+
+            def skip(path: str, why: str, prefix: str = prefix) -> None:
+                skipped[prefix + path] = why
+
             inner = walk(Path(name), without=without, takes_hidden=takes_hidden, skip=skip)
             found = {prefix + path: file for path, file in inner.items()}
         if twice := next((one for one in found if one in files), None):
@@ -62,21 +71,21 @@ def find_inputs(
     if not files:
         raise InputError(
             f"There is no file to embed in {', '.join(map(shown_path, given))}.",
-            remedy="Hidden files are taken with --hidden." if skipped else "",
+            remedy="Use --hidden to include hidden files." if skipped else "",
         )
     normalised = tuple(shown_path(os.path.normpath(name)) for name in given)
-    return Inputs(normalised, files, skipped)
+    return Inputs(normalised, files, frozenset(named), skipped)
 
 
 def read_document(name: str, settings: Settings) -> Document:
-    """Parse a file or standard input in a process of its own."""
+    """Parse a file or standard input in a separate process."""
     inputs = find_inputs([name])
     [file_id] = inputs.files
     return inputs.source(settings).open(file_id).parse()
 
 
 def check_earlier(where: Path, earlier: Sequence[str], inputs: Sequence[str]) -> None:
-    """Raise InvalidValue if other inputs than these were embedded into the same place."""
+    """Raise InvalidValue if ``earlier`` inputs that ``where`` holds are not among the inputs."""
     lost = [name for name in earlier if name not in inputs]
     if lost:
         shown = ", ".join(repr(name) for name in lost[:3]) + (" ..." if len(lost) > 3 else "")
@@ -87,21 +96,10 @@ def check_earlier(where: Path, earlier: Sequence[str], inputs: Sequence[str]) ->
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Prefixed:
-    """Notes why files are skipped."""
-
-    skipped: dict[str, str]
-    prefix: str
-
-    def __call__(self, path: str, why: str) -> None:
-        self.skipped[self.prefix + path] = why
-
-
 def _standard_input() -> IO[bytes]:
-    # A copy of its own: a thread may still wait for it when the interpreter ends, and must not hold
-    # the lock of sys.stdin then.
+    # A copy, because a thread may still read it when the interpreter exits, and must not hold the
+    # lock of sys.stdin then.
     try:
         return os.fdopen(os.dup(sys.stdin.fileno()), "rb")
-    except OSError:  # it is not a file of the system, as in tests
+    except OSError:  # it has no file descriptor, as in tests
         return sys.stdin.buffer

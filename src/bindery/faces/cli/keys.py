@@ -1,25 +1,23 @@
-"""``bindery keys``: who may use a server of this home."""
+"""``bindery keys``: the API keys of servers of this home."""
 
 from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any
 
-from rich.table import Table
-
 from bindery.errors import InvalidValue
-from bindery.faces.cli.printing import messages, output, print_json, printable
+from bindery.faces.cli.printing import messages, new_table, output, print_json, printable
 from bindery.settings import Settings
 from bindery.store.keys import Key, KeyStore, Scope
 
 
 def create(settings: Settings, name: str, scopes: Collection[str], *, json: bool) -> None:
-    """Make a key and show it: the key alone on standard output, so that a script can take it."""
+    """Create a key and print it. Standard output gets the key alone, for scripts."""
     key, text = KeyStore(settings.home).create(name, [_scope(scope) for scope in scopes])
     if json:
         print_json({**_facts(key), "key": text.reveal()})
         return
     messages().print(
-        f"Key {key.id} ({', '.join(sorted(key.scopes))}) is shown this once: keep it. Clients send "
+        f"Key {key.id} ({', '.join(sorted(key.scopes))}) is shown only once: keep it. Clients send "
         "it as Authorization: Bearer, or as x-api-key.",
         soft_wrap=True,
     )
@@ -27,17 +25,15 @@ def create(settings: Settings, name: str, scopes: Collection[str], *, json: bool
 
 
 def show(settings: Settings, *, json: bool) -> None:
-    """List the keys, without what would open anything."""
+    """List the keys, without the secrets."""
     keys = KeyStore(settings.home).read()
     if json:
         print_json({"total_keys": len(keys), "keys": [_facts(key) for key in keys]})
         return
     if not keys:
-        output().print("No keys. `bindery keys create --name NAME` makes one.")
+        output().print("There are no keys. Create one with `bindery keys create --name NAME`.")
         return
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for heading in ("id", "name", "scopes", "created"):
-        table.add_column(heading)
+    table = new_table("id", "name", "scopes", "created")
     for key in keys:
         facts = _facts(key)
         scopes = ", ".join(facts["scopes"])
@@ -46,7 +42,7 @@ def show(settings: Settings, *, json: bool) -> None:
 
 
 def revoke(settings: Settings, key_id: str, *, json: bool) -> None:
-    """Take a key away from whoever has it."""
+    """Revoke a key."""
     key = KeyStore(settings.home).revoke(key_id)
     if json:
         print_json({"id": key.id, "revoked": True})
@@ -63,8 +59,8 @@ def _scope(name: str) -> Scope:
         return Scope(name)
     except ValueError:
         raise InvalidValue(
-            f"There is no scope {name!r}.",
-            remedy=f"Choose from: {', '.join(Scope)}.",
+            f"Unknown scope {name!r}.",
+            remedy=f"Choose one of: {', '.join(Scope)}.",
             param="scope",
         ) from None
 

@@ -1,13 +1,12 @@
-"""``bindery models``: what there is, and how far each is from answering."""
+"""``bindery models``: the models of the catalog and their states."""
 
 from typing import Any
 
-from rich.table import Table
 from rich.text import Text
 
 from bindery.errors import ModelMissing
 from bindery.faces.cli.exits import described
-from bindery.faces.cli.printing import output, print_json, printable
+from bindery.faces.cli.printing import new_table, output, print_json, printable
 from bindery.faces.python import open_library
 from bindery.library import ModelState, ModelStatus
 from bindery.models.card import CatalogEntry, Entry
@@ -33,19 +32,19 @@ def models(settings: Settings, *, json: bool) -> None:
             {"models": [_facts(status, library.catalog[status.card.id]) for status in statuses]}
         )
         return
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for heading in ("model", "family", "dims", "tokens", "state", "licence"):
-        right = "right" if heading == "tokens" else "left"
-        table.add_column(heading, justify=right, no_wrap=heading != "dims")
+    table = new_table("model", "family", "dims", "tokens", "state", "licence")
+    for column in table.columns:
+        column.no_wrap = column.header != "dims"
+        column.justify = "right" if column.header == "tokens" else "left"
     unchecked = [one.card.id for one in statuses if verified(library.catalog[one.card.id]) is False]
     for status in statuses:
         table.add_row(*_row(status, mark=" *" if status.card.id in unchecked else ""))
     output().print(table)
     if unchecked:
-        output().print("\n* The row was not checked against the hub's files yet.")
+        output().print("\n* Not yet checked against the files on the hub.")
     absent = [one.card.id for one in statuses if isinstance(one.error, ModelMissing)]
     if absent:
-        # Not one after the other: most of the catalog is absent on most machines.
+        # In one line, because most machines have few of the models.
         what = f"Not on this machine: {', '.join(absent)}. Run `bindery preload MODEL`."
         output().print(f"\n{what}", soft_wrap=True)
     for status in statuses:
@@ -54,7 +53,7 @@ def models(settings: Settings, *, json: bool) -> None:
 
 
 def verified(entry: Entry) -> bool | None:
-    """Whether a row was checked against the files; None for a remote one, which has none."""
+    """Whether the entry was checked against the files; None for remote models, without files."""
     return entry.verified if isinstance(entry, CatalogEntry) else None
 
 

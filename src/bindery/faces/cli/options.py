@@ -1,4 +1,4 @@
-"""The options of the commands: those that several share, and one for each setting."""
+"""The options and arguments of the commands, and an option for each setting."""
 
 import dataclasses
 import functools
@@ -6,67 +6,101 @@ import inspect
 import logging
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_origin
 
 import typer
 
 from bindery.faces.cli.exits import remember_json
-from bindery.options import Option, names_of, options_of
+from bindery.options import Option
 from bindery.settings import GROUPS, Field, Found, take_settings
 
 Json = Annotated[
     bool,
-    typer.Option("--json", help="Print one JSON document instead.", callback=remember_json),
+    typer.Option("--json", help="Print one JSON document.", callback=remember_json),
 ]
-Model = Annotated[str, typer.Option("--model", "-m", help="The model, as `bindery models` lists.")]
+Model = Annotated[str, typer.Option("--model", "-m", help="The model: see `bindery models`.")]
 
-Files = Annotated[
-    list[str],
-    typer.Argument(metavar="INPUT", help="Documents and folders; - is standard input."),
-]
-Out = Annotated[
-    Path | None,
-    typer.Option(
-        "--out",
-        "-o",
-        help="Where to write: a file (.parquet, .arrow, .jsonl or .npz) or a folder, whose job can "
-        "be resumed. JSON lines go to standard output by default.",
-    ),
-]
 Lines = Annotated[
-    bool,
-    typer.Option("--lines", help="Embed each line of a text file as it is; nothing is cut."),
-]
-ResultFormat = Annotated[
-    # As bindery.jobs.writers has them, which is too heavy to import for a page of help.
-    Literal["parquet", "arrow", "jsonl", "npz"] | None,
-    typer.Option("--format", help="What to write into a folder; parquet by default."),
+    bool, typer.Option("--lines", help="Embed each line of a text file as it is, without chunking.")
 ]
 Hidden = Annotated[
-    bool, typer.Option("--hidden", help="Take hidden files and folders of a folder, too.")
+    bool, typer.Option("--hidden", help="Include hidden files and folders of a folder.")
 ]
-SkipUnsupported = Annotated[
-    bool,
-    typer.Option("--skip-unsupported", help="Do not count files of an unknown kind as failures."),
-]
-Replace = Annotated[
-    bool,
-    typer.Option("--replace", help="Replace the embeddings of other inputs in --out."),
-]
-
 Config = Annotated[
     Path | None,
-    typer.Option(metavar="PATH", help="The settings file; bindery.toml in the home by default."),
+    typer.Option(
+        metavar="PATH", help="The settings file; by default bindery.toml in the home folder."
+    ),
 ]
 _Command = TypeVar("_Command", bound=Callable[..., None])
 
 
-def takes_settings(*names: str) -> Callable[[_Command], _Command]:
-    """Give a command, in place of its ``**flags``, an option for each setting, None by default.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbedArguments:
+    """What ``bindery embed`` was asked for, apart from the options of chunks and vectors."""
 
-    ``names`` are the settings to take, all of them if none is named. Values come as texts: the
-    settings check them, wherever they were given.
+    files: Annotated[
+        list[str],
+        typer.Argument(metavar="INPUT", help="Documents and folders; - is standard input."),
+    ]
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="Where to write: a file (.parquet, .arrow, .jsonl or .npz), or a folder, with "
+            "which the job can be resumed. By default JSON lines go to standard output.",
+        ),
+    ] = None
+    model: Model = "vanilla"
+    lines: Lines = False
+    format: Annotated[
+        # As in bindery.jobs.writers, which is too heavy to import for a page of help.
+        Literal["parquet", "arrow", "jsonl", "npz"] | None,
+        typer.Option("--format", help="The format of results in a folder; parquet by default."),
+    ] = None
+    hidden: Hidden = False
+    skip_unsupported: Annotated[
+        bool,
+        typer.Option("--skip-unsupported", help="Do not count unsupported files as failures."),
+    ] = False
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace the embeddings of other inputs in --out.")
+    ] = False
+    json: Json = False
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether the results go into a folder, so that the job can be resumed."""
+        return self.out is not None and (self.out.is_dir() or not self.out.suffix)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitArguments:
+    """What ``bindery rotate fit`` was asked for, apart from the options of chunks."""
+
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The name of the rotation.")]
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILE", help="Documents, or .npz and .parquet files from bindery embed."
+        ),
+    ]
+    model: Model = "vanilla"
+    sample: Annotated[
+        int, typer.Option("--sample", min=1, help="Use at most this many texts, chosen at random.")
+    ] = 10_000
+    lines: Lines = False
+    json: Json = False
+
+
+def takes_settings(*names: str) -> Callable[[_Command], _Command]:
+    """Replace the ``**flags`` of a command by an option for each setting, None by default.
+
+    ``names`` are the settings to include; by default all. Values are texts, which the settings
+    check.
     """
 
     def decorate(command: _Command) -> _Command:
@@ -89,42 +123,48 @@ def takes_settings(*names: str) -> Callable[[_Command], _Command]:
 
 
 def takes_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command, in place of each parameter of an options class, one for each of its fields.
+    """Replace each parameter of a command that is a dataclass by one for each of its fields.
 
-    The command gets a value of that class. Its constructor checks what was given.
+    The command gets a value of the class, whose constructor checks the fields.
     """
-    kinds: dict[str, type] = {}
+    kinds: dict[str, Any] = {}
     parameters: list[inspect.Parameter] = []
     for parameter in inspect.signature(command, eval_str=True).parameters.values():
-        kind = parameter.annotation
-        if not dataclasses.is_dataclass(kind):
+        kind: Any = parameter.annotation
+        if dataclasses.is_dataclass(kind):
+            kinds[parameter.name] = kind
+            parameters += [_parameter(field) for field in dataclasses.fields(kind)]
+        else:
             parameters.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY))
-            continue
-        assert isinstance(kind, type)
-        kinds[parameter.name] = kind
-        parameters += [
-            inspect.Parameter(
-                option.name,
-                inspect.Parameter.KEYWORD_ONLY,
-                default=option.default,
-                annotation=_option(option),
-            )
-            for option in options_of(kind)
-        ]
 
     @functools.wraps(command)
-    def run(**given: Any) -> None:  # noqa: ANN401 - as Typer has read them
+    def run(**given: Any) -> None:  # noqa: ANN401 - as Typer read them
         for name, kind in kinds.items():
-            given[name] = kind(**{field: given.pop(field) for field in names_of(kind)})
+            given[name] = kind(
+                **{field.name: given.pop(field.name) for field in dataclasses.fields(kind)}
+            )
         command(**given)
 
     object.__setattr__(run, "__signature__", inspect.Signature(parameters))
     return run
 
 
+def _parameter(field: dataclasses.Field[Any]) -> inspect.Parameter:
+    is_required = field.default is dataclasses.MISSING
+    annotation = field.type
+    if get_origin(annotation) is not Annotated:
+        annotation = _option(Option(field.name, field.type, field.default, **field.metadata))
+    return inspect.Parameter(
+        field.name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=inspect.Parameter.empty if is_required else field.default,
+        annotation=annotation,
+    )
+
+
 def _option(option: Option) -> Any:  # noqa: ANN401 - an annotation made at run time
     flag = f"--{option.name.replace('_', '-')}"
-    # With its flag alone, a switch has no --no- form.
+    # Without an explicit flag, Typer would add a --no- form to switches.
     made = typer.Option(flag, help=option.help)
     return Annotated[option.given_as or option.annotation, made]
 
@@ -134,7 +174,7 @@ def _setting(field: Field, group: str) -> Any:  # noqa: ANN401 - an annotation m
     default = field.shown(field.default)
     option = typer.Option(
         field.flag,
-        # Typer takes brackets for marks of its own.
+        # Typer reads brackets as markup.
         help=field.help if default in ("none", "false") else rf"{field.help} \[{default}]",
         metavar=" " if is_switch else field.kind.word.upper(),
         rich_help_panel=group,
@@ -144,7 +184,7 @@ def _setting(field: Field, group: str) -> Any:  # noqa: ANN401 - an annotation m
 
 
 def texts(flags: dict[str, str | bool | None]) -> dict[str, str | None]:
-    """Flags as the settings take them."""
+    """Flags as texts for the settings."""
     return {
         name: str(value).lower() if isinstance(value, bool) else value
         for name, value in flags.items()
@@ -153,7 +193,7 @@ def texts(flags: dict[str, str | bool | None]) -> dict[str, str | None]:
 
 def begin(config: Path | None = None, **flags: str | bool | None) -> Found:
     """The settings of a command, with what its flags give."""
-    # They log every address they ask, and addresses of files on a hub can carry signatures.
+    # They log every URL, and URLs of files on a hub can contain signatures.
     for name in ("httpx2", "httpcore2"):
         logging.getLogger(name).setLevel(logging.WARNING)
     return take_settings(os.environ, flags=texts(flags), config=config)

@@ -1,10 +1,10 @@
-"""``bindery embed INPUT... --out FOLDER``: a job that goes on where it was.
+"""``bindery embed INPUT... --out FOLDER``: a job that can be resumed.
 
 ::
 
     FOLDER/embeddings.parquet    the chunks with their vectors (or .arrow, .jsonl, .npz)
     FOLDER/report.json           what made them, and the files that failed or were skipped
-    FOLDER/.bindery/             what is done, and of which inputs
+    FOLDER/.bindery/             the state of the job, and the inputs of the results
 """
 
 import os
@@ -35,9 +35,9 @@ from bindery.store.database import Database
 
 @dataclass(frozen=True, slots=True)
 class OutputFolder:
-    """Results in a ``format`` in a folder, beside what is needed to resume the job.
+    """A folder with results in a ``format`` and the state of their job.
 
-    A folder with the results of other inputs is only used if it ``replaces`` them.
+    Results of other inputs are only overwritten if it ``replaces`` them.
     """
 
     path: Path
@@ -53,12 +53,12 @@ class OutputFolder:
         follow: Follow,
         started: float,
     ) -> EmbedReport:
-        """Do what is not done yet, and write the results."""
+        """Embed the files that are not done yet, and write the results."""
         check_request(library, request)
         with storage_errors(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
         with self._opened() as database:
-            self._claim(inputs)
+            self._check_earlier(inputs)
             jobs = Jobs(library, database=database, source=source, is_alone=True)
             job = _begin(jobs, request)
             try:
@@ -76,7 +76,7 @@ class OutputFolder:
 
     @contextmanager
     def _opened(self) -> Generator[Database]:
-        """The state of the folder's job, for this process alone."""
+        """The database of the folder's job, locked for this process."""
         folder = self._state.absolute()
         try:
             with storage_errors(folder):
@@ -92,19 +92,21 @@ class OutputFolder:
         with lock, closing(Database.open(f"sqlite:///{folder / 'jobs.db'}")) as database:
             yield database
 
-    def _claim(self, inputs: Inputs) -> None:
-        """Note whose results these are. Raises InvalidValue if others would be lost."""
-        file = self._state / "inputs.json"
-        given = [_absolute(name) for name in inputs.given]
-        if file.exists() and not self.replaces:
-            with storage_errors(file):
-                earlier: Sequence[str] = orjson.loads(file.read_bytes())
-            check_earlier(self.path, earlier, given)
-        with whole_file(file) as sink:
-            sink.write(orjson.dumps(given))
+    @property
+    def _inputs_file(self) -> Path:
+        """The inputs of the results in the folder; it does not exist before there are results."""
+        return self._state / "inputs.json"
+
+    def _check_earlier(self, inputs: Inputs) -> None:
+        """Raise InvalidValue if the results of other inputs would be lost."""
+        if self.replaces or not self._inputs_file.exists():
+            return
+        with storage_errors(self._inputs_file):
+            earlier: Sequence[str] = orjson.loads(self._inputs_file.read_bytes())
+        check_earlier(self.path, earlier, _absolute(inputs))
 
     def _write(self, jobs: Jobs, job: Job, inputs: Inputs, started: float) -> EmbedReport:
-        """Write the results, unless there are none: then older ones stay."""
+        """Write the results; if there are none, keep older ones."""
         about: dict[str, Any] = {**jobs.about(job.id), "form": job.request.vectors.form}
         chunks = chunks_cut = 0
         path = None
@@ -112,6 +114,8 @@ class OutputFolder:
             path = self.path / f"embeddings.{self.format}"
             results = jobs.results(job.id, inputs=inputs.given)
             about = dict(results.table.about)
+            with whole_file(self._inputs_file) as sink:
+                sink.write(orjson.dumps(_absolute(inputs)))
             with whole_file(path) as sink:
                 chunks = results.write(FORMATS[self.format], sink)
             chunks_cut = results.chunks_cut
@@ -130,11 +134,14 @@ class OutputFolder:
         return report
 
 
-def _absolute(name: str) -> str:
-    return name if name == STANDARD_INPUT else os.path.abspath(name)  # noqa: PTH100 - links stay
+def _absolute(inputs: Inputs) -> list[str]:
+    return [
+        name if name == STANDARD_INPUT else os.path.abspath(name)  # noqa: PTH100 - links stay
+        for name in inputs.given
+    ]
 
 
 def _begin(jobs: Jobs, request: JobRequest) -> Job:
-    """The job of this folder, new or renewed."""
+    """Submit the job of this folder, or renew it."""
     known = jobs.list(most=1)
     return jobs.renew(known[0].id, request) if known else jobs.submit(request)

@@ -1,9 +1,10 @@
-"""What goes to standard output and standard error: results to the one, all else to the other."""
+"""Standard output, which gets results, and standard error, which gets everything else."""
 
 import sys
 
 import orjson
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from bindery.errors import BinderyError
@@ -13,7 +14,7 @@ JSON_OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
 
 
 class _Console(Console):
-    """Rich's, except that who called decides how a program ends whose reader has gone."""
+    """Rich's console, except that a broken pipe is the caller's to handle."""
 
     def on_broken_pipe(self) -> None:
         raise BrokenPipeError
@@ -25,12 +26,22 @@ def output() -> Console:
 
 
 def messages() -> Console:
-    """Standard error: progress, warnings and errors. Made anew for each command that asks."""
+    """Standard error: progress, warnings and errors."""
     return _Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 
+def new_table(*headings: str, expand: bool = False) -> Table:
+    """An empty table without borders; without headings if its columns are added later."""
+    table = Table(
+        box=None, show_header=bool(headings), pad_edge=False, padding=(0, 2, 0, 0), expand=expand
+    )
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    return table
+
+
 def print_json(value: object) -> None:
-    """Write one JSON document to standard output, as UTF-8 whatever the terminal's encoding."""
+    """Write one JSON document to standard output, always in UTF-8."""
     sys.stdout.flush()
     sys.stdout.buffer.write(orjson.dumps(value, option=JSON_OPTIONS | orjson.OPT_INDENT_2) + b"\n")
     sys.stdout.buffer.flush()
@@ -39,9 +50,9 @@ def print_json(value: object) -> None:
 def print_error(
     error: BinderyError | Failure, *, about: str = "", console: Console | None = None
 ) -> None:
-    """Write an error to standard error: what is wrong, and on the next lines what to do.
+    """Write an error to standard error, and its remedy on the next lines.
 
-    ``about`` is the name of a file, which may be anything.
+    ``about`` is the name of a file, in any characters.
     """
     text = Text(f"error ({error.code})", style="bold red")
     text.append(f": {_beginning(about)}{printable(error.message)}", style="not bold default")
@@ -58,12 +69,12 @@ def print_warning(message: str, *, about: str = "", console: Console | None = No
 
 
 def _beginning(name: str) -> str:
-    # A line end in a name would make a line that says what its author likes.
+    # With a line end in its name, a file could print a line of its own.
     return printable(name).replace("\n", "\N{REPLACEMENT CHARACTER}") + ": " if name else ""
 
 
 def printable(text: str) -> str:
-    """The text without what would move the cursor or colour the terminal; line ends stay."""
+    """The text with everything replaced that is not printable, except line ends."""
     return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 

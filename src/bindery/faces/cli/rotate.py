@@ -1,4 +1,4 @@
-"""``bindery rotate``: rotations fitted on documents or on vectors that were made already."""
+"""``bindery rotate``: fit rotations on documents or on vectors, list and delete them."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,14 +9,15 @@ from typing import Any
 
 import numpy as np
 from rich.progress import track
-from rich.table import Table
 
 from bindery.errors import BinderyError, InvalidValue, StorageError
 from bindery.faces.cli.exits import described
 from bindery.faces.cli.inputs import Inputs, find_inputs
+from bindery.faces.cli.options import FitArguments
 from bindery.faces.cli.printing import (
     count,
     messages,
+    new_table,
     output,
     print_error,
     print_json,
@@ -43,22 +44,9 @@ _PARTS = (2 / 3, 1 / 2, 1 / 3, 1 / 4, 1 / 6)
 _BATCH_TEXTS = 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Fit:
-    """What ``bindery rotate fit`` was asked for; ``sample`` is the most texts that it uses."""
-
-    name: str
-    files: Sequence[str]
-    model: str
-    chunks: ChunkOptions
-    sample: int
-    lines: bool
-    json: bool
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class _Sample:
-    """The full vectors of some texts, and of how many ``texts`` they were chosen."""
+    """The full vectors of some texts, chosen from ``texts`` texts."""
 
     embeddings: Embeddings
     texts: int
@@ -67,25 +55,25 @@ class _Sample:
 
 @dataclass(slots=True)
 class _Failures:
-    """Files that cannot be read, and warnings of those that can, shown at once."""
+    """Errors and warnings of files, shown as they occur."""
 
     failed: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     warnings: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
 
     def fail(self, file: str, error: BinderyError) -> None:
-        """Note and show that a file cannot be read."""
+        """Note and show the error of a file."""
         self.failed.append({"file": file, **described(error)})
         print_error(error)
 
     def warn(self, file: str, warnings: Sequence[str]) -> None:
-        """Note and show what a reader had to guess."""
+        """Note and show the warnings of a file."""
         for message in warnings:
             self.warnings.append({"file": file, "message": message})
             print_warning(message, about=file)
 
 
-def fit(settings: Settings, job: Fit) -> bool:
-    """Fit a rotation and keep it; whether every file could be read."""
+def fit(settings: Settings, job: FitArguments, chunks: ChunkOptions) -> bool:
+    """Fit a rotation and save it; whether every file could be read."""
     started = time.monotonic()
     failures = _Failures()
     with closing(open_library(settings)) as library:
@@ -100,7 +88,7 @@ def fit(settings: Settings, job: Fit) -> bool:
         if all(given):
             sample = _of_vectors(job, library)
         else:
-            sample = _of_texts(job, settings, library, failures)
+            sample = _of_texts(job, chunks, settings, library, failures)
         card = sample.card
         rotation = Rotation.fit(sample.embeddings, model=card.id, revision=card.revision)
         library.rotations.save(job.name, rotation)
@@ -115,14 +103,14 @@ def fit(settings: Settings, job: Fit) -> bool:
         _print_kept(kept)
         of = f" of {sample.texts:,}" if sample.texts > len(sample.embeddings) else ""
         output().print(
-            f"Fitted on {len(sample.embeddings):,}{of} texts, {seconds:.1f} s: kept as {job.name}",
+            f"Fitted on {len(sample.embeddings):,}{of} texts, {seconds:.1f} s: saved as {job.name}",
             soft_wrap=True,
         )
     return not failures.failed
 
 
 def show(settings: Settings, *, json: bool) -> None:
-    """List the rotations. One whose file is broken is reported, and the others are listed."""
+    """List the rotations, and those whose files are broken."""
     store = open_library(settings).rotations
     rotations: list[tuple[str, Rotation]] = []
     broken: list[tuple[str, StorageError]] = []
@@ -136,9 +124,9 @@ def show(settings: Settings, *, json: bool) -> None:
         print_json({"rotations": [_facts(*one) for one in rotations], "broken": failed})
         return
     if not rotations and not broken:
-        output().print("There is no rotation yet: bindery rotate fit makes one.")
+        output().print("There are no rotations yet. Fit one with bindery rotate fit.")
     if rotations:
-        table = _table("name", "model", "dimensions", "fitted on", "digest")
+        table = new_table("name", "model", "dimensions", "fitted on", "digest")
         for name, rotation in rotations:
             fitted_on = count(rotation.fitted_on, "vector")
             digest = rotation.digest[:12]
@@ -157,10 +145,16 @@ def delete(settings: Settings, name: str, *, json: bool) -> None:
         output().print(f"{name} is deleted.")
 
 
-def _of_texts(job: Fit, settings: Settings, library: Library, failures: _Failures) -> _Sample:
-    """Texts are chosen before they are embedded, which is what takes the time."""
+def _of_texts(
+    job: FitArguments,
+    chunks: ChunkOptions,
+    settings: Settings,
+    library: Library,
+    failures: _Failures,
+) -> _Sample:
+    """A sample of texts is chosen first, because embedding takes most of the time."""
     inputs = find_inputs(job.files)
-    request = JobRequest(tuple(inputs.files), job.model, job.chunks, lines=job.lines)
+    request = JobRequest(tuple(inputs.files), job.model, chunks, lines=job.lines)
     check_request(library, request)
     cutter = Cutter(library, make_recipe(library, request))
     chosen, texts = _choose(_texts(inputs, inputs.source(settings), cutter, job, failures), job)
@@ -176,9 +170,9 @@ def _of_texts(job: Fit, settings: Settings, library: Library, failures: _Failure
 
 
 def _texts(
-    inputs: Inputs, source: LocalFiles, cutter: Cutter, job: Fit, failures: _Failures
+    inputs: Inputs, source: LocalFiles, cutter: Cutter, job: FitArguments, failures: _Failures
 ) -> Iterator[str]:
-    """The texts of all files, as they are embedded."""
+    """The texts of all files, with their contexts."""
     for place, name in enumerate(inputs.files):
         file = JobFileRow(place, name, *source.look(name))
         try:
@@ -190,10 +184,10 @@ def _texts(
             failures.fail(name, error)
 
 
-def _choose(texts: Iterator[str], job: Fit) -> tuple[list[str], int]:
-    """At most ``job.sample`` of all texts, chosen evenly and the same every time.
+def _choose(texts: Iterator[str], job: FitArguments) -> tuple[list[str], int]:
+    """At most ``job.sample`` texts, chosen uniformly with a fixed seed, and the number of all.
 
-    Reservoir sampling (Vitter, 1985, algorithm R): the texts are counted without being held.
+    Reservoir sampling (Vitter, 1985, algorithm R) does not hold all texts in memory.
     """
     chance = np.random.default_rng(0)
     chosen: list[str] = []
@@ -206,9 +200,9 @@ def _choose(texts: Iterator[str], job: Fit) -> tuple[list[str], int]:
     return chosen, seen
 
 
-def _of_vectors(job: Fit, library: Library) -> _Sample:
+def _of_vectors(job: FitArguments, library: Library) -> _Sample:
     model = job.model
-    # For a model that is not in the catalog this raises the error that says so.
+    # For a model that is not in the catalog, this raises the error.
     card = (library.catalog.get(model) or library.status(model)).card
     parts = [_full_vectors(Path(file), card) for file in job.files]
     embeddings = _joined(parts)
@@ -240,7 +234,7 @@ def _full_vectors(path: Path, card: ModelCard) -> Embeddings:
             )
     if vectors.form.is_bits:
         raise InvalidValue(
-            f"The vectors in {str(path)!r} are bits, which say too little about them.",
+            f"The vectors in {str(path)!r} are binary, which is too little to fit a rotation.",
             remedy="Embed with --form float32, float16 or int8.",
             param="files",
         )
@@ -254,7 +248,7 @@ def _joined(parts: Sequence[Embeddings]) -> Embeddings:
 
 
 def _kept(plain: np.ndarray[Any, Any], rotated: np.ndarray[Any, Any]) -> list[dict[str, float]]:
-    """The share of energy that a cut keeps, by dimensions."""
+    """The share of energy that vectors keep when they are cut, by dimensions."""
     sizes = sorted({max(1, round(part * len(plain))) for part in _PARTS}, reverse=True)
     return [
         {
@@ -267,17 +261,10 @@ def _kept(plain: np.ndarray[Any, Any], rotated: np.ndarray[Any, Any]) -> list[di
 
 
 def _print_kept(kept: Sequence[Mapping[str, float]]) -> None:
-    table = _table("dimensions", "energy kept, plain", "rotated")
+    table = new_table("dimensions", "energy kept, plain", "rotated")
     for row in kept:
         table.add_row(str(row["dimensions"]), f"{row['plain']:.1%}", f"{row['rotated']:.1%}")
     output().print(table)
-
-
-def _table(*headings: str) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for heading in headings:
-        table.add_column(heading, no_wrap=True)
-    return table
 
 
 def _facts(name: str, rotation: Rotation) -> dict[str, Any]:

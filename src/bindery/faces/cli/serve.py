@@ -1,4 +1,4 @@
-"""``bindery serve``: the REST API on an address of this machine."""
+"""``bindery serve``, the REST API, and ``bindery settings``, what it and the commands use."""
 
 import logging
 import os
@@ -6,28 +6,32 @@ import os
 from rich.text import Text
 
 from bindery import __version__
-from bindery.faces.cli.printing import output
-from bindery.faces.http.wire.server import serve as serve_http
+from bindery.faces.cli.printing import new_table, output, print_json, print_warning, printable
 from bindery.faces.logs import open_log
 from bindery.library import DEFAULT_MODEL
-from bindery.settings import FIELDS, Found, unknown_variables
+from bindery.models.card import Entry, RemoteEntry
+from bindery.models.catalog_file import read_catalog
+from bindery.settings import FIELDS, GROUPS, Found, read_keys, unknown_variables
 
 _log = logging.getLogger(__name__)
 
 
 def serve(found: Found) -> None:
     """Serve until stopped."""
+    # FastAPI and uvicorn, which `bindery settings` does not need.
+    from bindery.faces.http.wire.server import serve as serve_http
+
     open_log(found.settings.log_format, found.settings.log_level)
 
-    def tell(address: str) -> None:
+    def on_ready(address: str) -> None:
         log_settings(found)
         announce(address)
 
-    serve_http(found.settings, on_ready=tell)
+    serve_http(found.settings, on_ready=on_ready)
 
 
 def log_settings(found: Found) -> None:
-    """Log what is set to something else than the default, and by what."""
+    """Log every setting that is not the default, and where it comes from."""
     for name in found.origins:
         _log.info("Setting %s is %s (%s).", FIELDS[name].key, found.shown(name), found.origin(name))
     for name, hint in unknown_variables(os.environ).items():
@@ -35,7 +39,7 @@ def log_settings(found: Found) -> None:
 
 
 def announce(address: str) -> None:
-    """Say where the server is, and one command to try."""
+    """Print the address of the server, and a command to try."""
     console = output()
     console.print(Text(f"Bindery {__version__} serves on {address}", style="bold"), soft_wrap=True)
     console.print(f"Every route, with examples: {address}/docs", soft_wrap=True)
@@ -47,5 +51,54 @@ def announce(address: str) -> None:
         soft_wrap=True,
     )
     console.print("Ctrl-C stops it.")
-    # Through a pipe this would come only when the server ends.
+    # In a pipe it would otherwise stay buffered until the server stops.
     console.file.flush()
+
+
+def settings(found: Found, *, json: bool) -> None:
+    """Show every setting with its value and its origin; of secrets only whether they are set."""
+    if json:
+        print_json(described(found))
+        return
+    table = new_table("setting", "value", "from")
+    for group, fields in GROUPS.items():
+        table.add_row(Text(group, style="bold"))
+        for field in fields:
+            origin = found.origin(field.name)
+            style = "dim" if origin == "default" else ""
+            table.add_row(f"  {field.key}", printable(found.shown(field.name)), origin, style=style)
+    keys = vendor_keys(found)
+    if keys:
+        table.add_row(Text("Keys of remote models", style="bold"))
+        for name, state in keys.items():
+            table.add_row(f"  {name}", state, f"environment {name}" if state == "present" else "")
+    output().print(table)
+    output().print(f"\nSettings file: {found.file or 'none'}", soft_wrap=True)
+    for name, hint in unknown_variables(os.environ).items():
+        print_warning(f"Unknown setting {name}. {hint}")
+
+
+def described(found: Found) -> dict[str, object]:
+    """The same for JSON."""
+    rows = [
+        {
+            "key": field.key,
+            "value": found.shown(name),
+            "origin": found.origin(name),
+            "variable": field.variable,
+            "flag": None if field.is_secret else field.flag,
+        }
+        for name, field in FIELDS.items()
+    ]
+    file = str(found.file) if found.file else None
+    return {"file": file, "settings": rows, "keys": vendor_keys(found)}
+
+
+def vendor_keys(found: Found) -> dict[str, str]:
+    """The variables with the API keys of remote models, each "present" or "absent"."""
+    file = found.settings.catalog
+    rows: list[Entry] = list(read_catalog(file).values()) if file else []
+    remote = [entry.endpoint for entry in rows if isinstance(entry, RemoteEntry)]
+    names = sorted({endpoint.key for endpoint in remote if endpoint.key})
+    given = read_keys(os.environ, names)
+    return {name: "present" if name in given else "absent" for name in names}
