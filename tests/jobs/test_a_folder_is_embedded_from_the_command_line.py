@@ -84,7 +84,8 @@ def test_other_inputs_may_follow_a_run_that_was_killed_before_it_had_results(
     folder: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    assert stop_when_some_is_kept((folder, "--out", out), signal.SIGKILL)[0] == -signal.SIGKILL
+    arguments = (folder, "--out", out, "--size", "64")
+    assert stop_when_some_is_kept(arguments, signal.SIGKILL)[0] == -signal.SIGKILL
     (tmp_path / "other.txt").write_text("Vellum lasts.")
 
     ended = run(tmp_path / "other.txt", "--out", out, "--format", "jsonl")

@@ -75,10 +75,11 @@ def test_no_output_holds_a_canary(
 
 def ask_everything(address: str) -> dict[str, str]:
     """Requests that hold a canary wherever a client can put one."""
-    path = f"/embedding/vanilla/generate?preview=1&note={CANARY}"
+    path = "/embedding/vanilla/generate?preview=1"
     given = {"x-request-id": "req-of-mine", "x-api-key": f"bindery_{CANARY}", "referer": CANARY}
     status, _ = ask(address, path, {"chunks": [f"a {CANARY} text"]}, **given)
     assert status == 200
+    assert ask(address, f"{path}&note={CANARY}", {"chunks": [CANARY]})[0] == 400
     assert ask(address, "/embedding/far/generate", {"chunks": [CANARY]})[0] >= 400
     assert ask(address, "/v1/embeddings", {"model": CANARY, "input": CANARY})[0] == 404
     assert ask(address, "/v1/embeddings", f'{{"input": {CANARY}'.encode())[0] == 400
@@ -91,7 +92,8 @@ def ask_everything(address: str) -> dict[str, str]:
     )
     assert status in {200, 201}, kept
     file_id = json.loads(kept)["file_id"]
-    assert ask(address, f"/chunk/recursive/file/{file_id}?note={CANARY}")[0] == 200
+    assert ask(address, f"/chunk/recursive/file/{file_id}")[0] == 200
+    assert ask(address, f"/chunk/recursive/file/{file_id}?note={CANARY}")[0] == 400
     status, metrics = ask(address, "/metrics")
     assert status == 200
     return {"metrics": metrics}
