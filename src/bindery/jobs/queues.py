@@ -1,4 +1,4 @@
-"""What the threads of a job wait on: a bounded queue between them, and a signal that all hear."""
+"""How the threads of a job communicate: a bounded queue, and a signal to all of them."""
 
 import threading
 from collections import deque
@@ -9,14 +9,13 @@ _T = TypeVar("_T")
 
 
 class Closed(Exception):
-    """Nobody takes items from the queue any more."""
+    """The queue was closed by its reader."""
 
 
 class BoundedQueue(Generic[_T]):
-    """A queue whose items have weights: a writer waits while it holds ``capacity`` or more.
+    """A queue whose items have weights. A writer waits while their sum is ``capacity`` or more.
 
-    So reading ahead takes the same memory however much there is to read. There are ``writers``
-    writers; the queue is over once as many have left and all items are taken.
+    The queue is over when all its ``writers`` have left and all items are taken.
     """
 
     def __init__(self, *, capacity: int, writers: int) -> None:
@@ -28,10 +27,7 @@ class BoundedQueue(Generic[_T]):
         self._changed = threading.Condition()
 
     def put(self, item: _T, weight: int) -> None:
-        """Add an item as soon as there is room; into an empty queue any item fits.
-
-        Raises Closed.
-        """
+        """Add an item when there is room; an empty queue has room for any item. Raises Closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._is_closed or self._weight < self._capacity)
             if self._is_closed:
@@ -41,13 +37,13 @@ class BoundedQueue(Generic[_T]):
             self._changed.notify_all()
 
     def leave(self) -> None:
-        """Say that one writer is done."""
+        """Declare that one writer is done."""
         with self._changed:
             self._writers -= 1
             self._changed.notify_all()
 
     def take(self) -> _T | None:
-        """The next item, or None if there is none at the moment."""
+        """The next item, or None if the queue is empty."""
         with self._changed:
             if not self._items:
                 return None
@@ -78,7 +74,7 @@ class BoundedQueue(Generic[_T]):
                 self._changed.wait(timeout_s)
 
     def wake(self) -> None:
-        """End every :meth:`wait`, because something else has happened."""
+        """End every :meth:`wait`."""
         with self._changed:
             self._changed.notify_all()
 
@@ -91,7 +87,7 @@ class BoundedQueue(Generic[_T]):
 
 
 class Signal:
-    """Wakes every thread that waits for it. Thread-safe."""
+    """Wakes all threads that wait for it. Thread-safe."""
 
     def __init__(self) -> None:
         self._condition = threading.Condition()
@@ -102,6 +98,6 @@ class Signal:
             self._condition.notify_all()
 
     def wait(self, timeout_s: float) -> None:
-        """Wait for the next :meth:`send`, at most this long."""
+        """Wait for the next :meth:`send`, for at most this long."""
         with self._condition:
             self._condition.wait(timeout_s)

@@ -1,8 +1,9 @@
-"""Files in, chunks out, in threads of their own while the model works."""
+"""Threads that read and chunk files while the model works."""
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import TypeAlias
@@ -21,10 +22,9 @@ from bindery.errors import (
     TextTooLong,
     UnknownFile,
 )
-from bindery.jobs.parts import Failed, FilePart, Unchanged
+from bindery.jobs.parts import Failed, FilePart, Sink, Unchanged
 from bindery.jobs.queues import BoundedQueue, Closed
 from bindery.jobs.recipe import Recipe, text_digest
-from bindery.jobs.sinks import Sink
 from bindery.jobs.sources import Content, FileSource
 from bindery.jobs.values import Stage
 from bindery.library import Library
@@ -32,15 +32,15 @@ from bindery.store.values import ChunkSet, JobFileRow
 from bindery.types import Chunk, Document, Span, Truncate
 
 OF_A_FILE = (InputError, UnknownFile, StorageError, TextFailed)
-"""The errors that end the work on one file while the others go on."""
+"""The errors that fail one file, and not the job."""
 
-# The model has a batch of 16,384 tokens, 0.5 to 2 s of work on two cores, while the next is made.
+# A batch has 16,384 tokens, 0.5 to 2 s of work for two cores, during which the next one is read.
 _PART_TOKENS = 4096
 _PART_CHUNKS = 64
 _WAITING_TOKENS = 65_536
-# Each claim is a transaction that reaches the disk, which takes some milliseconds.
+# Each claim is a durable transaction, which takes some milliseconds.
 _CLAIMED_AT_ONCE = 16
-# A document may take half a minute to parse, and whoever stops a job waits for a second.
+# A document may take half a minute to parse, which is too long to wait for when a job is stopped.
 _LEAVE_S = 1.0
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -56,7 +56,7 @@ Item: TypeAlias = FilePart | Unchanged | Failed | Fatal
 
 
 class Cutter:
-    """Reads files and cuts them into chunks, as a recipe says."""
+    """Reads files and cuts them into the chunks of a recipe."""
 
     def __init__(
         self, library: Library, recipe: Recipe, cancellation: Cancellation | None = None
@@ -68,7 +68,7 @@ class Cutter:
         self.stage = Stage.READING
 
     def cut(self, file: JobFileRow, content: Content, key: bytes = b"") -> Iterator[FilePart]:
-        """The parts of a file in order. ``key`` is that of its set of chunks, if it is kept."""
+        """The parts of a file in order. ``key`` is that of its chunks, if they are stored."""
         self.stage = Stage.READING
         sha256 = content.sha256() if key else ""
         if self._recipe.lines:
@@ -77,10 +77,10 @@ class Cutter:
             yield from self._chunks(file, content, key, sha256)
 
     def check_fit(self, chunks: Sequence[Chunk]) -> None:
-        """Raise TextTooLong for a chunk that would be cut, if the job forbids that."""
+        """Raise TextTooLong for a chunk that would be truncated, if the job forbids that."""
         recipe, vectors = self._recipe, self._recipe.vectors
-        # Late chunking reads a document in windows and cuts nothing; of a remote model the vendor
-        # counts the tokens.
+        # Late chunking reads a document in windows and truncates nothing. The tokens of remote
+        # models are only counted by the vendor.
         if vectors.truncate is not Truncate.ERROR or recipe.is_late or recipe.is_remote:
             return
         room = self._library.room(recipe.model, vectors.role, title=vectors.title)
@@ -113,22 +113,9 @@ class Cutter:
             language=self._languages.find(document.text) if key else "",
         )
         is_late = self._recipe.is_late
-        first = 0
-        for part, some in enumerate([chunks] if is_late else _parts(chunks)):
-            yield FilePart(
-                file,
-                content,
-                chunk_set,
-                part,
-                first,
-                some,
-                self._recipe.vector_keys(some, digest),
-                found=0 if part else len(chunks),
-                size_bytes=file.size_bytes * (len(some) / len(chunks) if chunks else 1.0),
-                is_last=first + len(some) == len(chunks),
-                document=document if is_late else None,
-            )
-            first += len(some)
+        groups = [chunks] if is_late else _parts(chunks)
+        whole = document if is_late else None
+        yield from _file_parts(file, content, self._recipe, chunk_set, groups, document=whole)
 
     def _chunk(self, document: Document, timeout_s: float) -> list[Chunk]:
         while True:
@@ -141,9 +128,9 @@ class Cutter:
                     cancellation=self._cancellation,
                     owner=self._recipe.owner,
                 )
-            except Overloaded as error:  # only a strategy that embeds can meet it
+            except Overloaded as error:  # a strategy that embeds waits for the model
                 if _waits(self._cancellation, error.retry_after_s):
-                    raise Abandoned("Nobody waits for this any more.") from error
+                    raise Abandoned("The job was stopped.") from error
 
     def _lines(
         self, file: JobFileRow, content: Content, key: bytes, sha256: str
@@ -166,7 +153,7 @@ class Cutter:
             part, first = part + 1, first + len(chunks)
 
     def _groups(self, name: str, content: Content) -> Iterator[tuple[list[bytes], list[Chunk]]]:
-        """Lines, and a chunk for each of them; in the end an empty group, which is the last."""
+        """Lines with a chunk for each, some at a time; the last group is empty."""
         rest = content.lines()
         index = start = 0
         lines: list[bytes] | None = None
@@ -178,7 +165,7 @@ class Cutter:
                 for line in lines:
                     text, ending = _decoded(line, name, index)
                     texts.append(text)
-                    # No span is empty: that of an empty line is its line end.
+                    # Spans are never empty: the span of an empty line is its line end.
                     spans.append(Span(start, start + (len(text) or ending)))
                     start += len(text) + ending
                     index += 1
@@ -197,10 +184,10 @@ class Cutter:
 
 
 class Reading:
-    """Threads that read and cut files in order, into a queue of a bounded size.
+    """Threads that read and chunk files in order, into a bounded queue.
 
-    Before a file is read an attempt at it is counted, durably, a few files at a time: if the
-    process ends before the attempt is taken back, the file may have been the cause.
+    Before a file is read, an attempt at it is counted durably, for a few files at a time. If the
+    process ends before the file does, the attempt shows that the file may have been the cause.
     """
 
     def __init__(
@@ -229,16 +216,16 @@ class Reading:
 
     @property
     def stage(self) -> Stage:
-        """What the threads are doing."""
+        """The stage of the threads."""
         return self._cutter.stage
 
     def start(self) -> None:
-        """Begin to read."""
+        """Start the threads."""
         for thread in self._threads:
             thread.start()
 
     def stop(self) -> None:
-        """Read nothing more. A thread that is reading at the moment ends once it has."""
+        """Start no more files. A thread that is reading a file ends after it."""
         self.queue.close()
         until = time.monotonic() + _LEAVE_S
         for thread in self._threads:
@@ -250,16 +237,11 @@ class Reading:
                 self._put(file)
         except Closed:
             return
-        except BaseException as error:  # noqa: BLE001 - raised by whoever embeds, in its own thread
-            self._put_fatal(error)
+        except BaseException as error:  # noqa: BLE001 - raised again in the thread that embeds
+            with suppress(Closed):
+                self.queue.put(Fatal(error), 1)
         finally:
             self.queue.leave()
-
-    def _put_fatal(self, error: BaseException) -> None:
-        try:
-            self.queue.put(Fatal(error), 1)
-        except Closed:
-            return
 
     def _next(self) -> JobFileRow | None:
         with self._turn:
@@ -280,10 +262,10 @@ class Reading:
             self.queue.put(Failed(file, error), 1)
         except (BinderyError, Closed):
             raise
-        except Exception as error:  # noqa: BLE001 - a reader's fault must not end other files' work
+        except Exception as error:  # noqa: BLE001 - a bug in a reader must not fail other files
             reason = BinderyError(
                 f"{file.name!r} cannot be read: {type(error).__name__}: {error}.",
-                remedy="This is a fault of Bindery; please report it.",
+                remedy="This is a bug in Bindery. Please report it.",
             )
             self.queue.put(Failed(file, reason), 1)
 
@@ -298,7 +280,7 @@ class Reading:
             yield from self._cutter.cut(file, content, key)
 
     def _is_enough(self, kept: ChunkSet) -> bool:
-        """Whether the chunks will do without their document; late chunking may need it."""
+        """Whether the stored chunks suffice. Late chunking may need the document."""
         if not self._recipe.is_late:
             return True
         chunks = [one for part in self._sink.read_parts(kept) for one in part]
@@ -306,34 +288,51 @@ class Reading:
         return self._sink.known(keys) == set(keys)
 
     def _kept(self, file: JobFileRow, content: Content, kept: ChunkSet) -> Iterator[FilePart]:
-        first = 0
-        for part, chunks in enumerate(self._sink.read_parts(kept)):
-            self._cutter.check_fit(chunks)
-            yield FilePart(
-                file,
-                content,
-                kept,
-                part,
-                first,
-                chunks,
-                self._recipe.vector_keys(chunks, kept.document),
-                found=0 if part else kept.chunks,
-                size_bytes=file.size_bytes * (len(chunks) / kept.chunks if kept.chunks else 1.0),
-                is_last=first + len(chunks) == kept.chunks,
-                is_kept=True,
-            )
-            first += len(chunks)
+        groups = self._sink.read_parts(kept)
+        for part in _file_parts(file, content, self._recipe, kept, groups, is_kept=True):
+            self._cutter.check_fit(part.chunks)
+            yield part
+
+
+def _file_parts(
+    file: JobFileRow,
+    content: Content,
+    recipe: Recipe,
+    chunk_set: ChunkSet,
+    groups: Iterable[Sequence[Chunk]],
+    *,
+    is_kept: bool = False,
+    document: Document | None = None,
+) -> Iterator[FilePart]:
+    """A part for each group of the chunks of a file."""
+    first, total = 0, chunk_set.chunks
+    for part, chunks in enumerate(groups):
+        yield FilePart(
+            file,
+            content,
+            chunk_set,
+            part,
+            first,
+            chunks,
+            recipe.vector_keys(chunks, chunk_set.document),
+            found=0 if part else total,
+            size_bytes=file.size_bytes * (len(chunks) / total if total else 1.0),
+            is_last=first + len(chunks) == total,
+            is_kept=is_kept,
+            document=document,
+        )
+        first += len(chunks)
 
 
 def _waits(cancellation: Cancellation, seconds: float) -> bool:
-    """Wait a while; whether the caller has left meanwhile."""
+    """Wait; whether the job was stopped meanwhile."""
     left = threading.Event()
     cancellation.when_cancelled(left.set)
     return left.wait(seconds)
 
 
 def _parts(chunks: Sequence[Chunk]) -> Iterator[Sequence[Chunk]]:
-    """The chunks, some at a time; a document without a chunk has one part."""
+    """The chunks, some at a time. A document without chunks has one empty part."""
     first, tokens = 0, 0
     for place, chunk in enumerate(chunks):
         if place > first and (
@@ -346,8 +345,8 @@ def _parts(chunks: Sequence[Chunk]) -> Iterator[Sequence[Chunk]]:
 
 
 def _decoded(line: bytes, name: str, index: int) -> tuple[str, int]:
-    """The text of a line, and how long its line end is."""
-    if index == 0:  # a byte order mark is not part of the first text
+    """The text of a line, and the length of its line end."""
+    if index == 0:  # a byte order mark is not text
         line = line.removeprefix(_BYTE_ORDER_MARK)
     body = line.rstrip(b"\r\n")
     try:

@@ -1,8 +1,7 @@
-"""What chunks and vectors depend on, as keys by which they are found again.
+"""The recipe of chunks and vectors, and the keys under which they are stored.
 
-A key is a SHA-256 over everything that could change its value, so nothing is made twice and
-nothing is mistaken for something else. Owners share nothing: otherwise the speed of a job would
-tell one of them what another one has.
+A key is the SHA-256 of everything that chunks or a vector depend on, so nothing is computed twice.
+Owners share nothing, because the speed of a job would show one of them what another one has.
 """
 
 import hashlib
@@ -21,12 +20,11 @@ from bindery.types import Chunk, Document, Truncate
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """Everything but the file that chunks and vectors depend on, with no default left open.
+    """Everything apart from the file that chunks and vectors depend on, with defaults filled in.
 
-    ``bindery`` is the version that reads and cuts. With ``lines`` each line is a text and
-    ``chunks`` is not used; otherwise ``chunks`` has a size. ``vectors.dimensions`` is what was
-    asked for, None for vectors as the model gives them; ``dimensions`` is how long they are. The
-    digest of a rotation counts, and not its name, which another one may have later.
+    ``bindery`` is the version of Bindery. With ``lines``, ``chunks`` is not used; otherwise it has
+    a size. ``vectors.dimensions`` is None if vectors are not cut; ``dimensions`` is their length.
+    Keys contain the digest of a rotation instead of its name, which may be used again.
     """
 
     owner: str
@@ -80,15 +78,15 @@ class Recipe:
         return self.chunks.is_late
 
     def chunks_key(self, content: str, name: str) -> bytes:
-        """The key of the chunks of a content; readers look at its name, too."""
+        """The key of the chunks of a content. Reading also depends on the name."""
         made_by = (self.owner, self.bindery, self.model, self.revision)
         how = ("lines",) if self.lines else astuple(self.chunks)
         return _digest("chunks", *made_by, *how, content, name)
 
     def vector_keys(self, chunks: Sequence[Chunk], document: str) -> list[bytes]:
-        """The keys of the chunks' vectors; ``document`` is the SHA-256 of the whole text."""
+        """The keys of the vectors of chunks; ``document`` is the SHA-256 of the whole text."""
         common = hashlib.sha256(repr(("vector", *self._made_by())).encode())
-        # In late chunking the first and the last chunk of a document take more than the others.
+        # In late chunking the first and the last chunk of a document pool additional tokens.
         around = (document, self.bindery, self.chunks.size, self.chunks.overlap)
         keys: list[bytes] = []
         for chunk in chunks:
@@ -123,18 +121,17 @@ _BEFORE = {
 
 
 def line_ids(name: str, first: int, chunks: Sequence[Chunk]) -> list[str]:
-    """An id for each line of a file, the same as long as the file has it in that place.
+    """An id for each line of a file, which stays the same while the line and its index do.
 
-    Counting equal lines instead would take memory for each line of a file.
+    Counting equal lines, as :func:`chunk_ids` does, would take memory for each line of a file.
     """
     return [_digest("id", name, first + n, one.text).hex()[:32] for n, one in enumerate(chunks)]
 
 
 def chunk_ids(name: str, chunks: Sequence[Chunk], seen: dict[bytes, int]) -> list[str]:
-    """An id for each chunk of a file, the same as long as the file has that text.
+    """An id for each chunk of a file, which stays the same while the file has that text.
 
-    ``seen`` counts the earlier chunks of the file: the second chunk with the same text has another
-    id.
+    ``seen`` counts equal chunks earlier in the file, because each of them has a different id.
     """
     ids: list[str] = []
     for chunk in chunks:
@@ -150,7 +147,7 @@ def text_digest(text: str) -> str:
 
 
 def check_request(library: Library, request: JobRequest) -> None:
-    """Raise everything that is wrong with a request, apart from its files."""
+    """Raise the error of a request that cannot be carried out, apart from errors of files."""
     model, vectors = request.model, request.vectors
     if not request.lines:
         library.chunk(Document("", "text", ""), request.chunks, model_id=model)
@@ -177,7 +174,7 @@ def make_recipe(library: Library, request: JobRequest, owner: str = "") -> Recip
     chunks = request.chunks
     if not request.lines:
         chunks = chunks.sized(library.room(request.model, wanted.role, title=wanted.title))
-    # The form is how results are written. Dimensions were checked when the job was submitted.
+    # The form only matters when results are written. Dimensions were checked on submission.
     any_dimensions, form = wanted.dimensions is not None, VectorOptions().form
     return Recipe(
         owner=owner,
@@ -201,5 +198,5 @@ def _is_remote(library: Library, model: str) -> bool:
 
 
 def _digest(*parts: object) -> bytes:
-    # A repr says where it ends, so no two different lists of parts make the same bytes.
+    # The reprs of two different lists of parts are never the same.
     return hashlib.sha256(repr(parts).encode("utf-8", "surrogatepass")).digest()

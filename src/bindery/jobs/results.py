@@ -1,4 +1,4 @@
-"""The results of a job: a row for each chunk with its vector, in one schema for every format."""
+"""The results of a job: a row for each chunk with its vector, in one schema for all formats."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -30,7 +30,7 @@ COLUMNS = (
     *(Column(name, TEXT) for name in ("model", "revision", "precision", "form")),
     Column("rotation", TEXT, nullable=True),
 )
-"""What is known of each chunk. ``id`` stays the same while its file has that text."""
+"""The columns beside the vector. ``id`` stays the same while the file has that text."""
 
 _OF_FEW = ("file_id", "file", "model", "revision", "precision", "form", "rotation")
 
@@ -41,7 +41,7 @@ Write: TypeAlias = Callable[[Iterable[TableRows], IO[bytes], Table], None]
 class Results:
     """A table and its rows, which can be read once.
 
-    ``chunks`` and ``chunks_cut``, those longer than the model's window, count what was read.
+    ``chunks`` counts the rows read so far, ``chunks_cut`` those longer than the model's window.
     """
 
     table: Table
@@ -62,7 +62,7 @@ class Results:
 
 
 def table_of(recipe: Recipe, form: Form, **about: object) -> Table:
-    """The table of a job's results; ``about`` adds to its metadata."""
+    """The table of a job's results; ``about`` is added to its metadata."""
     facts = {name: fact for name, fact in recipe.facts().items() if name != "owner"}
     return Table(
         COLUMNS,
@@ -83,9 +83,9 @@ def chunk_rows(
     form: Form,
     seen: dict[bytes, int],
 ) -> TableRows:
-    """The rows of some chunks of a file; ``first`` is the index of the first one.
+    """The rows of some chunks of a file; ``first`` is the index of the first chunk.
 
-    ``seen`` is as in :func:`bindery.jobs.recipe.chunk_ids`.
+    ``seen`` is that of :func:`bindery.jobs.recipe.chunk_ids`.
     """
     name = file.name
     ids = line_ids(name, first, chunks) if recipe.lines else chunk_ids(name, chunks, seen)
@@ -120,16 +120,16 @@ def chunk_rows(
 def stored_rows(
     database: "Database", files: Sequence[JobFileRow], recipe: Recipe, form: Form
 ) -> Iterator[TableRows]:
-    """The rows of all files, in order, read from the store some at a time."""
+    """The rows of all files in order, read from the store part by part."""
     from bindery.store import derived  # SQLAlchemy, as above
 
     names = Counter(file.name for file in files)
     shared: dict[bytes, int] = {}
     for file in files:
-        # Two files of one name may have a text in common; otherwise nothing need be remembered.
+        # Files with the same name may share texts, whose ids must differ.
         seen = shared if names[file.name] > 1 else {}
         index = 0
-        # Each part is read by itself: on some databases nothing is written while somebody reads.
+        # One transaction for each part: some databases cannot write while a transaction reads.
         with database.reading() as transaction:
             found = file.chunk_set and derived.find_chunks(transaction, file.chunk_set)
             if not found:
@@ -149,7 +149,7 @@ def stored_rows(
 
 
 def _known(count: int) -> int | None:
-    """A count of tokens, None if a remote model's vendor does not tell it."""
+    """A number of tokens, None if the vendor of a remote model does not report it."""
     return count if count >= 0 else None
 
 
@@ -163,5 +163,5 @@ def _embeddings(vectors: Sequence[KeptVectors], width: int) -> Embeddings:
 def _deleted(name: str) -> UnknownFile:
     return UnknownFile(
         f"The file {name[:200]!r} was deleted while its results were read.",
-        remedy="Ask again for the results of the remaining files.",
+        remedy="Request the results again to get those of the remaining files.",
     )

@@ -1,4 +1,4 @@
-"""The formats of results: Parquet, Arrow, JSON lines and NumPy's .npz, each written as it comes."""
+"""The formats of results, Parquet, Arrow, JSON lines and NumPy's .npz, written batch by batch."""
 
 import struct
 import tempfile
@@ -32,10 +32,10 @@ _JSON_OPTIONS = orjson.OPT_SERIALIZE_NUMPY
 
 
 def json_records(rows: TableRows, table: Table) -> Iterator[bytes]:
-    """Each row as a JSON object, under the names of the table's columns.
+    """Each row as a JSON object with the table's columns.
 
-    ``embedding`` is a list of numbers, or of such lists if a text has many vectors. ``scales``,
-    with int8 alone, is a number, or a list with one for each vector.
+    ``embedding`` is a list of numbers, or a list of such lists if a text has many vectors.
+    ``scales``, only with int8, is a number, or a list with one for each vector.
     """
     coded = rows.vectors
     names = [column.name for column in table.columns]
@@ -57,13 +57,13 @@ def write_json_lines(batches: Iterable[TableRows], sink: IO[bytes], table: Table
 
 
 def write_npz(batches: Iterable[TableRows], sink: IO[bytes], table: Table) -> None:
-    """Write arrays that ``numpy.load`` reads without pickle; text i is at index i of each.
+    """Write arrays that ``numpy.load`` reads without pickle.
 
-    ``vectors`` has a row for each vector, in the form that ``metadata`` names, and ``offsets`` is
-    (n + 1,) int64: text i owns the vectors from ``offsets[i]`` to ``offsets[i + 1]``, one for a
-    dense model. ``scales`` (r,) float32 is there with int8. The other arrays are the columns:
-    numbers are int64, missing ones -1 (a missing page is 0), everything else is Unicode, and
-    ``headings`` are JSON lists. ``metadata`` is JSON. All of it waits on the disk, not in memory.
+    ``vectors`` has a row for each vector, in the form named by ``metadata``. ``offsets`` is
+    (n + 1,) int64: text i has the vectors from ``offsets[i]`` to ``offsets[i + 1]``, one for a
+    dense model. ``scales``, (r,) float32, exists only with int8. The other arrays are the columns:
+    numbers are int64 and missing ones -1 (a missing page is 0); the others are Unicode, with
+    ``headings`` as JSON lists. ``metadata`` is JSON. Columns are spooled to disk, not memory.
     """
     with ExitStack() as stack:
         vectors = stack.enter_context(tempfile.TemporaryFile())
@@ -99,7 +99,7 @@ FORMATS: Mapping[str, Write] = {
     "jsonl": write_json_lines,
     "npz": write_npz,
 }
-"""By name, which is also the suffix of the file."""
+"""The writers by format, which is also the suffix of the file."""
 
 
 def writer_of(format: str) -> Write:
@@ -114,7 +114,7 @@ def writer_of(format: str) -> Write:
 
 
 class _Spool:
-    """A column of an .npz while it grows, on the disk: numbers, or texts after their lengths."""
+    """A growing column of an .npz on disk: numbers, or texts with their lengths before them."""
 
     def __init__(self, column: Column) -> None:
         self.name = column.name
@@ -148,7 +148,7 @@ class _Spool:
             self._file.write(_LENGTH.pack(len(encoded)) + encoded)
 
     def pieces(self, count: int) -> Iterator[bytes]:
-        """The column as NumPy has it in memory, piece by piece."""
+        """The column in NumPy's memory layout, piece by piece."""
         self._file.seek(0)
         if self._is_number:
             yield from iter(lambda: self._file.read(_COPY_BYTES), b"")
@@ -185,7 +185,7 @@ def _stream(
     *,
     is_packed: bool = True,
 ) -> None:
-    """Write an array piece by piece; ``is_packed`` compresses it, which does not help floats."""
+    """Write an array piece by piece, compressed if ``is_packed``; floats hardly compress."""
     member = zipfile.ZipInfo(f"{name}.npy")
     member.compress_type = zipfile.ZIP_DEFLATED if is_packed else zipfile.ZIP_STORED
     header = {
