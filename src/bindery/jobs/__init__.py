@@ -1,18 +1,18 @@
-"""Long work: files in, chunks with vectors out. A job that stops goes on where it was.
+"""Jobs turn files into chunks with vectors. A job that was stopped can be resumed.
 
 ::
 
     values.py         requests, jobs, their files, progress and events
-    jobs.py           ``Jobs``: submit, follow, cancel and run jobs that are kept in a database
-    stream.py         ``ResultStream``: the same job with nothing kept
+    jobs.py           ``Jobs``: submit, follow, cancel and run jobs that are stored in a database
+    stream.py         ``ResultStream``: the same job without storing anything
     worker.py         runs the jobs of a database, one at a time, under a lease (lease.py)
-    running.py        one run: batches across files, each kept in one transaction
-    sources.py        where the files are: the store, this machine, standard input
-    reading.py        threads that read and cut ahead of the model, into a bounded queue
-    parts.py          what flows through a run, and how far it is
-    embedding.py      what the model is asked for
-    sinks.py          where results go: database_sink.py keeps them, stream.py passes them on
-    recipe.py         what chunks and vectors depend on, as keys: nothing is made twice
+    running.py        one run: batches across files, each stored in one transaction
+    sources.py        the files: in the store, on this machine, or standard input
+    reading.py        threads that read and chunk ahead of the model, into a queue (queues.py)
+    parts.py          what flows through a run: parts of files, batches, progress, and the sink
+    embedding.py      computes the vectors of a batch
+    database_sink.py  stores results, while stream.py passes them on
+    recipe.py         what chunks and vectors depend on, and the keys under which they are stored
     results.py        the rows of the results, in one schema
     writers.py        Parquet, Arrow, JSON lines and .npz
 """

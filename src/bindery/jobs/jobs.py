@@ -1,4 +1,4 @@
-"""``Jobs``: the door to long work."""
+"""``Jobs``: submit, follow, cancel and run jobs, and read their results."""
 
 import secrets
 import time
@@ -43,12 +43,10 @@ _MOST_EVENTS = 1000
 
 
 class Jobs:
-    """Jobs on the files of a library, or of another ``source``, kept in its ``database``.
+    """Jobs on the files of a library or of another ``source``, stored in a ``database``.
 
-    Safe to use from several threads and processes: each job is run by one at a time. ``start`` has
-    a thread run what is queued, oldest first, and what a process left that has ended. Who
-    ``is_alone`` with the database, by a lock of its own, does not wait for the leases of others:
-    they have ended.
+    Safe to use from several threads and processes: one of them at a time runs a job. ``is_alone``
+    means that the caller has locked the database: leases of other processes then do not count.
     """
 
     def __init__(
@@ -68,8 +66,6 @@ class Jobs:
             library, self._database, self._source, self._changed, is_alone=is_alone
         )
 
-    # What is asked
-
     def submit(
         self,
         request: JobRequest,
@@ -78,7 +74,7 @@ class Jobs:
         idempotency_key: str | None = None,
         known: Mapping[str, bytes] | None = None,
     ) -> Job:
-        """Take a job on: it is kept when this returns.
+        """Submit a job. It is durably stored when this returns.
 
         The same request with the same key gives the job there is. ``known`` are the keys of the
         chunk sets that files had: those that still have them are done at once. Raises
@@ -97,7 +93,7 @@ class Jobs:
         ]
         job_id = f"job-{secrets.token_hex(12)}"
         with self._database.writing() as connection:
-            # The same key may have come twice at one moment.
+            # Another request with the same key may have been faster.
             if job := _of_key(connection, owner, key, request):
                 return job
             rows.add_job(
@@ -107,45 +103,42 @@ class Jobs:
         return self.get(job_id)
 
     def get(self, job_id: str) -> Job:
-        """The job as it is just now. Raises UnknownJob."""
+        """The current state of a job. Raises UnknownJob."""
         with self._database.reading() as connection:
             return _job(connection, _found(rows.find_job(connection, job_id), job_id))
 
     def list(
         self, owner: str | None = None, *, after: str | None = None, most: int | None = None
     ) -> "list[Job]":
-        """All jobs, or those of an owner, the newest first.
-
-        Those ``after`` a job, so many at ``most``.
-        """
+        """Jobs, newest first: those of an owner, those ``after`` a job, at most ``most``."""
         with self._database.reading() as connection:
             found = rows.list_jobs(connection, owner, after=after, most=most)
             return [_job(connection, row) for row in found]
 
     def counts(self) -> dict[str, int]:
-        """How many jobs there are in each state."""
+        """The number of jobs in each state."""
         with self._database.reading() as connection:
             return dict.fromkeys(JobState, 0) | rows.count_jobs(connection)
 
     def files(self, job_id: str) -> "list[JobFile]":
-        """The job's files in order, with what became of each. Raises UnknownJob."""
+        """The files of a job in order, with their states. Raises UnknownJob."""
         with self._database.reading() as connection:
             _found(rows.find_job(connection, job_id), job_id)
             return [file_of(row) for row in rows.list_files(connection, job_id)]
 
     def about(self, job_id: str) -> dict[str, Any]:
-        """What made a job's chunks and vectors: settings, model, revision, precision.
+        """The recipe of a job's chunks and vectors, empty before its first run.
 
-        It is known once the job has begun: nothing before. Raises UnknownJob.
+        Raises UnknownJob.
         """
         with self._database.reading() as connection:
             row = _found(rows.find_job(connection, job_id), job_id)
         return dict(row.maker or {})
 
     def cancel(self, job_id: str) -> Job:
-        """End a job; what is done stays kept. One that is over stays as it is. Raises UnknownJob.
+        """Cancel a job unless it is over. Its results so far are kept. Raises UnknownJob.
 
-        One that runs ends within a second, or with the batch that the model has.
+        A running job ends within a second, or after its current batch.
         """
         with self._database.writing() as connection:
             _found(rows.find_job(connection, job_id), job_id)
@@ -154,7 +147,7 @@ class Jobs:
         return self.get(job_id)
 
     def delete(self, job_id: str) -> None:
-        """Forget a job that is over. Raises UnknownJob, and JobUnfinished for one that is not."""
+        """Delete a job that is over. Raises UnknownJob, and JobUnfinished if it is not over."""
         with self._database.freeing() as connection:
             _check_over(_found(rows.find_job(connection, job_id), job_id))
             rows.delete_job(connection, job_id)
@@ -171,9 +164,9 @@ class Jobs:
                     rows.delete_job(connection, row.id)
 
     def changes(self, job_id: str, after: int = 0, timeout_s: float = 0.0) -> "list[JobEvent]":
-        """What changed since the event of that number, waiting for it so long. Raises UnknownJob.
+        """The events since the one numbered ``after``, waiting for them; empty after the timeout.
 
-        Nothing new within the time is no event.
+        Raises UnknownJob.
         """
         until = time.monotonic() + timeout_s
         while True:
@@ -182,18 +175,18 @@ class Jobs:
             left = until - time.monotonic()
             if left <= 0:
                 return []
-            # Another process tells nobody here: look now and then.
+            # Other processes cannot wake this one.
             self._changed.wait(min(left, _LOOK_S))
 
     def results(self, job_id: str, **about: object) -> Results:
-        """A job's chunks with their vectors; ``about`` adds to the metadata of the table.
+        """The results of a job; ``about`` is added to the metadata of the table.
 
         Raises UnknownJob, JobUnfinished.
         """
         with self._database.reading() as connection:
             row = _found(rows.find_job(connection, job_id), job_id)
             _check_over(row)
-            # If a file was deleted since, everything that was made of it is gone too.
+            # The chunks of files that were deleted since are deleted too.
             files = [
                 one
                 for one in rows.list_files(connection, job_id)
@@ -201,7 +194,7 @@ class Jobs:
             ]
         if row.maker is None:
             raise JobUnfinished(
-                f"The job {job_id} ended before it began.", remedy="See the job's error."
+                f"The job {job_id} ended before its first run.", remedy="See the job's error."
             )
         recipe, form = Recipe.from_facts(row.maker), Form(request_of(row).vectors.form)
         return Results(
@@ -209,7 +202,7 @@ class Jobs:
         )
 
     def write_results(self, job_id: str, sink: Path | IO[bytes], format: str = "parquet") -> int:
-        """Write a job's chunks with their vectors, and return their number.
+        """Write the results of a job, and return the number of rows.
 
         ``format`` is a key of :data:`bindery.jobs.writers.FORMATS`. The file at a path appears
         only when it is complete. Raises UnknownJob, JobUnfinished.
@@ -222,10 +215,9 @@ class Jobs:
             return results.write(write, file)
 
     def renew(self, job_id: str, request: JobRequest) -> Job:
-        """Have a job go over its files again, and over those that were added; others are dropped.
+        """Queue a job again with a new request; files that have not changed are not embedded again.
 
-        What has not changed is not done again. Raises UnknownJob, and JobUnfinished while another
-        process works on it.
+        Raises UnknownJob, and JobUnfinished while another process works on it.
         """
         check_request(self._library, request)
         with self._database.writing() as connection:
@@ -245,17 +237,15 @@ class Jobs:
         return self.get(job_id)
 
     def tidy(self) -> None:
-        """Delete what was made of files that no job has any more."""
+        """Delete chunks and vectors that no job uses."""
         with self._database.freeing() as connection:
             derived.forget_unused(connection)
 
-    # What is done
-
     def run(self, job_id: str) -> Job:
-        """Do a job here and now, whatever is left of it; one that is over stays as it is.
+        """Run a job in this thread, unless it is over.
 
-        Raises JobUnfinished where another process does it, Abandoned where it is cancelled or
-        stopped, and what ends the whole of it, which is kept with the job, too.
+        Raises JobUnfinished if another process runs it, Abandoned if it is cancelled or stopped,
+        and the error that fails the job, which is also stored with it.
         """
         with self._database.reading() as connection:
             _found(rows.find_job(connection, job_id), job_id)
@@ -264,11 +254,11 @@ class Jobs:
         return self.get(job_id)
 
     def start(self) -> None:
-        """Have a thread do what is queued, and what was left by processes that have ended."""
+        """Start a thread that runs queued jobs, oldest first, and those of ended processes."""
         self._worker.start()
 
     def stop(self) -> None:
-        """End the thread and what it runs, in order: it goes on another time."""
+        """Stop the thread and its run cleanly; the job can be resumed."""
         self._worker.stop()
 
     def _events(self, job_id: str, after: int) -> "list[JobEvent]":
@@ -333,7 +323,7 @@ def _check_over(row: JobRow) -> None:
 
 def _busy(job_id: str) -> JobUnfinished:
     return JobUnfinished(
-        f"Another process works on the job {job_id}.", remedy="Wait for it, or end it."
+        f"Another process works on the job {job_id}.", remedy="Wait for it, or stop it."
     )
 
 

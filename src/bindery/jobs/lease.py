@@ -1,4 +1,4 @@
-"""Who runs a job: one process at a time, until it ends, says so or is not heard of any more."""
+"""The lease of a job, which one process at a time has, and which expires if it is not renewed."""
 
 import os
 import secrets
@@ -12,37 +12,34 @@ from bindery.errors import StorageError
 from bindery.store import jobs as rows
 from bindery.store.database import Database
 
-# Cancelling is to be felt within a second; reading a row takes less than a millisecond.
+# Cancelling should take less than a second; reading a row takes less than a millisecond.
 _LOOK_S = 0.3
 _RENEW_S = rows.LEASE_S / 3
 
 
 def new_holder() -> str:
-    """A name for this process that tells whether it lives."""
+    """A unique name for this process, by which others can see whether it is alive."""
     return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(8)}"
 
 
 def is_dead(holder: str, me: str) -> bool:
-    """Whether the process of that name has surely ended; of another machine nobody here knows."""
+    """Whether the process has certainly ended, which is only known of this machine."""
     host, pid, _ = holder.rsplit(":", 2)
     my_host, my_pid, _ = me.rsplit(":", 2)
-    # Another one of this number may be within this process, or before it in a container.
+    # The same pid may be this process, or an earlier one in a container.
     if host != my_host or pid == my_pid:
         return False
     try:
         os.kill(int(pid), 0)
     except ProcessLookupError:
         return True
-    except OSError:  # it lives, and is another user's
+    except OSError:  # it is alive, and another user's
         return False
     return False
 
 
 class Watch:
-    """Renews the lease of a job that runs, and notices when it is cancelled or taken away.
-
-    ``when`` is called once either is so.
-    """
+    """Renews the lease of a running job; calls ``when`` if it is cancelled or the lease is lost."""
 
     def __init__(
         self, database: Database, job_id: str, holder: str, when: Callable[[], None]
@@ -67,7 +64,7 @@ class Watch:
     def _work(self) -> None:
         renewed = time.monotonic()
         while not self._ended.wait(_LOOK_S):
-            # A disk that fails is told by whoever writes what was done; the lease may run out.
+            # On a failing disk, storing the results raises the error; the lease may expire.
             with suppress(StorageError):
                 self._look()
                 if time.monotonic() - renewed > _RENEW_S and not self.is_lost:

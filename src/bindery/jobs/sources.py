@@ -1,4 +1,4 @@
-"""Where the files of a job come from: the store, this machine, or standard input."""
+"""Sources of files for jobs: the store, this machine, and standard input."""
 
 import hashlib
 import io
@@ -19,7 +19,7 @@ from bindery.types import Document
 STANDARD_INPUT = "-"
 """The id of the file that is standard input."""
 
-# Text, unless the content proves otherwise: a PDF may come through a pipe too.
+# A name for text; the kinds of other documents, such as PDF, are detected by their content.
 _NAME_OF_STANDARD_INPUT = "standard input.txt"
 _DIGITS_OF_A_DIGEST = 8
 _COPY_BYTES = 1 << 20
@@ -28,7 +28,7 @@ _COPY_BYTES = 1 << 20
 class Content(Protocol):
     """The content of a file at one moment.
 
-    ``name`` is what the readers of documents see. ``timeout_s`` is how long parsing may take.
+    ``name`` is given to the readers of documents. Parsing may take ``timeout_s``.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Content(Protocol):
 class FileSource(Protocol):
     """Files by their ids. Thread-safe.
 
-    ``is_store`` says that the files are in the store, from which they can be deleted at any time.
+    ``is_store`` means that the files are in the store, and can be deleted at any time.
     """
 
     is_store: bool
@@ -222,7 +222,7 @@ def _opened(file_id: str, file: Path | IO[bytes]) -> Generator[IO[bytes]]:
 def walk(
     folder: Path, *, without: Path | None, takes_hidden: bool, skip: Callable[[str, str], None]
 ) -> dict[str, Path]:
-    """The files under a folder and its subfolders, sorted by their paths in the folder.
+    """The files in a folder and its subfolders, sorted by their paths in the folder.
 
     ``without`` is a folder to leave out. ``skip`` is called with each path that is left out and
     the reason: hidden files and folders unless ``takes_hidden``, links to folders, links that lead
@@ -253,7 +253,7 @@ def walk(
 
 
 def _why_not(path: Path, root: Path, *, takes_hidden: bool) -> str | None:
-    # os.path, because Path's own questions raise where a folder may not be searched.
+    # os.path, because the methods of Path raise if a folder is not accessible.
     if path.name.startswith(".") and not takes_hidden:
         return "hidden"
     if path.is_symlink():
@@ -262,12 +262,12 @@ def _why_not(path: Path, root: Path, *, takes_hidden: bool) -> str | None:
         if not Path(os.path.realpath(path)).is_relative_to(root):
             return "a link that leads out of the folder"
     if not os.path.isdir(path) and not os.path.isfile(path):  # noqa: PTH112, PTH113
-        return "no file that can be read"
+        return "not a regular file"
     return None
 
 
 def shown_path(path: Path | str) -> str:
-    """A path as text. A digest makes it unique if its bytes are not UTF-8."""
+    """A path as text. If its bytes are not UTF-8, a digest makes it unique."""
     plain = os.fsencode(path.as_posix() if isinstance(path, Path) else path)
     try:
         return plain.decode("utf-8")
@@ -277,7 +277,7 @@ def shown_path(path: Path | str) -> str:
 
 
 def gone(file_id: str) -> UnknownFile:
-    """The error for a file that does not exist, or not any more."""
+    """The error for a file that does not exist, or no longer exists."""
     return UnknownFile(
         f"There is no file {file_id[:200]!r}.",
         remedy="Check the path, or leave the file out and run the job again.",

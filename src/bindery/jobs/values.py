@@ -1,4 +1,4 @@
-"""What a job is: the request, its files, how far it is, and what changed."""
+"""Jobs as values: requests, files, progress and events."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -13,7 +13,7 @@ from bindery.store.values import JobState as JobState
 
 
 class Stage(StrEnum):
-    """What a job is doing just now."""
+    """What a running job is doing."""
 
     READING = "reading"
     CHUNKING = "chunking"
@@ -44,7 +44,7 @@ class IntoCollection:
 
 @dataclass(frozen=True, slots=True)
 class JobRequest:
-    """What a job is to do: files by their ids, how they are cut, and what the vectors are to be.
+    """A request for a job: files by their ids, and the options of chunks and vectors.
 
     With ``lines`` each line of a text file is embedded as it is, and nothing is cut. Files that are
     done are added ``into`` a collection, whose recipe is used. Raises
@@ -64,7 +64,7 @@ class JobRequest:
         if len(set(self.files)) != len(self.files):
             twice = next(one for n, one in enumerate(self.files) if one in self.files[:n])
             raise InvalidValue(
-                f"The file {twice[:200]!r} is named twice.", remedy="Name it once.", param="files"
+                f"The file {twice[:200]!r} is listed twice.", remedy="List it once.", param="files"
             )
         if self.chunks.is_late and self.vectors.title is not None:
             raise InvalidValue(
@@ -84,14 +84,14 @@ class JobRequest:
         return getattr(self.chunks, name) != getattr(ChunkOptions(), name)
 
     def facts(self) -> dict[str, Any]:
-        """The same for JSON, every option by its name; :meth:`from_facts` reads it back."""
+        """The request for JSON, with each option by its name; :meth:`from_facts` is the inverse."""
         named = {"files": self.files, "model": self.model, "lines": self.lines}
         into = {} if self.into is None else {"into": asdict(self.into)}
         return {**named, **asdict(self.chunks), **asdict(self.vectors), **into}
 
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any]) -> "JobRequest":
-        """The request that these facts are of; options that they lack have their defaults."""
+        """The inverse of :meth:`facts`; missing options have their defaults."""
         rest = dict(facts)
         files, model = tuple(rest.pop("files")), rest.pop("model")
         lines, into = rest.pop("lines", False), rest.pop("into", None)
@@ -103,9 +103,9 @@ class JobRequest:
 
 @dataclass(frozen=True, slots=True)
 class JobFile:
-    """A file of a job: ``id`` is its name in the request, ``name`` what users see.
+    """A file of a job: ``id`` is from the request, and ``name`` is the name that users see.
 
-    ``error_code`` is a code of :mod:`bindery.errors`, None unless the file has failed.
+    ``error_code`` is a code from :mod:`bindery.errors`, None unless the file has failed.
     """
 
     id: str
@@ -120,10 +120,10 @@ class JobFile:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a job is. ``chunks_total`` counts the chunks of all files that were cut so far.
+    """The progress of a job. ``chunks_total`` counts the chunks of all files read so far.
 
-    ``tokens`` counts what went through the model; vectors that were there already cost nothing.
-    ``tokens_per_s`` and ``seconds_left`` are of this run, None until something is done.
+    ``tokens`` counts the tokens that the model processed, without those of stored vectors.
+    ``tokens_per_s`` and ``seconds_left`` are of this run, None before its first results.
     """
 
     files_total: int
@@ -162,10 +162,10 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class JobEvent:
-    """A change of a job. Numbers rise within a job, across restarts too.
+    """A change of a job. Its numbers increase, also across restarts.
 
-    ``kind`` is ``"file"`` with a :class:`JobFile` as ``data``, or ``"job"`` with the state, the
-    progress and the error. Only the last of several changes of the same thing is reported.
+    ``kind`` is ``"file"`` with the fields of a :class:`JobFile` as ``data``, or ``"job"`` with the
+    state, progress and error. Of several changes of one thing, only the last is reported.
     """
 
     number: int
@@ -179,7 +179,7 @@ def request_of(row: JobRow) -> JobRequest:
 
 
 def file_of(row: JobFileRow) -> JobFile:
-    """A file of a job as its users see it."""
+    """A file of a job as users see it."""
     return JobFile(
         id=row.file_id,
         name=row.name,

@@ -57,13 +57,13 @@ class Worker:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Run in a thread what is queued, and what was left by processes that have ended."""
+        """Start a thread that runs queued jobs, and those of processes that have ended."""
         self._stopped.clear()
         self._thread = threading.Thread(target=self._serve, name="bindery-jobs", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread and its run in order; the job can go on later."""
+        """Stop the thread and its run cleanly; the job can be resumed."""
         self._stopped.set()
         for run in list(self._running.values()):
             run.stop()
@@ -80,7 +80,7 @@ class Worker:
             except _PASSING:
                 self._stopped.wait(_PAUSE_S)
             except (BinderyError, LeaseLost):
-                continue  # it is kept with the job, or another process has the job
+                continue  # the error is stored with the job, or another process has the job
             if is_idle:
                 self._changed.wait(_LOOK_S)
 
@@ -116,14 +116,14 @@ class Worker:
             return rows.take_lease(connection, row.id, self._me, dead=dead)
 
     def is_free(self, row: JobRow) -> bool:
-        """Whether no process works on the job."""
+        """Whether no process is working on the job."""
         holder = row.lease_holder
         if holder is None or row.lease_until is None or row.lease_until < time.time():
             return True
         return holder != self._me and (self._is_alone or is_dead(holder, self._me))
 
     def _run(self, row: JobRow) -> bool:
-        """Run a job that this process has leased, and give the lease back."""
+        """Run a job that this process has leased, and return the lease."""
         job_id, state, error = row.id, JobState.QUEUED, None
         try:
             run = self._running[job_id] = self._new_run(row)
@@ -141,7 +141,7 @@ class Worker:
         except (LeaseLost, *_PASSING):
             raise
         except Exception as failure:
-            # Whatever it is ends this job alone, and its user sees it.
+            # It fails only this job, and its users see the error.
             state, error = JobState.FAILED, _failure(failure)
             raise
         finally:
@@ -190,7 +190,7 @@ class Worker:
 
     def _give_back(self, job_id: str, state: JobState, error: Failure | None) -> None:
         why = None if error is None else asdict(error)
-        # A lost lease cannot be given back; on a failing disk it runs out.
+        # A lost lease cannot be returned; on a failing disk it expires.
         with suppress(LeaseLost, StorageError), self._database.writing() as connection:
             rows.give_back(connection, job_id, self._me, state, error=why)
         self._changed.send()
@@ -200,4 +200,4 @@ def _failure(error: Exception) -> Failure:
     if isinstance(error, BinderyError):
         return Failure(error.code, error.message, error.remedy)
     what = f"{type(error).__name__}: {error}"
-    return Failure(BinderyError.code, what, "This is a fault of Bindery; please report it.")
+    return Failure(BinderyError.code, what, "This is a bug in Bindery. Please report it.")

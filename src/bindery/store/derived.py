@@ -1,10 +1,9 @@
-"""What was made of files, kept by key: chunks and vectors that need not be made again.
+"""Chunks and vectors of files, stored by key so that they are not computed again.
 
-A key is a digest over everything that what it stands for depends on (:mod:`bindery.jobs.recipe`
-makes them), so what is found by key is right, whoever asks. Which vectors belong to which set of
-chunks is kept beside them: what is made of a file goes with the file.
+A key is a digest of everything that chunks or a vector depend on (:mod:`bindery.jobs.recipe`). The
+tables also record which sets of chunks use a vector, so that it is deleted with its last file.
 
-Every function works within the caller's transaction.
+Every function runs in the caller's transaction.
 """
 
 import zlib
@@ -37,12 +36,12 @@ _INSERTS: Mapping[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql
 
 
 def keep_content(connection: Connection, sha256: str, size_bytes: int) -> None:
-    """Make sure that a content has a row, which what is made of it refers to."""
+    """Insert the row of a content, to which its chunks refer, if it is missing."""
     _insert_new(connection, contents, [{"sha256": sha256, "size_bytes": size_bytes}])
 
 
 def find_chunks(connection: Connection, key: bytes) -> ChunkSet | None:
-    """The set of that key, if all of it is there."""
+    """The set of chunks with a key, if it is complete."""
     row = connection.execute(
         select(chunk_sets).where(chunk_sets.c.key == key, chunk_sets.c.is_whole)
     ).one_or_none()
@@ -63,9 +62,9 @@ def find_chunks(connection: Connection, key: bytes) -> ChunkSet | None:
 def keep_chunks(
     connection: Connection, chunk_set: ChunkSet, part: int, chunks: Sequence[Chunk], *, last: bool
 ) -> None:
-    """Keep a part of a set. With the last part the set can be found, and its size is known.
+    """Store a part of a set. The last part completes the set, so that it can be found.
 
-    A part without chunks is only kept if it is the first.
+    A part without chunks is only stored if it is the first.
     """
     row = {
         "key": chunk_set.key,
@@ -88,31 +87,31 @@ def keep_chunks(
 
 
 def count_parts(connection: Connection, key: bytes) -> int:
-    """In how many parts a set lies."""
+    """The number of parts of a set."""
     parts = select(func.count()).where(chunk_parts.c.key == key)
     return connection.execute(parts).scalar_one()
 
 
 def read_part(connection: Connection, key: bytes, part: int) -> list[Chunk]:
-    """The chunks of a part of a set, in order. Raises UnknownFile where it was deleted."""
+    """The chunks of a part of a set, in order. Raises UnknownFile if it was deleted."""
     this = (chunk_parts.c.key == key, chunk_parts.c.part == part)
     data = connection.scalar(select(chunk_parts.c.data).where(*this))
     if data is None:
         raise UnknownFile(
-            "A file was deleted, and with it its chunks, while they were read.",
-            remedy="Try again: what is left is there.",
+            "A file was deleted while its chunks were read.",
+            remedy="Try again to read those of the remaining files.",
         )
     return [_chunk(fields) for fields in orjson.loads(zlib.decompress(data))]
 
 
 def read_chunks(connection: Connection, key: bytes) -> Iterator[list[Chunk]]:
-    """The chunks of a set in order, a part at a time."""
+    """The chunks of a set in order, part by part."""
     for part in range(count_parts(connection, key)):
         yield read_part(connection, key, part)
 
 
 def find_vectors(connection: Connection, keys: Iterable[bytes]) -> dict[bytes, KeptVectors]:
-    """The vectors of these keys, as far as they are there."""
+    """The vectors that exist of these keys."""
     columns = vectors.c
     found: dict[bytes, KeptVectors] = {}
     for some in _groups(keys):
@@ -130,7 +129,7 @@ def known_vectors(connection: Connection, keys: Iterable[bytes]) -> set[bytes]:
 
 
 def keep_vectors(connection: Connection, made: Mapping[bytes, KeptVectors]) -> None:
-    """Keep vectors; those of a key that is there stay as they are."""
+    """Store vectors. Vectors that exist already are not changed."""
     rows = [
         {
             "key": key,
@@ -145,15 +144,15 @@ def keep_vectors(connection: Connection, made: Mapping[bytes, KeptVectors]) -> N
 
 
 def keep_uses(connection: Connection, chunk_set: bytes, keys: Iterable[bytes]) -> None:
-    """Note that a set of chunks has these vectors."""
+    """Record that a set of chunks uses these vectors."""
     rows = [{"vector": key, "chunk_set": chunk_set} for key in dict.fromkeys(keys)]
     _insert_new(connection, vector_uses, rows)
 
 
 def forget_content(connection: Connection, content: str) -> None:
-    """Delete all that was made of a content, by its SHA-256, and no other has.
+    """Delete the chunks of a content, by its SHA-256, and vectors that no other content uses.
 
-    Jobs that had it say so.
+    In jobs, its files get an error.
     """
     connection.execute(
         update(job_files)
@@ -165,7 +164,7 @@ def forget_content(connection: Connection, content: str) -> None:
             chunks=0,
             warnings=[],
             error_code=UnknownFile.code,
-            error_message="The file was deleted, and with it what was made of it.",
+            error_message="The file was deleted, with its chunks and vectors.",
             remedy="Upload it again, and submit a new job.",
         )
     )
@@ -174,12 +173,12 @@ def forget_content(connection: Connection, content: str) -> None:
 
 
 def forget_unused(connection: Connection) -> None:
-    """Delete what no file of any job or collection has."""
+    """Delete chunks and vectors that no file of a job or collection uses."""
     _drop_sets(connection, connection.scalars(select(chunk_sets.c.key).where(_UNUSED)).all())
 
 
 def forget_sets(connection: Connection, keys: Iterable[bytes]) -> None:
-    """Delete those of these sets of chunks that no file of any job or collection has."""
+    """Delete those of these sets of chunks that no file of a job or collection uses."""
     for some in _groups(keys):
         unused = select(chunk_sets.c.key).where(chunk_sets.c.key.in_(some), _UNUSED)
         _drop_sets(connection, connection.scalars(unused).all())
@@ -204,7 +203,7 @@ def _drop_sets(connection: Connection, keys: Sequence[bytes]) -> None:
 
 
 def _insert_new(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert the rows whose keys are not there yet."""
+    """Insert the rows whose keys do not exist yet."""
     if rows:
         insert = _INSERTS[connection.dialect.name](table).on_conflict_do_nothing()
         connection.execute(insert, rows)
@@ -224,7 +223,7 @@ def _chunk(fields: dict[str, Any]) -> Chunk:
 
 
 def _facts(chunk: Chunk) -> dict[str, Any]:
-    """What is kept of a chunk: its tokens by themselves are not, but their count."""
+    """A chunk as it is stored: with the number of its tokens, but without the tokens."""
     return {name: getattr(chunk, name) for name in _FIELDS}
 
 

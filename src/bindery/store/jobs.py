@@ -1,16 +1,16 @@
-"""The rows of jobs and of their files: what survives a crash.
+"""The rows of jobs and their files.
 
 ::
 
     queued ──> running ──> done | failed | cancelled
        ^          │
-       └──────────┘  its process ended, in order or not: the lease is given back, or runs out
+       └──────────┘  its process ended: the lease was returned, or expired
 
-A running job is leased by one process. Every change that the run makes names the lease's holder
-and fails where another has taken it (:class:`LeaseLost`), so no two can work on one job.
+A running job is leased to one process. Every change that the run makes names the holder of the
+lease, and fails if another process has taken it (:class:`LeaseLost`), so only one works on a job.
 
-Numbers of changes rise within a job; a file's row bears that of its last one. Every function works
-within the caller's transaction.
+Changes of a job are numbered; the row of a file has the number of its last change. Every function
+runs in the caller's transaction.
 """
 
 import time
@@ -27,7 +27,7 @@ LEASE_S = 30.0
 
 
 class LeaseLost(Exception):
-    """Another process has taken the job, or it is gone: whoever ran it stops, quietly."""
+    """Another process has taken over the job, or it was deleted."""
 
 
 def add_job(
@@ -39,7 +39,7 @@ def add_job(
     owner: str = "",
     idempotency_key: str | None = None,
 ) -> None:
-    """Add a job, queued, with its files."""
+    """Add a queued job with its files."""
     now = time.time()
     job = JobRow(
         id=job_id,
@@ -62,13 +62,13 @@ def add_job(
 
 
 def find_job(connection: Connection, job_id: str) -> JobRow | None:
-    """The job of an id."""
+    """The job with an id."""
     row = connection.execute(select(jobs).where(jobs.c.id == job_id)).mappings().one_or_none()
     return None if row is None else _job(row)
 
 
 def find_by_key(connection: Connection, owner: str, idempotency_key: str) -> JobRow | None:
-    """The job that its owner gave this key."""
+    """The job of an owner with an idempotency key."""
     mine = (jobs.c.owner == owner, jobs.c.idempotency_key == idempotency_key)
     row = connection.execute(select(jobs).where(*mine)).mappings().one_or_none()
     return None if row is None else _job(row)
@@ -77,7 +77,7 @@ def find_by_key(connection: Connection, owner: str, idempotency_key: str) -> Job
 def list_jobs(
     connection: Connection, owner: str | None, *, after: str | None = None, most: int | None = None
 ) -> list[JobRow]:
-    """All jobs, or those of an owner, newest first; those ``after`` one, at ``most`` that many."""
+    """Jobs, newest first: those of an owner, those ``after`` a job, at most ``most``."""
     found = select(jobs).order_by(jobs.c.created_at.desc(), jobs.c.id).limit(most)
     if owner is not None:
         found = found.where(jobs.c.owner == owner)
@@ -89,13 +89,13 @@ def list_jobs(
 
 
 def count_jobs(connection: Connection) -> dict[str, int]:
-    """How many jobs there are, by state."""
+    """The number of jobs by state."""
     counts = select(jobs.c.state, func.count()).group_by(jobs.c.state)
     return {state: int(count) for state, count in connection.execute(counts)}
 
 
 def list_files(connection: Connection, job_id: str) -> list[JobFileRow]:
-    """The job's files, in order."""
+    """The files of a job, in order."""
     files = _FILES.where(job_files.c.job_id == job_id).order_by(job_files.c.place)
     return [_file(row) for row in connection.execute(files).mappings()]
 
@@ -103,7 +103,7 @@ def list_files(connection: Connection, job_id: str) -> list[JobFileRow]:
 def changed_files(
     connection: Connection, job_id: str, after: int, *, most: int
 ) -> list[JobFileRow]:
-    """The job's files whose last change has a number above ``after``, by that number."""
+    """The files of a job that changed since the change ``after``, ordered by change."""
     mine = (job_files.c.job_id == job_id, job_files.c.changed > after)
     files = _FILES.where(*mine).order_by(job_files.c.changed).limit(most)
     return [_file(row) for row in connection.execute(files).mappings()]
@@ -117,7 +117,7 @@ def renew_job(
     progress: Mapping[str, Any],
     files: Iterable[JobFileRow],
 ) -> None:
-    """Queue a job that nobody runs again, with another request and other files."""
+    """Queue a job again that is not running, with a new request and new files."""
     connection.execute(delete(job_files).where(job_files.c.job_id == job_id))
     _add_files(connection, job_id, files)
     connection.execute(
@@ -137,7 +137,7 @@ def renew_job(
 
 
 def count_files(connection: Connection, job_id: str) -> dict[str, int]:
-    """How many files the job has, by state."""
+    """The number of files of a job by state."""
     counts = select(job_files.c.state, func.count()).where(job_files.c.job_id == job_id)
     rows = connection.execute(counts.group_by(job_files.c.state))
     return {state: int(count) for state, count in rows}
@@ -150,7 +150,7 @@ def open_jobs(connection: Connection) -> list[JobRow]:
 
 
 def take_lease(connection: Connection, job_id: str, holder: str, *, dead: Iterable[str]) -> bool:
-    """Take an open job whose lease nobody holds, or one of the ``dead``, or that has run out."""
+    """Lease an open job if it has no lease, an expired lease or a lease of one of the ``dead``."""
     now = time.time()
     free = or_(
         jobs.c.lease_holder.is_(None), jobs.c.lease_until < now, jobs.c.lease_holder.in_(list(dead))
@@ -177,9 +177,9 @@ def hold(
     changes: int = 1,
     **changed: Any,  # noqa: ANN401
 ) -> int:
-    """Renew the lease, write columns of the job, and count changes: the number of the last one.
+    """Renew the lease, write columns of the job, and add ``changes`` to its number of changes.
 
-    Raises LeaseLost.
+    Returns the new number. Raises LeaseLost.
     """
     now = time.time()
     mine = (jobs.c.id == job_id, jobs.c.lease_holder == holder)
@@ -191,20 +191,20 @@ def hold(
 
 
 def renew_lease(connection: Connection, job_id: str, holder: str) -> bool:
-    """Hold the job for a while more; whether it is still held."""
+    """Renew the lease; False if it was lost."""
     mine = (jobs.c.id == job_id, jobs.c.lease_holder == holder)
     renewed = update(jobs).where(*mine).values(lease_until=time.time() + LEASE_S)
     return connection.execute(renewed).rowcount == 1
 
 
 def give_back(connection: Connection, job_id: str, holder: str, state: str, **changed: Any) -> None:  # noqa: ANN401
-    """End a run: the job is in ``state`` and nobody holds it. Raises LeaseLost."""
+    """End a run: set the state of the job and remove the lease. Raises LeaseLost."""
     values = {**changed, "lease_holder": None, "lease_until": None}
     hold(connection, job_id, holder, changes=1, state=state, **values)
 
 
 def ask_to_cancel(connection: Connection, job_id: str) -> None:
-    """Cancel a job that nobody runs, and ask whoever runs it to."""
+    """Cancel a job that is not running; mark a running one for its holder to cancel."""
     open_job = (jobs.c.id == job_id, jobs.c.state.in_(OPEN_STATES))
     idle = jobs.c.lease_holder.is_(None)
     connection.execute(
@@ -220,7 +220,7 @@ def ask_to_cancel(connection: Connection, job_id: str) -> None:
 
 
 def delete_job(connection: Connection, job_id: str) -> None:
-    """Remove a job and the rows of its files; what was made of them stays for others."""
+    """Delete a job and the rows of its files, but not their chunks and vectors."""
     connection.execute(delete(job_files).where(job_files.c.job_id == job_id))
     connection.execute(delete(jobs).where(jobs.c.id == job_id))
 
@@ -232,14 +232,14 @@ def change_file(connection: Connection, job_id: str, place: int, **changed: Any)
 
 
 def count_attempt(connection: Connection, job_id: str, places: Sequence[int], step: int) -> None:
-    """Count an attempt at these files, or take one back."""
+    """Add ``step`` to the number of attempts at these files."""
     mine = (job_files.c.job_id == job_id, job_files.c.place.in_(places))
     attempts = job_files.c.attempts + step
     connection.execute(update(job_files).where(*mine).values(attempts=attempts))
 
 
 def start_over(connection: Connection, job_id: str) -> None:
-    """Forget which files are done: what made their vectors is another now."""
+    """Set all files to waiting, because the recipe has changed."""
     done = job_files.c.state == FileState.DONE
     state = case((done, FileState.WAITING.value), else_=job_files.c.state)
     mine = job_files.c.job_id == job_id

@@ -49,9 +49,10 @@ def test_by_default_one_of_each_family_is_tried_and_vanilla_is_enough(run: Run):
         assert line.startswith(f"{name}: failed: hub {UNREACHABLE}: config.json: the hub cannot")
     assert sum("Check the network connection" in line for line in lines) == 1
     assert sum("embeddinggemma-300m is gated" in line for line in lines) == 1
-    (others,) = [line for line in lines if line.startswith("By name: ")]
-    assert set(CATALOG) - set(DEFAULT_MODELS) == set(others[9:-1].split(", "))
-    assert "Models are kept in" in lines[-1]
+    (others,) = [line for line in lines if line.startswith("Other models: ")]
+    named = others.removeprefix("Other models: ").removesuffix(".").split(", ")
+    assert set(CATALOG) - set(DEFAULT_MODELS) == set(named)
+    assert "Models are stored in" in lines[-1]
     assert result.stderr.count("trying hub") == 1, "a hub that does not answer is asked once"
     assert "error" not in result.stderr
     assert CANARY not in result.output
@@ -68,7 +69,7 @@ def test_without_the_first_model_preload_fails(run: Run, tmp_path: Path, monkeyp
     plain = run("preload", BINDERY_HOME=str(tmp_path / "home"))
     assert plain.exit_code == 3
     assert "vanilla: failed\n" in plain.stdout
-    assert "Models are kept in" not in plain.stdout
+    assert "Models are stored in" not in plain.stdout
     assert plain.stderr.count("error (") == 1
 
 

@@ -1,4 +1,4 @@
-"""The command line: ``app`` says what each command takes, and a file of its own what it does."""
+"""The command line: ``app`` declares the commands, and a module for each does the work."""
 
 import os
 import sys
@@ -16,11 +16,10 @@ def main() -> None:
 
 
 def leave_cores_to_the_engine() -> None:
-    """Keep NumPy's products on one thread, unless the user says otherwise.
+    """Limit NumPy's matrix products to one thread, unless the user has set another number.
 
-    After a product on several threads OpenBLAS keeps its threads spinning in wait for the next, and
-    the engine shares the cores with them. On two cores that costs a quarter of the throughput of
-    ColBERTv2's size, and a quarter of the time of all-MiniLM's query (3.5 ms for 2.6). The variable
-    counts before NumPy is loaded alone.
+    After a product on several threads, OpenBLAS lets its threads spin, and they compete with the
+    engine for the cores. On two cores this costs a quarter of the throughput of ColBERTv2, and a
+    query of all-MiniLM takes 3.5 ms instead of 2.6. The variable is only read when NumPy is loaded.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

@@ -1,16 +1,16 @@
-"""How a command ends: one table from errors to exit codes, and one place that says what is wrong.
+"""Exit codes, and the one place where the errors of commands are printed.
 
 ====  ==================================================================================
-code  means
+code  meaning
 ====  ==================================================================================
-0     everything that was asked for is done
+0     success
 1     something unexpected failed, or ``bindery doctor`` found a problem
-2     a wrong option or value: no such option, model, strategy, rotation or key, or out of range
-3     a model cannot be had or cannot be used
-4     an input cannot be read; with several, the others are done
-5     the disk: full, read-only, or not what it should hold
-130   stopped by Ctrl-C; of a server, by the second signal
-141   whoever read the output has closed it, as ``head`` does
+2     a wrong option or value: unknown option, model, strategy, rotation or key, or out of range
+3     a model is not available
+4     an input could not be read; the others are done
+5     a disk error: full, read-only or damaged
+130   stopped by Ctrl-C; a server, by the second signal
+141   the reader of the output closed it, as ``head`` does
 ====  ==================================================================================
 """
 
@@ -60,18 +60,18 @@ EXIT_CODES: Mapping[type[BaseException], int] = {
     UnknownFile: BAD_INPUT,
     StorageError: BAD_DISK,
 }
-"""By class; a class that is not here ends as the nearest one above it does."""
+"""The exit codes by class; other classes have that of their nearest ancestor here."""
 
 
 def exit_code(error: BinderyError) -> int:
-    """How a command ends that this error has stopped."""
+    """The exit code for an error."""
     return next(EXIT_CODES[kind] for kind in type(error).__mro__ if kind in EXIT_CODES)
 
 
 class Commands(TyperGroup):
-    """The group of all commands. Whatever stops one of them ends here, without a traceback."""
+    """The group of all commands. It prints their errors, without a traceback."""
 
-    # Typer keeps the type of a context that this takes to itself.
+    # The type of the context is private to Typer.
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401
         """Run the command."""
         try:
@@ -90,7 +90,7 @@ class Commands(TyperGroup):
             _close_output()
             raise typer.Exit(CLOSED) from None
         except OSError as error:
-            # Files are read and written under names of their own; what is left has none.
+            # An error of standard output has no file name.
             _close_output()
             where = error.filename or "Standard output"
             print_error(StorageError(f"{where} cannot be used: {error.strerror or error}."))
@@ -98,7 +98,7 @@ class Commands(TyperGroup):
 
 
 def described(error: BinderyError) -> dict[str, str | None]:
-    """An error as JSON gives it."""
+    """An error for JSON."""
     return {
         "code": error.code,
         "message": error.message,
@@ -108,19 +108,19 @@ def described(error: BinderyError) -> dict[str, str | None]:
 
 
 def remember_json(ctx: typer.Context, value: bool) -> bool:
-    """Note that the command was asked for JSON, so that an error is told as JSON too."""
+    """Remember ``--json``, so that errors are printed as JSON too."""
     if value:
         ctx.meta[__name__] = True
     return value
 
 
 def wants_json(ctx: typer.Context) -> bool:
-    """Whether the command was asked for JSON."""
+    """Whether the command has ``--json``."""
     return __name__ in ctx.meta
 
 
 def _close_output() -> None:
-    # What is still buffered goes nowhere: else the interpreter complains of it when it ends.
+    # Without this, the interpreter fails to flush the rest of the buffer when it exits.
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)

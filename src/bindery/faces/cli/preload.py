@@ -1,4 +1,4 @@
-"""``bindery preload``: have models on this machine."""
+"""``bindery preload``: fetch models to this machine."""
 
 import logging
 from collections.abc import Collection, Generator, Sequence
@@ -44,9 +44,9 @@ def preload(
     force: bool,
     json: bool,
 ) -> bool:
-    """Fetch models, by default one of each family; whether those that matter are there now.
+    """Fetch models, by default one of each family; whether all required models are here now.
 
-    A model that was named matters; by default the first does, and the others are tried.
+    Models that were named are required; by default, only the default model is.
     """
     console = messages()
     places = sources(settings, folder)
@@ -73,14 +73,14 @@ def preload(
     else:
         _sum_up(outcomes, needed)
         if not models:
-            output().print(f"By name: {', '.join(others)}.", soft_wrap=True)
+            output().print(f"Other models: {', '.join(others)}.", soft_wrap=True)
         if is_done:
-            output().print(f"Models are kept in {settings.home / 'models'}.", soft_wrap=True)
+            output().print(f"Models are stored in {settings.home / 'models'}.", soft_wrap=True)
     return is_done
 
 
 def sources(settings: Settings, folder: Path | None) -> list[Source]:
-    """Where models are sought, in order: folders of the user's own, the hub, a wheel."""
+    """The sources of models in order: the user's folders, the hub, a wheel."""
     folders = dict.fromkeys(path for path in (folder, settings.models_folder) if path)
     return [
         *(FolderSource(path) for path in folders),
@@ -90,7 +90,7 @@ def sources(settings: Settings, folder: Path | None) -> list[Source]:
 
 
 class _Shown:
-    """Progress: bars on a terminal; elsewhere a line for each source and each file that is here."""
+    """Progress: a bar on a terminal, otherwise a line for each source and each file."""
 
     def __init__(self, console: Console, sources: Sequence[Source]) -> None:
         self._console = console
@@ -137,7 +137,7 @@ class _Shown:
 
 
 class _Notes(logging.Handler):
-    """What is logged, shown as it is."""
+    """Prints log records."""
 
     def __init__(self, console: Console) -> None:
         super().__init__()
@@ -149,7 +149,7 @@ class _Notes(logging.Handler):
 
 @contextmanager
 def _notes(console: Console) -> Generator[None, None, None]:
-    """Show what the preload logs meanwhile, such as that it waits for another process."""
+    """Print what is logged meanwhile, such as waiting for another process."""
     log = logging.getLogger("bindery.models")
     notes, level = _Notes(console), log.level
     log.addHandler(notes)
@@ -162,7 +162,7 @@ def _notes(console: Console) -> Generator[None, None, None]:
 
 
 def _sum_up(outcomes: Sequence[Outcome], needed: Collection[str]) -> None:
-    """A line for each; errors at length where the model was needed, else in a line of their own."""
+    """Print a line for each model, and at the end the full errors of required ones."""
     tried: list[BinderyError] = []
     for outcome in outcomes:
         where = f" from {outcome.source}" if outcome.source else ""
@@ -181,7 +181,7 @@ def _sum_up(outcomes: Sequence[Outcome], needed: Collection[str]) -> None:
 
 
 def _reason(error: BinderyError) -> str:
-    """What each source said, without the line before it that names the model."""
+    """The error of each source, without the first line, which names the model."""
     first, *others = (line.strip() for line in error.message.splitlines())
     return " ".join(others) or first
 

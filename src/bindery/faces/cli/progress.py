@@ -5,16 +5,20 @@ import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import Future
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
 from bindery.faces.cli.printing import print_error, print_warning
-from bindery.jobs import Failure, FileState, Job, JobEvent, Jobs
+from bindery.jobs import Failure, FileState, Job, JobEvent
 
-# Lines go to a log, which is read later.
+if TYPE_CHECKING:
+    # It imports SQLAlchemy, which takes a quarter of a second, and a stream does not need it.
+    from bindery.jobs import Jobs
+
+# Lines usually go to a log.
 _BETWEEN_LINES_S = 5.0
 _LOOK_S = 0.2
 
@@ -32,12 +36,12 @@ class Follow(Protocol):
 
 
 def follow_on(console: Console, *, json: bool) -> Follow:
-    """The way that suits the output."""
+    """Events as JSON, or a bar or lines on the console."""
     return _Events() if json else Shown(console)
 
 
 def print_json_line(value: Mapping[str, Any]) -> None:
-    """Write one JSON object on a line of its own to standard output, at once."""
+    """Write a JSON object as one line to standard output, and flush."""
     sys.stdout.flush()
     sys.stdout.buffer.write(orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE))
     sys.stdout.buffer.flush()
@@ -55,7 +59,7 @@ class _Events:
 
 
 class Shown:
-    """A bar if the console is a terminal; otherwise a line now and then, unless ``is_quiet``.
+    """A bar if the console is a terminal; otherwise a line every 5 s, unless ``is_quiet``.
 
     Failures and warnings of files are always shown.
     """
@@ -122,14 +126,14 @@ def _line(progress: Mapping[str, Any]) -> str:
     return ", ".join(parts)
 
 
-def run_followed(jobs: Jobs, job_id: str, follow: Follow) -> None:
-    """Run the job in a thread and follow it here; Ctrl-C ends it in order."""
+def run_followed(jobs: "Jobs", job_id: str, follow: Follow) -> None:
+    """Run the job in a thread and show its events; Ctrl-C stops it cleanly."""
     ended: Future[Job] = Future()
 
     def run() -> None:
         try:
             ended.set_result(jobs.run(job_id))
-        except BaseException as error:  # noqa: BLE001 - it is raised where the thread is waited for
+        except BaseException as error:  # noqa: BLE001 - raised again after the thread has ended
             ended.set_exception(error)
 
     thread = threading.Thread(target=run, name="bindery-job", daemon=True)
@@ -143,7 +147,7 @@ def run_followed(jobs: Jobs, job_id: str, follow: Follow) -> None:
                     follow.tell(event)
             for event in jobs.changes(job_id, after):
                 follow.tell(event)
-    except BaseException:  # also Ctrl-C: the run ends in order first, so that it can be resumed
+    except BaseException:  # also Ctrl-C: the run stops cleanly, so that it can be resumed
         jobs.stop()
         thread.join()
         raise

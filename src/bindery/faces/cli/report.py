@@ -1,4 +1,4 @@
-"""What became of ``bindery embed``: for JSON, for ``report.json`` and for people."""
+"""The report of ``bindery embed``, as JSON and as text."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ from bindery.jobs.sources import shown_path
 
 @dataclass(frozen=True, slots=True)
 class EmbedReport:
-    """What was embedded.
+    """What was embedded, with ``about``, the metadata of the vectors.
 
-    ``about`` is what made the vectors. ``chunks`` were written, ``chunks_cut`` of them longer than
-    the model's window. ``out`` is where they are, None if nothing was written to a file.
+    ``chunks`` were written, ``chunks_cut`` of them longer than the model's window. ``out`` is the
+    file, None if none was written.
     """
 
     about: Mapping[str, Any]
@@ -31,7 +31,7 @@ class EmbedReport:
     seconds: float
 
     def failed(self, *, forgives_unsupported: bool = False) -> list[JobFile]:
-        """The files that could not be embedded."""
+        """The files that failed."""
         return [
             file
             for file in self.files
@@ -40,7 +40,7 @@ class EmbedReport:
         ]
 
     def facts(self) -> dict[str, Any]:
-        """The same for JSON."""
+        """The report for JSON."""
         return {
             **self.about,
             "out": None if self.out is None else shown_path(str(self.out)),
@@ -67,9 +67,9 @@ class EmbedReport:
         }
 
     def print(self, console: Console, *, noun: str, to_file: bool) -> None:
-        """Sum up in a line: on standard output if the rows went ``to_file``, else on ``console``.
+        """Print a line: to standard output if the rows went ``to_file``, else to ``console``.
 
-        ``noun`` is what a row is: a chunk or a line.
+        ``noun`` is the name of a row: chunk or line.
         """
         if self.chunks_cut:
             print_warning(

@@ -1,17 +1,17 @@
-"""Every table. A change here needs a migration beside it, and ``REVISION`` to name that.
+"""All tables. A change here needs a migration in ``migrations/``, and its name in ``REVISION``.
 
 ::
 
-    contents    what is kept once, however many files have it: everything derived hangs from here
-    files       what users uploaded, each one content under a name
-    leftovers   contents that may lie in the store without a file: on their way in, or out
-    jobs        long work, and job_files: how far each of its files is
+    contents    the contents of files, each stored once
+    files       uploaded files: a name and a content
+    leftovers   contents that may be stored without a file, because they are being added or deleted
+    jobs        jobs, and job_files: the states of their files
     chunk_sets  the chunks of a content, in chunk_parts, by the digest of all they depend on
-    vectors     those of texts, likewise; vector_uses tells which chunks have them
+    vectors     the vectors of texts, in the same way; vector_uses has the chunks that use them
     collections files that are searched together, with their generations, placements and segments
 
-``contents.sha256`` is what the tables of derived things refer to, ON DELETE CASCADE: when the last
-file of a content is deleted, its row goes, and with that all that was made from it.
+Tables of derived data refer to ``contents.sha256`` with ON DELETE CASCADE: when the last file with
+a content is deleted, its row and everything derived from it are deleted.
 """
 
 from typing import Any
@@ -36,7 +36,7 @@ from sqlalchemy import (
 )
 
 REVISION = "0002"
-"""The newest migration, which the database of this program is at."""
+"""The newest migration."""
 
 metadata = MetaData(
     naming_convention={
@@ -50,7 +50,7 @@ metadata = MetaData(
 
 
 class AnyText(TypeDecorator[str]):
-    """A text from outside, kept as UTF-8 bytes: PostgreSQL's text has no place for U+0000."""
+    """Any text, stored as UTF-8 bytes, because text in PostgreSQL cannot contain U+0000."""
 
     impl = LargeBinary
     cache_ok = True
@@ -65,7 +65,7 @@ class AnyText(TypeDecorator[str]):
 
 
 class Json(TypeDecorator[Any]):
-    """A value kept as JSON in a text column; None is NULL."""
+    """A value stored as JSON in a text column; None is NULL."""
 
     impl = Text
     cache_ok = True
@@ -102,7 +102,7 @@ leftovers = Table(
     Column("sha256", String(64), primary_key=True),
     Column("since", Double, nullable=False),
 )
-"""What a process that ends midway would leave behind; 0 is what nobody needs since then."""
+"""Contents that a process may leave behind if it ends midway, with the time; 0 if unused."""
 
 jobs = Table(
     "jobs",
@@ -166,7 +166,7 @@ chunk_sets = Table(
     Column("title", AnyText, nullable=False, default="", server_default=""),
     Column("language", String(16), nullable=False, default="", server_default=""),
 )
-"""Chunks by the digest of all that they depend on; ``content`` and ``document`` are SHA-256."""
+"""Sets of chunks by the digest of their recipe; ``content`` and ``document`` are SHA-256."""
 
 chunk_parts = Table(
     "chunk_parts",
@@ -177,7 +177,7 @@ chunk_parts = Table(
     Column("part", Integer, primary_key=True),
     Column("data", LargeBinary, nullable=False),
 )
-"""The chunks themselves, some at a time: JSON, compressed by zlib."""
+"""The chunks of a set in parts: JSON, compressed by zlib."""
 
 vectors = Table(
     "vectors",
@@ -188,7 +188,7 @@ vectors = Table(
     Column("tokens_cut", Integer, nullable=False),
     Column("data", LargeBinary, nullable=False),
 )
-"""Vectors by the digest of all that they depend on: little-endian float32, row after row."""
+"""Vectors by the digest of text and recipe: rows of little-endian float32."""
 
 vector_uses = Table(
     "vector_uses",
@@ -202,7 +202,7 @@ vector_uses = Table(
         index=True,
     ),
 )
-"""Which vectors a set of chunks has: those that none has any more go."""
+"""The vectors that a set of chunks uses. Unused vectors are deleted."""
 
 
 collections = Table(
