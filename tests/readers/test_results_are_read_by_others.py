@@ -13,6 +13,7 @@ from tests.jobs.folders import Folder
 from bindery.faces.python import open_library
 from bindery.jobs import Jobs
 from bindery.library import Library
+from bindery.options import VectorOptions
 from bindery.settings import read_settings
 from bindery.vectors import Form
 
@@ -45,7 +46,9 @@ def folder(library: Library, tmp_path_factory: pytest.TempPathFactory) -> Folder
 @pytest.mark.parametrize("format_", ["parquet", "arrow"])
 @pytest.mark.parametrize("form", list(Form))
 def test_vectors_come_back_bit_by_bit(folder: Folder, form: Form, format_: str) -> None:
-    wanted = replace(folder, request=replace(folder.request, form=form, strategy="markdown"))
+    asked = folder.request
+    chunks, vectors = replace(asked.chunks, strategy="markdown"), VectorOptions(form=form)
+    wanted = replace(folder, request=replace(asked, chunks=chunks, vectors=vectors))
     wanted.run()
     records = wanted.records()
     path = folder.out / f"embeddings.{format_}"
