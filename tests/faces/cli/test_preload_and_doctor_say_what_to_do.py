@@ -109,7 +109,7 @@ def test_models_are_listed_with_what_is_known_of_their_rows(run: Run):
     plain = run("models", COLUMNS="120").stdout
     assert "gemma *" in plain
     assert "vanilla *" not in plain
-    assert "* The row was not checked against the hub's files yet." in plain
+    assert "* Not yet checked against the files on the hub." in plain
     # What is absent is named in one line, not in one paragraph each.
     (absent,) = [line for line in plain.splitlines() if line.startswith("Not on this machine")]
     assert all(name in absent for name in CATALOG if name != "vanilla")
@@ -157,7 +157,7 @@ def test_doctor_finds_a_server_that_would_be_open_to_strangers(run: Run, tmp_pat
     assert "bindery keys create" in keys["remedy"]
     run("keys", "create", "--name", "x", BINDERY_HOME=home)
     keys = checks(run("doctor", "--json", BINDERY_HOME=home, BINDERY_HOST="0.0.0.0"))["keys"]
-    assert (keys["verdict"], keys["detail"]) == ("ok", "1 key; the server asks for one")
+    assert (keys["verdict"], keys["detail"]) == ("ok", "1 key; the server requires one")
 
 
 def test_doctor_notes_a_variable_that_is_misspelt_and_a_port_that_is_taken(run: Run):
