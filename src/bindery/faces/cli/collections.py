@@ -90,7 +90,7 @@ def _print_added(
     collection: Collection, report: AddReport, facts: Mapping[str, Any], seconds: float
 ) -> None:
     if report.gone:
-        names = ", ".join(printable(name) for name in report.gone[:_SHOWN_NAMES])
+        names = ", ".join(_plain(name) for name in report.gone[:_SHOWN_NAMES])
         more = " ..." if len(report.gone) > _SHOWN_NAMES else ""
         print_warning(
             f"{count(len(report.gone), 'file')} of the collection are gone from disk: "
@@ -142,7 +142,7 @@ def list_files(settings: Settings, collection: str, *, json: bool) -> None:
     table = _table("file", "kind", "language", "bytes", "added")
     for file in files:
         added = datetime.fromtimestamp(file.added_at, UTC).strftime("%Y-%m-%d %H:%M")
-        table.add_row(printable(file.name), file.kind, file.language, f"{file.size_bytes:,}", added)
+        table.add_row(_plain(file.name), file.kind, file.language, f"{file.size_bytes:,}", added)
     output().print(table)
 
 
@@ -268,5 +268,7 @@ def _plain(text: str) -> str:
 def _table(*headings: str) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for heading in headings:
-        table.add_column(heading, no_wrap=True)
+        # The first column names things, and is shown whole.
+        is_first = heading == headings[0]
+        table.add_column(heading, no_wrap=not is_first, overflow="fold" if is_first else "ellipsis")
     return table
