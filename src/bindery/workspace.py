@@ -13,10 +13,9 @@ from bindery.encoders import Encoded
 from bindery.encoders.request import EncodeRequest, chunks_request
 from bindery.errors import InvalidValue
 from bindery.jobs import JobRequest, Jobs
-from bindery.jobs.recipe import make_recipe
 from bindery.library import DEFAULT_MODEL, Library, ModelStatus
 from bindery.options import ChunkOptions, SearchOptions, VectorOptions
-from bindery.search.adding import AddOptions, AddReport, add_local
+from bindery.search.adding import AddOptions, AddReport, add_local, open_for_adding
 from bindery.search.answers import SearchAnswer
 from bindery.search.collection import DEFAULT_COLLECTION, Collections
 from bindery.store.files import FileStore
@@ -127,15 +126,12 @@ class Workspace:
         """Add files and folders to a collection, which is made if it is not there.
 
         ``model``, ``chunks`` and ``vectors`` say how the files of a new collection are cut and
-        embedded. Raises what :func:`bindery.search.adding.add_local` does.
+        embedded. Raises what :func:`bindery.search.adding.add_local` does, and InvalidValue if the
+        collection was made with other options.
         """
-        found = self.collections.find(collection)
-        if found is None:
-            request = JobRequest(
-                ("-",), model, chunks or ChunkOptions(), vectors or VectorOptions()
-            )
-            found = self.collections.create(collection, make_recipe(self.library, request))
+        request = JobRequest(("-",), model, chunks or ChunkOptions(), vectors or VectorOptions())
         chosen = options or AddOptions(timeout_s=self._parse_timeout_s)
+        found = open_for_adding(self.library, self.collections, collection, request, paths, chosen)
         return add_local(self.library, found, paths, chosen, attributes=attributes)
 
     def search(

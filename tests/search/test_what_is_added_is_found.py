@@ -5,11 +5,11 @@ import unicodedata
 import pytest
 from sqlalchemy import update
 
-from bindery.errors import InvalidValue, UnknownCollection, UnknownFile
-from bindery.jobs import Jobs
+from bindery.errors import InputError, InvalidValue, UnknownCollection, UnknownFile
+from bindery.jobs import JobRequest, Jobs
 from bindery.jobs.sources import LocalFiles
-from bindery.options import SCORE_RANGES, SearchMode, SearchOptions
-from bindery.search.adding import AddOptions, add_local
+from bindery.options import SCORE_RANGES, SearchMode, SearchOptions, VectorOptions
+from bindery.search.adding import AddOptions, add_local, open_for_adding
 from bindery.store.database.tables import jobs as job_table
 
 MODES = list(SearchMode)
@@ -263,3 +263,27 @@ def test_a_job_that_was_left_behind_is_forgotten(sample):
         connection.execute(update(job_table).values(created_at=0).where(job_table.c.id == left.id))
     jobs.delete_stopped(owner)
     assert jobs.list(owner) == []
+
+
+def test_a_collection_is_made_once_there_is_a_file(library, collections, tmp_path, new_name):
+    name = new_name()
+    request = JobRequest(("-",), vectors=VectorOptions(dimensions=128, any_dimensions=True))
+
+    def open_it(path, asked):
+        return open_for_adding(library, collections, name, asked, [path], AddOptions())
+
+    with pytest.raises(UnknownFile, match="There is no file or folder"):
+        open_it(tmp_path / "mistyped", JobRequest(("-",)))
+    with pytest.raises(InputError, match="There is no file to add"):
+        open_it(tmp_path, JobRequest(("-",)))
+    assert collections.find(name) is None
+
+    (tmp_path / "a.txt").write_text("The heliotrope turns to the sun.")
+    made = open_it(tmp_path, request)
+
+    assert made.recipe.dimensions == 128
+    assert open_it(tmp_path, JobRequest(("-",))) is made
+    assert open_it(tmp_path, request) is made
+    other = JobRequest(("-",), vectors=VectorOptions(dimensions=64, any_dimensions=True))
+    with pytest.raises(InvalidValue, match="was made with dimensions 128, not 64"):
+        open_it(tmp_path, other)

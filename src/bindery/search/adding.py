@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bindery.errors import InputError, InvalidValue, UnknownFile
-from bindery.jobs import FileState, JobFile
+from bindery.jobs import FileState, JobFile, JobRequest
 from bindery.jobs.jobs import Jobs
+from bindery.jobs.recipe import Recipe, make_recipe
 from bindery.jobs.sources import LocalFiles, shown_path, walk
 from bindery.library import Library
-from bindery.search.collection import Collection
+from bindery.options import ChunkOptions, VectorOptions, names_of
+from bindery.search.collection import Collection, Collections
 from bindery.store.collections import CollectionFile
 
 _MOST_GONE = 0.5
@@ -206,15 +208,66 @@ def add_local(
         sources = {name: str(path) for name, path in inputs.files.items()}
         collection.rename(plan.renamed, sources)
         collection.remove(plan.gone)
-    elif not inputs.files:
+    else:
+        _check_files(inputs, paths)
+    files = _run_job(library, collection, inputs, options, attributes, run)
+    collection.index.seal()
+    return AddReport(tuple(files), () if options.syncs else plan.gone, inputs.skipped)
+
+
+def open_for_adding(
+    library: Library,
+    collections: Collections,
+    name: str,
+    request: JobRequest,
+    paths: Sequence[str | Path],
+    options: AddOptions,
+) -> Collection:
+    """The collection of a name, made with the options of the request if it is not there.
+
+    It is made only if there is a file to add, so that a mistyped path fixes nothing. Raises
+    InvalidValue if it was made with other options; a request of defaults fits every collection.
+    """
+    found = collections.find(name)
+    if found is None:
+        _check_files(find_local(paths, takes_hidden=options.takes_hidden), paths)
+        try:
+            return collections.create(name, make_recipe(library, request))
+        except InvalidValue:
+            # Another process may have made it a moment ago.
+            if (found := collections.find(name)) is None:
+                raise
+    plain = JobRequest(request.files)
+    if any(getattr(request, part) != getattr(plain, part) for part in _MADE_WITH):
+        _check_same(found, make_recipe(library, request))
+    return found
+
+
+_MADE_WITH = ("model", "chunks", "vectors")
+
+
+def _check_same(collection: Collection, wanted: Recipe) -> None:
+    have = collection.recipe
+    for name, one, other in [
+        ("model", have, wanted),
+        *((name, have.chunks, wanted.chunks) for name in names_of(ChunkOptions)),
+        *((name, have.vectors, wanted.vectors) for name in names_of(VectorOptions)),
+    ]:
+        if (former := getattr(one, name)) != (given := getattr(other, name)):
+            raise InvalidValue(
+                f"The collection {collection.name!r} was made with {name} {former}, not {given}.",
+                remedy="Leave the options out, or add to another collection.",
+                param=name,
+            )
+
+
+def _check_files(inputs: LocalInputs, paths: Sequence[str | Path]) -> None:
+    if not inputs.files:
         raise InputError(
             f"There is no file to add in {', '.join(map(str, paths))[:200]}.",
             remedy="Hidden files are added with --hidden." if inputs.skipped else "",
             param="paths",
         )
-    files = _run_job(library, collection, inputs, options, attributes, run)
-    collection.index.seal()
-    return AddReport(tuple(files), () if options.syncs else plan.gone, inputs.skipped)
 
 
 def _run_job(

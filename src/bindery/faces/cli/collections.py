@@ -23,10 +23,8 @@ from bindery.faces.cli.printing import (
 from bindery.faces.cli.progress import follow_on, print_json_line, run_followed
 from bindery.faces.python import open_library
 from bindery.jobs import JobRequest, Jobs
-from bindery.jobs.recipe import Recipe, make_recipe
-from bindery.library import Library
 from bindery.options import ChunkOptions, SearchOptions, VectorOptions
-from bindery.search.adding import AddOptions, AddReport, add_local
+from bindery.search.adding import AddOptions, AddReport, add_local, open_for_adding
 from bindery.search.answers import Hit, SearchAnswer
 from bindery.search.collection import Collection, Collections
 from bindery.settings import Settings
@@ -60,7 +58,14 @@ def add(settings: Settings, asked: AddArguments) -> bool:
         limit_bytes=settings.upload_limit_bytes,
     )
     with closing(open_library(settings)) as library:
-        collection = _collection(library, asked)
+        collection = open_for_adding(
+            library,
+            Collections(library),
+            asked.collection,
+            JobRequest(("-",), asked.model, asked.chunks, asked.vectors),
+            asked.paths,
+            options,
+        )
 
         def run(jobs: Jobs, job_id: str) -> None:
             run_followed(jobs, job_id, follow_on(messages(), json=asked.json))
@@ -165,35 +170,6 @@ def delete(settings: Settings, name: str, *, json: bool) -> None:
         print_json({"deleted": name})
     else:
         output().print(f"{printable(name)} is deleted.")
-
-
-def _collection(library: Library, asked: AddArguments) -> Collection:
-    """The collection, made if it is not there. Raises InvalidValue for another recipe."""
-    collections = Collections(library)
-    request = JobRequest(("-",), asked.model, asked.chunks, asked.vectors)
-    found = collections.find(asked.collection)
-    if found is None:
-        return collections.create(asked.collection, make_recipe(library, request))
-    is_plain = (asked.model, asked.chunks, asked.vectors) == (
-        "vanilla",
-        ChunkOptions(),
-        VectorOptions(),
-    )
-    if not is_plain:
-        _check_same(found, make_recipe(library, request))
-    return found
-
-
-def _check_same(collection: Collection, wanted: Recipe) -> None:
-    have = collection.recipe
-    for name in ("model", "chunks", "vectors"):
-        if getattr(have, name) != getattr(wanted, name):
-            raise InvalidValue(
-                f"The collection {collection.name!r} was made with {name} "
-                f"{getattr(have, name)}, not {getattr(wanted, name)}.",
-                remedy="Leave the options out, or add to another collection.",
-                param=name,
-            )
 
 
 def _attribute(text: str) -> tuple[str, object]:
