@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from bindery.encoders.loading import load_encoder
 from bindery.engines import EngineName
@@ -11,6 +12,11 @@ from bindery.errors import ModelMissing
 from bindery.models.cache import locate
 from bindery.models.catalog import CATALOG
 from bindery.settings import read_settings
+
+
+# How long an example takes says nothing on a busy machine.
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

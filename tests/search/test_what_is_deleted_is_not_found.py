@@ -5,8 +5,9 @@ import sys
 
 import pytest
 
-from bindery.errors import UnknownCollection
+from bindery.errors import UnknownCollection, UnknownFile
 from bindery.options import SearchMode
+from bindery.search.adding import AddOptions, add_local
 from bindery.search.collection import Collections
 from bindery.search.index import ChangedMeanwhile
 
@@ -168,3 +169,24 @@ def test_a_hit_never_has_the_text_of_another_version(sample, change):
         sample.collection.remove([sample.name("a.txt")])
     with pytest.raises(ChangedMeanwhile):
         index.texts(view, [(0, 0)])
+
+
+def test_a_path_keeps_its_name_however_it_is_added(sample, tmp_path):
+    for folder in ("a/docs", "b/docs"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "x.md").write_text(f"In {folder} there is a heliotrope.")
+    first, second = tmp_path / "a" / "docs", tmp_path / "b" / "docs"
+    for paths in ([first, second], [first / "x.md"], [second], [first]):
+        add_local(sample.library, sample.collection, paths, AddOptions(timeout_s=60))
+        names = [file.name for file in sample.collection.files()]
+        assert names == ["docs/x.md", "b/docs/x.md"]
+
+
+def test_paths_that_do_not_exist_are_reported_and_the_others_added(sample, tmp_path):
+    (tmp_path / "one.txt").write_text("A heliotrope.")
+    paths = [tmp_path / "none.txt", tmp_path / "one.txt"]
+    report = add_local(sample.library, sample.collection, paths, AddOptions(timeout_s=60))
+    assert report.missing == (str(tmp_path / "none.txt"),)
+    assert [file.name for file in sample.collection.files()] == ["one.txt"]
+    with pytest.raises(UnknownFile, match=r"There is no file or folder '.*none\.txt'"):
+        add_local(sample.library, sample.collection, paths[:1], AddOptions())

@@ -26,6 +26,7 @@ CODES = {
     "UnknownStrategy": "unknown_strategy",
     "UnknownFile": "unknown_file",
     "UnknownRotation": "unknown_rotation",
+    "UnknownCollection": "unknown_collection",
     "UnknownJob": "unknown_job",
     "Quarantined": "quarantined",
     "JobUnfinished": "job_unfinished",

@@ -1,4 +1,4 @@
-"""The short text of a filter: ``year >= 2020 and lang = "en"``.
+"""The short text of a filter: ``page > 1 and language = "en"``.
 
 ::
 
@@ -178,6 +178,6 @@ class _Parser:
         found = repr(rest) if rest else "the end"
         return InvalidValue(
             f"The filter is wrong at character {place + 1}: expected {expected}, got {found}.",
-            remedy='Write it like: year >= 2020 and lang = "en".',
+            remedy='Write it like: page > 1 and language = "en".',
             param="filter",
         )

@@ -25,7 +25,7 @@ class IntoCollection:
     """The collection that a job adds its files to, by its id, and the generation that they join.
 
     ``attributes`` are given to every file; None leaves those of a former version. ``roots`` are
-    the paths of local files and folders by the first part of their files' names; there are none
+    the paths of local files and folders by their names, or the beginnings of these; there are none
     for stored files.
     """
 
@@ -36,10 +36,12 @@ class IntoCollection:
 
     def source_of(self, file_id: str) -> str:
         """Where the content of a file is from: its path if it is a local file, or its id."""
-        first, _, rest = file_id.partition("/")
-        if first not in self.roots:
-            return file_id
-        return f"{self.roots[first]}/{rest}" if rest else self.roots[first]
+        parts = file_id.split("/")
+        for n in range(len(parts), 0, -1):
+            root = self.roots.get("/".join(parts[:n]))
+            if root is not None:
+                return "/".join([root, *parts[n:]])
+        return file_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from bindery.errors import InputError, InvalidValue, UnknownFile
 from bindery.jobs import FileState, JobFile, JobRequest
@@ -22,50 +22,77 @@ from bindery.store.collections import CollectionFile
 
 _MOST_GONE = 0.5
 
+SEALED_BY_ADDING = 64
+"""Rows in the tail that become a segment after adding: a cold search would analyse them again."""
+
 
 @dataclass(frozen=True, slots=True)
 class LocalInputs:
     """Files of this machine by the names that they will have in a collection.
 
-    The name of a file in a folder begins with the folder's own name. ``roots`` are the absolute
-    paths of what was given, by the first part of the names; ``skipped`` files have their reasons.
+    ``roots`` are absolute paths by the names, or beginnings of names, that stand for them.
+    ``skipped`` files have their reasons, and ``missing`` paths do not exist.
     """
 
     files: Mapping[str, Path]
     roots: Mapping[str, str]
     skipped: Mapping[str, str]
+    missing: tuple[str, ...] = ()
 
 
-def find_local(paths: Sequence[str | Path], *, takes_hidden: bool = False) -> LocalInputs:
+def find_local(
+    paths: Sequence[str | Path],
+    known: Sequence[CollectionFile] = (),
+    *,
+    takes_hidden: bool = False,
+) -> LocalInputs:
     """The files of paths and folders.
 
-    Raises UnknownFile for a path that is not there, and InvalidValue for two of one name.
+    A file that the collection ``known`` has from the same path keeps its name. The name of any
+    other one is that of the file, and in a folder begins with the name of the folder; folders above
+    it are added until the name is free. Raises UnknownFile if none of the paths exists.
     """
     files: dict[str, Path] = {}
     roots: dict[str, str] = {}
     skipped: dict[str, str] = {}
-    for given in paths:
-        path = Path(given).expanduser().absolute()
-        if not path.exists():
-            raise UnknownFile(f"There is no file or folder {str(given)[:200]!r}.", param="paths")
-        name = shown_path(path.name)
-        if name in roots:
-            raise InvalidValue(
-                f"{str(path)!r} and {roots[name]!r} would have the same name {name!r}.",
-                remedy="Add them to different collections, or rename one.",
-                param="paths",
-            )
-        roots[name] = str(path)
-        if not path.is_dir():
-            files[name] = path
+    missing: list[str] = []
+    names = {file.source: file.name for file in known}
+    for given in dict.fromkeys(Path(one).expanduser().absolute() for one in paths):
+        if not given.exists():
+            missing.append(shown_path(given))
+            continue
+        root = _free_name(given, roots, known)
+        roots[root] = str(given)
+        if not given.is_dir():
+            files[root] = given
             continue
 
-        def skip(inner: str, why: str, folder: str = name) -> None:
+        def skip(inner: str, why: str, folder: str = root) -> None:
             skipped[f"{folder}/{inner}"] = why
 
-        found = walk(path, without=None, takes_hidden=takes_hidden, skip=skip)
-        files.update({f"{name}/{inner}": file for inner, file in found.items()})
-    return LocalInputs(files, roots, skipped)
+        found = walk(given, without=None, takes_hidden=takes_hidden, skip=skip)
+        files.update({f"{root}/{inner}": file for inner, file in found.items()})
+    if missing and not roots:
+        raise UnknownFile(f"There is no file or folder {missing[0][:200]!r}.", param="paths")
+    kept = {names.get(str(path), name): path for name, path in files.items()}
+    roots.update({name: str(path) for name, path in kept.items() if name not in files})
+    return LocalInputs(kept, roots, skipped, tuple(missing))
+
+
+def _free_name(path: Path, roots: Mapping[str, str], known: Sequence[CollectionFile]) -> str:
+    """The shortest end of a path that no other path has as its name."""
+    others = [
+        file.name
+        for file in known
+        if file.source != str(path)
+        and not file.source.startswith(f"{path}/")
+        and Path(file.source).exists()
+    ]
+    taken = {*others, *(name for name, root in roots.items() if root != str(path))}
+    for one in others:
+        taken.update(str(folder) for folder in PurePosixPath(one).parents)
+    ends = ["/".join(path.parts[-n:]) for n in range(1, len(path.parts))]
+    return shown_path(next((end for end in ends if end not in taken), str(path).lstrip("/")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,19 +112,6 @@ class SyncPlan:
                 f"{len(self.gone):,} of {known:,} files are gone. Is the disk mounted?",
                 remedy="Confirm with --yes that they are to be removed.",
                 param="sync",
-            )
-
-
-def check_names(inputs: LocalInputs, known: Sequence[CollectionFile]) -> None:
-    """Raise InvalidValue if a file would replace another one that only has the same name."""
-    by_name = {file.name: file for file in known}
-    for name, path in inputs.files.items():
-        other = by_name.get(name)
-        if other is not None and other.source != str(path) and Path(other.source).exists():
-            raise InvalidValue(
-                f"The collection has {name!r} already, from {other.source!r}.",
-                remedy="Add the folder to another collection, or rename it.",
-                param="paths",
             )
 
 
@@ -167,12 +181,14 @@ class AddOptions:
 class AddReport:
     """What became of the files: those that failed, are gone from the folders, or were skipped.
 
-    ``gone`` files are still in the collection, unless it was synced. ``skipped`` has reasons.
+    ``gone`` files are still in the collection, unless it was synced. ``skipped`` has reasons, and
+    ``missing`` are the paths that do not exist.
     """
 
     files: tuple[JobFile, ...]
     gone: tuple[str, ...]
     skipped: Mapping[str, str]
+    missing: tuple[str, ...] = ()
 
     @property
     def failed(self) -> list[JobFile]:
@@ -196,11 +212,10 @@ def add_local(
     """Add files and folders to a collection; they are found when this returns.
 
     A file that cannot be read fails alone. Raises InputError if there is no file, or if most files
-    of the folders are gone; UnknownFile; InvalidValue for names that are taken.
+    of the folders are gone; UnknownFile if no path exists.
     """
-    inputs = find_local(paths, takes_hidden=options.takes_hidden)
     known = collection.files()
-    check_names(inputs, known)
+    inputs = find_local(paths, known, takes_hidden=options.takes_hidden)
     plan = plan_sync(inputs, known)
     if options.syncs:
         if not options.confirms:
@@ -211,8 +226,9 @@ def add_local(
     else:
         _check_files(inputs, paths)
     files = _run_job(library, collection, inputs, options, attributes, run)
-    collection.index.seal()
-    return AddReport(tuple(files), () if options.syncs else plan.gone, inputs.skipped)
+    collection.index.seal(least_rows=SEALED_BY_ADDING)
+    gone = () if options.syncs else plan.gone
+    return AddReport(tuple(files), gone, inputs.skipped, inputs.missing)
 
 
 def open_for_adding(

@@ -4,6 +4,7 @@ import secrets
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -65,14 +66,18 @@ class Collections:
         """Raises UnknownCollection that names the nearest."""
         found = self.find(name)
         if found is None:
-            names = [one.name for one in self]
-            listed = ", ".join(names[:10]) or "none yet"
-            raise UnknownCollection(
-                f"There is no collection {name[:80]!r}.",
-                remedy=f"There are: {listed}. `bindery add` makes one.",
-                param="collection",
-            )
+            raise self._unknown(name)
         return found
+
+    def _unknown(self, name: str) -> UnknownCollection:
+        names = [one.name for one in self]
+        near = get_close_matches(name, names, n=1)
+        hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(names[:10])}."
+        return UnknownCollection(
+            f"There is no collection {name[:80]!r}.",
+            remedy=hint if names else "Add files to make one: bindery add FOLDER.",
+            param="collection",
+        )
 
     def find(self, name: str) -> "Collection | None":
         """The collection of a name, if there is one."""

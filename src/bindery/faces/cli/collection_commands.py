@@ -75,7 +75,7 @@ def add(
 )
 @takes_options
 def search(
-    query: Annotated[str, typer.Argument(metavar="QUERY", help="A question, or words.")],
+    query: Annotated[list[str], typer.Argument(metavar="QUERY", help="A question, or words.")],
     options: SearchOptions,
     collection: CollectionName = "default",
     json: Json = False,
@@ -87,7 +87,7 @@ def search(
     found = begin()
     from bindery.faces.cli.collections import search as run
 
-    run(found.settings, query, collection, options, json=json)
+    run(found.settings, " ".join(query), collection, options, json=json)
 
 
 collections = typer.Typer(

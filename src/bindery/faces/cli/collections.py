@@ -1,5 +1,6 @@
 """``bindery add``, ``bindery search`` and ``bindery collections``."""
 
+import re
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -8,14 +9,16 @@ from datetime import UTC, datetime
 from math import isfinite
 from typing import Any
 
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from bindery.errors import InvalidValue
+from bindery.errors import InvalidValue, UnknownFile
 from bindery.faces.cli.printing import (
     count,
     messages,
     output,
+    print_error,
     print_json,
     print_warning,
     printable,
@@ -84,22 +87,29 @@ def add(settings: Settings, asked: AddArguments) -> bool:
             {"file": one.name, "code": one.error_code, "message": one.error_message}
             for one in report.failed
         ]
-        told = {"failed": failed, "gone": report.gone, "skipped": dict(report.skipped)}
+        told = {
+            "failed": failed,
+            "missing": report.missing,
+            "gone": report.gone,
+            "skipped": dict(report.skipped),
+        }
         print_json_line({"event": "end", **facts, **told, "seconds": seconds})
     else:
         _print_added(collection, report, facts, seconds)
-    return not report.failed
+    return not report.failed and not report.missing
 
 
 def _print_added(
     collection: Collection, report: AddReport, facts: Mapping[str, Any], seconds: float
 ) -> None:
+    for path in report.missing:
+        print_error(UnknownFile("There is no such file or folder."), about=path)
     if report.gone:
         names = ", ".join(_plain(name) for name in report.gone[:_SHOWN_NAMES])
         more = " ..." if len(report.gone) > _SHOWN_NAMES else ""
         print_warning(
-            f"{count(len(report.gone), 'file')} of the collection are gone from disk: "
-            f"{names}{more}. Remove them with --sync."
+            f"{count(len(report.gone), 'file')} of the collection no longer on disk: "
+            f"{names}{more}. Use --sync to remove them."
         )
     output().print(
         f"{printable(collection.name)}: {count(facts['files'], 'file')}, "
@@ -144,10 +154,13 @@ def list_files(settings: Settings, collection: str, *, json: bool) -> None:
     if json:
         print_json({"files": [asdict(file) for file in files]})
         return
-    table = _table("file", "kind", "language", "bytes", "added")
-    for file in files:
-        added = datetime.fromtimestamp(file.added_at, UTC).strftime("%Y-%m-%d %H:%M")
-        table.add_row(_plain(file.name), file.kind, file.language, f"{file.size_bytes:,}", added)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("file", overflow="fold")  # never cut: the name is what commands take
+    for heading in ("kind", "language", "added"):
+        table.add_column(heading, no_wrap=True)
+    for file in sorted(files, key=lambda one: one.name):
+        added = datetime.fromtimestamp(file.added_at, UTC).strftime("%Y-%m-%d")
+        table.add_row(_plain(file.name), file.kind, file.language, added)
     output().print(table)
 
 
@@ -199,13 +212,12 @@ def _show(answer: SearchAnswer) -> None:
     for number, hit in enumerate(answer.hits, 1):
         where = f", page {hit.page}" if hit.page else ""
         head = Text(f"{number}. ", style="bold")
-        head.append(printable(hit.file).replace("\n", " "), style="bold cyan")
+        head.append(_plain(hit.file), style="bold cyan")
         head.append(f"{where}  {hit.score:.3f}", style="dim")
-        console.print(head, soft_wrap=True)
+        console.print(head)
         if hit.headings:
-            path = " > ".join(hit.headings)
-            console.print(Text("   " + printable(path).replace("\n", " "), style="italic"))
-        console.print(_passage(hit), soft_wrap=True)
+            console.print(_indented(Text(_plain(" > ".join(hit.headings)), style="italic")))
+        console.print(_indented(_passage(hit)))
         console.print()
     if not answer.hits:
         console.print("Nothing was found.")
@@ -219,26 +231,32 @@ def _show(answer: SearchAnswer) -> None:
     )
 
 
+def _indented(text: Text) -> Padding:
+    return Padding(text, (0, 0, 0, 3))
+
+
 def _passage(hit: Hit) -> Text:
-    """The text around the first word that matched, on one line, with the words marked."""
-    start = 0
+    """The text around the first word that matched, in whole words, with the matches marked."""
+    text, start = hit.text, 0
     if hit.marks and hit.marks[0].start > _SHOWN_CHARACTERS // 2:
-        start = hit.marks[0].start - _SHOWN_CHARACTERS // 4
-    end = min(len(hit.text), start + _SHOWN_CHARACTERS)
-    shown = Text("   " + ("... " if start else ""))
+        start = text.find(" ", hit.marks[0].start - _SHOWN_CHARACTERS // 4) + 1
+    end = min(len(text), start + _SHOWN_CHARACTERS)
+    if end < len(text):
+        end = max(text.rfind(" ", start, end), start + 1)
+    shown = Text("... " if start else "")
     at = start
     for mark in [*hit.marks, Span(end, end + 1)]:
         begin, stop = min(max(mark.start, at), end), min(mark.end, end)
-        shown.append(_plain(hit.text[at:begin]))
-        if mark.start < end:
-            shown.append(_plain(hit.text[begin:stop]), style="bold yellow")
+        shown.append(_plain(text[at:begin]))
+        if at <= mark.start < end:
+            shown.append(_plain(text[begin:stop]), style="bold yellow")
         at = max(at, stop)
-    shown.append(" ..." if end < len(hit.text) else "")
+    shown.append(" ..." if end < len(text) else "")
     return shown
 
 
 def _plain(text: str) -> str:
-    return printable("".join(" " if char.isspace() else char for char in text))
+    return printable(re.sub(r"\s+", " ", text))
 
 
 def _table(*headings: str) -> Table:
