@@ -13,7 +13,6 @@ from bindery.models.cache import locate
 from bindery.models.catalog import CATALOG
 from bindery.settings import read_settings
 
-
 # How long an example takes says nothing on a busy machine.
 settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")
