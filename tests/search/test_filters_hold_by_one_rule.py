@@ -14,7 +14,6 @@ from bindery.filters import (
     Operator,
     Or,
     filter_from_json,
-    filter_to_json,
 )
 from bindery.filters.text import filter_from_text
 from bindery.search.columns import AttributeType, check_attribute, column_of, mask_of, type_of
@@ -114,6 +113,19 @@ FILTERS = st.recursive(
     ),
     max_leaves=8,
 )
+
+
+def filter_to_json(one: Filter) -> dict:
+    match one:
+        case Compare(key, operator, value):
+            plain = list(value) if isinstance(value, tuple) else value
+            return {"type": operator.value, "key": key, "value": plain}
+        case Not(part):
+            return {"type": "not", "filter": filter_to_json(part)}
+        case And(parts):
+            return {"type": "and", "filters": [filter_to_json(part) for part in parts]}
+        case Or(parts):
+            return {"type": "or", "filters": [filter_to_json(part) for part in parts]}
 
 
 @given(FILTERS)

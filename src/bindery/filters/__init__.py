@@ -114,20 +114,6 @@ def filter_from_json(value: object) -> Filter:
     return _Reader().read(value, 0)
 
 
-def filter_to_json(one: Filter) -> dict[str, Any]:
-    """The reverse of :func:`filter_from_json`."""
-    match one:
-        case Compare(key, operator, value):
-            plain = list(value) if isinstance(value, tuple) else value
-            return {"type": operator.value, "key": key, "value": plain}
-        case Not(part):
-            return {"type": "not", "filter": filter_to_json(part)}
-        case And(parts):
-            return {"type": "and", "filters": [filter_to_json(part) for part in parts]}
-        case Or(parts):
-            return {"type": "or", "filters": [filter_to_json(part) for part in parts]}
-
-
 class _Reader:
     """Reads one filter, and counts its parts."""
 

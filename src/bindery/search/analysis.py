@@ -88,10 +88,6 @@ class Analyser:
             found.extend(self._terms(piece) if terms is None else terms)
         return found
 
-    def term(self, word: str) -> str:
-        """The main term of a single word."""
-        return self._stem(folded(word))
-
     def _terms(self, piece: str) -> tuple[str, ...]:
         terms = tuple(term for token in self._analyse(piece) for term in token.terms)
         if len(piece) <= _LONGEST_CODE:

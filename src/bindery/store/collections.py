@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Row, delete, exists, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, delete, exists, insert, or_, select, update
 
 from bindery.store.database.tables import (
     chunk_sets,
@@ -386,9 +386,3 @@ def _groups(items: Iterable[_T]) -> Iterator[list[_T]]:
     rest = iter(items)
     while group := list(islice(rest, _AT_ONCE)):
         yield group
-
-
-def count_files(connection: Connection, collection_id: str) -> int:
-    """How many files a collection has."""
-    mine = collection_files.c.collection == collection_id
-    return int(connection.scalar(select(func.count()).where(mine)) or 0)
