@@ -122,7 +122,7 @@ def test_bad_files_are_told_and_the_others_are_written(tmp_path: Path) -> None:
     [
         (("IN", "IN", "--out", "OUT"), 2, "given twice"),
         (("IN", "--out", "OUT", "--lines", "--size", "12"), 2, "not cut into chunks"),
-        (("IN", "--out", "OUT", "--title", "On paper"), 2, "no titles"),
+        (("IN", "--out", "OUT", "--title", "On paper"), 2, "does not support titles"),
         (("IN", "--out", "OUT", "--strategy", "odd"), 2, "odd"),
         (("EMPTY", "--out", "OUT"), 4, "no file to embed"),
     ],

@@ -178,8 +178,8 @@ def test_a_path_keeps_its_name_however_it_is_added(sample, tmp_path):
     first, second = tmp_path / "a" / "docs", tmp_path / "b" / "docs"
     for paths in ([first, second], [first / "x.md"], [second], [first]):
         add_local(sample.library, sample.collection, paths, AddOptions(timeout_s=60))
-        names = [file.name for file in sample.collection.files()]
-        assert names == ["docs/x.md", "b/docs/x.md"]
+        sources = {file.name: file.source for file in sample.collection.files()}
+        assert sources == {"docs/x.md": f"{first}/x.md", "b/docs/x.md": f"{second}/x.md"}
 
 
 def test_paths_that_do_not_exist_are_reported_and_the_others_added(sample, tmp_path):

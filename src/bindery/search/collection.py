@@ -21,7 +21,7 @@ from bindery.search.columns import AttributeType, AttributeValue, check_attribut
 from bindery.search.index import ChangedMeanwhile, CollectionIndex
 from bindery.search.language import language_of_query
 from bindery.search.lexical import Mask
-from bindery.search.queries import LexicalQuery, Word, check_query, read_query
+from bindery.search.queries import LexicalQuery, check_query, read_query
 from bindery.search.searching import Question, ScoredRow, Searcher
 from bindery.search.view import OF_CHUNKS, OF_FILES, View
 from bindery.store import collections as catalog
@@ -356,20 +356,12 @@ class Collection:
     def _has_phrases(self, text: str, language: str, words: LexicalQuery) -> bool:
         tokens = self.index.analyser(language).tokens(text)
         terms = [token.terms[0] for token in tokens if not token.is_pair and not token.is_whole]
-        return all(_stands_in(phrase, terms) for phrase in words.phrases)
+        return words.has_phrases_in(terms)
 
 
 def _language_of(view: View, segment: int, row: int) -> str:
     table = view.segments[segment].table
     return table.language_names[int(table.languages[row])]
-
-
-def _stands_in(phrase: Sequence[Word], terms: Sequence[str]) -> bool:
-    length = len(phrase)
-    return any(
-        all(terms[start + n] in phrase[n].terms for n in range(length))
-        for start in range(len(terms) - length + 1)
-    )
 
 
 def check_names_are_unique(names: Sequence[str]) -> None:

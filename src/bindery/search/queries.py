@@ -40,6 +40,17 @@ class LexicalQuery:
         """Every term that counts for the score."""
         return frozenset(term for word in self.words for term in word.terms)
 
+    def has_phrases_in(self, terms: Sequence[str]) -> bool:
+        """Whether every phrase stands in a text, given by the terms of its words in order."""
+        return all(_stands_in(phrase, terms) for phrase in self.phrases)
+
+
+def _stands_in(phrase: Sequence[Word], terms: Sequence[str]) -> bool:
+    starts = range(len(terms) - len(phrase) + 1)
+    return any(
+        all(terms[start + n] in word.terms for n, word in enumerate(phrase)) for start in starts
+    )
+
 
 def check_query(text: str) -> None:
     """Raise InvalidValue if nothing in the query can be seen."""
