@@ -9,7 +9,9 @@ from typing import Any
 import orjson
 import pytest
 from tests.faces.commands import BINDERY
+from typer.testing import CliRunner, Result
 
+from bindery.faces.cli.app import app
 from bindery.vectors import load
 
 COMMAND = (*BINDERY, "embed")
@@ -21,6 +23,11 @@ pytestmark = pytest.mark.usefixtures("minilm_folder")
 
 def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=600)
+
+
+def invoke(*arguments: str | Path) -> Result:
+    """The same within this process, which has imported everything already."""
+    return CliRunner().invoke(app, ["embed", *map(str, arguments)])
 
 
 def events(text: str) -> list[dict[str, Any]]:
@@ -162,23 +169,23 @@ def test_other_inputs_are_refused_unless_they_replace_or_come_together(
 ) -> None:
     target = inputs / out
     one, two = inputs / "one", inputs / "two"
-    assert run(one, "--out", target).returncode == 0
-    assert run(one, "--out", target).returncode == 0
+    assert invoke(one, "--out", target).exit_code == 0
+    assert invoke(one, "--out", target).exit_code == 0
 
-    refused = run(two, inputs / "three.txt", "--out", target)
+    refused = invoke(two, inputs / "three.txt", "--out", target)
     if target.suffix == ".jsonl":
         assert "'a.txt'" in refused.stderr
     else:
         assert str(one) in refused.stderr
-    assert refused.returncode == 2
+    assert refused.exit_code == 2
     assert "--replace" in refused.stderr
 
     given = [one, two, inputs / "three.txt"]
     replaces = ["--replace"] if target.suffix == ".jsonl" else []
-    together = run(*given, "--out", target, *replaces)
-    assert together.returncode == 0, together.stderr
+    together = invoke(*given, "--out", target, *replaces)
+    assert together.exit_code == 0, together.stderr
     assert "3 chunks of 3 files" in together.stdout
-    assert run(two, "--out", target, "--replace").returncode == 0
+    assert invoke(two, "--out", target, "--replace").exit_code == 0
 
 
 def test_other_inputs_may_follow_a_run_without_results(inputs: Path) -> None:

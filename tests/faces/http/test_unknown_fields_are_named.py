@@ -60,3 +60,11 @@ def test_other_dialects_warn_of_near_misses(client, field, warning):
     answer = client.post("/v1/embeddings", json=body)
     assert answer.status_code == 200
     assert answer.headers.get("bindery-warning") == warning
+
+
+def test_the_answer_with_chunks_may_be_sent_back_whole(client):
+    file_id = upload(client, "a.txt", b"Oak and elm.")
+    chunks = client.get(f"/chunk/fixed/file/{file_id}").json()
+    answer = client.post(GENERATE, json=chunks)
+    assert (answer.status_code, answer.json()["total_chunks"]) == (200, 1)
+    assert client.post(GENERATE, json={**chunks, "chunkss": []}).status_code == 400

@@ -32,6 +32,9 @@ class RequestBody(BaseModel):
     refuses_unknown: ClassVar[bool] = False
     """Whether the route is Bindery's own, which treats an unknown field as a mistake."""
 
+    passed_over: ClassVar[frozenset[str]] = frozenset()
+    """The fields of an answer of ours that a client may send back whole: they are ignored."""
+
     additions: ClassVar[frozenset[str]] = frozenset()
     """The fields that Bindery adds to another service's dialect."""
 
@@ -143,7 +146,7 @@ def parse_object(raw: bytes) -> dict[str, Any]:
 def check_fields(fields: dict[str, Any], kind: type[_Body]) -> _Body:
     """The checked body. Raises InvalidValue or UnknownField for the first invalid field."""
     if kind.refuses_unknown:
-        refuse_unknown(fields, kind.model_fields, "field")
+        refuse_unknown(fields.keys() - kind.passed_over, kind.model_fields, "field")
     try:
         return kind.model_validate(fields)
     except ValidationError as error:

@@ -17,6 +17,7 @@ from bindery.faces.http.dialects.vectors import (
     known,
     vector_options,
 )
+from bindery.faces.http.routes.shapes import ChunksAnswer
 
 _CHUNKS: JsonDict = {
     "items": {
@@ -41,6 +42,7 @@ class GenerateBody(VectorsBody):
     """Chunks to embed."""
 
     refuses_unknown = True
+    passed_over = frozenset(ChunksAnswer.model_fields)
 
     chunks: list[Any] = Field(
         description="Texts, or chunks as GET /chunk returns them, of which context, text and "
