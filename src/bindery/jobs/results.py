@@ -114,7 +114,7 @@ def chunk_rows(
         "tokens": [_known(chunk.tokens) for chunk in chunks],
         "tokens_cut": [_known(one.tokens_cut) for one in vectors],
     }
-    return TableRows(columns, code(_embeddings(vectors, recipe.dimensions), form))
+    return TableRows(columns, code(embeddings_of(vectors, recipe.dimensions), form))
 
 
 def stored_rows(
@@ -153,7 +153,8 @@ def _known(count: int) -> int | None:
     return count if count >= 0 else None
 
 
-def _embeddings(vectors: Sequence[KeptVectors], width: int) -> Embeddings:
+def embeddings_of(vectors: Sequence[KeptVectors], width: int) -> Embeddings:
+    """Vectors as they are kept, as embeddings (n texts of this width)."""
     rows = np.frombuffer(b"".join(one.rows for one in vectors), dtype="<f4")
     offsets = np.zeros(len(vectors) + 1, dtype=np.int64)
     np.cumsum([len(one.rows) // (4 * width) for one in vectors], out=offsets[1:])

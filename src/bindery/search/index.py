@@ -8,10 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
-
 from bindery.errors import StorageError, UnknownCollection
 from bindery.jobs.recipe import Recipe, chunk_ids
+from bindery.jobs.results import embeddings_of
 from bindery.search.analysis import Analyser
 from bindery.search.columns import AttributeType
 from bindery.search.segment_files import DamagedSegment, files_of
@@ -23,7 +22,6 @@ from bindery.store.collections import CollectionFile, Placement, StoredCollectio
 from bindery.store.database import Database
 from bindery.store.values import KeptVectors
 from bindery.types import Chunk
-from bindery.vectors.embeddings import Embeddings
 
 SEALED_ROWS = 4096
 """A tail with this many rows becomes a segment, because each process builds its own tail."""
@@ -296,14 +294,6 @@ class CollectionIndex:
                 chosen.append(name)
                 rows += living
         return chosen
-
-
-def embeddings_of(kept: Sequence[KeptVectors], width: int) -> Embeddings:
-    """Vectors as they are kept, as embeddings (n texts of this width)."""
-    rows = np.frombuffer(b"".join(one.rows for one in kept), dtype="<f4")
-    offsets = np.zeros(len(kept) + 1, dtype=np.int64)
-    np.cumsum([len(one.rows) // (4 * width) for one in kept], out=offsets[1:])
-    return Embeddings(rows.astype(np.float32, copy=False).reshape(-1, width), offsets)
 
 
 class ChangedMeanwhile(Exception):

@@ -15,10 +15,9 @@ collection counts its ``state`` up first, which takes the lock before anything i
 """
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import Connection, Row, delete, exists, insert, or_, select, update
 
@@ -32,10 +31,7 @@ from bindery.store.database.tables import (
     placements,
     segments,
 )
-from bindery.store.derived import forget_content, forget_sets
-
-_T = TypeVar("_T")
-_AT_ONCE = 500
+from bindery.store.derived import forget_content, forget_sets, key_groups
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +174,7 @@ def list_files(
         return [_file(row) for row in connection.execute(found.order_by(columns.number))]
     return [
         _file(row)
-        for some in _groups(sorted(numbers))
+        for some in key_groups(sorted(numbers))
         for row in connection.execute(
             found.where(columns.number.in_(some)).order_by(columns.number)
         )
@@ -239,7 +235,7 @@ def change_file(connection: Connection, number: int, **changed: Any) -> None:  #
 
 def remove_files(connection: Connection, numbers: Iterable[int]) -> None:
     """Remove files from their collections, with all that was made for them alone."""
-    for some in _groups(numbers):
+    for some in key_groups(numbers):
         these = collection_files.c.number.in_(some)
         of_them = select(collection_files.c.content).where(these).distinct()
         gone = connection.scalars(of_them).all()
@@ -282,7 +278,7 @@ def chunk_sets_of(
     """The sets of chunks of files, by their numbers."""
     columns = placements.c
     found: dict[int, bytes] = {}
-    for some in _groups(numbers):
+    for some in key_groups(numbers):
         rows = select(columns.file, columns.chunk_set).where(
             columns.generation == generation, columns.file.in_(some)
         )
@@ -380,9 +376,3 @@ def _file(row: Row[Any]) -> CollectionFile:
         attributes=row.attributes,
         added_at=row.added_at,
     )
-
-
-def _groups(items: Iterable[_T]) -> Iterator[list[_T]]:
-    rest = iter(items)
-    while group := list(islice(rest, _AT_ONCE)):
-        yield group

@@ -114,7 +114,7 @@ def find_vectors(connection: Connection, keys: Iterable[bytes]) -> dict[bytes, K
     """The vectors that exist of these keys."""
     columns = vectors.c
     found: dict[bytes, KeptVectors] = {}
-    for some in _groups(keys):
+    for some in key_groups(keys):
         for row in connection.execute(select(vectors).where(columns.key.in_(some))):
             found[row.key] = KeptVectors(row.data, row.dimensions, row.tokens_used, row.tokens_cut)
     return found
@@ -123,7 +123,7 @@ def find_vectors(connection: Connection, keys: Iterable[bytes]) -> dict[bytes, K
 def known_vectors(connection: Connection, keys: Iterable[bytes]) -> set[bytes]:
     """Which of these keys have vectors."""
     known: set[bytes] = set()
-    for some in _groups(keys):
+    for some in key_groups(keys):
         known.update(connection.scalars(select(vectors.c.key).where(vectors.c.key.in_(some))))
     return known
 
@@ -179,7 +179,7 @@ def forget_unused(connection: Connection) -> None:
 
 def forget_sets(connection: Connection, keys: Iterable[bytes]) -> None:
     """Delete those of these sets of chunks that no file of a job or collection uses."""
-    for some in _groups(keys):
+    for some in key_groups(keys):
         unused = select(chunk_sets.c.key).where(chunk_sets.c.key.in_(some), _UNUSED)
         _drop_sets(connection, connection.scalars(unused).all())
 
@@ -191,13 +191,13 @@ _UNUSED = ~or_(
 
 
 def _drop_sets(connection: Connection, keys: Sequence[bytes]) -> None:
-    for some in _groups(keys):
+    for some in key_groups(keys):
         of_sets = select(vector_uses.c.vector).where(vector_uses.c.chunk_set.in_(some))
         touched = connection.scalars(of_sets.distinct()).all()
         connection.execute(delete(vector_uses).where(vector_uses.c.chunk_set.in_(some)))
         connection.execute(delete(chunk_parts).where(chunk_parts.c.key.in_(some)))
         connection.execute(delete(chunk_sets).where(chunk_sets.c.key.in_(some)))
-        for group in _groups(touched):
+        for group in key_groups(touched):
             still = exists().where(vector_uses.c.vector == vectors.c.key)
             connection.execute(delete(vectors).where(vectors.c.key.in_(group), ~still))
 
@@ -209,7 +209,8 @@ def _insert_new(connection: Connection, table: Table, rows: Sequence[Mapping[str
         connection.execute(insert, rows)
 
 
-def _groups(items: Iterable[_T]) -> Iterator[list[_T]]:
+def key_groups(items: Iterable[_T]) -> Iterator[list[_T]]:
+    """The keys in order, as many at a time as one statement takes."""
     rest = iter(items)
     while group := list(islice(rest, _KEYS_AT_ONCE)):
         yield group
