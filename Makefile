@@ -87,6 +87,7 @@ lint: $(VENV)/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
+	@$(BIN)/vulture --version > /dev/null
 	! $(BIN)/vulture | grep -E "unused (function|method|class|property|import)|unreachable"
 
 bench: $(VENV)/dev
