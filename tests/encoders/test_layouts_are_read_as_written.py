@@ -48,6 +48,24 @@ def test_a_card_says_what_the_folder_says(folder: Path) -> None:
     assert dict(card.prompts) == {"query": prompt, "document": ""}
 
 
+@pytest.mark.parametrize(
+    ("readme", "languages"),
+    [
+        ("---\nlanguage: en\nlicense: mit\n---\n# A model\n", ("en",)),
+        ("---\ntags:\n- x\nlanguage:\n- multilingual\n- 'no'\n- zh-Hant\n---\n",
+         ("multilingual", "no", "zh")),
+        ("---\nlanguage: [de, fr]  # both\nlicense: mit\n---\n", ("de", "fr")),
+        ("---\nlicense: mit\n---\nlanguage: en\n", ()),
+        ("language: en\n", ()),
+        ("", ()),
+    ],
+)  # fmt: skip
+def test_a_card_has_the_languages_of_the_readme(folder: Path, readme: str, languages) -> None:
+    (folder / "README.md").write_text(readme)
+
+    assert read_layout(folder).card.languages == languages
+
+
 def test_poolings_side_by_side_add_up() -> None:
     card = read_layout(TINY / "concatenated").card
 

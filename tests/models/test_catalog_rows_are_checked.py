@@ -56,6 +56,7 @@ def test_a_full_row_says_everything(tmp_path):
 normalised = false
 nested_dimensions = [256, 128]
 licence = "mit"
+languages = ["de", "en"]
 gated = true
 mirrors = ["somebody/bge"]
 optional = ["tokenizer.json"]
@@ -82,6 +83,7 @@ folder = "bge/model"
     assert entry.card.nested_dimensions == (256, 128)
     assert entry.card.prompts == {"query": "find: "}
     assert entry.card.licence == "mit"
+    assert entry.card.languages == ("de", "en")
     assert entry.card.before_cut is BeforeCut.LAYER_NORM
     assert entry.card.query_max_tokens == 64
     assert entry.card.title_prompt == "title: {title} | text: "

@@ -1,5 +1,7 @@
 """The rows that ship: each has what its model needs, and says of it what its publisher does."""
 
+from dataclasses import replace
+
 import pytest
 
 from bindery.engines.graphs import GRAPHS
@@ -127,6 +129,24 @@ def test_only_nomics_is_changed_before_it_is_cut():
     ]
     assert changed == ["nomic"]
     assert CATALOG["nomic"].card.before_cut is BeforeCut.LAYER_NORM
+
+
+@pytest.mark.parametrize(
+    ("model", "supported", "other"),
+    [
+        ("vanilla", {"en"}, {"de", "zh"}),
+        ("colbert", {"en"}, {"de", "zh"}),
+        ("gemma", {"en", "de", "zh", "sw"}, set()),
+        ("multilingual-e5-small", {"en", "de", "zh", "no", "nb", "nn"}, {"mt", "yo"}),
+    ],
+)
+def test_every_row_says_for_which_languages_its_model_is_meant(model, supported, other):
+    card = CATALOG[model].card
+    assert {one: card.supports(one) for one in supported} == dict.fromkeys(supported, True)
+    assert {one: card.supports(one) for one in other} == dict.fromkeys(other, False)
+    assert card.supports("") is None
+    assert replace(card, languages=()).supports("en") is None
+    assert all(entry.card.languages for entry in CATALOG.values())
 
 
 def test_gemmas_prompts_end_in_a_blank():

@@ -18,6 +18,7 @@ def _line(entry: CatalogEntry) -> str:
         card.family,
         ", ".join(map(str, (card.dimensions, *card.nested_dimensions))),
         str(card.max_tokens),
+        card.languages[0] if len(card.languages) == 1 else f"{len(card.languages)} languages",
         card.licence,
         "yes" if entry.verified else "not yet",
     )

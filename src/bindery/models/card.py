@@ -21,6 +21,13 @@ _PROJECT = re.compile(r"[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?", re.ASCII)
 _VERSION = re.compile(r"[0-9][\w.+!-]*", re.ASCII)
 
 
+MULTILINGUAL = "multilingual"
+"""The language of a model that is meant for many, without a list of them."""
+
+# Written Norwegian has two forms, which models and stemmers do not tell apart.
+_SAME_LANGUAGE = {"nb": "no", "nn": "no"}
+
+
 class Family(StrEnum):
     """How a model turns a text into vectors."""
 
@@ -63,8 +70,9 @@ class ModelCard:
     the prompt; ``query_max_tokens`` is the window of queries if it differs. ``pooling`` lists the
     poolings that are concatenated, mostly one; it is empty for a remote model. ``prompts`` are put
     before texts, by role. ``title_prompt`` is put before a document with a title, with ``{title}``
-    as a placeholder; it is empty if the model does not support titles. ``revision`` is the commit
-    of ``repository``, or empty for a folder of the user.
+    as a placeholder; it is empty if the model does not support titles. ``languages`` are those that
+    the model is meant for (ISO 639-1, or :data:`MULTILINGUAL`); empty if they are not known.
+    ``revision`` is the commit of ``repository``, or empty for a folder of the user.
     """
 
     id: str
@@ -78,6 +86,7 @@ class ModelCard:
     query_max_tokens: int | None = None
     prompts: Mapping[str, str] = field(default_factory=dict[str, str])
     title_prompt: str = ""
+    languages: tuple[str, ...] = ()
     repository: str = ""
     revision: str = ""
     licence: str = ""
@@ -102,6 +111,13 @@ class ModelCard:
                 f"The nested dimensions of {self.id!r} must decrease and be below "
                 f"{self.dimensions}, got {self.nested_dimensions}."
             )
+
+    def supports(self, language: str) -> bool | None:
+        """Whether the model is meant for a language (ISO 639-1); None if that is not known."""
+        named = [one for one in self.languages if one != MULTILINGUAL]
+        if not self.languages or not language:
+            return None
+        return not named or _SAME_LANGUAGE.get(language, language) in named
 
 
 @dataclass(frozen=True, slots=True)

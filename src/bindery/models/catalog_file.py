@@ -28,11 +28,12 @@
     max_tokens = 8191
 
 Without ``files``, the usual layout of sentence-transformers is assumed, without digests. Both kinds
-of row may have ``prompts``, ``title_prompt``, ``nested_dimensions``, ``normalised`` (true) and
-``licence``. A local model may have ``before_cut``, ``query_max_tokens``, ``gated``, ``mirrors``,
-``optional``, ``query_length`` and ``document_length`` (for late interaction, instead of the model's
-own), and ``wheel`` with ``name``, ``version``, ``sha256`` and ``folder``. A remote model may have
-the fields of :class:`bindery.models.endpoint.Endpoint`.
+of row may have ``prompts``, ``title_prompt``, ``nested_dimensions``, ``normalised`` (true),
+``languages`` (ISO 639-1 codes, or "multilingual") and ``licence``. A local model may have
+``before_cut``, ``query_max_tokens``, ``gated``, ``mirrors``, ``optional``, ``query_length`` and
+``document_length`` (for late interaction, instead of the model's own), and ``wheel`` with ``name``,
+``version``, ``sha256`` and ``folder``. A remote model may have the fields of
+:class:`bindery.models.endpoint.Endpoint`.
 """
 
 import tomllib
@@ -117,6 +118,7 @@ def _local(name: str, row: "_Row") -> CatalogEntry:
         query_max_tokens=row.take("query_max_tokens", _integer, None),
         prompts=row.take("prompts", _texts_by_name, dict[str, str]()),
         title_prompt=row.take("title_prompt", _text, ""),
+        languages=row.take("languages", _texts, ()),
         repository=row.need("repository", _text),
         revision=row.need("revision", _text),
         licence=row.take("licence", _text, ""),
@@ -180,6 +182,7 @@ def _remote(name: str, row: "_Row") -> RemoteEntry:
         nested_dimensions=nested,
         prompts=row.take("prompts", _texts_by_name, dict[str, str]()),
         title_prompt=row.take("title_prompt", _text, ""),
+        languages=row.take("languages", _texts, ()),
         licence=row.take("licence", _text, ""),
     )
     return RemoteEntry(card, endpoint)

@@ -78,6 +78,7 @@ def _facts(status: ModelStatus, entry: Entry) -> dict[str, Any]:
         "dimensions": card.dimensions,
         "nested_dimensions": card.nested_dimensions,
         "max_tokens": card.max_tokens,
+        "languages": card.languages,
         "state": status.state,
         "licence": card.licence,
         "repository": card.repository,

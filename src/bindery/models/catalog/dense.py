@@ -13,6 +13,14 @@ _SEARCH = "Represent this sentence for searching relevant passages: "
 
 _E5_PROMPTS = {"query": "query: ", "document": "passage: "}
 
+# The languages of XLM-RoBERTa, which is where multilingual E5 comes from.
+_XLM_R = (
+    "af am ar as az be bg bn br bs ca cs cy da de el en eo es et eu fa fi fr fy ga gd gl gu "
+    "ha he hi hr hu hy id is it ja jv ka kk km kn ko ku ky la lo lt lv mg mk ml mn mr ms my "
+    "ne nl no om or pa pl ps pt ro ru sa sd si sk sl so sq sr su sv sw ta te th tl tr ug uk "
+    "ur uz vi xh yi zh"
+)
+
 _VANILLA = entry(
     ModelCard(
         id="vanilla",
@@ -20,6 +28,7 @@ _VANILLA = entry(
         dimensions=384,
         max_tokens=256,
         pooling=(Pooling.MEAN,),
+        languages=("en",),
         repository="sentence-transformers/all-MiniLM-L6-v2",
         revision="c9745ed1d9f207416be6d2e6f8de32d1f16199bf",
         licence="apache-2.0",
@@ -46,6 +55,7 @@ _BGE_SMALL = entry(
         max_tokens=512,
         pooling=(Pooling.CLS,),
         prompts={"query": _SEARCH},
+        languages=("en",),
         repository="BAAI/bge-small-en-v1.5",
         revision="5c38ec7c405ec4b44b94cc5a9bb96e735b38267a",
         licence="mit",
@@ -65,6 +75,7 @@ _BGE_BASE = entry(
         max_tokens=512,
         pooling=(Pooling.CLS,),
         prompts={"query": _SEARCH},
+        languages=("en",),
         repository="BAAI/bge-base-en-v1.5",
         revision="a5beb1e3e68b9ab74eb54cfd186867f64f240e1a",
         licence="mit",
@@ -79,6 +90,7 @@ _E5_SMALL = entry(
         max_tokens=512,
         pooling=(Pooling.MEAN,),
         prompts=_E5_PROMPTS,
+        languages=("en",),
         repository="intfloat/e5-small-v2",
         revision="ffb93f3bd4047442299a41ebb6fa998a38507c52",
         licence="mit",
@@ -96,6 +108,7 @@ _MULTILINGUAL_E5_SMALL = entry(
         max_tokens=512,
         pooling=(Pooling.MEAN,),
         prompts=_E5_PROMPTS,
+        languages=tuple(_XLM_R.split()),
         repository="intfloat/multilingual-e5-small",
         revision="614241f622f53c4eeff9890bdc4f31cfecc418b3",
         licence="mit",
@@ -116,6 +129,7 @@ _GTE_MODERNBERT = entry(
         pooling=(Pooling.CLS,),
         # Its modules do not normalise.
         normalised=False,
+        languages=("en",),
         repository="Alibaba-NLP/gte-modernbert-base",
         revision="e7f32e3c00f91d699e8c43b53106206bcc72bb22",
         licence="apache-2.0",
@@ -130,6 +144,7 @@ _ARCTIC_S = entry(
         max_tokens=512,
         pooling=(Pooling.CLS,),
         prompts={"query": _SEARCH},
+        languages=("en",),
         repository="Snowflake/snowflake-arctic-embed-s",
         revision="e596f507467533e48a2e17c007f0e1dacc837b33",
         licence="apache-2.0",
@@ -144,6 +159,7 @@ _ARCTIC_M = entry(
         max_tokens=512,
         pooling=(Pooling.CLS,),
         prompts={"query": _SEARCH},
+        languages=("en",),
         repository="Snowflake/snowflake-arctic-embed-m",
         revision="cc17beacbac32366782584c8752220405a0f3f40",
         licence="apache-2.0",
@@ -157,6 +173,7 @@ _MPNET = entry(
         dimensions=768,
         max_tokens=384,
         pooling=(Pooling.MEAN,),
+        languages=("en",),
         repository="sentence-transformers/all-mpnet-base-v2",
         revision="e8c3b32edf5434bc2275fc9bab85f82640a19130",
         licence="apache-2.0",

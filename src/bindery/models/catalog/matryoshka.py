@@ -1,6 +1,7 @@
 """Matryoshka models: one vector per text, trained to be cut to fewer dimensions."""
 
 from bindery.models.card import (
+    MULTILINGUAL,
     SENTENCE_TRANSFORMERS_FILES,
     BeforeCut,
     Family,
@@ -40,6 +41,7 @@ _GEMMA = entry(
             "FactChecking": "task: fact checking | query: ",
         },
         title_prompt="title: {title} | text: ",
+        languages=(MULTILINGUAL,),
         repository="google/embeddinggemma-300m",
         revision="57c266a740f537b4dc058e1b0cda161fd15afa75",
         licence="gemma",
@@ -74,6 +76,7 @@ _NOMIC = entry(
             "Classification": "classification: ",
             "Clustering": "clustering: ",
         },
+        languages=("en",),
         repository="nomic-ai/nomic-embed-text-v1.5",
         revision="e9b6763023c676ca8431644204f50c2b100d9aab",
         licence="apache-2.0",
@@ -94,6 +97,7 @@ _QWEN3 = entry(
             "query": "Instruct: Given a web search query, retrieve relevant passages that answer "
             "the query\nQuery:",
         },
+        languages=(MULTILINGUAL,),
         repository="Qwen/Qwen3-Embedding-0.6B",
         revision="97b0c614be4d77ee51c0cef4e5f07c00f9eb65b3",
         licence="apache-2.0",

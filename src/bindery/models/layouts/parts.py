@@ -1,5 +1,6 @@
 """What layouts share: modules, widths, windows, linear steps."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -282,6 +283,24 @@ def prompts_of(own: Mapping[str, Any]) -> dict[str, str]:
     found: dict[str, str | None] = own.get("prompts") or {}
     named = {name: text for name, text in found.items() if text is not None}
     return {QUERY: "", DOCUMENT: "", **named}
+
+
+# The metadata of a model card on the hub: YAML between two lines of hyphens.
+_METADATA = re.compile(r"\A---\s*\n(.*?)^---\s*$", re.DOTALL | re.MULTILINE)
+_LANGUAGES = re.compile(r"^language:(.*\n(?:[ \t]*-.*\n)*)", re.MULTILINE)
+
+
+def languages_of(folder: Path) -> tuple[str, ...]:
+    """The languages in the metadata of a folder's README.md; empty if it has none.
+
+    Of a code with a region or script, such as ``zh-Hant``, the language alone.
+    """
+    path = folder / "README.md"
+    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    metadata = _METADATA.match(text)
+    found = _LANGUAGES.search(metadata[1]) if metadata else None
+    codes = re.findall(r"[a-z][\w-]+", re.sub("#.*", "", found[1].casefold())) if found else []
+    return tuple(dict.fromkeys(re.split("[-_]", code)[0] for code in codes))
 
 
 def late_layout(

@@ -15,7 +15,12 @@ from bindery.checkpoint import read_modules, read_object, shape_of
 from bindery.errors import InvalidValue, ModelBroken
 from bindery.models.card import CatalogEntry, Family, ModelCard
 from bindery.models.layouts import multi_vector, pylate, sentence_transformers, stanford
-from bindery.models.layouts.parts import PROJECTION, TOKEN_VECTORS, positions_of
+from bindery.models.layouts.parts import (
+    PROJECTION,
+    TOKEN_VECTORS,
+    languages_of,
+    positions_of,
+)
 from bindery.models.layouts.values import Layout
 
 
@@ -27,6 +32,7 @@ def read_layout(folder: Path, *, entry: CatalogEntry | None = None) -> Layout:
     UnsupportedModel for a module or layout that Bindery cannot run.
     """
     layout = _reader_of(folder)(folder)
+    layout = replace(layout, card=replace(layout.card, languages=languages_of(folder)))
     if entry is None:
         return layout
     named = replace(layout, card=_named(layout.card, entry, folder))
@@ -87,7 +93,10 @@ def _named(card: ModelCard, entry: CatalogEntry, folder: Path) -> ModelCard:
             remedy=_mend(entry, [f"{name} = {_toml(getattr(card, name))}" for name in wrong]),
         )
     return replace(
-        row, prompts={**card.prompts, **row.prompts}, query_max_tokens=card.query_max_tokens
+        row,
+        prompts={**card.prompts, **row.prompts},
+        query_max_tokens=card.query_max_tokens,
+        languages=row.languages or card.languages,
     )
 
 

@@ -112,6 +112,7 @@ def _row(library: Library, status: ModelStatus) -> ModelRow:
         roles=list(dict.fromkeys((QUERY, DOCUMENT, *card.prompts))),
         prompts=dict(card.prompts),
         takes_titles=bool(card.title_prompt),
+        languages=list(card.languages),
         repository=card.repository,
         revision=card.revision,
         licence=card.licence,

@@ -69,7 +69,8 @@ class ModelRow(BaseModel):
     """A row of the catalog; ``error`` says why the model cannot answer, and how to fix that.
 
     Vectors have ``dimensions`` values and can be cut to ``nested_dimensions``. ``query_max_tokens``
-    is the window of queries if it differs. ``prompts`` are put before texts, by role.
+    is the window of queries if it differs. ``prompts`` are put before texts, by role. ``languages``
+    are those that it is meant for (ISO 639-1, or "multilingual"), empty if they are not known.
     ``repository`` and ``revision`` are empty for a remote model. ``gated`` models require that you
     accept their terms. ``verified`` rows were checked against the files of the model (null for a
     remote model).
@@ -85,6 +86,7 @@ class ModelRow(BaseModel):
     roles: list[str]
     prompts: dict[str, str]
     takes_titles: bool
+    languages: list[str]
     repository: str
     revision: str
     licence: str
