@@ -51,7 +51,7 @@ class Model:
         while True:
             try:
                 pending = self._library.submit(
-                    self._recipe.model,
+                    self._recipe.loaded_as,
                     request,
                     cancellation=self._cancellation,
                     # A job's vectors are stored; in the cache they would displace queries.

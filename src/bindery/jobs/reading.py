@@ -83,7 +83,7 @@ class Cutter:
         # models are only counted by the vendor.
         if vectors.truncate is not Truncate.ERROR or recipe.is_late or recipe.is_remote:
             return
-        room = self._library.room(recipe.model, vectors.role, title=vectors.title)
+        room = self._library.room(recipe.loaded_as, vectors.role, title=vectors.title)
         for chunk in chunks:
             if chunk.tokens > room:
                 raise TextTooLong(
@@ -123,7 +123,7 @@ class Cutter:
                 return self._library.chunk(
                     document,
                     self._recipe.chunks,
-                    model_id=self._recipe.model,
+                    model_id=self._recipe.loaded_as,
                     parse_timeout_s=timeout_s,
                     cancellation=self._cancellation,
                     owner=self._recipe.owner,
@@ -179,7 +179,7 @@ class Cutter:
         if self._recipe.is_remote:
             counts = [UNKNOWN] * len(texts)
         else:
-            counts = self._library.measure(self._recipe.model).tokeniser.count_tokens(texts)
+            counts = self._library.measure(self._recipe.loaded_as).tokeniser.count_tokens(texts)
         return [Chunk(*one) for one in zip(spans, texts, counts, strict=True)]
 
 

@@ -6,11 +6,13 @@ Owners share nothing, because the speed of a job would show one of them what ano
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, astuple, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, field, replace
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from bindery.encoders.checks import check_dimensions, check_options, prompts_of
+from bindery.errors import ModelBroken, ModelMissing, UnknownModel
 from bindery.jobs.values import JobRequest
 from bindery.library import Library
 from bindery.models.card import Family, RemoteEntry
@@ -25,6 +27,9 @@ class Recipe:
     ``bindery`` is the version of Bindery. With ``lines``, ``chunks`` is not used; otherwise it has
     a size. ``vectors.dimensions`` is None if vectors are not cut; ``dimensions`` is their length.
     Keys contain the digest of a rotation instead of its name, which may be used again.
+
+    A model in a folder has an id in one process only: ``folder`` finds it again, and ``loaded_as``
+    is its id in this process.
     """
 
     owner: str
@@ -40,6 +45,8 @@ class Recipe:
     has_many_vectors: bool = False
     is_remote: bool = False
     lines: bool = False
+    folder: str = ""
+    loaded_as: str = field(default="", compare=False)
 
     def facts(self) -> dict[str, Any]:
         """The same for JSON; :meth:`from_facts` reads it back."""
@@ -70,7 +77,12 @@ class Recipe:
         named = {name: facts[name] for name in names_of(ChunkOptions)}
         chunks = ChunkOptions() if facts["lines"] else ChunkOptions(**named)
         own = {name: facts[name] for name in _FACTS}
-        return cls(**own, chunks=chunks, vectors=vectors)
+        return cls(**own, chunks=chunks, vectors=vectors, loaded_as=own["model"])
+
+    @property
+    def model_name(self) -> str:
+        """The name that finds the model in every process: its folder, or its id."""
+        return self.folder or self.model
 
     @property
     def is_late(self) -> bool:
@@ -107,13 +119,14 @@ class Recipe:
 
 _FACTS = (
     *("owner", "bindery", "model", "repository", "revision", "precision", "dimensions"),
-    *("rotation_digest", "has_many_vectors", "is_remote", "lines"),
+    *("rotation_digest", "has_many_vectors", "is_remote", "lines", "folder"),
 )
 
 _BEFORE = {
     "repository": "",
     "is_remote": False,
     "lines": False,
+    "folder": "",
     "title": None,
     "truncate": Truncate.END,
 }
@@ -190,7 +203,39 @@ def make_recipe(library: Library, request: JobRequest, owner: str = "") -> Recip
         has_many_vectors=card.family is Family.LATE_INTERACTION,
         is_remote=_is_remote(library, request.model),
         lines=request.lines,
+        folder=library.folder_of(card.id),
+        loaded_as=card.id,
     )
+
+
+def open_recipe(library: Library, recipe: Recipe) -> Recipe:
+    """A recipe that was stored, with the id that its model has in this process.
+
+    Raises ModelMissing if the model is gone, and ModelBroken if it is another revision today.
+    """
+    try:
+        if recipe.folder:
+            model = library.find_folder(Path(recipe.folder))
+        else:
+            model = library.find(recipe.model)
+    except UnknownModel as error:
+        raise ModelMissing(
+            f"The model {recipe.model!r} of the collection is gone: {error.message}",
+            remedy=f"Put it back, or {_REBUILD}",
+            param="model",
+        ) from error
+    revision = library.catalog[model].card.revision
+    if revision != recipe.revision:
+        raise ModelBroken(
+            f"The collection has vectors of {recipe.model_name} at revision {recipe.revision}, but "
+            f"the model is at revision {revision} now.",
+            remedy=f"Put that revision back, or {_REBUILD}",
+            param="model",
+        )
+    return replace(recipe, loaded_as=model)
+
+
+_REBUILD = "rebuild the collection: bindery collections rebuild NAME --model MODEL."
 
 
 def _is_remote(library: Library, model: str) -> bool:

@@ -80,7 +80,7 @@ class Run:
         Without this, 200 crashes at random moments quarantined three good files, because most of
         the time of a try was the start of both.
         """
-        self._library.load(self._recipe.model)
+        self._library.load(self._recipe.loaded_as)
         documents.parse(b"paper", "paper.txt")
 
     def _give_up(self, files: Iterable[JobFileRow]) -> None:

@@ -9,7 +9,6 @@ from bindery.errors import (
     Abandoned,
     BinderyError,
     InputError,
-    ModelBroken,
     QueueError,
     StorageError,
     UnknownCollection,
@@ -17,7 +16,7 @@ from bindery.errors import (
 from bindery.jobs.database_sink import DatabaseSink
 from bindery.jobs.lease import Watch, is_dead, new_holder
 from bindery.jobs.queues import Signal
-from bindery.jobs.recipe import Recipe, make_recipe
+from bindery.jobs.recipe import Recipe, make_recipe, open_recipe
 from bindery.jobs.running import Run
 from bindery.jobs.sources import FileSource
 from bindery.jobs.values import Failure, FileState, IntoCollection, JobState, request_of
@@ -151,9 +150,10 @@ class Worker:
 
     def _new_run(self, row: JobRow) -> Run:
         request = request_of(row)
-        recipe = make_recipe(self._library, request, row.owner)
         if request.into is not None:
-            recipe = self._recipe_of(request.into, recipe)
+            recipe = self._recipe_of(request.into)
+        else:
+            recipe = make_recipe(self._library, request, row.owner)
         sink = DatabaseSink(
             row.id,
             recipe,
@@ -165,20 +165,13 @@ class Worker:
         )
         return Run(recipe, library=self._library, source=self._source, sink=sink)
 
-    def _recipe_of(self, into: IntoCollection, current: Recipe) -> Recipe:
-        """The recipe of a collection. Raises ModelBroken if its model is another one today."""
+    def _recipe_of(self, into: IntoCollection) -> Recipe:
+        """The recipe of a collection. Raises what :func:`open_recipe` does."""
         with self._database.reading() as transaction:
             facts = collections.recipe_of(transaction, into.generation)
         if facts is None:
             raise UnknownCollection("The collection of the job was deleted.")
-        recipe = Recipe.from_facts(facts)
-        if recipe.revision != current.revision:
-            raise ModelBroken(
-                f"The collection has vectors of {recipe.model} at revision {recipe.revision}, and "
-                f"this machine has revision {current.revision}.",
-                remedy="Fetch that revision, or make the collection again.",
-            )
-        return recipe
+        return open_recipe(self._library, Recipe.from_facts(facts))
 
     def _outcome(self, job_id: str) -> tuple[JobState, Failure | None]:
         with self._database.reading() as connection:

@@ -69,11 +69,13 @@ class ModelFolders:
     def add(self, folder: Path) -> str:
         """Add the model in a folder; returns its id. The folder is read once.
 
-        Raises what reading its layout raises.
+        Raises UnknownModel if there is no such folder, and what reading its layout raises.
         """
         folder = folder.resolve()
         with self._adding:
             if folder not in self._added:
+                if not folder.is_dir():
+                    raise UnknownModel(f"There is no folder {folder}.", param="model")
                 model_id = id_of_folder(folder, self._catalog)
                 entry, layout = read_folder(folder, model_id)
                 self._reading[model_id] = threading.RLock()
@@ -82,6 +84,10 @@ class ModelFolders:
                 # A copy, because others may be going over the catalog.
                 self._catalog = {**self._catalog, model_id: entry}
             return self._added[folder]
+
+    def folder_of(self, model_id: str) -> str:
+        """The folder of an added model; empty for one of the catalog."""
+        return next((str(path) for path, one in self._added.items() if one == model_id), "")
 
     def entry(self, model_id: str) -> Entry:
         """The model's row. Raises UnknownModel."""

@@ -116,6 +116,17 @@ class Library:
         found = self._names.find(name)
         return found if isinstance(found, str) else self._folders.add(found)
 
+    def find_folder(self, folder: Path) -> str:
+        """The id of the model in a folder, wherever that is: not for names from the network.
+
+        Raises UnknownModel if there is no such folder, and the errors of reading its layout.
+        """
+        return self._folders.add(folder)
+
+    def folder_of(self, model_id: str) -> str:
+        """The folder of a model that is in no catalog; empty for the others."""
+        return self._folders.folder_of(model_id)
+
     @property
     def catalog(self) -> Mapping[str, Entry]:
         """All known models by id, whatever their state."""

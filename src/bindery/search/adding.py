@@ -264,12 +264,15 @@ _MADE_WITH = ("model", "chunks", "vectors")
 
 def _check_same(collection: Collection, wanted: Recipe) -> None:
     have = collection.recipe
-    for name, one, other in [
-        ("model", have, wanted),
-        *((name, have.chunks, wanted.chunks) for name in names_of(ChunkOptions)),
-        *((name, have.vectors, wanted.vectors) for name in names_of(VectorOptions)),
+    for name, former, given in [
+        ("model", have.model_name, wanted.model_name),
+        *((n, getattr(have.chunks, n), getattr(wanted.chunks, n)) for n in names_of(ChunkOptions)),
+        *(
+            (n, getattr(have.vectors, n), getattr(wanted.vectors, n))
+            for n in names_of(VectorOptions)
+        ),
     ]:
-        if (former := getattr(one, name)) != (given := getattr(other, name)):
+        if former != given:
             raise InvalidValue(
                 f"The collection {collection.name!r} was made with {name} {former}, not {given}.",
                 remedy="Leave the options out, or add to another collection.",

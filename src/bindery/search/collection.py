@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bindery.errors import InvalidValue, StorageError, UnknownCollection, UnknownFile
-from bindery.jobs.recipe import Recipe
+from bindery.jobs.recipe import Recipe, open_recipe
 from bindery.jobs.values import IntoCollection, JobRequest
 from bindery.library import Library
 from bindery.options import SearchOptions
@@ -137,6 +138,11 @@ class Collection:
         """How its files are cut and embedded."""
         return self.index.recipe
 
+    @cached_property
+    def _opened_recipe(self) -> Recipe:
+        """The recipe, with its model found. Raises ModelMissing, ModelBroken."""
+        return open_recipe(self._library, self.recipe)
+
     def files(self) -> list[CollectionFile]:
         """Its files, in the order in which they were first added."""
         with self._library.database.reading() as connection:
@@ -172,15 +178,16 @@ class Collection:
     ) -> JobRequest:
         """The job that adds files, cut and embedded as the collection's recipe says.
 
-        Raises InvalidValue for attributes that the collection cannot have.
+        Raises InvalidValue for attributes that the collection cannot have, and ModelMissing or
+        ModelBroken if its model is gone or has changed.
         """
         clean = None
         if attributes:
             with self._library.database.writing() as connection:
                 clean = self._checked(connection, attributes)
         into = IntoCollection(self.id, self.stored.generation, clean, roots or {})
-        recipe = self.recipe
-        return JobRequest(tuple(files), recipe.model, recipe.chunks, recipe.vectors, into=into)
+        recipe = self._opened_recipe
+        return JobRequest(tuple(files), recipe.loaded_as, recipe.chunks, recipe.vectors, into=into)
 
     def chunk_sets(self) -> dict[str, bytes]:
         """The keys of the chunk sets of its files, by the names of the files."""
@@ -319,9 +326,9 @@ class Collection:
         """The query's vector and how many of its tokens were cut, if the mode needs it."""
         if not options.mode.is_dense:
             return None, 0
-        recipe = self.recipe
+        recipe = self._opened_recipe
         _, encoded = self._library.embed(
-            recipe.model, [query], replace(recipe.vectors, role=QUERY, title=None)
+            recipe.loaded_as, [query], replace(recipe.vectors, role=QUERY, title=None)
         )
         vector = encoded.embeddings.rows
         return vector if recipe.has_many_vectors else vector[0], max(0, int(encoded.tokens_cut[0]))
