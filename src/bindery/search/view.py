@@ -86,6 +86,17 @@ class View:
         """How many rows are alive."""
         return sum(segment.lexical.rows for segment in self.segments)
 
+    @cached_property
+    def starts(self) -> npt.NDArray[np.int64]:
+        """The place of the first row of each segment, and at the end the number of all rows."""
+        return np.concatenate([[0], np.cumsum([len(one) for one in self.segments])]).astype(
+            np.int64
+        )
+
+    def segments_of(self, places: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """The numbers of the segments in which places lie."""
+        return np.searchsorted(self.starts, places, side="right") - 1
+
     @property
     def languages(self) -> tuple[str, ...]:
         """The languages of the segments' rows, empty for texts whose language is not known."""

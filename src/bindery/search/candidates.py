@@ -1,0 +1,154 @@
+"""The candidates of a search: what each leg gives, and the union of both with exact scores.
+
+A candidate is a place in a view: the rows of all segments are numbered one segment after the other.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bindery.search.dense import best_first
+from bindery.search.lexical import Mask, Rows, Scores
+from bindery.search.segments import Segment
+from bindery.search.view import View
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Leg:
+    """The candidates of one leg, best first: their places (m,) and scores (m,)."""
+
+    places: Rows
+    scores: Scores
+
+    @classmethod
+    def empty(cls) -> "Leg":
+        """The leg that a mode does not use."""
+        return cls(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32))
+
+    @classmethod
+    def best(cls, view: View, parts: Sequence[tuple[Rows, Scores]], depth: int) -> "Leg":
+        """The best ``depth`` of the best rows of each segment with their scores."""
+        if not parts:
+            return cls.empty()
+        if len(parts) == 1:
+            return cls(*parts[0])
+        places = [rows + start for (rows, _), start in zip(parts, view.starts, strict=False)]
+        scores = np.concatenate([some for _, some in parts])
+        order = best_first(scores, depth)
+        return cls(np.concatenate(places)[order], scores[order])
+
+    @classmethod
+    def of_scores(
+        cls, view: View, scores: Sequence[Scores], allowed: Sequence[Mask], depth: int
+    ) -> "Leg":
+        """The best ``depth`` of the allowed rows with a score above 0, given those of all rows."""
+        parts: list[tuple[Rows, Scores]] = []
+        for some, mask in zip(scores, allowed, strict=True):
+            rows = np.flatnonzero((some > 0) & mask)
+            found = some[rows]
+            order = best_first(found, depth)
+            parts.append((rows[order], found[order]))
+        return cls.best(view, parts, depth)
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidates:
+    """The union of both legs in the order of the chunks' ids, with a value each (m,).
+
+    ``segments`` and ``rows`` say where it is. A rank counts from 1 in its leg, 0 for a candidate of
+    the other leg alone.
+    """
+
+    segments: npt.NDArray[np.int64]
+    rows: Rows
+    cosines: Scores
+    bm25: Scores
+    dense_ranks: npt.NDArray[np.int64]
+    lexical_ranks: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(
+        cls,
+        view: View,
+        legs: tuple[Leg, Leg],
+        vector: npt.NDArray[np.float32] | None,
+        scores: Sequence[Scores] | None,
+    ) -> "Candidates":
+        """The union of the dense and the lexical leg.
+
+        ``vector`` is the query's and ``scores`` are the BM25 scores of all rows of each segment.
+        Every candidate has its score of both, 0 for what is None.
+        """
+        dense, lexical = legs
+        places = np.unique(np.concatenate([dense.places, lexical.places]))
+        ranks = np.zeros((2, len(places)), dtype=np.int64)
+        at = np.searchsorted(places, dense.places)
+        ranks[0, at] = np.arange(1, len(dense) + 1)
+        ranks[1, np.searchsorted(places, lexical.places)] = np.arange(1, len(lexical) + 1)
+        cosines, words = np.zeros((2, len(places)), dtype=np.float32)
+        cosines[at] = dense.scores
+        segments = view.segments_of(places)
+        rows = places - view.starts[segments]
+        for number in distinct(segments):
+            mine = segments == number
+            if scores is not None:
+                words[mine] = scores[number][rows[mine]]
+            others = mine & (ranks[0] == 0)
+            if vector is not None and others.any():
+                cosines[others] = view.segments[number].dense.scores(vector, rows[others])
+        found = cls(segments, rows, cosines, words, *ranks)
+        return found.only(np.lexsort(found.ids(view).T[::-1])) if len(places) else found
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def only(self, places: Mask | npt.NDArray[np.int64]) -> "Candidates":
+        """Those that are chosen by a mask, or by their places in an order."""
+        return Candidates(*(getattr(self, one.name)[places] for one in fields(self)))
+
+    def where(self) -> list[tuple[int, int]]:
+        """The segment and row of each."""
+        return list(zip(self.segments.tolist(), self.rows.tolist(), strict=True))
+
+    def rankings(self) -> list[npt.NDArray[np.int64]]:
+        """The candidates of each leg in its order."""
+        return [
+            np.argsort(ranks, kind="stable")[np.count_nonzero(ranks == 0) :]
+            for ranks in (self.dense_ranks, self.lexical_ranks)
+        ]
+
+    def ids(self, view: View) -> npt.NDArray[np.uint64]:
+        """The ids of the chunks (m, 2): numbers that are in the order of the ids."""
+        return self.collect(view, lambda segment, rows: segment.table.ids[rows].view(">u8"))
+
+    def files(self, view: View) -> npt.NDArray[np.int64]:
+        """The numbers of their files."""
+        return self.collect(view, lambda segment, rows: segment.table.files[rows])
+
+    def vectors(self, view: View) -> npt.NDArray[np.float32]:
+        """A vector (m, d) for each, by which they are alike or not."""
+        return self.collect(view, lambda segment, rows: segment.dense.centres(rows))
+
+    def collect(
+        self, view: View, of_rows: Callable[[Segment, Rows], npt.NDArray[Any]]
+    ) -> npt.NDArray[Any]:
+        """What is said of the rows of each segment, in the order of the candidates; not of none."""
+        numbers = distinct(self.segments)
+        parts = [of_rows(view.segments[n], self.rows[self.segments == n]) for n in numbers]
+        if len(parts) == 1:
+            return parts[0]
+        joined = np.concatenate(parts)
+        found = np.empty_like(joined)
+        found[np.argsort(self.segments, kind="stable")] = joined
+        return found
+
+
+def distinct(numbers: npt.NDArray[np.int64]) -> list[int]:
+    """The distinct numbers, rising."""
+    return np.unique(numbers).tolist()
