@@ -11,7 +11,7 @@ from tests.engines.checkpoints import TINY
 import bindery
 from bindery.errors import InvalidValue, KeyMissing, ModelBroken, ModelMissing, UnknownModel
 from bindery.library import Library
-from bindery.models.catalog_file import read_catalog
+from bindery.models.catalog import read_catalog
 from bindery.models.sources import FolderSource
 from bindery.settings import VARIABLES
 

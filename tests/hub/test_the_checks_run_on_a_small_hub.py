@@ -13,7 +13,7 @@ import pytest
 
 from bindery.encoders.loading import load_encoder
 from bindery.errors import ModelBroken, SourceError
-from bindery.models.card import CatalogEntry, entry
+from bindery.models.card import CatalogEntry, Release
 from bindery.models.catalog import CATALOG, DEFAULT_MODELS
 from bindery.models.hub import HubSource
 from bindery.models.layouts import read_layout
@@ -71,11 +71,8 @@ def _row(name: str) -> CatalogEntry:
     folder = FOLDERS[name]
     card = read_layout(folder).card
     files = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
-    return entry(
-        replace(card, id=f"tiny-{name}", repository=f"nobody/{name}", revision=REVISION),
-        files,
-        optional=(),
-    )
+    card = replace(card, id=f"tiny-{name}", repository=f"nobody/{name}", revision=REVISION)
+    return CatalogEntry(card, Release(card.repository, REVISION, dict.fromkeys(files)))
 
 
 @pytest.mark.parametrize("name", FOLDERS)

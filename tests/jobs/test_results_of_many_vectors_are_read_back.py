@@ -10,7 +10,7 @@ from tests.faces.families import TINY, write_catalog
 
 from bindery.jobs import JobRequest, Jobs
 from bindery.library import Library
-from bindery.models.catalog_file import read_catalog
+from bindery.models.catalog import read_catalog
 from bindery.models.sources import FolderSource
 from bindery.options import ChunkOptions, ModelOptions, VectorOptions
 from bindery.vectors import Form, code, load

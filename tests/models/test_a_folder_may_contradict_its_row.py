@@ -9,8 +9,7 @@ import pytest
 
 from bindery.errors import InvalidValue, ModelBroken
 from bindery.models.card import CatalogEntry, Family, Lengths, Pooling
-from bindery.models.catalog import CATALOG
-from bindery.models.catalog_file import read_catalog
+from bindery.models.catalog import CATALOG, read_catalog
 from bindery.models.layouts import read_layout
 
 GOLDEN = Path(__file__).parent.parent / "golden"

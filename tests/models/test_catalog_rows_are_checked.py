@@ -16,8 +16,7 @@ from bindery.models.card import (
     RemoteEntry,
     Wheel,
 )
-from bindery.models.catalog import CATALOG, SENTENCE_TRANSFORMERS_FILES
-from bindery.models.catalog_file import read_catalog
+from bindery.models.catalog import CATALOG, LAYOUTS, read_catalog
 from bindery.models.endpoint import EncodingFormat, Endpoint, Vendor
 
 REVISION = "5" * 40
@@ -44,7 +43,7 @@ def test_a_short_row_has_the_usual_layout(tmp_path):
     assert entry.card.family is Family.DENSE
     assert entry.card.pooling == (Pooling.CLS,)
     assert entry.card.normalised
-    assert entry.release.files == dict.fromkeys(SENTENCE_TRANSFORMERS_FILES)
+    assert entry.release.files == dict.fromkeys(LAYOUTS["sentence-transformers"])
     assert "special_tokens_map.json" in entry.release.optional
     assert entry.card.revision == entry.release.revision == REVISION
 
@@ -98,6 +97,16 @@ folder = "bge/model"
     )
 
 
+def test_a_layout_names_the_usual_files_and_files_add_to_them(tmp_path):
+    files = f'files = {{"config.json" = "{"a" * 64}", "2_Dense/config.json" = ""}}'
+    release = _read(tmp_path, f'{ROW}\nlayout = "pylate"\n{files}')["bge-small"].release
+    small = [path for path in LAYOUTS["pylate"] if path.endswith(".json")]
+    large = [path for path in LAYOUTS["pylate"] if not path.endswith(".json")]
+    assert list(release.files) == [*small, "2_Dense/config.json", *large]
+    assert {path for path, digest in release.files.items() if digest} == {"config.json"}
+    assert "special_tokens_map.json" in release.optional
+
+
 def test_poolings_may_stand_side_by_side(tmp_path):
     row = ROW.replace('pooling = "cls"', 'pooling = ["cls", "mean"]')
     assert _read(tmp_path, row)["bge-small"].card.pooling == (Pooling.CLS, Pooling.MEAN)
@@ -137,6 +146,7 @@ def test_a_file_without_rows_is_an_empty_catalog(tmp_path):
         ("gated", "gated = 1"),
         ("mirrors", 'mirrors = "a/b"'),
         ("repository", 'mirrors = ["a"]'),
+        ("layout", 'layout = "colbert"'),
         ("files", 'files = ["config.json"]'),
         ("files", "files = {}"),
         ("files", 'files = {"modeling.py" = ""}'),

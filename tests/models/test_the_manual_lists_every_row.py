@@ -4,8 +4,7 @@ import re
 from pathlib import Path
 
 from bindery.models.card import CatalogEntry
-from bindery.models.catalog import CATALOG, DEFAULT_MODELS
-from bindery.models.catalog_file import read_catalog
+from bindery.models.catalog import CATALOG, DEFAULT_MODELS, read_catalog
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "models.md").read_text("utf-8")
 

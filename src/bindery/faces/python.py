@@ -13,8 +13,7 @@ from bindery.errors import InvalidValue
 from bindery.library import Library
 from bindery.library.names import ModelNames
 from bindery.models.card import CatalogEntry, Entry, Lengths, RemoteEntry
-from bindery.models.catalog import CATALOG
-from bindery.models.catalog_file import read_catalog
+from bindery.models.catalog import CATALOG, read_catalog
 from bindery.models.layouts import read_layout, with_lengths
 from bindery.options import ModelOptions, names_of
 from bindery.settings import Settings, read_keys, read_settings

@@ -1,7 +1,7 @@
 """What a model is, and where its files come from."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
@@ -274,81 +274,3 @@ def _check_id(card: ModelCard) -> None:
             f"{card.id!r}.",
             param="id",
         )
-
-
-SENTENCE_TRANSFORMERS_FILES = (
-    "config.json",
-    "modules.json",
-    "sentence_bert_config.json",
-    "config_sentence_transformers.json",
-    "1_Pooling/config.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "tokenizer.json",
-    "model.safetensors",
-)
-"""The files of a dense model in the usual layout, the weights last."""
-
-PYLATE_FILES = (
-    "config.json",
-    "modules.json",
-    "sentence_bert_config.json",
-    "config_sentence_transformers.json",
-    "1_Dense/config.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "tokenizer.json",
-    "1_Dense/model.safetensors",
-    "model.safetensors",
-)
-"""The files of a late-interaction model saved by PyLate, the weights last."""
-
-STANFORD_FILES = (
-    "config.json",
-    "artifact.metadata",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "tokenizer.json",
-    "model.safetensors",
-)
-"""The files of a late-interaction model saved by ColBERT's authors, the weights last."""
-
-OFTEN_ABSENT = frozenset(
-    {
-        "config_sentence_transformers.json",
-        "sentence_bert_config.json",
-        "special_tokens_map.json",
-    }
-)
-"""Files that not every model of a usual layout has, and none needs."""
-
-
-def entry(
-    card: ModelCard,
-    files: Iterable[str] = SENTENCE_TRANSFORMERS_FILES,
-    *,
-    digests: Mapping[str, str] | None = None,
-    optional: Iterable[str] = OFTEN_ABSENT,
-    gated: bool = False,
-    mirrors: tuple[str, ...] = (),
-    wheel: Wheel | None = None,
-    verified: bool = False,
-) -> CatalogEntry:
-    """The row of a model whose files are in the repository of its card.
-
-    ``digests`` are the known SHA-256 by path; see :class:`Release` for files without one.
-    ``optional`` may name more than ``files``.
-    """
-    names = tuple(files)
-    known = digests or {}
-    assert known.keys() <= set(names), f"digests of files that {card.id} does not have"
-    release = Release(
-        repository=card.repository,
-        revision=card.revision,
-        files={name: known.get(name) for name in names},
-        gated=gated,
-        mirrors=mirrors,
-        wheel=wheel,
-        optional=frozenset(optional) & set(names),
-    )
-    return CatalogEntry(card, release, verified=verified)

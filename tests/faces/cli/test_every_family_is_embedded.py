@@ -8,7 +8,7 @@ import pytest
 from tests.faces.families import TINY, write_catalog
 
 from bindery.library import Library
-from bindery.models.catalog_file import read_catalog
+from bindery.models.catalog import read_catalog
 from bindery.options import ModelOptions
 from bindery.vectors import Form, code, load
 

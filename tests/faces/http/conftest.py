@@ -13,7 +13,7 @@ from tests.homes import home_with
 from bindery.faces.http.app import create_app
 from bindery.faces.http.examples import ROTATION
 from bindery.library import Library
-from bindery.models.catalog_file import read_catalog
+from bindery.models.catalog import read_catalog
 from bindery.models.sources import FolderSource
 from bindery.options import ModelOptions
 from bindery.settings import Settings

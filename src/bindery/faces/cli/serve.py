@@ -10,7 +10,7 @@ from bindery.faces.cli.printing import new_table, output, print_json, print_warn
 from bindery.faces.logs import open_log
 from bindery.library import DEFAULT_MODEL
 from bindery.models.card import Entry, RemoteEntry
-from bindery.models.catalog_file import read_catalog
+from bindery.models.catalog import read_catalog
 from bindery.settings import FIELDS, GROUPS, Found, read_keys, unknown_variables
 
 _log = logging.getLogger(__name__)

@@ -1,4 +1,4 @@
-"""Models that a user adds to the catalog, in a TOML file.
+"""The catalog: the built-in models, and those that a user adds, both in TOML.
 
 ::
 
@@ -27,9 +27,11 @@
     nested_dimensions = [1024, 512, 256]
     max_tokens = 8191
 
-Without ``files``, the usual layout of sentence-transformers is assumed, without digests. Both kinds
-of row may have ``prompts``, ``title_prompt``, ``nested_dimensions``, ``normalised`` (true),
-``languages`` (ISO 639-1 codes, or "multilingual") and ``licence``. A local model may have
+Without ``files``, the usual files of sentence-transformers are assumed, without digests. With a
+``layout`` (a key of :data:`LAYOUTS`), its usual files are, and ``files`` adds digests and others.
+
+Both kinds of row may have ``prompts``, ``title_prompt``, ``nested_dimensions``, ``normalised``
+(true), ``languages`` (ISO 639-1 codes, or "multilingual") and ``licence``. A local model may have
 ``before_cut``, ``query_max_tokens``, ``gated``, ``mirrors``, ``optional``, ``query_length`` and
 ``document_length`` (for late interaction, instead of the model's own), and ``wheel`` with ``name``,
 ``version``, ``sha256`` and ``folder``. A remote model may have the fields of
@@ -37,14 +39,14 @@ of row may have ``prompts``, ``title_prompt``, ``nested_dimensions``, ``normalis
 """
 
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import MISSING, fields, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast, get_type_hints
 
 from bindery.errors import InvalidValue
 from bindery.models.card import (
-    BeforeCut,
     CatalogEntry,
     Entry,
     Family,
@@ -55,19 +57,45 @@ from bindery.models.card import (
     RemoteEntry,
     Wheel,
 )
-from bindery.models.catalog import OFTEN_ABSENT, SENTENCE_TRANSFORMERS_FILES
-from bindery.models.endpoint import (
-    REQUESTS_AT_ONCE,
-    TIMEOUT_S,
-    TRIES,
-    EncodingFormat,
-    Endpoint,
-    Scalar,
-    Vendor,
-)
+from bindery.models.endpoint import Endpoint, Scalar
 
 _Value = TypeVar("_Value")
 _Default = TypeVar("_Default")
+
+DEFAULT_MODELS = ("vanilla", "gemma", "colbert")
+"""The models to fetch by default: one of each family."""
+
+VERIFIED = frozenset({"vanilla"})
+"""The built-in models whose rows were compared with their files."""
+
+_BUILT_IN = Path(__file__).with_suffix(".toml")
+_OF_LOCAL_MODELS = ("repository", "revision", "before_cut", "query_max_tokens")
+
+_WEIGHTS = "model.safetensors"
+_TRANSFORMER = ("config.json", "modules.json", "sentence_bert_config.json",
+                "config_sentence_transformers.json")  # fmt: skip
+_TOKENISER = ("tokenizer_config.json", "special_tokens_map.json", "tokenizer.json")
+
+LAYOUTS: Mapping[str, tuple[str, ...]] = {
+    "sentence-transformers": (
+        *_TRANSFORMER,
+        "1_Pooling/config.json",
+        *_TOKENISER,
+        _WEIGHTS,
+    ),
+    "pylate": (
+        *_TRANSFORMER,
+        "1_Dense/config.json",
+        *_TOKENISER,
+        "1_Dense/model.safetensors",
+        _WEIGHTS,
+    ),
+    "stanford": ("config.json", "artifact.metadata", *_TOKENISER, _WEIGHTS),
+}
+"""The usual files of a model, by the program that saved it; the weights last."""
+
+_OFTEN_ABSENT = frozenset({"config_sentence_transformers.json", "sentence_bert_config.json",
+                           "special_tokens_map.json"})  # fmt: skip
 
 
 def read_catalog(path: Path) -> Mapping[str, Entry]:
@@ -106,23 +134,7 @@ def _entry(name: str, value: object, path: Path) -> Entry:
 
 
 def _local(name: str, row: "_Row") -> CatalogEntry:
-    card = ModelCard(
-        id=name,
-        family=row.need("family", Family),
-        dimensions=row.need("dimensions", _integer),
-        max_tokens=row.need("max_tokens", _integer),
-        pooling=row.need("pooling", _poolings),
-        normalised=row.take("normalised", _boolean, default=True),
-        nested_dimensions=row.take("nested_dimensions", _integers, ()),
-        before_cut=row.take("before_cut", BeforeCut, BeforeCut.NOTHING),
-        query_max_tokens=row.take("query_max_tokens", _integer, None),
-        prompts=row.take("prompts", _texts_by_name, dict[str, str]()),
-        title_prompt=row.take("title_prompt", _text, ""),
-        languages=row.take("languages", _texts, ()),
-        repository=row.need("repository", _text),
-        revision=row.need("revision", _text),
-        licence=row.take("licence", _text, ""),
-    )
+    card = ModelCard(id=name, **row.fields(ModelCard, without=("id",)))
     lengths = Lengths(
         query=row.take("query_length", _integer, None),
         document=row.take("document_length", _integer, None),
@@ -131,61 +143,38 @@ def _local(name: str, row: "_Row") -> CatalogEntry:
 
 
 def _release(row: "_Row") -> Release:
-    files = row.take("files", _texts_by_name, dict.fromkeys(SENTENCE_TRANSFORMERS_FILES, ""))
-    usual = not row.has("files")
+    layout = row.take("layout", _text, "" if row.has("files") else "sentence-transformers")
+    if layout and layout not in LAYOUTS:
+        raise InvalidValue(
+            f"Unknown layout {layout!r}.", remedy=f"Known: {', '.join(LAYOUTS)}.", param="layout"
+        )
+    files = dict.fromkeys(LAYOUTS.get(layout, ()), "")
+    files |= row.take("files", _texts_by_name, dict[str, str]())
+    order = list(files)
+    if layout:
+        # Small files first, so that a wrong model is noticed before its weights are downloaded.
+        order.sort(key=lambda path: (path.endswith(".safetensors"), path == _WEIGHTS))
+    usual = _OFTEN_ABSENT & set(files) if layout else ()
     wheel = row.take("wheel", _table, None)
     return Release(
-        repository=row.need("repository", _text),
-        revision=row.need("revision", _text),
-        files={path: digest or None for path, digest in files.items()},
-        gated=row.take("gated", _boolean, default=False),
-        mirrors=row.take("mirrors", _texts, ()),
+        files={path: files[path] or None for path in order},
+        optional=frozenset(row.take("optional", _texts, usual)),
         wheel=None if wheel is None else _wheel(_Row(wheel, f"{row.where}.wheel")),
-        optional=frozenset(row.take("optional", _texts, tuple(OFTEN_ABSENT) if usual else ())),
+        **row.fields(Release, without=("files", "optional", "wheel")),
     )
 
 
 def _wheel(row: "_Row") -> Wheel:
-    wheel = Wheel(
-        name=row.need("name", _text),
-        version=row.need("version", _text),
-        sha256=row.need("sha256", _text),
-        folder=row.need("folder", _text),
-    )
+    wheel = Wheel(**row.fields(Wheel))
     row.finish()
     return wheel
 
 
 def _remote(name: str, row: "_Row") -> RemoteEntry:
-    endpoint = Endpoint(
-        vendor=row.need("vendor", Vendor),
-        base_url=row.need("base_url", _text),
-        model=row.need("model", _text),
-        key=row.take("key", _text, ""),
-        sends_role=row.take("sends_role", _boolean, default=False),
-        encoding_format=row.take("encoding_format", EncodingFormat, EncodingFormat.BASE64),
-        extra=row.take("extra", _scalars_by_name, dict[str, Scalar]()),
-        texts_per_request=row.take("texts_per_request", _integer, None),
-        tokens_per_request=row.take("tokens_per_request", _integer, None),
-        requests_at_once=row.take("requests_at_once", _integer, REQUESTS_AT_ONCE),
-        tries=row.take("tries", _integer, TRIES),
-        timeout_s=row.take("timeout_s", _number, TIMEOUT_S),
-    )
-    nested = row.take("nested_dimensions", _integers, ())
-    card = ModelCard(
-        id=name,
-        family=Family.MATRYOSHKA if nested else Family.DENSE,
-        dimensions=row.need("dimensions", _integer),
-        max_tokens=row.need("max_tokens", _integer),
-        pooling=(),
-        normalised=row.take("normalised", _boolean, default=True),
-        nested_dimensions=nested,
-        prompts=row.take("prompts", _texts_by_name, dict[str, str]()),
-        title_prompt=row.take("title_prompt", _text, ""),
-        languages=row.take("languages", _texts, ()),
-        licence=row.take("licence", _text, ""),
-    )
-    return RemoteEntry(card, endpoint)
+    endpoint = Endpoint(**row.fields(Endpoint))
+    about = row.fields(ModelCard, without=("id", "family", "pooling", *_OF_LOCAL_MODELS))
+    family = Family.MATRYOSHKA if about.get("nested_dimensions") else Family.DENSE
+    return RemoteEntry(ModelCard(id=name, family=family, pooling=(), **about), endpoint)
 
 
 class _Row:
@@ -213,6 +202,18 @@ class _Row:
         """The value of ``key``, or ``default`` if it is missing."""
         self._taken.add(key)
         return self.need(key, read) if self.has(key) else default
+
+    def fields(self, kind: type, *, without: Collection[str] = ()) -> dict[str, Any]:
+        """The values for the fields of a dataclass, read by their types; optional ones if given."""
+        types, found = get_type_hints(kind), dict[str, Any]()
+        for field in fields(kind):
+            if field.name in without:
+                continue
+            self._taken.add(field.name)
+            if self.has(field.name) or field.default is field.default_factory is MISSING:
+                read = _READERS.get(types[field.name], types[field.name])
+                found[field.name] = self.need(field.name, read)
+        return found
 
     def finish(self) -> None:
         """Raise InvalidValue if a key of the table was never read."""
@@ -276,3 +277,25 @@ def _scalars_by_name(value: object) -> dict[str, Scalar]:
 def _poolings(value: object) -> tuple[Pooling, ...]:
     names = [value] if isinstance(value, str) else _items(value)
     return tuple(Pooling(name) for name in names)
+
+
+# How a field of a row is read, by its type; those of other types, all enumerations, by the type.
+_READERS: Mapping[object, Callable[[object], object]] = {
+    str: _text,
+    bool: _boolean,
+    int: _integer,
+    int | None: _integer,
+    float: _number,
+    tuple[int, ...]: _integers,
+    tuple[str, ...]: _texts,
+    tuple[Pooling, ...]: _poolings,
+    Mapping[str, str]: _texts_by_name,
+    Mapping[str, Scalar]: _scalars_by_name,
+}
+
+CATALOG: Mapping[str, CatalogEntry] = {
+    name: replace(entry, verified=name in VERIFIED)
+    for name, entry in read_catalog(_BUILT_IN).items()
+    if isinstance(entry, CatalogEntry)
+}
+"""The built-in models by id: the default models first, then the others by family."""
