@@ -202,6 +202,20 @@ FORMATS_CORE |= {"page_layout", "sparse_sheets", "symbol_fonts"}
 GRAPH_CORE = {"attention", "parts", "rotary"}
 
 
+FAMILIES = {
+    "data",
+    "images",
+    "mail",
+    "opendocument",
+    "plain_markup",
+    "spreadsheet",
+    "subtitles",
+} | {
+    "text",
+    "xml_data",
+}
+
+
 def modules(folder: str) -> set[str]:
     return {path.stem for path in (SOURCE / folder).glob("*.py")} - {"__init__"}
 
@@ -235,5 +249,5 @@ def test_every_reader_is_in_its_table() -> None:
     for kind, function in functions.items():
         assert function.__name__ == f"read_{kind}"
         # Kinds of a family share a file, and the others have one of their name.
-        if function.__module__.rpartition(".")[2] not in {"data", "images", "spreadsheet", "text"}:
+        if function.__module__.rpartition(".")[2] not in FAMILIES:
             assert function.__module__ == f"bindery.documents.formats.{kind}"

@@ -2,30 +2,36 @@
 
 import base64
 import io
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 
 import docx
-import orjson
-
-HEADING, FIRST, SECOND = "The binding of books", "Loose paper is lost.", "Bound paper is kept."
-
-
-def text_sample() -> bytes:
-    return f"{HEADING}\n\n{FIRST}\n\n{SECOND}\n".encode()
-
-
-def markdown_sample() -> bytes:
-    return f"# {HEADING}\n\n{FIRST}\n\n- one\n- two\n\n{SECOND}\n".encode()
-
-
-def html_sample() -> bytes:
-    return (
-        f"<!DOCTYPE html><html><head><title>t</title><script>no()</script></head><body>"
-        f"<h1>{HEADING}</h1><p>{FIRST}<table><tr><th>a<th>b<tr><td>1<td>2</table>"
-        f"<p>{SECOND}</body></html>"
-    ).encode()
+from tests.documents.text_samples import (
+    FIRST,
+    HEADING,
+    SECOND,
+    code_sample,
+    csv_sample,
+    eml_sample,
+    feed_sample,
+    html_sample,
+    ipynb_sample,
+    jats_sample,
+    json_sample,
+    jsonl_sample,
+    markdown_sample,
+    mbox_sample,
+    opml_sample,
+    org_sample,
+    rst_sample,
+    rtf_sample,
+    srt_sample,
+    text_sample,
+    vtt_sample,
+    xml_sample,
+)
 
 
 def docx_sample() -> bytes:
@@ -275,44 +281,78 @@ def epub_sample() -> bytes:
     )
 
 
-def rtf_sample() -> bytes:
-    return rf"{{\rtf1\ansi\ansicpg1252 {HEADING}\par {FIRST}\par {SECOND}\par}}".encode()
+def msg_sample() -> bytes:
+    return ole_file(msg_texts(HEADING, f"{FIRST}\r\n\r\n{SECOND}"))
 
 
-def eml_sample() -> bytes:
-    return (
-        f"From: a@example.org\r\nTo: b@example.org\r\nSubject: {HEADING}\r\nMIME-Version: 1.0\r\n"
-        f"Content-Type: text/plain; charset=utf-8\r\n\r\n{FIRST}\r\n\r\n{SECOND}\r\n"
-    ).encode()
+def msg_texts(subject: str, body: str) -> dict[str, bytes]:
+    """The streams of a message of Outlook with a subject and a plain text."""
+    texts = {0x0037: subject, 0x1000: body}
+    entries = b"".join(
+        struct.pack("<HHIII", 0x001F, key, 6, len(text) * 2 + 2, 0) for key, text in texts.items()
+    )
+    streams = {
+        f"__substg1.0_{key:04X}001F": text.encode("utf-16-le") for key, text in texts.items()
+    }
+    return {"__properties_version1.0": bytes(32) + entries, **streams}
 
 
-def ipynb_sample() -> bytes:
-    cells = [
-        {"cell_type": "markdown", "source": [f"# {HEADING}\n", "\n", FIRST]},
-        {"cell_type": "code", "source": "1 + 1", "outputs": [{"data": {"text/plain": ["2"]}}]},
-        {"cell_type": "markdown", "source": SECOND},
-    ]
-    return orjson.dumps({"cells": cells, "metadata": {}, "nbformat": 4})
+def ole_file(streams: Mapping[str, bytes]) -> bytes:
+    """An OLE compound file ([MS-CFB]) with these streams in its root."""
+    end, free = 0xFFFFFFFE, 0xFFFFFFFF
+    padded = [data.ljust(4096, b"\0") for data in streams.values()]  # shorter ones lie elsewhere
+    table: list[int] = []
+    starts: list[int] = []
+    for data in padded:
+        count = -(-len(data) // 512)
+        starts.append(len(table))
+        table += [*range(len(table) + 1, len(table) + count), end]
+
+    def entry(name: str, kind: int, right: int, child: int, start: int, size: int) -> bytes:
+        encoded = (name + "\0").encode("utf-16-le")
+        return (
+            encoded.ljust(64, b"\0")
+            + struct.pack("<HBBIII", len(encoded), kind, 1, free, right, child)
+            + bytes(36)
+            + struct.pack("<IQ", start, size)
+        )
+
+    last = len(streams)
+    directory = entry("Root Entry", 5, free, 1, end, 0) + b"".join(
+        entry(name, 2, number + 1 if number < last else free, free, start, len(data))
+        for number, (name, start, data) in enumerate(zip(streams, starts, padded, strict=True), 1)
+    )
+    count = -(-len(directory) // 512)
+    first_directory = len(table)
+    table += [*range(len(table) + 1, len(table) + count), end]
+    sector = struct.pack("<128I", *[*table, 0xFFFFFFFD, *[free] * (127 - len(table))])
+    header = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(16)
+    header += struct.pack("<HHHHH6x", 0x3E, 3, 0xFFFE, 9, 6)
+    header += struct.pack("<IIIIIIIIII", 0, 1, first_directory, 0, 4096, end, 0, end, 0, len(table))
+    header = header.ljust(512, b"\xff")
+    return header + b"".join(padded) + directory.ljust(count * 512, b"\0") + sector
 
 
-def csv_sample() -> bytes:
-    return f'number;text\n1;{HEADING}\n2;"{FIRST}"\n3;{SECOND}\n'.encode()
+def odp_sample() -> bytes:
+    spaces = " ".join(
+        f'xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"'
+        for name in ("draw", "presentation", "svg-compatible")
+    )
 
+    def frame(text: str, y: int, marks: str = "") -> str:
+        place = f'svg-compatible:x="1cm" svg-compatible:y="{y}cm"'
+        return (
+            f"<draw:frame {place} {marks}><draw:text-box><text:p>{text}</text:p>"
+            "</draw:text-box></draw:frame>"
+        )
 
-def json_sample() -> bytes:
-    return orjson.dumps({"title": HEADING, "pages": [FIRST, SECOND]}, option=orjson.OPT_INDENT_2)
-
-
-def jsonl_sample() -> bytes:
-    return "".join(f'"{text}"\n' for text in (HEADING, FIRST, SECOND)).encode()
-
-
-def xml_sample() -> bytes:
-    return f"<?xml version='1.0'?>\n<b>{HEADING}</b>\n\n{FIRST}\n\n{SECOND}\n".encode()
-
-
-def code_sample() -> bytes:
-    return f'"""{HEADING}"""\n\nprint("{FIRST}")\n\n{SECOND}\n'.encode()
+    notes = frame("said", 1, 'presentation:class="notes"')
+    slides = (
+        frame(FIRST, 5) + frame(HEADING, 9, 'presentation:class="title"'),
+        f"{frame(SECOND, 3)}<presentation:notes>{notes}</presentation:notes>",
+    )
+    pages = "".join(f"<draw:page {spaces}>{shapes}</draw:page>" for shapes in slides)
+    return _open_document("presentation", f"<office:presentation>{pages}</office:presentation>")
 
 
 _XLS = (
@@ -338,6 +378,16 @@ SAMPLES: Mapping[str, Callable[[], bytes]] = {
     "xls": xls_sample,
     "ods": ods_sample,
     "odt": odt_sample,
+    "odp": odp_sample,
+    "mbox": mbox_sample,
+    "msg": msg_sample,
+    "rst": rst_sample,
+    "org": org_sample,
+    "vtt": vtt_sample,
+    "srt": srt_sample,
+    "jats": jats_sample,
+    "feed": feed_sample,
+    "opml": opml_sample,
     "epub": epub_sample,
     "rtf": rtf_sample,
     "eml": eml_sample,

@@ -82,6 +82,8 @@ class Reader:
 
 _PROLOGUE = r"\A\s*(?:<\?xml[^>]{0,200}>\s*)?(?:<!--.{0,2000}?-->\s*){0,3}"
 
+_XML_PROLOGUE = r"\A\s*(?:<[?!][^>]{0,2000}>\s*){0,8}"
+
 READERS: Mapping[str, Reader] = {
     "pdf": Reader(
         function="bindery.documents.formats.pdf:read_pdf",
@@ -107,6 +109,14 @@ READERS: Mapping[str, Reader] = {
         extensions=(".xlsx", ".xlsm", ".xltx"),
         member="xl/workbook.xml",
     ),
+    # Before XLS: a message may hold a workbook, but no workbook a message.
+    "msg": Reader(
+        function="bindery.documents.formats.mail:read_msg",
+        media_types=("application/vnd.ms-outlook",),
+        extensions=(".msg",),
+        signatures=(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",),
+        inside="__substg1.0_".encode("utf-16-le"),
+    ),
     "xls": Reader(
         function="bindery.documents.formats.spreadsheet:read_xls",
         media_types=("application/vnd.ms-excel",),
@@ -121,9 +131,15 @@ READERS: Mapping[str, Reader] = {
         member="content.xml",
     ),
     "odt": Reader(
-        function="bindery.documents.formats.odt:read_odt",
+        function="bindery.documents.formats.opendocument:read_odt",
         media_types=("application/vnd.oasis.opendocument.text",),
         extensions=(".odt", ".ott"),
+        member="content.xml",
+    ),
+    "odp": Reader(
+        function="bindery.documents.formats.opendocument:read_odp",
+        media_types=("application/vnd.oasis.opendocument.presentation",),
+        extensions=(".odp", ".otp"),
         member="content.xml",
     ),
     "epub": Reader(
@@ -138,8 +154,14 @@ READERS: Mapping[str, Reader] = {
         extensions=(".rtf",),
         signatures=(b"{\\rtf",),
     ),
+    "mbox": Reader(
+        function="bindery.documents.formats.mail:read_mbox",
+        media_types=("application/mbox",),
+        extensions=(".mbox",),
+        mark=r"\AFrom [^\n]{1,200}\d{4}[^\n]{0,40}\n[\w-]{1,60}:",
+    ),
     "eml": Reader(
-        function="bindery.documents.formats.eml:read_eml",
+        function="bindery.documents.formats.mail:read_eml",
         media_types=("message/rfc822",),
         extensions=(".eml",),
         mark=r"\A(?=(?:[^\n]*\n){0,60}?(?:MIME-Version|Message-ID): )(?:Return-Path|Received|From"
@@ -164,6 +186,29 @@ READERS: Mapping[str, Reader] = {
         extensions=(".md", ".markdown", ".mdown", ".mkd"),
         hint=r"(?m)^(?:#{1,6} \S|```|~~~|\|? ?:?-{3,}:? ?\|)|\]\(https?://",
     ),
+    "rst": Reader(
+        function="bindery.documents.formats.plain_markup:read_rst",
+        media_types=("text/x-rst",),
+        extensions=(".rst", ".rest"),
+    ),
+    "org": Reader(
+        function="bindery.documents.formats.plain_markup:read_org",
+        media_types=("text/org",),
+        extensions=(".org",),
+        mark=r"\A\s*#\+title:",
+    ),
+    "vtt": Reader(
+        function="bindery.documents.formats.subtitles:read_vtt",
+        media_types=("text/vtt",),
+        extensions=(".vtt",),
+        mark=r"\AWEBVTT(?:[ \t\n]|\Z)",
+    ),
+    "srt": Reader(
+        function="bindery.documents.formats.subtitles:read_srt",
+        media_types=("application/x-subrip",),
+        extensions=(".srt",),
+        mark=r"\A\s*\d{1,6}[ \t]*\n\d{1,2}:\d{2}:\d{2}[.,]\d{1,3} *-->",
+    ),
     "csv": Reader(
         function="bindery.documents.formats.data:read_csv",
         media_types=("text/csv", "text/tab-separated-values"),
@@ -179,10 +224,30 @@ READERS: Mapping[str, Reader] = {
         media_types=("application/json",),
         extensions=(".json", ".geojson"),
     ),
+    "jats": Reader(
+        function="bindery.documents.formats.xml_data:read_jats",
+        media_types=("application/jats+xml",),
+        extensions=(".nxml", ".jats"),
+        mark=_XML_PROLOGUE
+        + r"<article\b[^>]{0,2000}(?:\b(?:article-type|dtd-version)=|>\s*<front\b)",
+    ),
+    "feed": Reader(
+        function="bindery.documents.formats.xml_data:read_feed",
+        media_types=("application/rss+xml", "application/atom+xml"),
+        extensions=(".rss", ".atom"),
+        mark=_XML_PROLOGUE
+        + r"<(?:rss\b|(?:\w+:)?feed\b[^>]{0,2000}2005/Atom|rdf:RDF\b[^>]{0,2000}/rss/)",
+    ),
+    "opml": Reader(
+        function="bindery.documents.formats.xml_data:read_opml",
+        media_types=("text/x-opml",),
+        extensions=(".opml",),
+        mark=_XML_PROLOGUE + r"<opml\b",
+    ),
     "xml": Reader(
-        function="bindery.documents.formats.data:read_xml",
+        function="bindery.documents.formats.xml_data:read_xml",
         media_types=("application/xml", "text/xml"),
-        extensions=(".xml", ".svg", ".rss", ".atom"),
+        extensions=(".xml", ".svg"),
         mark=r"\A\s*<\?xml\b",
     ),
     "code": Reader(
@@ -222,7 +287,7 @@ READERS: Mapping[str, Reader] = {
     "text": Reader(
         function="bindery.documents.formats.text:read_text",
         media_types=("text/plain", "application/yaml"),
-        extensions=(".txt", ".text", ".log", ".yaml", ".yml", ".toml", ".ini", ".cfg", ".rst"),
+        extensions=(".txt", ".text", ".log", ".yaml", ".yml", ".toml", ".ini", ".cfg"),
     ),
 }
 

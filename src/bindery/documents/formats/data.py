@@ -1,4 +1,4 @@
-"""Data that people also read: CSV and TSV as tables, JSON and JSON Lines, XML as written."""
+"""Data that people also read: CSV and TSV as tables, JSON and JSON Lines as written."""
 
 import csv
 import io
@@ -10,7 +10,7 @@ import orjson
 
 from bindery.documents.formats.builder import DocumentBuilder, lines_of, markdown_table
 from bindery.documents.formats.encoding import DecodedText, clean, decode
-from bindery.documents.formats.text import paragraphs
+from bindery.documents.formats.text import as_written, paragraphs
 from bindery.types import Block, Document, Span
 
 _DELIMITERS = ",;\t|"
@@ -61,7 +61,7 @@ def read_json(data: bytes, name: str) -> Document:
         else:
             text = _indented(text)
     readable = DecodedText(_readable(text), decoded.encoding, decoded.warnings)
-    return _as_written(readable, "json", name, *warnings)
+    return as_written(readable, "json", name, *warnings)
 
 
 def read_jsonl(data: bytes, name: str) -> Document:
@@ -74,16 +74,6 @@ def read_jsonl(data: bytes, name: str) -> Document:
         if text[start:end].strip()
     )
     return Document(text, "jsonl", name, blocks, decoded.warnings)
-
-
-def read_xml(data: bytes, name: str) -> Document:
-    """Read XML as written, because the meaning of its elements is not known."""
-    return _as_written(decode(data), "xml", name)
-
-
-def _as_written(decoded: DecodedText, kind: str, name: str, *warnings: str) -> Document:
-    blocks = tuple(Block("code", span) for span in paragraphs(decoded.text))
-    return Document(decoded.text, kind, name, blocks, (*decoded.warnings, *warnings))
 
 
 def _delimiter(text: str) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from bindery.documents.formats.builder import lines_of
-from bindery.documents.formats.encoding import decode
+from bindery.documents.formats.encoding import DecodedText, decode
 from bindery.types import Block, Document, Span
 
 
@@ -21,6 +21,12 @@ def _read(data: bytes, name: str, *, kind: str, block: str) -> Document:
     decoded = decode(data)
     blocks = tuple(Block(block, span) for span in paragraphs(decoded.text))
     return Document(decoded.text, kind, name, blocks, decoded.warnings)
+
+
+def as_written(decoded: DecodedText, kind: str, name: str, *warnings: str) -> Document:
+    """Data as it is written; its blocks are the pieces between blank lines."""
+    blocks = tuple(Block("code", span) for span in paragraphs(decoded.text))
+    return Document(decoded.text, kind, name, blocks, (*decoded.warnings, *warnings))
 
 
 def paragraphs(text: str) -> Iterator[Span]:

@@ -1,5 +1,6 @@
-"""ODT: the body of an OpenDocument text in order, written as Markdown."""
+"""OpenDocument texts (ODT) and presentations (ODP), written as Markdown."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from xml.etree.ElementTree import Element
@@ -41,6 +42,9 @@ _CELLS = frozenset({_q("table:table-cell"), _q("table:covered-table-cell")})
 _LISTED = frozenset({_q("text:list-item"), _q("text:list-header")})
 _STYLE = _q("text:style-name")
 _FORMATS = {"a": "lowerLetter", "A": "upperLetter", "i": "lowerRoman", "I": "upperRoman"}
+_NOTES = _q("presentation:notes")
+_LENGTH = re.compile(r"(-?\d{1,6}(?:\.\d{1,9})?)(cm|mm|in|pt)")
+_CENTIMETRES = {"cm": 1.0, "mm": 0.1, "in": 2.54, "pt": 2.54 / 72}
 _DEEPEST_INDENT = 8
 _MOST_BLANKS = 100
 """A document states how many blanks or columns repeat, and may state a billion."""
@@ -65,6 +69,46 @@ def read_odt(data: bytes, name: str) -> Document:
     if any(_has_header(root) for root in roots):
         warnings.append("Headers and footers were not read.")
     return builder.document("odt", name, warnings, title=title)
+
+
+def read_odp(data: bytes, name: str) -> Document:
+    """Read each slide as a page: its title, then its text from top to bottom, then its notes."""
+    package = Package(data, name)
+    package.refuse_encrypted()
+    content = package.xml("content.xml")
+    roots = [content, *(package.xml(part) for part in ("styles.xml",) if part in package)]
+    builder = DocumentBuilder()
+    writer = _OdtWriter(builder, _list_styles(roots), _hidden_styles(roots))
+    slides = content.iterfind(f"{_q('office:body')}/{_q('office:presentation')}/{_q('draw:page')}")
+    for number, slide in enumerate(slides, 1):
+        builder.begin_page(number)
+        shapes = [shape for shape in slide if shape.tag != _NOTES]
+        titles = [shape for shape in shapes if shape.get(_q("presentation:class")) == "title"]
+        for shape in titles:
+            builder.heading(" ".join(writer.texts(shape)), 2)
+        for shape in sorted((s for s in shapes if s not in titles), key=_position):
+            writer.write(_only(shape))
+        for notes in slide.iterfind(_NOTES):
+            for shape in notes:
+                if shape.get(_q("presentation:class")) == "notes":
+                    writer.write(_only(shape))
+    return builder.document("odp", name, package.warnings(), title=package.title("meta.xml"))
+
+
+def _only(element: Element) -> Element:
+    holder = Element("holder")
+    holder.append(element)
+    return holder
+
+
+def _position(shape: Element) -> tuple[float, float]:
+    """The place of a shape on a slide, in centimetres: from the top, then from the left."""
+
+    def centimetres(name: str) -> float:
+        found = _LENGTH.fullmatch(shape.get(_q(name), ""))
+        return float(found[1]) * _CENTIMETRES.get(found[2], 1.0) if found else 0.0
+
+    return centimetres("svg-compatible:y"), centimetres("svg-compatible:x")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +142,7 @@ class _OdtWriter:
             note = self._notes[written]
             written += 1
             bodies = note.findall(_q("text:note-body"))
-            text = " ".join(" ".join(self._texts(part)) for part in bodies)
+            text = " ".join(" ".join(self.texts(part)) for part in bodies)
             self._builder.add(f"[^{written}]: {text}")
 
     def _write_blocks(self, body: Element) -> None:
@@ -157,13 +201,13 @@ class _OdtWriter:
             cells: list[str] = []
             for cell in row:
                 if cell.tag in _CELLS:
-                    text = " ".join(self._texts(cell))
+                    text = " ".join(self.texts(cell))
                     # The last cell of a sheet's row may repeat to the edge of the sheet.
                     again = _number(cell.get(_q("table:number-columns-repeated"), ""), 1)
                     cells += [text] * min(again, _MOST_BLANKS if text else 1)
             yield cells
 
-    def _texts(self, container: Element) -> Iterator[str]:
+    def texts(self, container: Element) -> Iterator[str]:
         """The texts of the paragraphs in a cell or a note, also in lists and tables inside."""
         for paragraph in _outermost(container, _PARAGRAPHS):
             if text := self._text(paragraph).strip():

@@ -1,0 +1,175 @@
+"""Mailboxes, subtitles, feeds, articles, outlines, reStructuredText, Org and slides."""
+
+import pytest
+from tests.documents.samples import archive, eml_sample, msg_texts, odp_sample, ole_file
+
+from bindery.documents import read
+from bindery.errors import UnsupportedKind
+
+
+def blocks(document):
+    return [(block.kind, block.level, document.quote(block.span)) for block in document.blocks]
+
+
+def test_a_mailbox_is_all_its_messages():
+    one = eml_sample().replace(b"\r\n", b"\n") + b"\n>From here on, all is quoted.\n\n"
+    two = b"From: c@example.org\nSubject: Second\n\nAnother message.\n"
+    line = b"From x@example.org Mon Nov  2 10:00:00 2026\n"
+    document = read(line + one + line + two, "all.mbox")
+    headings = [text for kind, _, text in blocks(document) if kind == "heading"]
+    assert headings == ["## The binding of books", "## Second"]
+    assert "\nFrom here on, all is quoted." in document.text
+    assert document.title == ""
+    assert document.warnings == ()
+
+
+def test_a_message_of_outlook_names_its_attachments():
+    document = read(ole_file(msg_texts("Größe", "Zwei\r\nZeilen")), "x.msg")
+    assert document.text == "# Größe\n\nZwei\nZeilen"
+    assert document.title == "Größe"
+
+
+@pytest.mark.parametrize(
+    ("cues", "text"),
+    [
+        ("1:00.000 --> 1:01.000\nso we\n\n1:01.100 --> 1:02.000\nbegin", "so we\nbegin"),
+        ("1:00.000 --> 1:01.000\nso\n\n1:09.000 --> 1:10.000\nlater", "so\n\nlater"),
+        (
+            "1:00.000 --> 1:01.000 align:start\n<v Ann>Yes &amp; no\n\n"
+            "1:01.000 --> 1:02.000\n<v Bob><i>Why?</i>",
+            "Ann: Yes & no\n\nBob: Why?",
+        ),
+        (
+            "1:00.000 --> 1:01.000\nroll\nover\n\n1:01.000 --> 1:02.000\nover\n<00:61.500>again",
+            "roll\nover\nagain",
+        ),
+        ("NOTE not shown\nat all\n\nlabel\n1:00.000 --> 1:01.000\nshown", "shown"),
+    ],
+)
+def test_subtitles_are_what_is_said(cues, text):
+    assert read(f"WEBVTT - Talk\n\n{cues}\n".encode(), "x.vtt").text == text
+    assert read(f"WEBVTT - Talk\n\n{cues}\n".encode(), "x.vtt").title == "Talk"
+
+
+def test_titles_of_restructuredtext_have_levels_by_their_first_use():
+    source = (
+        "=====\nGuide\n=====\n\nInstall\n-------\nRun this::\n\n    Not a "
+        "title\n    -----------\n\n"
+        "Details\n~~~~~~~\n\nWords.\n\nUse\n---\n\n.. code-block:: python\n\n "
+        "  x = 1\n\n1. one\n2. two\n"
+    )
+    document = read(source.encode(), "guide.rst")
+    found = [(block.level, document.quote(block.span)) for block in document.blocks if block.level]
+    assert found == [
+        (1, "=====\nGuide\n====="),
+        (2, "Install\n-------"),
+        (3, "Details\n~~~~~~~"),
+        (2, "Use\n---"),
+    ]
+    assert document.title == "Guide"
+    assert document.text == source
+    code = [text for kind, _, text in blocks(document) if kind == "code"]
+    assert code == ["    Not a title\n    -----------", ".. code-block:: python", "   x = 1"]
+    assert [kind for kind, _, _ in blocks(document)][-2:] == ["list_item", "list_item"]
+
+
+def test_code_in_org_has_no_headings():
+    source = (
+        "#+TITLE: Notes\n\n* TODO First :tag:\ntext\n| a | b |\n#+begin_src "
+        "sh\n* not one\n#+end_src\n"
+        "** Below\n- item\n"
+    )
+    document = read(source.encode(), "notes.org")
+    assert document.title == "Notes"
+    assert blocks(document) == [
+        ("paragraph", 0, "#+TITLE: Notes"),
+        ("heading", 1, "* TODO First :tag:"),
+        ("paragraph", 0, "text"),
+        ("table", 0, "| a | b |"),
+        ("code", 0, "#+begin_src sh\n* not one\n#+end_src"),
+        ("heading", 2, "** Below"),
+        ("list_item", 0, "- item"),
+    ]
+
+
+def test_an_article_is_read_by_its_sections():
+    source = (
+        "<?xml version='1.0'?>\n<!DOCTYPE article PUBLIC '-//NLM//DTD JATS' 'JATS.dtd'>\n"
+        "<article article-type='research-article'><front><article-meta>"
+        "<article-id>42</article-id><title-group><article-title>On <italic>paper"
+        "</italic></article-title></title-group><contrib-group><contrib><name>"
+        "<surname>Roe</surname>"
+        "<given-names>Jo</given-names></name></contrib></contrib-group><abstract><p>Short.</p>"
+        "</abstract></article-meta></front><body><sec><label>1</label><title>Methods</title>"
+        "<p>Long<xref>1</xref>.</p><sec><title>Data</title><table-wrap><label>Table 1</label>"
+        "<caption><title>Counts</title></caption><table><tr><th>a</th><th>b</th></tr><tr><td>1</td>"
+        "<td>2</td></tr></table></table-wrap></sec></sec></body><back><ref-list><ref>"
+        "<mixed-citation>Doe 2020.</mixed-citation></ref></ref-list></back></article>"
+    )
+    document = read(source.encode(), "x.xml")
+    assert (document.kind, document.title) == ("jats", "On paper")
+    assert document.text == (
+        "# On paper\n\nRoe Jo\n\n## Abstract\n\nShort.\n\n## 1 Methods\n\nLong1.\n\n### Data\n\n"
+        "Table 1\n\nCounts\n\n| a | b |\n| --- | --- |\n| 1 | 2 |\n\n## References\n\nDoe 2020."
+    )
+
+
+def test_feeds_hold_html_escaped_or_not():
+    rss = (
+        "<rss version='2.0' xmlns:content='http://purl.org/rss/1.0/modules/content/'><channel>"
+        "<title>News</title><description>Of books</description><item><title>A &amp;amp; B</title>"
+        "<pubDate>Mon, 02 Nov 2026</pubDate><description>short</description><content:encoded>"
+        "<![CDATA[<p>The <b>whole</b> text</p><ul><li>one</li></ul>]]></content:encoded></item>"
+        "</channel></rss>"
+    )
+    document = read(rss.encode(), "news")
+    assert document.text == (
+        "# News\n\nOf books\n\n## A & B\n\nMon, 02 Nov 2026\n\nThe whole text\n\n- one"
+    )
+    atom = (
+        "<feed xmlns='http://www.w3.org/2005/Atom'><title>Log</title><entry><title>E</title>"
+        "<content type='xhtml'><div xmlns='http://www.w3.org/1999/xhtml'><p>x</p><p>y</p></div>"
+        "</content></entry><entry><title>F</title><content type='text'>1 &lt; 2</content></entry>"
+        "</feed>"
+    )
+    assert read(atom.encode(), "log.atom").text == "# Log\n\n## E\n\nx\n\ny\n\n## F\n\n1 < 2"
+
+
+def test_an_outline_is_nested_lists():
+    source = (
+        "<opml><head><title>Plan</title></head><body><outline text='A'><outline text='B' "
+        "_note='why'/></outline><outline text='C'/></body></opml>"
+    )
+    assert read(source.encode(), "p.opml").text == "# Plan\n\n- A\n  - B\n    why\n- C"
+
+
+def test_data_in_xml_is_its_text_and_other_xml_is_as_written():
+    data = (
+        "<?xml version='1.0' encoding='UTF-8'?>\n<factbook><country name='Andorra'>"
+        "<capital>Andorra la Vella</capital><economy>Tourism is the mainstay "
+        "of this small country.</economy>"
+        "</country></factbook>"
+    )
+    document = read(data.encode(), "facts.xml")
+    assert document.text == (
+        "# factbook\n\n## Andorra\n\ncapital: Andorra la Vella\n"
+        "economy: Tourism is the mainstay of this small country."
+    )
+    drawing = "<svg xmlns='http://www.w3.org/2000/svg'><path d='M 0 0 L 10 10 L 20 20'/></svg>"
+    assert read(drawing.encode(), "x.svg").text == drawing
+
+
+def test_slides_of_opendocument_begin_with_their_title():
+    document = read(odp_sample(), "x.odp")
+    assert document.text == (
+        "## The binding of books\n\nLoose paper is lost.\n\nBound paper is kept.\n\nsaid"
+    )
+    assert [block.page for block in document.blocks if block.kind == "page"] == [1, 2]
+
+
+def test_a_file_with_neither_text_nor_slides_is_refused():
+    drawing = archive(
+        {"mimetype": b"application/vnd.oasis.opendocument.graphics", "content.xml": b"x"}
+    )
+    with pytest.raises(UnsupportedKind, match="OpenDocument"):
+        read(drawing, "x.odg")
