@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, overload
 
 from bindery import documents
 from bindery.encoders import Encoded
@@ -134,15 +134,34 @@ class Workspace:
         found = open_for_adding(self.library, self.collections, collection, request, paths, chosen)
         return add_local(self.library, found, paths, chosen, attributes=attributes)
 
+    @overload
     def search(
         self,
         query: str,
+        collection: str = ...,
+        options: SearchOptions | None = ...,
+        **fields: Any,  # noqa: ANN401
+    ) -> SearchAnswer: ...
+
+    @overload
+    def search(
+        self,
+        query: list[str],
+        collection: str = ...,
+        options: SearchOptions | None = ...,
+        **fields: Any,  # noqa: ANN401
+    ) -> list[SearchAnswer]: ...
+
+    def search(
+        self,
+        query: str | list[str],
         collection: str = DEFAULT_COLLECTION,
         options: SearchOptions | None = None,
-        **fields: Any,  # noqa: ANN401 - those of SearchOptions
-    ) -> SearchAnswer:
+        **fields: Any,
+    ) -> SearchAnswer | list[SearchAnswer]:
         """The passages of a collection that answer a query best.
 
+        A list of queries gives an answer for each, in order, and embeds them in one batch.
         ``fields`` are fields of :class:`bindery.options.SearchOptions`, such as ``top=5``, and
         replace those of ``options``. Raises UnknownCollection, and what
         :meth:`bindery.search.collection.Collection.search` does.

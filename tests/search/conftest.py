@@ -5,8 +5,11 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from starlette.testclient import TestClient
 from tests.homes import home_with
+from tests.search.doors import Door, in_python, on_the_command_line, over_http
 
+from bindery.faces.http.app import create_app
 from bindery.jobs import FileState, JobRequest, Jobs
 from bindery.jobs.recipe import make_recipe
 from bindery.jobs.sources import LocalFiles
@@ -14,6 +17,7 @@ from bindery.library import Library
 from bindery.options import SearchOptions
 from bindery.search.adding import find_local
 from bindery.search.collection import Collection, Collections
+from bindery.settings import Settings
 
 
 class SampleCollection:
@@ -71,6 +75,36 @@ def library(minilm_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> It
 @pytest.fixture(scope="session")
 def collections(library: Library) -> Collections:
     return Collections(library)
+
+
+@pytest.fixture(scope="session")
+def environment(library: Library) -> dict[str, str | None]:
+    """What commands need to work in the home of the tests, and nothing of this machine."""
+    return {"BINDERY_HOME": str(library.home), "BINDERY_PRECISION": None, "COLUMNS": "100"}
+
+
+@pytest.fixture(scope="session")
+def client(library: Library) -> Iterator[TestClient]:
+    """A server on the same home, with its own library."""
+    settings = Settings(home=library.home)
+    app = create_app(Library(library.home), settings)
+    with TestClient(app, base_url="http://127.0.0.1") as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def doors(
+    collections: Collections,
+    client: TestClient,
+    environment: dict[str, str | None],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[str, Door]:
+    """Every door to a search."""
+    return {
+        "python": in_python(collections),
+        "http": over_http(client),
+        "cli": on_the_command_line(environment, tmp_path_factory.mktemp("queries")),
+    }
 
 
 @pytest.fixture

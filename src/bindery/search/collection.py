@@ -3,37 +3,28 @@
 import secrets
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
-import numpy as np
-import numpy.typing as npt
-
-from bindery.errors import InvalidValue, StorageError, UnknownCollection, UnknownFile
+from bindery.errors import InvalidValue, UnknownCollection, UnknownFile
 from bindery.jobs.recipe import Recipe, open_recipe
 from bindery.jobs.values import IntoCollection, JobRequest
 from bindery.library import Library
 from bindery.options import SearchOptions
-from bindery.search.answers import Hit, SearchAnswer, marked
+from bindery.search.answering import search_index
+from bindery.search.answers import SearchAnswer
 from bindery.search.columns import AttributeType, AttributeValue, check_attribute, type_of
-from bindery.search.index import ChangedMeanwhile, CollectionIndex
-from bindery.search.language import language_of_query
-from bindery.search.lexical import Mask
-from bindery.search.queries import LexicalQuery, check_query, read_query
-from bindery.search.searching import Question, ScoredRow, Searcher
-from bindery.search.view import OF_CHUNKS, OF_FILES, View
+from bindery.search.index import CollectionIndex
+from bindery.search.view import OF_CHUNKS, OF_FILES
 from bindery.store import collections as catalog
 from bindery.store.collections import CollectionFile, StoredCollection
 from bindery.store.database import Conflict, Transaction
-from bindery.types import QUERY, Span
 
 DEFAULT_COLLECTION = "default"
 
 _MOST_NAME = 100
-_ATTEMPTS = 5
 
 
 class Collections:
@@ -261,114 +252,28 @@ class Collection:
 
     # Search
 
-    def search(self, query: str, options: SearchOptions | None = None) -> SearchAnswer:
-        """The chunks that answer a query best.
+    @overload
+    def search(self, query: str, options: SearchOptions | None = None) -> SearchAnswer: ...
+
+    @overload
+    def search(
+        self, query: list[str], options: SearchOptions | None = None
+    ) -> list[SearchAnswer]: ...
+
+    def search(
+        self, query: str | list[str], options: SearchOptions | None = None
+    ) -> SearchAnswer | list[SearchAnswer]:
+        """The chunks that answer a query best; of a list, an answer for each query, in order.
 
         Raises InvalidValue for a blank query and for a filter on an attribute that the collection
-        does not have; what loading the model and embedding the query raise.
+        does not have; what loading the model and embedding the queries raise.
         """
-        wanted = SearchOptions() if options is None else options
-        check_query(query)
-        vector, cut = self._vector(query, wanted)
-        for _ in range(_ATTEMPTS):
-            try:
-                return self._answer(query, wanted, vector, cut)
-            except ChangedMeanwhile:  # a hit was replaced or removed before its text was read
-                continue
-        raise StorageError(
-            "The collection changed all the time while it was searched.", remedy="Try again."
+        queries = [query] if isinstance(query, str) else query
+        chosen = SearchOptions() if options is None else options
+        answers = search_index(
+            self._library, lambda: self._opened_recipe, self.index, self.name, queries, chosen
         )
-
-    def _answer(
-        self,
-        query: str,
-        wanted: SearchOptions,
-        vector: npt.NDArray[np.float32] | None,
-        query_tokens_cut: int,
-    ) -> SearchAnswer:
-        view = self.index.view()
-        language = language_of_query(query, view.languages)
-        analysers = {one: self.index.analyser(one) for one in view.languages}
-        words = read_query(query, analysers, language=language)
-        question = Question(wanted, vector, words)
-
-        def has_phrases(rows: Sequence[tuple[int, int]]) -> Mask:
-            texts = self.index.texts(view, rows)
-            languages = [_language_of(view, *row) for row in rows]
-            return np.array(
-                [
-                    self._has_phrases(text, language, words)
-                    for text, language in zip(texts, languages, strict=True)
-                ],
-                dtype=np.bool_,
-            )
-
-        found = Searcher(view, question, has_phrases).search()
-        return SearchAnswer(
-            query=query,
-            collection=self.name,
-            mode=str(wanted.mode),
-            hits=tuple(self._hits(view, found.rows, words)),
-            stages=found.stages,
-            searched=found.allowed,
-            is_exact=found.is_exact,
-            model=self.recipe.model,
-            revision=self.recipe.revision,
-            precision=self.recipe.precision,
-            generation=self.stored.generation,
-            language=language,
-            query_tokens_cut=query_tokens_cut,
-        )
-
-    def _vector(
-        self, query: str, options: SearchOptions
-    ) -> tuple[npt.NDArray[np.float32] | None, int]:
-        """The query's vector and how many of its tokens were cut, if the mode needs it."""
-        if not options.mode.is_dense:
-            return None, 0
-        recipe = self._opened_recipe
-        _, encoded = self._library.embed(
-            recipe.loaded_as, [query], replace(recipe.vectors, role=QUERY, title=None)
-        )
-        vector = encoded.embeddings.rows
-        return vector if recipe.has_many_vectors else vector[0], max(0, int(encoded.tokens_cut[0]))
-
-    def _hits(self, view: View, rows: Sequence[ScoredRow], words: LexicalQuery) -> list[Hit]:
-        texts = self.index.texts(view, [(row.segment, row.row) for row in rows])
-        return [self._hit(view, row, text, words) for row, text in zip(rows, texts, strict=True)]
-
-    def _hit(self, view: View, row: ScoredRow, text: str, words: LexicalQuery) -> Hit:
-        table = view.segments[row.segment].table
-        file = view.files[int(table.files[row.row])]
-        analyser = self.index.analyser(file.language)
-        spans = [t.span for t in analyser.tokens(text) if not words.terms.isdisjoint(t.terms)]
-        page = int(table.pages[row.row])
-        return Hit(
-            id=table.ids[row.row].tobytes().hex(),
-            file=file.name,
-            text=text,
-            span=Span(int(table.starts[row.row]), int(table.ends[row.row])),
-            score=row.score,
-            scores={"cosine": row.cosine, "bm25": row.bm25},
-            ranks={"dense": row.dense_rank, "lexical": row.lexical_rank},
-            marks=marked(text, spans),
-            page=page or None,
-            headings=table.heading_names[int(table.headings[row.row])],
-            title=file.title,
-            kind=file.kind,
-            language=file.language,
-            attributes=file.attributes,
-        )
-
-    def _has_phrases(self, text: str, language: str, words: LexicalQuery) -> bool:
-        tokens = self.index.analyser(language).tokens(text)
-        terms = [token.terms[0] for token in tokens if not token.is_pair and not token.is_whole]
-        return words.has_phrases_in(terms)
-
-
-def _language_of(view: View, segment: int, row: int) -> str:
-    table = view.segments[segment].table
-    return table.language_names[int(table.languages[row])]
+        return answers[0] if isinstance(query, str) else answers
 
 
 def check_names_are_unique(names: Sequence[str]) -> None:

@@ -61,7 +61,7 @@ class CollectionIndex:
         self._database = database
         self._folder = folder
         self._id = stored.id
-        self._generation = stored.generation
+        self.generation = stored.generation
         self.recipe = Recipe.from_facts(stored.recipe)
         self._analysers: dict[str, Analyser] = {}
         self._opened: _Opened | None = None
@@ -101,9 +101,7 @@ class CollectionIndex:
     def _read(self, former: _Opened | None) -> _Opened:
         with self._database.reading() as connection:
             state = catalog.state_of(connection, self._id)
-            placed = {
-                one.file: one for one in catalog.list_placements(connection, self._generation)
-            }
+            placed = {one.file: one for one in catalog.list_placements(connection, self.generation)}
             files = catalog.list_files(connection, self._id)
             schema = catalog.schema_of(connection, self._id)
         sealed = {
@@ -139,7 +137,7 @@ class CollectionIndex:
         with self._database.writing() as connection:
             if not catalog.count_change(connection, self._id):
                 return
-            catalog.unplace_segment(connection, self._generation, name)
+            catalog.unplace_segment(connection, self.generation, name)
         self._remove(name)
 
     def _remove(self, name: str) -> None:
@@ -245,7 +243,7 @@ class CollectionIndex:
         ]
         with self._database.reading() as connection:
             sets = catalog.chunk_sets_of(
-                connection, self._generation, sorted({file for file, _, _ in wanted})
+                connection, self.generation, sorted({file for file, _, _ in wanted})
             )
             if any(sets.get(file) != view.chunk_sets[file] for file, _, _ in wanted):
                 raise ChangedMeanwhile
@@ -277,8 +275,8 @@ class CollectionIndex:
                 if not catalog.count_change(connection, self._id):
                     self._remove(name)
                     return None
-                catalog.publish_segment(connection, self._generation, name, len(segment), moved)
-                left = set(catalog.segment_names(connection, self._generation))
+                catalog.publish_segment(connection, self.generation, name, len(segment), moved)
+                left = set(catalog.segment_names(connection, self.generation))
             for former in chosen:
                 if former not in left:
                     self._remove(former)

@@ -8,11 +8,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
+from typing import cast
 
 from bindery.errors import InvalidValue
 from bindery.search.analysis import Analyser, Token
 from bindery.search.characters import CharClass, class_of, plain, visible
 from bindery.types import Span
+
+MOST_QUERIES = 100
+MOST_CHARACTERS = 20_000
 
 _QUOTED = re.compile(r'"([^"]+)"')
 
@@ -52,12 +56,30 @@ def _stands_in(phrase: Sequence[Word], terms: Sequence[str]) -> bool:
     )
 
 
-def check_query(text: str) -> None:
-    """Raise InvalidValue if nothing in the query can be seen."""
-    if not visible(text).strip():
-        raise InvalidValue(
-            "The query is blank.", remedy="Ask with at least one word.", param="query"
-        )
+def check_queries(queries: object) -> None:
+    """Raise InvalidValue unless the queries are texts in which something can be seen.
+
+    Every face calls this with what it was given, so the type is checked too.
+    """
+    if not isinstance(queries, (list, tuple)):
+        raise _wrong_query(f"query must be text or a list of texts, got {type(queries).__name__}.")
+    texts = cast("Sequence[object]", queries)
+    if not 1 <= len(texts) <= MOST_QUERIES:
+        raise _wrong_query(f"A search takes 1 to {MOST_QUERIES} queries, got {len(texts)}.")
+    for number, text in enumerate(texts, 1):
+        which = f"Query {number}" if len(texts) > 1 else "The query"
+        if not isinstance(text, str):
+            raise _wrong_query(f"{which} must be text, got {type(text).__name__}.")
+        if not visible(text).strip():
+            raise _wrong_query(f"{which} is blank.", "Ask with at least one word.")
+        if len(text) > MOST_CHARACTERS:
+            raise _wrong_query(
+                f"{which} must have at most {MOST_CHARACTERS:,} characters, got {len(text):,}."
+            )
+
+
+def _wrong_query(message: str, remedy: str = "") -> InvalidValue:
+    return InvalidValue(message, remedy=remedy, param="query")
 
 
 def read_query(text: str, analysers: Mapping[str, Analyser], *, language: str = "") -> LexicalQuery:

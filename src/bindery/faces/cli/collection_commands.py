@@ -70,24 +70,32 @@ def add(
 @search_commands.command(
     epilog="Examples:\n"
     '  bindery search "How do I revoke a key?"\n'
-    ""
-    "  bindery search budget --filter 'year >= 2020' --mode lexical"
+    "  bindery search budget --filter 'year >= 2020' --mode lexical\n"
+    "  bindery search --queries questions.txt --json"
 )
 @takes_options
 def search(
-    query: Annotated[list[str], typer.Argument(metavar="QUERY", help="A question, or words.")],
     options: SearchOptions,
+    query: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="QUERY", help="A question in quotes; each gets an answer."),
+    ] = None,
+    queries: Annotated[
+        str | None,
+        typer.Option(metavar="PATH", help="A file with a query on each line; - is standard input."),
+    ] = None,
     collection: CollectionName = "default",
     json: Json = False,
 ) -> None:
     """Find the passages of a collection that answer a question.
 
     Words in double quotes are a phrase; everything else in a query is plain text.
+    With several queries, --json prints one line for each.
     """
     found = begin()
     from bindery.faces.cli.collections import search as run
 
-    run(found.settings, " ".join(query), collection, options, json=json)
+    run(found.settings, query or [], collection, options, path=queries, json=json)
 
 
 collections = typer.Typer(

@@ -1,19 +1,21 @@
 """``bindery add``, ``bindery search`` and ``bindery collections``."""
 
 import re
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from math import isfinite
+from pathlib import Path
 from typing import Any
 
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from bindery.errors import InvalidValue, UnknownFile
+from bindery.errors import InputError, InvalidValue, UnknownFile
 from bindery.faces.cli.printing import (
     count,
     messages,
@@ -119,15 +121,37 @@ def _print_added(
 
 
 def search(
-    settings: Settings, query: str, collection: str, options: SearchOptions, *, json: bool
+    settings: Settings,
+    queries: Sequence[str],
+    collection: str,
+    options: SearchOptions,
+    *,
+    path: str | None = None,
+    json: bool,
 ) -> None:
-    """Search a collection and show the hits."""
+    """Search a collection and show the hits of each query: those given, and the lines of a file."""
+    asked = [*queries, *(_lines_of(path) if path else [])]
+    if len(queries) > 1 and not any(" " in one for one in queries):
+        print_warning(f"{len(queries)} queries. Put a question of several words in quotes.")
     with closing(open_library(settings)) as library:
-        answer = Collections(library).get(collection).search(query, options)
-    if json:
-        print_json(answer.facts())
-    else:
+        answers = Collections(library).get(collection).search(asked, options)
+    is_one = len(queries) == 1 and path is None
+    for answer in answers:
+        if json:
+            (print_json if is_one else print_json_line)(answer.facts())
+            continue
+        if not is_one:
+            output().print(Text(_plain(answer.query), style="bold underline"))
         _show(answer)
+
+
+def _lines_of(path: str) -> list[str]:
+    """The lines of a file that are not blank; ``-`` is standard input."""
+    try:
+        data = sys.stdin.buffer.read() if path == "-" else Path(path).expanduser().read_bytes()
+        return [line for line in data.decode("utf-8-sig").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"The queries in {path!r} cannot be read: {error}.") from error
 
 
 def list_collections(settings: Settings, *, json: bool) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, cast
 from urllib.parse import quote
 
 from fastapi import APIRouter, Path, Request, Response
-from pydantic import BaseModel, Field, create_model
+from pydantic import BaseModel, Field, WithJsonSchema, create_model
 
 from bindery.errors import InvalidValue
 from bindery.faces.http import examples
@@ -19,7 +19,9 @@ from bindery.jobs import JobRequest
 from bindery.jobs.recipe import make_recipe
 from bindery.library import DEFAULT_MODEL
 from bindery.options import ChunkOptions, SearchOptions, VectorOptions
+from bindery.search.answers import SearchAnswer
 from bindery.search.collection import Collection, check_names_are_unique
+from bindery.search.queries import MOST_CHARACTERS, MOST_QUERIES
 from bindery.store.collections import CollectionFile
 
 router = APIRouter(prefix="/collections", tags=["collections"])
@@ -136,6 +138,11 @@ class FileRemovedAnswer(BaseModel):
 
 
 _SEARCH = fields_of(SearchOptions, leave_out=("filter",))
+# Pydantic's errors would name a branch of a union, so these two are checked where they are read.
+_TEXT = {"type": "string", "maxLength": MOST_CHARACTERS}
+_TEXTS = {"type": "array", "items": _TEXT, "minItems": 1, "maxItems": MOST_QUERIES}
+_QUERY = {"anyOf": [_TEXT, _TEXTS]}
+_FILTER = {"anyOf": [{"type": "object"}, {"type": "string"}]}
 
 
 class SearchBody(create_model("SearchFields", __base__=RequestBody, **_SEARCH)):
@@ -143,8 +150,10 @@ class SearchBody(create_model("SearchFields", __base__=RequestBody, **_SEARCH)):
 
     refuses_unknown = True
 
-    query: str = Field(max_length=20_000)
-    filter: dict[str, Any] | str | None = Field(
+    query: Annotated[Any, WithJsonSchema(_QUERY)] = Field(
+        description="A question, or a list of questions: each gets an answer."
+    )
+    filter: Annotated[Any, WithJsonSchema(_FILTER)] = Field(
         None, description="Which chunks may be hits: JSON, or text such as `year >= 2020`."
     )
 
@@ -195,6 +204,12 @@ class FoundAnswer(BaseModel):
     query_tokens_cut: int
     stages: list[StageAnswer]
     warnings: list[str]
+
+
+class AnswersAnswer(BaseModel):
+    """An answer for each query, in order."""
+
+    answers: list[FoundAnswer]
 
 
 @router.post(
@@ -295,21 +310,26 @@ async def remove_file(request: Request, name: NamePath, file: FileNamePath) -> F
     summary="Search a collection",
     openapi_extra=examples.body(SearchBody, examples.SEARCHES),
 )
-async def search_collection(request: Request, name: NamePath) -> FoundAnswer:
+async def search_collection(request: Request, name: NamePath) -> FoundAnswer | AnswersAnswer:
     """The passages that answer a question best, with the reason for each.
 
-    Words in double quotes are a phrase; everything else in a query is plain text.
+    Words in double quotes are a phrase; everything else in a query is plain text. For a list of
+    queries the answer is `{"answers": [...]}`.
     """
     services = services_of(request)
     body = parse_body(await read_body(request), SearchBody)
     given = body.filter
-    where = filter_from_json(given) if isinstance(given, dict) else given
+    where = given if given is None or isinstance(given, str) else filter_from_json(given)
     options = options_from(body, SearchOptions, filter=where)
+    query = cast("str | list[str]", body.query)
 
-    def search() -> dict[str, Any]:
-        return services.collections.get(name).search(body.query, options).facts()
+    def search() -> FoundAnswer | AnswersAnswer:
+        found = services.collections.get(name).search(query, options)
+        if isinstance(found, SearchAnswer):
+            return FoundAnswer.model_validate(found.facts())
+        return AnswersAnswer(answers=[FoundAnswer.model_validate(one.facts()) for one in found])
 
-    return FoundAnswer.model_validate(await services.ranking.run(search))
+    return await services.ranking.run(search)
 
 
 def _create(services: Services, body: CollectionBody) -> CollectionAnswer:
