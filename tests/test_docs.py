@@ -16,10 +16,7 @@ import pytest
 from tests.homes import home_with
 
 import bindery
-from bindery import errors
 from bindery.faces.cli.exits import CLOSED, EXIT_CODES, STOPPED
-from bindery.faces.http.errors import status_of
-from bindery.settings import VARIABLES
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
@@ -118,22 +115,6 @@ def test_the_docstring_of_the_package_holds() -> None:
 
     assert outcome.attempted
     assert not outcome.failed
-
-
-def test_every_setting_is_documented() -> None:
-    page = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
-
-    assert set(re.findall(r"^\| `(\w+)`", page, re.M)) == set(VARIABLES)
-
-
-def test_every_error_code_is_documented_with_its_status() -> None:
-    page = (ROOT / "docs" / "http.md").read_text(encoding="utf-8")
-    documented = dict(re.findall(r"^\| `(\w+)` \| (\d+) \|", page, re.M))
-    kinds = [errors.BinderyError]
-    for kind in kinds:
-        kinds += kind.__subclasses__()
-
-    assert documented == {kind.code: str(status_of(kind("example"))) for kind in kinds}
 
 
 def test_every_exit_code_is_documented() -> None:

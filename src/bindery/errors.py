@@ -317,7 +317,10 @@ class QueueError(BinderyError):
 
 
 class Overloaded(QueueError):
-    """The queue is full; retry after ``retry_after_s`` seconds."""
+    """The queue is full.
+
+    ``retry_after_s`` is when to retry.
+    """
 
     code = "overloaded"
 
@@ -340,6 +343,6 @@ class DeadlineExceeded(QueueError):
 
 
 class Abandoned(QueueError):
-    """The caller has disconnected."""
+    """The caller has disconnected; appears only in logs."""
 
     code = "abandoned"

@@ -162,26 +162,26 @@ class ChunkOptions:
 
     strategy: str = _option(
         "recursive",
-        f"How to cut documents: {', '.join(STRATEGIES)}.",
+        "Where to cut documents into chunks.",
         choices=tuple(STRATEGIES),
     )
     size: int | None = _option(
         None,
-        f"Tokens in a chunk, at most; {USUAL_SIZE} by default, or the model's window if smaller.",
+        f"The most tokens in a chunk; by default {USUAL_SIZE}, or the model's window if smaller.",
         least=1,
         most=MOST_TOKENS,
     )
     overlap: int = _option(
-        0, "Tokens that a chunk repeats of the one before it.", least=0, most=MOST_TOKENS
+        0, "How many tokens of the chunk before it a chunk repeats.", least=0, most=MOST_TOKENS
     )
     context: str = _option(
         "none",
-        "What to put before each chunk when it is embedded; it counts towards the size.",
+        "What to put before each chunk when it is embedded; it counts towards size.",
         choices=CONTEXTS,
     )
     parent_size: int | None = _option(
         None,
-        "Tokens in a parent, for parent-child alone; 4 times the size by default.",
+        "The most tokens in a parent, only for parent-child; by default 4 times size.",
         least=1,
         most=MOST_TOKENS,
     )
@@ -248,20 +248,20 @@ class VectorOptions:
     model takes.
     """
 
-    role: Role = _option(DOCUMENT, "What the texts are: document, query or a task of the model.")
+    role: Role = _option(DOCUMENT, "What the texts are: document, query, or a task of the model.")
     dimensions: int | None = _option(
-        None, "Cut vectors to this length, one that the model was trained for."
+        None, "Cut vectors to this length, which the model must have been trained for."
     )
-    any_dimensions: bool = _option(default=False, help="Allow every length up to the full one.")
-    rotation: str | None = _option(None, "Name of the rotation to apply before vectors are cut.")
+    any_dimensions: bool = _option(default=False, help="Allow any length up to the full one.")
+    rotation: str | None = _option(None, "The rotation to apply to vectors before they are cut.")
     title: str | None = _option(None, "The title of every text, for models that take titles.")
     truncate: Truncate = _option(
         Truncate.END,
-        "What to do with a text longer than the model's window: cut its end or start, or fail.",
+        "The side to cut of a text longer than the model's window; error refuses it.",
         choices=tuple(Truncate),
     )
     form: str = _option(
-        "float32", "How numbers are written; int8 comes with scales.", choices=FORMS
+        "float32", "The type of the numbers in vectors; int8 comes with scales.", choices=FORMS
     )
 
     def __post_init__(self) -> None:

@@ -53,7 +53,7 @@ _LONGEST_MESSAGE = 500
 
 
 class RequestTooLarge(InputError):
-    """The body is larger than its route allows."""
+    """The body exceeds the limit of its route."""
 
     code = "request_too_large"
 
@@ -65,13 +65,13 @@ class UnknownField(InputError):
 
 
 class RequestTimeout(InputError):
-    """The body did not arrive in time."""
+    """The request's headers or body stopped arriving, or arrived too slowly."""
 
     code = "request_timeout"
 
 
 class HeadersTooLarge(InputError):
-    """The URL and headers of the request are too long."""
+    """The URL and headers exceed 32 kB, or there are more than 100 headers."""
 
     code = "headers_too_large"
 
@@ -83,37 +83,37 @@ class MethodNotAllowed(InputError):
 
 
 class ForeignHost(InputError):
-    """The Host header does not name this server."""
+    """The request is addressed to a host name that this server does not have."""
 
     code = "foreign_host"
 
 
 class ForeignOrigin(InputError):
-    """The request comes from a web page of another site."""
+    """A web page of another origin made the request."""
 
     code = "foreign_origin"
 
 
 class Unauthenticated(InputError):
-    """The request has no API key, or an unknown one."""
+    """The API key is missing or unknown."""
 
     code = "invalid_api_key"
 
 
 class Forbidden(InputError):
-    """The key of the request lacks a scope that the route requires."""
+    """The API key does not have the scope that the route needs."""
 
     code = "missing_scope"
 
 
 class KeysBroken(BinderyError):
-    """The server cannot read its keys and refuses all requests until it can."""
+    """The server cannot read its API keys, and refuses all requests until it can."""
 
     code = "keys_broken"
 
 
 class Busy(BinderyError):
-    """Too much work is waiting."""
+    """The server is at its limit of concurrent work."""
 
     code = "busy"
 

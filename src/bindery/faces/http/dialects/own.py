@@ -45,12 +45,14 @@ class GenerateBody(VectorsBody):
     passed_over = frozenset(ChunksAnswer.model_fields)
 
     chunks: list[Any] = Field(
-        description="Texts, or chunks as GET /chunk returns them, of which context, text and "
-        "title are used.",
+        description="Up to 2,048 texts, or chunks as `GET /chunk` returns them, of which "
+        "`context`, `text` and `title` are used.",
         json_schema_extra={**_CHUNKS, "maxItems": MAX_TEXTS},
     )
     role: str = Field(
-        "document", max_length=100, description="query, document, or a task of the model."
+        "document",
+        max_length=100,
+        description="`query`, `document`, or a task of the model; selects the prompt.",
     )
 
 

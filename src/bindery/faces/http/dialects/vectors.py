@@ -45,7 +45,7 @@ class CutBody(RequestBody):
     rotation: str | None = Field(
         None,
         max_length=100,
-        description="The rotation to apply to vectors before they are cut: see /rotations.",
+        description="The rotation to apply to vectors before they are cut: see `/rotations`.",
     )
 
 
@@ -57,7 +57,8 @@ class ExtendedBody(CutBody):
     titles: list[Any] | None = Field(
         None,
         max_length=MAX_TEXTS,
-        description="The titles of the texts; null for texts without one.",
+        description="The titles of the texts, null for texts without one; only for models that "
+        "take titles.",
         json_schema_extra=_TITLES,
     )
 
@@ -73,14 +74,15 @@ class VectorsBody(ExtendedBody):
     }
 
     # No bounds here: the model's own check lists the lengths that it supports.
-    dimensions: int | None = Field(None, description="Shorter vectors, if the model supports it.")
+    dimensions: int | None = Field(None, description="A shorter length that the model supports.")
     output_dtype: OutputDtype = Field(
         "float32",
-        description="The format of values: int8 and uint8 come with `scales`; binary and ubinary "
-        "have one bit per value, eight to a byte.",
+        description="The type of the numbers: `float32` (also `float`), `float16`, `int8`, "
+        "`uint8` (each `int8` plus 128), or one bit per value, eight to a byte, as `binary` or "
+        "`ubinary`. `int8` and `uint8` come with `scales`.",
     )
     encoding_format: EncodingFormat = Field(
-        "float", description="Lists of numbers, or base64 of their little-endian bytes."
+        "float", description="`float`: lists of numbers. `base64`: their little-endian bytes."
     )
     truncate: Any = Field(
         None,
