@@ -11,7 +11,7 @@ import typer
 
 from bindery import __version__
 from bindery.faces.cli.collection_commands import collections, search_commands
-from bindery.faces.cli.exits import BAD_INPUT, FAILED, NO_MODEL, Commands
+from bindery.faces.cli.exits import BAD_INPUT, FAILED, NO_MODEL, Commands, Group
 from bindery.faces.cli.options import (
     Config,
     EmbedArguments,
@@ -60,7 +60,13 @@ def _show_version(value: bool) -> None:
 def bindery(
     version: Annotated[
         bool,
-        typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True),
+        typer.Option(
+            "--version",
+            metavar=" ",
+            help="Show the version.",
+            callback=_show_version,
+            is_eager=True,
+        ),
     ] = False,
 ) -> None:
     """The app's own options; Typer shows the app's help."""
@@ -81,7 +87,7 @@ def serve(config: Config = None, **flags: str | bool | None) -> None:
 
 @app.command(epilog="Examples:\n  bindery settings\n  bindery settings --json")
 def settings(config: Config = None, json: Json = False) -> None:
-    """Show every setting, and whether its value comes from a variable, a file or the default."""
+    """Show every setting, its value, and where the value comes from."""
     found = begin(config)
     from bindery.faces.cli.serve import settings as run
 
@@ -89,28 +95,35 @@ def settings(config: Config = None, json: Json = False) -> None:
 
 
 @app.command(
-    epilog="Examples:\n  bindery preload\n  bindery preload vanilla --from /media/stick/models"
+    epilog="Examples:\n"
+    "  bindery preload\n"
+    "  bindery preload vanilla --precision int8\n"
+    "  bindery preload vanilla --from /media/stick/models"
 )
 def preload(
     models: Annotated[
         list[str] | None,
-        typer.Argument(metavar="MODEL", help="The models to fetch; by default one of each family."),
+        typer.Argument(metavar="MODEL", help="The models; by default vanilla, gemma and colbert."),
     ] = None,
     folder: Annotated[
         Path | None,
-        typer.Option("--from", help="A folder with the models, tried before the hub."),
+        typer.Option(
+            "--from", metavar="PATH", help="A folder with the models, tried before the hub."
+        ),
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Fetch models again that are here already.")
+        bool,
+        typer.Option("--force", help="Download models again that are already on this machine."),
     ] = False,
     precision: Annotated[
-        str | None, typer.Option(help="Also prepare this precision: int8 is calibrated.")
+        str | None,
+        typer.Option(metavar="NAME", help="Also prepare the models for this precision: int8."),
     ] = None,
     json: Json = False,
 ) -> None:
-    """Fetch models to this machine and verify them.
+    """Download models and verify them.
 
-    If one model fails, the others are still fetched, and the error says what to do.
+    If one model fails, the others are still downloaded, and the error says what to do.
     """
     found = begin()
     from bindery.faces.cli.preload import preload as run
@@ -123,7 +136,7 @@ def preload(
 
 @app.command(epilog="Examples:\n  bindery models\n  bindery models --json")
 def models(json: Json = False) -> None:
-    """List the models, whether they are on this machine, and how to get them."""
+    """List the models, which of them are on this machine, and how to get the others."""
     found = begin()
     from bindery.faces.cli.models import models as run
 
@@ -172,8 +185,8 @@ def embed(
 
     If a file cannot be read, the error is reported and the others are embedded.
     An output file appears only when it is complete.
-    With a folder as --out, the same command resumes a job that was stopped, and embeds only what
-    has changed.
+    If --out is a folder, the same command resumes a job that was stopped,
+    and embeds only what has changed.
     """
     found = begin(None, **flags)
     from bindery.faces.cli.embed import embed as run
@@ -186,7 +199,8 @@ app.add_typer(search_commands)
 app.add_typer(collections, name="collections")
 
 rotate = typer.Typer(
-    help="Fit, list and delete rotations, which let the vectors of any model be cut.",
+    cls=Group,
+    help="Fit, list and delete rotations, with which vectors of any model can be cut.",
     epilog="Examples:\n"
     "  bindery rotate fit shelf report.pdf notes.md\n"
     "  bindery rotate list\n"
@@ -238,6 +252,7 @@ def rotate_delete(
 
 
 keys = typer.Typer(
+    cls=Group,
     help="Create, list and revoke API keys of a server.",
     epilog="Examples:\n"
     "  bindery keys create --name laptop --scope embed --scope files\n"
@@ -255,17 +270,21 @@ app.add_typer(keys, name="keys")
     "  bindery keys create --name indexer --scope embed --scope files --json",
 )
 def keys_create(
-    name: Annotated[str, typer.Option(help="What or whom the key is for.")],
+    name: Annotated[
+        str,
+        typer.Option(metavar="TEXT", help="A name for the key, such as the client that uses it."),
+    ],
     scope: Annotated[
         list[str] | None,
         typer.Option(
-            help="What it allows: embed (the default), files, search, collections or admin. "
-            "Can be repeated."
+            metavar="NAME",
+            help="What the key allows: embed (default), files, search, collections or admin. "
+            "Can be repeated.",
         ),
     ] = None,
     json: Json = False,
 ) -> None:
-    """Create a key and show it once. With the first key, servers of this home require keys."""
+    """Create a key and show it once. Once a key exists, the server requires one."""
     found = begin()
     from bindery.faces.cli.keys import create
 
@@ -306,7 +325,7 @@ def demo(json: Json = False) -> None:
 
 @app.command(epilog="Examples:\n  bindery doctor\n  bindery doctor --json")
 def doctor(config: Config = None, json: Json = False) -> None:
-    """Check this machine, the settings and every model, with a remedy for each problem."""
+    """Check this machine, the settings and every model, and say how to fix problems."""
     found = begin(config)
     from bindery.faces.cli.doctor import doctor as run
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from bindery.faces.cli.exits import BAD_INPUT
+from bindery.faces.cli.exits import BAD_INPUT, Group
 from bindery.faces.cli.options import Hidden, Json, Model, begin, takes_options
 from bindery.options import ChunkOptions, SearchOptions, VectorOptions
 
@@ -99,6 +99,7 @@ def search(
 
 
 collections = typer.Typer(
+    cls=Group,
     help="List collections and their files, remove files, delete collections.",
     epilog="Examples:\n"
     "  bindery collections list\n"

@@ -70,10 +70,29 @@ def exit_code(error: BinderyError) -> int:
     return next(EXIT_CODES[kind] for kind in type(error).__mro__ if kind in EXIT_CODES)
 
 
-class Commands(TyperGroup):
+class Group(TyperGroup):
+    """A group of commands whose help has no ``<bool>`` beside switches."""
+
+    # The types of contexts, options and commands are private to Typer.
+    def get_help_option(self, ctx: Any) -> Any:  # noqa: ANN401
+        """The option --help."""
+        option = super().get_help_option(ctx)
+        if option is not None:
+            option.metavar = " "
+        return option
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401
+        """The command with this name."""
+        command = super().get_command(ctx, cmd_name)
+        for one in (*command.params, command.get_help_option(ctx)) if command else ():
+            if getattr(one, "is_flag", False):
+                one.metavar = " "
+        return command
+
+
+class Commands(Group):
     """The group of all commands. It prints their errors, without a traceback."""
 
-    # The type of the context is private to Typer.
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401
         """Run the command."""
         try:

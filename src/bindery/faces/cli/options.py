@@ -13,14 +13,16 @@ from typing import Annotated, Any, Literal, TypeVar, get_origin
 import typer
 
 from bindery.faces.cli.exits import remember_json
-from bindery.options import Option
+from bindery.options import Option, SearchOptions, names_of
 from bindery.settings import GROUPS, Field, Found, take_settings
+
+_MODEL = "The model, by its id, repository or folder. `bindery models` lists the ids."
 
 Json = Annotated[
     bool,
     typer.Option("--json", help="Print one JSON document.", callback=remember_json),
 ]
-Model = Annotated[str, typer.Option("--model", "-m", help="The model: see `bindery models`.")]
+Model = Annotated[str, typer.Option("--model", "-m", metavar="NAME", help=_MODEL)]
 
 Lines = Annotated[
     bool, typer.Option("--lines", help="Embed each line of a text file as it is, without chunking.")
@@ -50,8 +52,9 @@ class EmbedArguments:
         typer.Option(
             "--out",
             "-o",
-            help="Where to write: a file (.parquet, .arrow, .jsonl or .npz), or a folder, with "
-            "which the job can be resumed. By default JSON lines go to standard output.",
+            metavar="PATH",
+            help="Where to write: a file (.parquet, .arrow, .jsonl or .npz), or a folder, so that "
+            "the job can be resumed. By default, JSON lines go to standard output.",
         ),
     ] = None
     model: Model = "vanilla"
@@ -59,7 +62,11 @@ class EmbedArguments:
     format: Annotated[
         # As in bindery.jobs.writers, which is too heavy to import for a page of help.
         Literal["parquet", "arrow", "jsonl", "npz"] | None,
-        typer.Option("--format", help="The format of results in a folder; parquet by default."),
+        typer.Option(
+            "--format",
+            metavar="NAME",
+            help="The format of results in a folder: parquet (default), arrow, jsonl or npz.",
+        ),
     ] = None
     hidden: Hidden = False
     skip_unsupported: Annotated[
@@ -90,7 +97,13 @@ class FitArguments:
     ]
     model: Model = "vanilla"
     sample: Annotated[
-        int, typer.Option("--sample", min=1, help="Use at most this many texts, chosen at random.")
+        int,
+        typer.Option(
+            "--sample",
+            min=1,
+            metavar="NUMBER",
+            help="Use at most this many texts, chosen at random.",
+        ),
     ] = 10_000
     lines: Lines = False
     json: Json = False
@@ -165,8 +178,18 @@ def _parameter(field: dataclasses.Field[Any]) -> inspect.Parameter:
 def _option(option: Option) -> Any:  # noqa: ANN401 - an annotation made at run time
     flag = f"--{option.name.replace('_', '-')}"
     # Without an explicit flag, Typer would add a --no- form to switches.
-    made = typer.Option(flag, help=option.help)
-    return Annotated[option.given_as or option.annotation, made]
+    help = f"{option.help} One of: {', '.join(option.choices)}." if option.choices else option.help
+    panel = None if option.name in names_of(SearchOptions) else "Chunks and vectors"
+    made = typer.Option(flag, help=help, metavar=_word(option), rich_help_panel=panel)
+    # Choices are checked by the options class, whose errors name the nearest.
+    kind = str if option.choices else option.given_as or option.annotation
+    return Annotated[kind, made]
+
+
+def _word(option: Option) -> str:
+    if option.annotation is bool:
+        return " "
+    return "NUMBER" if option.is_number else "NAME" if option.choices else "TEXT"
 
 
 def _setting(field: Field, group: str) -> Any:  # noqa: ANN401 - an annotation made at run time
