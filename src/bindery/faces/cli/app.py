@@ -113,7 +113,7 @@ def preload(
     ] = None,
     force: Annotated[
         bool,
-        typer.Option("--force", help="Download models again that are already on this machine."),
+        typer.Option("--force", help="Download models again that are already here."),
     ] = False,
     precision: Annotated[
         str | None,

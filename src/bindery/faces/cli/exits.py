@@ -75,7 +75,7 @@ class Group(TyperGroup):
 
     # The types of contexts, options and commands are private to Typer.
     def get_help_option(self, ctx: Any) -> Any:  # noqa: ANN401
-        """The option --help."""
+        """The option ``--help``."""
         option = super().get_help_option(ctx)
         if option is not None:
             option.metavar = " "
@@ -83,10 +83,11 @@ class Group(TyperGroup):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401
         """The command with this name."""
-        command = super().get_command(ctx, cmd_name)
-        for one in (*command.params, command.get_help_option(ctx)) if command else ():
-            if getattr(one, "is_flag", False):
-                one.metavar = " "
+        command: Any = super().get_command(ctx, cmd_name)
+        if command is not None:
+            for one in (*command.params, command.get_help_option(ctx)):
+                if getattr(one, "is_flag", False):
+                    one.metavar = " "
         return command
 
 
