@@ -94,7 +94,7 @@ class AttributeColumn(Protocol):
         ...
 
     def compare(self, operator: Operator, value: Scalar) -> Mask:
-        """Which rows (n,) hold for eq, gt, gte, lt, lte, contains or prefix."""
+        """Which rows (n,) hold for eq, gt, gte, lt, lte, contains or prefix; never missing ones."""
         ...
 
 
@@ -214,17 +214,15 @@ def mask_of(one: Filter, column: Callable[[str], AttributeColumn]) -> Mask:
 def _compared(
     column: AttributeColumn, operator: Operator, value: Scalar | tuple[Scalar, ...]
 ) -> Mask:
-    present = column.present
     if operator is Operator.EXISTS:
-        return present if value else ~present
+        return column.present if value else ~column.present
     if isinstance(value, tuple):
-        found = np.zeros(len(present), dtype=np.bool_)
-        for item in value:
-            found |= column.compare(Operator.EQ, item)
+        parts = [column.compare(Operator.EQ, item) for item in value]
+        found = np.logical_or.reduce(parts) if parts else np.zeros_like(column.present)
         return found if operator is Operator.IN else ~found
     if operator is Operator.NE:
-        return ~(present & column.compare(Operator.EQ, value))
-    return present & column.compare(operator, value)
+        return ~column.compare(Operator.EQ, value)
+    return column.compare(operator, value)
 
 
 def unknown_key(key: str, known: Sequence[str]) -> InvalidValue:

@@ -4,9 +4,9 @@ A view is replaced whole and never changed, so that readers need no lock.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,6 @@ from bindery.search.columns import (
     AttributeValue,
     Mask,
     NumberColumn,
-    TextColumn,
     column_of,
     mask_of,
     unknown_key,
@@ -79,7 +78,7 @@ class View:
         self.files = {file.number: file for file in files}
         self.schema = schema
         self.chunk_sets = chunk_sets or {}
-        self._columns: dict[str, NumberColumn | TextColumn] = {}
+        self._columns: dict[tuple[str, int | None], AttributeColumn] = {}
 
     @property
     def rows(self) -> int:
@@ -89,9 +88,7 @@ class View:
     @cached_property
     def starts(self) -> npt.NDArray[np.int64]:
         """The place of the first row of each segment, and at the end the number of all rows."""
-        return np.concatenate([[0], np.cumsum([len(one) for one in self.segments])]).astype(
-            np.int64
-        )
+        return np.cumsum([0, *(len(segment) for segment in self.segments)], dtype=np.int64)
 
     def segments_of(self, places: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """The numbers of the segments in which places lie."""
@@ -120,44 +117,65 @@ class View:
         return np.array(sorted(self.files), dtype=np.int64)
 
     @cached_property
-    def _ordinals(self) -> list[npt.NDArray[np.int64]]:
-        """For each row of each segment the place of its file, 0 for a dead one without a file."""
+    def _files_of_rows(self) -> list["_Runs"]:
+        """For the rows of each segment the place of their file; any for a dead one without one."""
         most = max(0, len(self._numbers) - 1)
         return [
-            np.minimum(np.searchsorted(self._numbers, segment.table.files), most)
-            for segment in self.segments
+            replace(runs, values=np.minimum(np.searchsorted(self._numbers, runs.values), most))
+            for runs in (_Runs.of(segment.table.files) for segment in self.segments)
         ]
 
     def _of_rows(self, key: str, place: int | None) -> AttributeColumn:
         if key in OF_CHUNKS:
-            return self._of_chunks(key, None if place is None else self.segments[place])
+            return self._of_chunks(key, place)
         known = {**OF_FILES, **OF_CHUNKS, **self.schema}
         if key not in known:
             raise unknown_key(key, list(known))
-        column = self._columns.get(key)
+        column = self._columns.get((key, None))
         if column is None:
             values = [self.files[int(number)].value(key) for number in self._numbers]
-            column = self._columns[key] = column_of(key, values, known[key])
-        ordinals = np.zeros(0, dtype=np.int64) if place is None else self._ordinals[place]
-        return _Gathered(column, ordinals)
+            column = self._columns[key, None] = column_of(key, values, known[key])
+        return _Repeated(column, _NO_RUNS if place is None else self._files_of_rows[place])
 
-    def _of_chunks(self, key: str, segment: Segment | None) -> AttributeColumn:
-        if segment is None:
+    def _of_chunks(self, key: str, place: int | None) -> AttributeColumn:
+        if place is None:
             return column_of(key, [], OF_CHUNKS[key])
-        table = segment.table
-        if key == "page":
-            pages = np.where(table.pages > 0, table.pages.astype(np.float64), np.nan)
-            return NumberColumn(key, AttributeType.NUMBER, pages)
-        names = column_of(key, table.heading_names, AttributeType.TEXTS)
-        return _Gathered(names, table.headings.astype(np.int64))
+        column = self._columns.get((key, place))
+        if column is None:
+            table = self.segments[place].table
+            if key == "page":
+                pages = np.where(table.pages > 0, table.pages.astype(np.float64), np.nan)
+                column = NumberColumn(key, AttributeType.NUMBER, pages)
+            else:
+                names = column_of(key, table.heading_names, AttributeType.TEXTS)
+                column = _Repeated(names, _Runs.of(table.headings))
+            self._columns[key, place] = column
+        return column
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Gathered:
+class _Runs:
+    """Numbers of which many are equal to the one before: ``values[r]``, ``lengths[r]`` times."""
+
+    values: npt.NDArray[np.integer[Any]]
+    lengths: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(cls, numbers: npt.NDArray[np.integer[Any]]) -> "_Runs":
+        """The runs of numbers: the rows of a file, or of a chapter, lie side by side."""
+        starts = np.flatnonzero(np.diff(numbers, prepend=numbers[:1] - 1))
+        return cls(numbers[starts], np.diff(starts, append=len(numbers)))
+
+
+_NO_RUNS = _Runs(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Repeated:
     """A column of few values as one of many rows, each of which has the value at its place."""
 
     column: AttributeColumn
-    places: npt.NDArray[np.int64]
+    places: _Runs
 
     @property
     def type(self) -> AttributeType:
@@ -167,8 +185,11 @@ class _Gathered:
     @property
     def present(self) -> Mask:
         """Which rows have a value."""
-        return self.column.present[self.places]
+        return self._of_rows(self.column.present)
 
     def compare(self, operator: Operator, value: Scalar) -> Mask:
         """Which rows hold."""
-        return self.column.compare(operator, value)[self.places]
+        return self._of_rows(self.column.compare(operator, value))
+
+    def _of_rows(self, mask: Mask) -> Mask:
+        return np.repeat(mask[self.places.values], self.places.lengths)
