@@ -15,9 +15,11 @@ from sqlalchemy import inspect
 
 from bindery.errors import StorageError
 from bindery.store.blobs import open_blobs
+from bindery.store.collections import list_collections
 from bindery.store.database import Database, opening
 from bindery.store.database.tables import REVISION, metadata
 from bindery.store.files import FileStore
+from bindery.store.generations import list_generations
 
 ARCHIVES = Path(__file__).parent / "archives"
 
@@ -49,6 +51,24 @@ def test_a_newer_database_is_refused_and_left_as_it_is(open_database: OpenDataba
 
 
 # Every revision that was ever released, as a database of it with one file.
+
+
+def test_a_collection_of_before_generations_were_compared_is_kept(tmp_path: Path) -> None:
+    old = sqlite3.connect(tmp_path / "bindery.db")
+    old.executescript((ARCHIVES / "0002.sql").read_text())
+    old.execute("INSERT INTO generations VALUES (1, 'col-1', '{\"model\": \"vanilla\"}', 7.5)")
+    old.execute("INSERT INTO collections VALUES ('col-1', x'6d61', '{}', '{}', 1, 4, 7.5)")
+    old.commit()
+    old.close()
+
+    database = Database.open(f"sqlite:///{tmp_path / 'bindery.db'}")
+    with database.reading() as connection:
+        (collection,) = list_collections(connection)
+        (generation,) = list_generations(connection, "col-1")
+    database.close()
+    assert (collection.name, collection.generation, collection.state) == ("ma", 1, 4)
+    assert generation.recipe == {"model": "vanilla"}
+    assert (generation.switched_at, generation.report) == (7.5, None)
 
 
 def test_every_released_revision_has_an_archive() -> None:

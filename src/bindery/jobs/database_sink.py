@@ -3,17 +3,16 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from bindery.errors import UnknownCollection
+from bindery.jobs.into_collection import is_in_collection, place
 from bindery.jobs.parts import Failed, FilePart, Landed, RunCounts, Sink, VectorsDeleted
 from bindery.jobs.recipe import Recipe
 from bindery.jobs.sources import Content, FileSource, gone
 from bindery.jobs.values import IntoCollection
-from bindery.store import collections, derived
+from bindery.store import derived
 from bindery.store import jobs as rows
-from bindery.store.collections import NewCollectionFile
 from bindery.store.database import Conflict, Database, Transaction
 from bindery.store.files import is_kept
-from bindery.store.values import ChunkSet, FileState, JobFileRow
+from bindery.store.values import ChunkSet, JobFileRow
 from bindery.types import Chunk
 
 
@@ -100,41 +99,21 @@ class DatabaseSink(Sink):
                 for number, file in enumerate(ended, last - len(ended)):
                     self._change(transaction, file, number)
                 if self._into is not None:
-                    self._place(transaction, self._into, ended)
+                    place(transaction, self._into, ended)
         except Conflict as error:
             # They were deleted with the last file that used them.
             raise VectorsDeleted from error
         self._when_changed()
         return landed
 
-    def _place(
-        self, transaction: Transaction, into: IntoCollection, ended: Sequence[JobFileRow]
-    ) -> None:
-        """Have a collection find files that are done, in place of their former versions."""
-        if not collections.count_change(transaction, into.collection):
-            raise UnknownCollection("The collection was deleted while files were added to it.")
-        for file in ended:
-            if file.state is not FileState.DONE or file.chunk_set is None:
-                continue
-            made = derived.find_chunks(transaction, file.chunk_set)
-            assert made is not None, "the transaction has kept them"
-            added = NewCollectionFile(
-                name=file.name,
-                source=into.source_of(file.file_id),
-                content=made.content,
-                size_bytes=file.size_bytes,
-                kind=made.kind,
-                title=made.title,
-                language=made.language,
-                attributes=into.attributes,
-            )
-            collections.put_file(transaction, into.collection, into.generation, added, made.key)
-
     def _deleted(self, transaction: Transaction, parts: Sequence[FilePart]) -> Iterator[Failed]:
-        """The files that were deleted from the store since they were read."""
+        """The files that were deleted since they were read."""
         for part in parts:
-            if not self._source.is_store:
-                sha256 = part.content.sha256()
+            sha256 = part.content.sha256()
+            if self._into is not None and self._into.is_rebuild:
+                if not is_in_collection(transaction, self._into, part.file.file_id, sha256):
+                    yield Failed(part.file, gone(part.file.file_id))
+            elif not self._source.is_store:
                 derived.keep_content(transaction, sha256, part.content.size_bytes)
             elif not is_kept(transaction, part.file.file_id):
                 yield Failed(part.file, gone(part.file.file_id))

@@ -13,6 +13,7 @@ from bindery.errors import (
     JobUnfinished,
     UnknownJob,
 )
+from bindery.jobs.into_collection import WhenFilled
 from bindery.jobs.parts import progress_of
 from bindery.jobs.queues import Signal
 from bindery.jobs.recipe import Recipe, check_request
@@ -47,6 +48,7 @@ class Jobs:
 
     Safe to use from several threads and processes: one of them at a time runs a job. ``is_alone``
     means that the caller has locked the database: leases of other processes then do not count.
+    ``when_filled`` ends the rebuild of a collection; without it rebuilds are left to others.
     """
 
     def __init__(
@@ -57,13 +59,20 @@ class Jobs:
         source: FileSource | None = None,
         parse_timeout_s: float = 30.0,
         is_alone: bool = False,
+        when_filled: WhenFilled | None = None,
     ) -> None:
         self._library = library
         self._database = database or library.database
         self._source = source or StoredFiles(library, timeout_s=parse_timeout_s)
         self._changed = Signal()
         self._worker = Worker(
-            library, self._database, self._source, self._changed, is_alone=is_alone
+            library,
+            self._database,
+            self._source,
+            self._changed,
+            parse_timeout_s=parse_timeout_s,
+            is_alone=is_alone,
+            when_filled=when_filled,
         )
 
     def submit(
@@ -87,8 +96,9 @@ class Jobs:
                 return job
         check_request(self._library, request)
         sets = known or {}
+        source = self._worker.source_of(request.into)
         files = [
-            replace(_new(self._source, place, one), chunk_set=sets.get(one))
+            replace(_new(source, place, one), chunk_set=sets.get(one))
             for place, one in enumerate(request.files)
         ]
         job_id = f"job-{secrets.token_hex(12)}"
@@ -252,6 +262,16 @@ class Jobs:
         if not self._worker.run(job_id):
             raise _busy(job_id)
         return self.get(job_id)
+
+    def finish(self, job_id: str) -> Job:
+        """Run a job in this thread, or wait for the process that runs it, until it is over.
+
+        Raises what :meth:`run` does for a run of this process.
+        """
+        while not (job := self.get(job_id)).state.is_over:
+            if not self._worker.run(job_id):
+                self._changed.wait(_LOOK_S)
+        return job
 
     def start(self) -> None:
         """Start a thread that runs queued jobs, oldest first, and those of ended processes."""

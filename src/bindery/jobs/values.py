@@ -27,12 +27,18 @@ class IntoCollection:
     ``attributes`` are given to every file; None leaves those of a former version. ``roots`` are
     the paths of local files and folders by their names, or the beginnings of these; there are none
     for stored files.
+
+    Files that are added join the generation that is active by then. A rebuild fills ``generation``
+    with files that the collection has, by their names in it, and then makes it the active one;
+    ``accepts_loss`` if it may lack those that cannot be read any more.
     """
 
     collection: str
     generation: int
     attributes: Mapping[str, Any] | None = None
     roots: Mapping[str, str] = field(default_factory=dict[str, str])
+    is_rebuild: bool = False
+    accepts_loss: bool = False
 
     def source_of(self, file_id: str) -> str:
         """Where the content of a file is from: its path if it is a local file, or its id."""

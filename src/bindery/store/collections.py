@@ -107,7 +107,7 @@ def create_collection(
         )
     )  # fmt: skip
     added = insert(generations).values(
-        collection=collection_id, recipe=dict(recipe), created_at=now
+        collection=collection_id, recipe=dict(recipe), created_at=now, switched_at=now
     )
     key = connection.execute(added).inserted_primary_key
     assert key is not None, "the database numbers generations"
@@ -216,12 +216,18 @@ def put_file(
         connection.execute(this_file.values(values))
     this = (placements.c.generation == generation, placements.c.file == number)
     old = connection.scalar(select(placements.c.chunk_set).where(*this))
-    if old != chunk_set:
+    has_changed = former is not None and former.content != file.content
+    outdated: list[bytes] = []
+    if has_changed:  # also in other generations
+        everywhere = placements.c.file == number
+        outdated += connection.scalars(select(placements.c.chunk_set).where(everywhere))
+        connection.execute(delete(placements).where(everywhere))
+    if has_changed or old != chunk_set:
         connection.execute(delete(placements).where(*this))
         row = {"generation": generation, "file": number, "chunk_set": chunk_set, "segment": None}
         connection.execute(insert(placements).values(row))
-    if former is not None and former.content != file.content:
-        forget_sets(connection, [] if old is None else [old])
+    if former is not None and has_changed:
+        forget_sets(connection, outdated)
         forget_contents(connection, [former.content])
     return number
 

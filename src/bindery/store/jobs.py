@@ -58,7 +58,7 @@ def add_job(
         lease_until=None,
     )
     connection.execute(insert(jobs), [asdict(job)])
-    _add_files(connection, job_id, files)
+    add_files(connection, job_id, files)
 
 
 def find_job(connection: Connection, job_id: str) -> JobRow | None:
@@ -119,7 +119,7 @@ def renew_job(
 ) -> None:
     """Queue a job again that is not running, with a new request and new files."""
     connection.execute(delete(job_files).where(job_files.c.job_id == job_id))
-    _add_files(connection, job_id, files)
+    add_files(connection, job_id, files)
     connection.execute(
         update(jobs)
         .where(jobs.c.id == job_id)
@@ -246,9 +246,11 @@ def start_over(connection: Connection, job_id: str) -> None:
     connection.execute(update(job_files).where(mine).values(state=state, chunk_set=None))
 
 
-def _add_files(connection: Connection, job_id: str, files: Iterable[JobFileRow]) -> None:
+def add_files(connection: Connection, job_id: str, files: Iterable[JobFileRow]) -> None:
+    """Add files to a job."""
     rows = [{"job_id": job_id, **asdict(file)} for file in files]
-    connection.execute(insert(job_files), rows)
+    if rows:
+        connection.execute(insert(job_files), rows)
 
 
 _FILES = select(*(column for column in job_files.c if column is not job_files.c.job_id))

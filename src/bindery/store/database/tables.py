@@ -35,7 +35,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-REVISION = "0002"
+REVISION = "0003"
 """The newest migration."""
 
 metadata = MetaData(
@@ -225,8 +225,10 @@ generations = Table(
     Column("collection", String(64), ForeignKey(collections.c.id), nullable=False, index=True),
     Column("recipe", Json, nullable=False),
     Column("created_at", Double, nullable=False),
+    Column("switched_at", Double),
+    Column("report", Json),
 )
-"""What one recipe makes of a collection; the recipe is a JSON object."""
+"""What one recipe makes of a collection: see :mod:`bindery.store.generations`."""
 
 collection_files = Table(
     "collection_files",
