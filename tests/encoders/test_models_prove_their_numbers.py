@@ -12,8 +12,7 @@ import pytest
 from tests.engines.checkpoints import Tensors, retensor
 
 from bindery.encoders.late import LateEncoder
-from bindery.encoders.loading import load_encoder
-from bindery.encoders.selftest import KnownAnswer, check, known_answers
+from bindery.encoders.loading import KnownAnswer, check, known_answers, load_encoder
 from bindery.errors import SelfTestFailed
 from bindery.models.catalog import CATALOG
 from bindery.models.layouts import read_layout

@@ -13,7 +13,7 @@ from bindery.encoders.local import LocalEncoder, counts, hidden_width
 from bindery.encoders.model_tokeniser import LateTokeniser
 from bindery.encoders.pending import Cancellation, Pending
 from bindery.encoders.request import EncodeRequest, SpansRequest
-from bindery.encoders.scheduling import Ids, Vectors
+from bindery.encoders.scheduling import Ids, Readout, Vectors
 from bindery.encoders.tokeniser import Tokens
 from bindery.engines import Engine
 from bindery.errors import InvalidValue, UnsupportedModel
@@ -45,7 +45,7 @@ class LateEncoder(LocalEncoder):
         self._pooling_factor = late.pooling_factor if pooling_factor is None else pooling_factor
         self._protected_tokens = late.protected_tokens
         check_factor(self._pooling_factor, self._protected_tokens)
-        self._project = _Projection(Head(layout.steps))
+        self._project = _projection(Head(layout.steps))
         self._marked = LateTokeniser(layout, late, reads_special_tokens=reads_special_tokens)
         super().__init__(
             layout.card,
@@ -101,21 +101,16 @@ class LateEncoder(LocalEncoder):
         return embeddings
 
 
-class _Projection:
-    """Hidden states to one vector for each token: the steps after the body."""
+def _projection(head: Head) -> Readout:
+    """Hidden states to one vector for each token: for each text (s, d), a row for every id."""
 
-    def __init__(self, head: Head) -> None:
-        self._head = head
-
-    def __call__(
-        self, hidden: npt.NDArray[np.float32], mask: Ids, texts: list[Tokens]
-    ) -> Sequence[Vectors]:
-        """For each text (s, d), with a row for every id."""
+    def project(hidden: Rows, mask: Ids, texts: list[Tokens]) -> Sequence[Vectors]:
         del mask
         states = [row[: len(text)] for row, text in zip(hidden, texts, strict=True)]
-        rows = self._head(np.concatenate(states))
         ends = np.cumsum([len(text) for text in texts[:-1]])
-        return [(of_text,) for of_text in np.split(rows, ends)]
+        return [(of_text,) for of_text in np.split(head(np.concatenate(states)), ends)]
+
+    return project
 
 
 def pool_tokens(embeddings: Embeddings, factor: float, protected: int = 1) -> Embeddings:

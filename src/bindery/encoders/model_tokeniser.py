@@ -70,7 +70,13 @@ class ModelTokeniser:
         """
         check_texts(texts)
         prompts = prompts_of(self._card, role, texts, titles)
-        return self.of_role(role).tokenise(texts, prompts, truncate=truncate, known=known)
+        found = self.of_role(role).tokenise(texts, prompts, truncate=truncate, known=known)
+        return [self._completed(tokens, role) for tokens in found]
+
+    def _completed(self, tokens: Tokens, role: Role) -> Tokens:
+        """What the model reads of a text, with anything that only its family adds."""
+        del role
+        return tokens
 
 
 class LateTokeniser(ModelTokeniser):
@@ -107,18 +113,8 @@ class LateTokeniser(ModelTokeniser):
         }
         super().__init__(layout.card, windows)
 
-    def tokenise(
-        self,
-        texts: Sequence[str],
-        role: Role,
-        *,
-        titles: Sequence[str | None] | None = None,
-        truncate: Truncate = Truncate.END,
-        known: Sequence[TokenIds | None] | None = None,
-    ) -> list[Tokens]:
-        """See ModelTokeniser; markers and filling are added."""
-        found = super().tokenise(texts, role, titles=titles, truncate=truncate, known=known)
-        return [self._filled(self._marked(tokens, role), role) for tokens in found]
+    def _completed(self, tokens: Tokens, role: Role) -> Tokens:
+        return self._filled(self._marked(tokens, role), role)
 
     def kept(self, tokens: Tokens, role: Role) -> npt.NDArray[np.bool_]:
         """Which tokens of a text get a vector: (s,). Special tokens always do."""

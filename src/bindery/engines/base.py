@@ -6,6 +6,8 @@ from typing import Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from bindery.errors import EngineError
+
 TokenIds: TypeAlias = npt.NDArray[np.int32]
 HiddenStates: TypeAlias = npt.NDArray[np.float32]
 
@@ -24,22 +26,16 @@ class Precision(StrEnum):
 
 
 class Engine(Protocol):
-    """A loaded model body. Safe to call from several threads."""
+    """A loaded model body. Safe to call from several threads.
 
-    @property
-    def precision(self) -> Precision:
-        """The precision it computes with; never ``AUTO``."""
-        ...
+    ``precision`` is what it computes with, never ``AUTO``. ``streams`` is how many concurrent calls
+    run at full speed, such as one per core, and ``batch_tokens`` how many tokens, including
+    padding, a batch should have for full speed.
+    """
 
-    @property
-    def streams(self) -> int:
-        """How many concurrent calls run at full speed, such as one per core."""
-        ...
-
-    @property
-    def batch_tokens(self) -> int:
-        """How many tokens, including padding, a batch should have for full speed."""
-        ...
+    precision: Precision
+    streams: int
+    batch_tokens: int
 
     def hidden_states(self, ids: TokenIds, mask: TokenIds) -> HiddenStates:
         """The last hidden states of a batch, tuned for many concurrent batches.
@@ -60,3 +56,13 @@ class Engine(Protocol):
     def close(self) -> None:
         """Free the memory. Later calls raise EngineError."""
         ...
+
+
+def check_vocabulary(ids: TokenIds, vocabulary: int) -> None:
+    """Raise EngineError for ids beyond a table of ``vocabulary`` rows, which runtimes do not."""
+    largest = int(ids.max(initial=0))
+    if largest >= vocabulary:
+        raise EngineError(
+            f"Token id {largest} is outside the model's vocabulary of {vocabulary}.",
+            remedy="Its tokenizer.json belongs to a different model.",
+        )

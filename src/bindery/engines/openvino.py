@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from bindery.checkpoint import read_object
-from bindery.engines.base import HiddenStates, Precision, TokenIds
+from bindery.engines.base import HiddenStates, Precision, TokenIds, check_vocabulary
 from bindery.engines.graphs import build
 from bindery.engines.graphs.parts import Body
 from bindery.engines.quantisation import Calibration, fingerprint, quantise
@@ -40,49 +40,37 @@ class OpenVinoEngine:
     """A compiled body.
 
     A small model is compiled twice: with one stream per core for bulk, and with all cores on one
-    text for queries. A larger model is compiled once, with a few cores per text.
+    text for queries. A larger model is compiled once, with a few cores per text. Batches are small,
+    so that their activations stay in a core's cache.
 
     Raises ModelBroken for files that are not a checkpoint, and UnsupportedModel for an architecture
     without a graph.
     """
+
+    batch_tokens = _BATCH_TOKENS
 
     def __init__(
         self, folder: Path, *, precision: Precision = Precision.AUTO, threads: int | None = None
     ) -> None:
         core = ov.Core()
         self._threads = threads or available_cores()
-        self._precision = effective_precision(core, precision)
+        self.precision = effective_precision(core, precision)
         config = read_object(folder / "config.json")
-        weights = Weights(folder, narrow=self._precision is Precision.BFLOAT16)
+        weights = Weights(folder, narrow=self.precision is Precision.BFLOAT16)
         # Compiling may release the graph's constants, so each compilation needs its own graph.
-        body = _body(config, weights, self._precision)
+        body = _body(config, weights, self.precision)
         self._vocabulary, self._longest = int(config["vocab_size"]), body.longest
         is_small = weights.parameters() <= SMALL_PARAMETERS
-        self._streams = self._threads if is_small else max(1, self._threads // _CORES_A_STREAM)
+        self.streams = self._threads if is_small else max(1, self._threads // _CORES_A_STREAM)
         has_quick_path = self._threads > 1 and is_small
-        compile_bulk = partial(self._compile, core, body.graph, weights, streams=self._streams)
+        compile_bulk = partial(self._compile, core, body.graph, weights, streams=self.streams)
         self._bulk = _at_lower_priority(compile_bulk) if has_quick_path else compile_bulk()
         self._quick = self._bulk
         if has_quick_path:
-            body = _body(config, weights, self._precision)
+            body = _body(config, weights, self.precision)
             self._quick = self._compile(core, body.graph, weights, streams=1)
         # The compiled model has its own copy of the weights, so free the mapped ones.
         weights.forget_pages()
-
-    @property
-    def precision(self) -> Precision:
-        """The precision it computes with."""
-        return self._precision
-
-    @property
-    def streams(self) -> int:
-        """One per core, or per few cores for a large model."""
-        return self._streams
-
-    @property
-    def batch_tokens(self) -> int:
-        """Few enough that the activations of a batch stay in a core's cache."""
-        return _BATCH_TOKENS
 
     def hidden_states(self, ids: TokenIds, mask: TokenIds) -> HiddenStates:
         """See Engine."""
@@ -101,12 +89,7 @@ class OpenVinoEngine:
 
     def _check(self, ids: TokenIds, mask: TokenIds) -> None:
         # OpenVINO returns zeros for ids and positions beyond their table, so check here.
-        largest = int(ids.max(initial=0))
-        if largest >= self._vocabulary:
-            raise EngineError(
-                f"Token id {largest} is outside the model's vocabulary of {self._vocabulary}.",
-                remedy="Its tokenizer.json belongs to a different model.",
-            )
+        check_vocabulary(ids, self._vocabulary)
         if self._longest is None or ids.shape[1] <= self._longest:
             return
         beyond = slice(self._longest, None)
@@ -119,9 +102,9 @@ class OpenVinoEngine:
             )
 
     def _compile(self, core: Core, graph: Graph, weights: Weights, *, streams: int) -> "_Compiled":
-        is_int8 = self._precision is Precision.INT8
+        is_int8 = self.precision is Precision.INT8
         # The precision of everything except 8-bit products.
-        other = effective_precision(core, Precision.AUTO) if is_int8 else self._precision
+        other = effective_precision(core, Precision.AUTO) if is_int8 else self.precision
         options = {
             "INFERENCE_NUM_THREADS": self._threads,
             "NUM_STREAMS": streams,
@@ -140,6 +123,10 @@ class ObservingEngine:
     output with that of a batch, which has the share ``part`` of all tokens so far. Raises the same
     errors as :class:`OpenVinoEngine`.
     """
+
+    precision = Precision.FLOAT32
+    streams = 1
+    batch_tokens = _BATCH_TOKENS
 
     def __init__(
         self,
@@ -165,21 +152,6 @@ class ObservingEngine:
         self._join = join
         self._running = threading.Lock()
         self._tokens = 0
-
-    @property
-    def precision(self) -> Precision:
-        """Always float32."""
-        return Precision.FLOAT32
-
-    @property
-    def streams(self) -> int:
-        """One: calibration needs no concurrency."""
-        return 1
-
-    @property
-    def batch_tokens(self) -> int:
-        """See Engine."""
-        return 1024
 
     def hidden_states(self, ids: TokenIds, mask: TokenIds) -> HiddenStates:
         """See Engine."""

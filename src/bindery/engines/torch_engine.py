@@ -10,7 +10,7 @@ from threading import Lock
 
 import numpy as np
 
-from bindery.engines.base import HiddenStates, Precision, TokenIds
+from bindery.engines.base import HiddenStates, Precision, TokenIds, check_vocabulary
 from bindery.engines.torch_body import Body, Device, load_body, positions, torch
 from bindery.errors import EngineError, InvalidValue
 
@@ -40,31 +40,19 @@ class TorchEngine:
         device: str = "auto",
     ) -> None:
         self._device = _found(device)
-        self._precision = _effective(precision, self._device)
+        self.precision = _effective(precision, self._device)
+        # Two on CUDA, so that one batch computes while another is pooled.
+        self.streams = 2 if self._device.type == "cuda" else 1
+        self.batch_tokens = _BATCH_TOKENS[self._device.type]
         if threads is not None:
             torch.set_num_threads(threads)
-        half = self._precision is Precision.BFLOAT16
+        half = self.precision is Precision.BFLOAT16
         body = load_body(folder, torch.bfloat16 if half else torch.float32, self._device)
         self._vocabulary = int(body.model.get_input_embeddings().num_embeddings)
         self._positions = positions(body)
         # MPS encodes its commands in one buffer per process.
         self._one_at_a_time = Lock() if self._device.type == "mps" else None
         self._body: Body | None = body
-
-    @property
-    def precision(self) -> Precision:
-        """The precision it computes with."""
-        return self._precision
-
-    @property
-    def streams(self) -> int:
-        """Two on CUDA, so that one batch computes while another is pooled; otherwise one."""
-        return 2 if self._device.type == "cuda" else 1
-
-    @property
-    def batch_tokens(self) -> int:
-        """See Engine."""
-        return _BATCH_TOKENS[self._device.type]
 
     def hidden_states(self, ids: TokenIds, mask: TokenIds) -> HiddenStates:
         """See Engine. The states at padding are those that the model returns."""
@@ -112,12 +100,7 @@ class TorchEngine:
             raise EngineError(
                 f"ids of shape {ids.shape} and mask of shape {mask.shape} do not match."
             )
-        largest = int(ids.max(initial=0))
-        if largest >= self._vocabulary:
-            raise EngineError(
-                f"Token id {largest} is outside the model's vocabulary of {self._vocabulary}.",
-                remedy="Its tokenizer.json belongs to a different model.",
-            )
+        check_vocabulary(ids, self._vocabulary)
         # Batches are padded to rounded lengths, which may exceed the last position.
         length = min(ids.shape[1], self._positions)
         if mask[:, length:].any():

@@ -112,19 +112,11 @@ class BatchRunner:
     """
 
     def __init__(self, engine: Engine, width: int, *, attends_to_expansion: bool = False) -> None:
+        self.streams, self.batch_tokens = engine.streams, engine.batch_tokens
+        self.close = engine.close
         self._engine = engine
         self._width = width
         self._attends = attends_to_expansion
-
-    @property
-    def streams(self) -> int:
-        """See Engine."""
-        return self._engine.streams
-
-    @property
-    def batch_tokens(self) -> int:
-        """See Engine."""
-        return self._engine.batch_tokens
 
     def run(self, batch: Batch, *, quickly: bool = False) -> Outcome:
         """Run a batch; ``quickly`` uses the whole engine for it. Raises nothing."""
@@ -132,10 +124,6 @@ class BatchRunner:
             return self._run(batch, quickly=quickly)
         except BaseException as error:  # noqa: BLE001 - runtimes in Rust or C++ raise anything
             return error
-
-    def close(self) -> None:
-        """See Engine."""
-        self._engine.close()
 
     def _run(self, batch: Batch, *, quickly: bool) -> list[Vectors | BaseException]:
         tokens = [text.tokens for text in batch.texts]

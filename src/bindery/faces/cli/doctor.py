@@ -19,7 +19,7 @@ from rich.text import Text
 
 from bindery import __version__, documents
 from bindery.documents.sandbox import client
-from bindery.encoders.selftest import known_answers
+from bindery.encoders.loading import known_answers
 from bindery.errors import BinderyError, InvalidValue, ModelMissing
 from bindery.faces.cli.printing import count, new_table, output, print_json, printable
 from bindery.faces.http.wire.listening import is_loopback, listen
