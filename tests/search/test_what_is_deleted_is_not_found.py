@@ -10,6 +10,7 @@ from bindery.options import SearchMode
 from bindery.search.adding import AddOptions, add_local
 from bindery.search.collection import Collections
 from bindery.search.index import ChangedMeanwhile
+from bindery.search.maintenance import seal
 
 MODES = list(SearchMode)
 SECRET = "The vault passphrase is quetzal-4471."
@@ -27,7 +28,7 @@ def everywhere(sample, query: str) -> list[list[str]]:
 def test_a_removed_file_is_found_by_no_leg(sample, seals):
     sample.add({"a.txt": SECRET, "b.txt": "Vaults are opened on Mondays."})
     if seals:
-        assert sample.collection.index.seal(least_rows=1)
+        assert seal(sample.collection.index, least_rows=1)
     assert all(found[0] == "a.txt" for found in everywhere(sample, "quetzal-4471"))
 
     assert sample.collection.remove([sample.name("a.txt")]) == 1
@@ -40,7 +41,7 @@ def test_a_removed_file_is_found_by_no_leg(sample, seals):
 def test_a_changed_file_is_found_by_its_new_text_alone(sample, seals):
     sample.add({"a.txt": SECRET, "b.txt": "Vaults are opened on Mondays."})
     if seals:
-        sample.collection.index.seal(least_rows=1)
+        seal(sample.collection.index, least_rows=1)
     sample.add({"a.txt": "The heliotrope turns to the sun."})
     assert all(found[0] == "a.txt" for found in everywhere(sample, "heliotrope"))
     assert sample.found("quetzal", mode="lexical") == []
@@ -50,7 +51,7 @@ def test_a_changed_file_is_found_by_its_new_text_alone(sample, seals):
 def test_what_was_deleted_leaves_the_scores(sample):
     sample.add({f"a{n}.txt": f"alpha filler {n}" for n in range(30)})
     sample.add({f"b{n}.txt": f"beta filler {n}" for n in range(4)})
-    sample.collection.index.seal(least_rows=1)
+    seal(sample.collection.index, least_rows=1)
     assert sample.found("alpha beta", mode="lexical")[0].startswith("b")
     sample.collection.remove([sample.name(f"a{n}.txt") for n in range(28)])
     before = sample.collection.search("alpha beta").hits
@@ -58,7 +59,7 @@ def test_what_was_deleted_leaves_the_scores(sample):
 
     sample.add({"a28.txt": "alpha filler 28 again"})
     sample.add({"a28.txt": "alpha filler 28"})
-    sample.collection.index.seal(least_rows=1)
+    seal(sample.collection.index, least_rows=1)
 
     after = sample.collection.search("alpha beta").hits
     assert [hit.id for hit in before] == [hit.id for hit in after]
@@ -86,7 +87,7 @@ def test_a_renamed_file_keeps_its_attributes(sample):
 def test_every_living_passage_finds_itself_through_churn(sample):
     texts = {f"{n}.txt": f"Item {n} is about {n * 7919 % 1009} and x{n}y." for n in range(60)}
     sample.add(texts)
-    sample.collection.index.seal(least_rows=1)
+    seal(sample.collection.index, least_rows=1)
     sample.collection.remove([sample.name(f"{n}.txt") for n in range(0, 60, 2)])
     changed = {f"{n}.txt": f"New item {n} tells of z{n}w." for n in range(1, 60, 6)}
     sample.add(changed)
@@ -95,13 +96,13 @@ def test_every_living_passage_finds_itself_through_churn(sample):
         for name, text in list(living.items())[::3]:
             assert sample.found(text, top=1) == [name]
             assert sample.found(text, mode="dense", top=1) == sample.found(text, mode="dense")[:1]
-        sample.collection.index.seal(least_rows=1)
+        seal(sample.collection.index, least_rows=1)
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "empty", "gone"])
 def test_a_damaged_segment_is_made_again(sample, damage):
     sample.add({"a.txt": SECRET, "b.txt": "Vaults are opened on Mondays."})
-    name = sample.collection.index.seal(least_rows=1)
+    name = seal(sample.collection.index, least_rows=1)
     folder = sample.library.home / "indexes" / sample.collection.id
     path = folder / f"{name}.segment"
     data = path.read_bytes()
@@ -138,7 +139,7 @@ def test_another_process_sees_every_change(sample):
         assert sample.name("a.txt") in ask("quetzal")
         sample.add({"b.txt": "heliotrope"})
         assert sample.name("b.txt") in ask("heliotrope")
-        sample.collection.index.seal(least_rows=1)
+        seal(sample.collection.index, least_rows=1)
         assert sample.name("b.txt") in ask("heliotrope")
         sample.collection.remove([sample.name("b.txt")])
         assert ask("heliotrope") == "[]\n"
@@ -148,7 +149,7 @@ def test_another_process_sees_every_change(sample):
 
 def test_a_deleted_collection_is_gone(collections, sample):
     sample.add({"a.txt": SECRET})
-    sample.collection.index.seal(least_rows=1)
+    seal(sample.collection.index, least_rows=1)
     collections.delete(sample.collection.name)
     with pytest.raises(UnknownCollection):
         sample.collection.search("quetzal")

@@ -18,12 +18,10 @@ from bindery.jobs.sources import LocalFiles, shown_path, walk
 from bindery.library import Library
 from bindery.options import ChunkOptions, VectorOptions, names_of
 from bindery.search.collection import Collection, Collections
+from bindery.search.maintenance import FEW_ROWS, Maintainer, rewrite, seal
 from bindery.store.collections import CollectionFile
 
 _MOST_GONE = 0.5
-
-SEALED_BY_ADDING = 64
-"""Rows in the tail that become a segment after adding: a cold search would analyse them again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,8 +223,11 @@ def add_local(
         collection.remove(plan.gone)
     else:
         _check_files(inputs, paths)
-    files = _run_job(library, collection, inputs, options, attributes, run)
-    collection.index.seal(least_rows=SEALED_BY_ADDING)
+    with Maintainer(lambda: library.database, lambda: [collection.index]):
+        files = _run_job(library, collection, inputs, options, attributes, run)
+    # A search in a new process would read and analyse the rows of the tail again.
+    seal(collection.index, least_rows=FEW_ROWS)
+    rewrite(collection.index)
     gone = () if options.syncs else plan.gone
     return AddReport(tuple(files), gone, inputs.skipped, inputs.missing)
 

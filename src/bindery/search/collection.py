@@ -16,9 +16,10 @@ from bindery.options import SearchOptions
 from bindery.search.answering import search_index
 from bindery.search.answers import SearchAnswer
 from bindery.search.columns import AttributeType, AttributeValue, check_attribute, type_of
-from bindery.search.index import CollectionIndex
+from bindery.search.index import CollectionIndex, OpenIndexes
 from bindery.search.view import OF_CHUNKS, OF_FILES
 from bindery.store import collections as catalog
+from bindery.store import placements
 from bindery.store.collections import CollectionFile, StoredCollection
 from bindery.store.database import Conflict, Transaction
 
@@ -34,6 +35,7 @@ class Collections:
         self._library = library
         self._folder = library.home / "indexes"
         self._open: dict[str, Collection] = {}
+        self._indexes = OpenIndexes()
         self._lock = threading.Lock()
 
     def create(self, name: str, recipe: Recipe) -> "Collection":
@@ -97,7 +99,9 @@ class Collections:
             known = self._open.get(stored.id)
             if known is None:
                 folder = self._folder / stored.id
-                known = self._open[stored.id] = Collection(self._library, folder, stored)
+                known = self._open[stored.id] = Collection(
+                    self._library, folder, stored, self._indexes
+                )
             known.stored = stored
             return known
 
@@ -105,11 +109,13 @@ class Collections:
 class Collection:
     """A named set of files that are searched together."""
 
-    def __init__(self, library: Library, folder: Path, stored: StoredCollection) -> None:
+    def __init__(
+        self, library: Library, folder: Path, stored: StoredCollection, indexes: OpenIndexes
+    ) -> None:
         self._library = library
         self._folder = folder
         self.stored = stored
-        self.index = CollectionIndex(library.database, folder, stored)
+        self.index = CollectionIndex(library.database, folder, stored, indexes)
 
     def __repr__(self) -> str:
         return f"Collection({self.name!r}, {self.recipe.model})"
@@ -184,7 +190,7 @@ class Collection:
         """The keys of the chunk sets of its files, by the names of the files."""
         with self._library.database.reading() as connection:
             files = catalog.list_files(connection, self.id)
-            placed = catalog.list_placements(connection, self.stored.generation)
+            placed = placements.list_placements(connection, self.stored.generation)
         keys = {one.file: one.chunk_set for one in placed}
         return {file.name: keys[file.number] for file in files if file.number in keys}
 

@@ -1,8 +1,9 @@
-"""The index of a collection, open: its view kept fresh, its segments written and merged."""
+"""The index of a collection, open: a view of its segments and its tail, kept fresh."""
 
+import logging
 import threading
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,24 +14,22 @@ from bindery.jobs.recipe import Recipe, chunk_ids
 from bindery.jobs.results import embeddings_of
 from bindery.search.analysis import Analyser
 from bindery.search.columns import AttributeType
-from bindery.search.segment_files import DamagedSegment, files_of
+from bindery.search.segment_files import DamagedSegment, remove_files
 from bindery.search.segments import IndexRow, Segment, merged
 from bindery.search.view import IndexedFile, View
 from bindery.store import collections as catalog
-from bindery.store import derived
-from bindery.store.collections import CollectionFile, Placement, StoredCollection
+from bindery.store import derived, placements
+from bindery.store.collections import CollectionFile, StoredCollection
 from bindery.store.database import Database
+from bindery.store.placements import Placement
 from bindery.store.values import KeptVectors
 from bindery.types import Chunk
 
-SEALED_ROWS = 4096
-"""A tail with this many rows becomes a segment, because each process builds its own tail."""
+_log = logging.getLogger(__name__)
 
 _MOST_TAIL_SEGMENTS = 8
-# A segment is merged with what is at least a quarter of its size: each row is written again a
-# logarithmic number of times, and few segments are left.
-_MERGE_FACTOR = 4
-_ATTEMPTS = 5
+_ATTEMPTS = 20
+_SEGMENTS_WITHOUT_LIMIT = 4096
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,7 +47,34 @@ class _Opened:
     view: View
     sealed: Mapping[str, Segment]
     tails: tuple[_Tail, ...]
-    placements: Mapping[int, Placement]
+
+
+class OpenIndexes:
+    """The indexes of a process that have segments open, the least recently used first.
+
+    A segment takes a file descriptor while it is open. An index that is closed for another one
+    opens again when it is searched.
+    """
+
+    def __init__(self, most_segments: int | None = None) -> None:
+        self._most = most_segments or _most_segments()
+        self._lock = threading.Lock()
+        self._segments: OrderedDict[CollectionIndex, int] = OrderedDict()
+
+    def use(self, index: "CollectionIndex", segments: int) -> None:
+        """Note that an index is used and how many segments it has open; close others for them."""
+        with self._lock:
+            self._segments[index] = segments
+            self._segments.move_to_end(index)
+            while sum(self._segments.values()) > self._most and len(self._segments) > 1:
+                oldest, _ = self._segments.popitem(last=False)
+                oldest.close()
+
+    def drop(self, index: "CollectionIndex") -> None:
+        """Forget an index that will not be used any more, and close it."""
+        with self._lock:
+            self._segments.pop(index, None)
+        index.close()
 
 
 class CollectionIndex:
@@ -57,16 +83,20 @@ class CollectionIndex:
     Readers in other processes need nothing of it: whatever is published is in the catalog.
     """
 
-    def __init__(self, database: Database, folder: Path, stored: StoredCollection) -> None:
-        self._database = database
-        self._folder = folder
-        self._id = stored.id
+    def __init__(
+        self, database: Database, folder: Path, stored: StoredCollection, indexes: OpenIndexes
+    ) -> None:
+        self.database = database
+        self.folder = folder
+        self.collection = stored.id
         self.generation = stored.generation
         self.recipe = Recipe.from_facts(stored.recipe)
+        self._indexes = indexes
         self._analysers: dict[str, Analyser] = {}
         self._opened: _Opened | None = None
+        self.writing = threading.Lock()
+        """Held by the thread that writes segments."""
         self._refreshing = threading.Lock()
-        self._sealing = threading.Lock()
 
     def analyser(self, language: str) -> Analyser:
         """The analyser of a language; its cache of words is shared."""
@@ -74,78 +104,90 @@ class CollectionIndex:
 
     def view(self) -> View:
         """The newest state. Raises UnknownCollection if the collection is gone."""
-        return self._current().view
-
-    def _current(self) -> "_Opened":
         opened = self._opened
-        with self._database.reading() as connection:
-            state = catalog.state_of(connection, self._id)
+        with self.database.reading() as connection:
+            state = catalog.state_of(connection, self.collection)
         if state is None:
             raise UnknownCollection(
                 "The collection has been deleted.", remedy="List the collections that there are."
             )
         if opened is None or opened.view.state != state:
             opened = self._refresh()
-        return opened
+        self._indexes.use(self, len(opened.sealed))
+        return opened.view
+
+    def close(self) -> None:
+        """Let go of all segments; those that a search still uses close when it ends."""
+        self._opened = None
 
     def _refresh(self) -> _Opened:
         with self._refreshing:
+            sealed = dict(self._opened.sealed) if self._opened else {}
             for _ in range(_ATTEMPTS):
                 try:
-                    self._opened = self._read(self._opened)
+                    self._opened = opened = self._read(self._opened, sealed)
                 except ChangedMeanwhile:
                     continue
-                return self._opened
+                return opened
         raise StorageError("The index changed all the time while it was read.", remedy="Try again.")
 
-    def _read(self, former: _Opened | None) -> _Opened:
-        with self._database.reading() as connection:
-            state = catalog.state_of(connection, self._id)
-            placed = {one.file: one for one in catalog.list_placements(connection, self.generation)}
-            files = catalog.list_files(connection, self._id)
-            schema = catalog.schema_of(connection, self._id)
-        sealed = {
-            name: self._sealed(
-                name, [n for n, one in placed.items() if one.segment == name], former
-            )
-            for name in dict.fromkeys(one.segment for one in placed.values())
-            if name is not None
-        }
+    def _read(self, former: _Opened | None, sealed: dict[str, Segment]) -> _Opened:
+        """The newest state, from what was open. Segments are added to ``sealed`` once open."""
+        with self.database.reading() as connection:
+            state = catalog.state_of(connection, self.collection)
+            placed = {
+                one.file: one for one in placements.list_placements(connection, self.generation)
+            }
+            files = catalog.list_files(connection, self.collection)
+            schema = catalog.schema_of(connection, self.collection)
+        in_segment: dict[str, list[int]] = {}
+        for number, one in placed.items():
+            if one.segment is not None:
+                in_segment.setdefault(one.segment, []).append(number)
+        for name, numbers in in_segment.items():
+            sealed[name] = self.segment(name, numbers, sealed.get(name))
         tails = self._tails(files, placed, former)
+        living = {name: sealed[name] for name in in_segment}
         view = View(
             state or 0,
-            [*sealed.values(), *(tail.segment for tail in tails)],
+            [*living.values(), *(tail.segment for tail in tails)],
             [_indexed(file) for file in files],
             {key: AttributeType(value) for key, value in schema.items()},
             {number: one.chunk_set for number, one in placed.items()},
         )
-        return _Opened(view, sealed, tails, placed)
+        return _Opened(view, living, tails)
 
-    def _sealed(self, name: str, files: Sequence[int], former: _Opened | None) -> Segment:
-        """The segment with the rows of these files alive; from what was open, if it was."""
-        segment = former.sealed.get(name) if former else None
-        if segment is None:
+    def segment(self, name: str, files: Sequence[int], opened: Segment | None = None) -> Segment:
+        """A segment with the rows of these files alive; from what was open, if it was.
+
+        Raises ChangedMeanwhile if it is not there any more or is damaged, in which case its rows
+        are in the tail from then on.
+        """
+        opened = opened or (self._opened and self._opened.sealed.get(name))
+        if opened is None:
             try:
-                segment = Segment.open(self._folder, name)
+                opened = Segment.open(self.folder, name)
             except DamagedSegment as error:
-                self._lose(name)
+                self._lose(name, error)
                 raise ChangedMeanwhile from error
-        return segment.of_files(files)
+        return opened.of_files(files)
 
-    def _lose(self, name: str) -> None:
+    def _lose(self, name: str, error: DamagedSegment) -> None:
         """Bring the rows of a segment that cannot be used back to the tail, and drop its files."""
-        with self._database.writing() as connection:
-            if not catalog.count_change(connection, self._id):
-                return
-            catalog.unplace_segment(connection, self.generation, name)
-        self._remove(name)
-
-    def _remove(self, name: str) -> None:
-        for path in files_of(self._folder, name):
-            with suppress(OSError):  # swept later
-                path.unlink()
+        with self.database.writing() as connection:
+            if name not in placements.segment_names(connection, self.collection):
+                return  # it was merged with others since the catalog was read
+            catalog.count_change(connection, self.collection)
+            placements.unplace_segment(connection, self.collection, name)
+            remove_files(self.folder, name)
+        _log.warning("A part of the index is made again: %s", error)
 
     # The tail
+
+    def tail_of(self, files: Sequence[CollectionFile], placed: Sequence[Placement]) -> Segment:
+        """A segment in memory of files that lie in no segment. Raises ChangedMeanwhile."""
+        tails = self._tails(files, {one.file: one for one in placed}, self._opened)
+        return merged([tail.segment for tail in tails])
 
     def _tails(
         self,
@@ -187,7 +229,7 @@ class CollectionIndex:
         """The rows of a file and their vectors, from its chunks in the catalog."""
         rows: list[IndexRow] = []
         vectors: list[KeptVectors] = []
-        with self._database.reading() as connection:
+        with self.database.reading() as connection:
             found = derived.find_chunks(connection, key)
             if found is None:  # deleted since the placements were read
                 raise ChangedMeanwhile
@@ -241,8 +283,8 @@ class CollectionIndex:
             (int(tables[n].files[row]), int(tables[n].parts[row]), int(tables[n].places[row]))
             for n, row in places
         ]
-        with self._database.reading() as connection:
-            sets = catalog.chunk_sets_of(
+        with self.database.reading() as connection:
+            sets = placements.chunk_sets_of(
                 connection, self.generation, sorted({file for file, _, _ in wanted})
             )
             if any(sets.get(file) != view.chunk_sets[file] for file, _, _ in wanted):
@@ -252,46 +294,6 @@ class CollectionIndex:
                 for one in dict.fromkeys((file, part) for file, part, _ in wanted)
             }
         return [parts[file, part][place].text for file, part, place in wanted]
-
-    # Segments
-
-    def seal(self, *, least_rows: int = SEALED_ROWS) -> str | None:
-        """Write the tail as a segment, merged with those of its size; its name.
-
-        None if the tail has fewer rows. What is added or removed meanwhile stays right.
-        """
-        with self._sealing:
-            opened = self._current()
-            tail = [one.segment for one in opened.tails]
-            rows = sum(segment.lexical.rows for segment in tail)
-            if rows < max(1, least_rows):
-                return None
-            chosen = self._to_merge(rows, opened.sealed)
-            segment = merged([*tail, *(opened.sealed[name] for name in chosen)])
-            name = segment.write(self._folder)
-            names = {None, *chosen}
-            moved = [one for one in opened.placements.values() if one.segment in names]
-            with self._database.writing() as connection:
-                if not catalog.count_change(connection, self._id):
-                    self._remove(name)
-                    return None
-                catalog.publish_segment(connection, self.generation, name, len(segment), moved)
-                left = set(catalog.segment_names(connection, self.generation))
-            for former in chosen:
-                if former not in left:
-                    self._remove(former)
-            return name
-
-    def _to_merge(self, rows: int, sealed: Mapping[str, Segment]) -> list[str]:
-        """The segments to merge with this many new rows: small ones, and those mostly dead."""
-        chosen: list[str] = []
-        by_size = sorted(sealed.items(), key=lambda item: (item[1].lexical.rows, item[0]))
-        for name, segment in by_size:
-            living = segment.lexical.rows
-            if living <= _MERGE_FACTOR * rows or 2 * living < len(segment):
-                chosen.append(name)
-                rows += living
-        return chosen
 
 
 class ChangedMeanwhile(Exception):
@@ -312,3 +314,15 @@ def _indexed(file: CollectionFile) -> IndexedFile:
 
 def _attributes(values: Mapping[str, Any]) -> dict[str, Any]:
     return {k: tuple(cast("list[str]", v)) if isinstance(v, list) else v for k, v in values.items()}
+
+
+def _most_segments() -> int:
+    """A quarter of the file descriptors that this process may have."""
+    try:
+        import resource  # not on Windows, which has no such limit
+    except ImportError:
+        return _SEGMENTS_WITHOUT_LIMIT
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return _SEGMENTS_WITHOUT_LIMIT
+    return max(1, min(soft // 4, _SEGMENTS_WITHOUT_LIMIT))

@@ -9,10 +9,14 @@ A file that is not what its name says is an error that :class:`DamagedSegment` n
 made again from the catalog.
 """
 
+import errno
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+import mmap
+import os
+import time
+from collections.abc import Collection, Generator, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -30,6 +34,9 @@ _DTYPES: Mapping[str, str] = {
     "F16": "<f2", "F32": "<f4", "U8": "|u1", "U16": "<u2", "I32": "<i4", "I64": "<i8",
 }  # fmt: skip
 _NAMES = {np.dtype(dtype): name for name, dtype in _DTYPES.items()}
+
+# What a file was like when its content was compared with its name.
+_verified: dict[Path, tuple[int, int, int, int]] = {}
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 
@@ -56,33 +63,56 @@ def write_arrays(folder: Path, arrays: Arrays, about: Mapping[str, str]) -> str:
 
 
 def read_arrays(folder: Path, name: str) -> tuple[dict[str, npt.NDArray[Any]], dict[str, str]]:
-    """The arrays of a name, as memory maps, and what was said about them; all of it is verified.
+    """The arrays of a name, in one memory map, and what was said about them; all of it is verified.
 
-    Raises DamagedSegment.
+    A file that this process has verified and that has not changed since is not read again. Raises
+    DamagedSegment, and StorageError if the file cannot be opened although it may be right.
     """
     path = folder / f"{name}{SUFFIX}"
-    try:
-        with path.open("rb") as file:
-            if _digest_of(file)[:_DIGITS] != name:
-                raise DamagedSegment(f"{path.name} is not what its name says.")
-            file.seek(0)
-            size = int.from_bytes(file.read(8), "little")
-            entries: dict[str, Any] = json.loads(file.read(size))
-    except (OSError, ValueError) as error:
-        raise DamagedSegment(f"{path.name} cannot be read: {error}.") from error
-    about: dict[str, str] = entries.pop("__metadata__", {})
-    if about.get("format") != FORMAT:
-        raise DamagedSegment(f"{path.name} has format {about.get('format')!r}, not {FORMAT!r}.")
-    arrays: dict[str, npt.NDArray[Any]] = {}
-    for key, entry in entries.items():
-        start, end = entry["data_offsets"]
-        dtype, shape = np.dtype(_DTYPES[entry["dtype"]]), tuple(entry["shape"])
-        arrays[key] = (
-            np.memmap(path, dtype, "r", offset=8 + size + start, shape=shape)
-            if end > start
-            else np.zeros(shape, dtype)
-        )
+    with _damage(path), path.open("rb") as file:
+        _verify(file, path, name)
+        file.seek(0)
+        size = int.from_bytes(file.read(8), "little")
+        entries: dict[str, Any] = json.loads(file.read(size))
+        about: dict[str, str] = entries.pop("__metadata__", {})
+        if about.get("format") != FORMAT:
+            raise DamagedSegment(f"{path.name} has format {about.get('format')!r}, not {FORMAT!r}.")
+        # One map for all arrays: each map takes a file descriptor.
+        content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        arrays = {
+            key: np.ndarray(
+                entry["shape"],
+                _DTYPES[entry["dtype"]],
+                buffer=content,
+                offset=8 + size + entry["data_offsets"][0],
+            )
+            for key, entry in entries.items()
+        }
     return arrays, about
+
+
+@contextmanager
+def _damage(path: Path) -> Generator[None]:
+    """Raise DamagedSegment for a file that is missing or wrong, StorageError for other failures."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.EIO):
+            raise DamagedSegment(f"{path.name} cannot be read: {error}.") from error
+        with storage_errors(path):
+            raise
+    except (KeyError, TypeError, ValueError) as error:
+        raise DamagedSegment(f"{path.name} cannot be read: {error}.") from error
+
+
+def _verify(file: IO[bytes], path: Path, name: str) -> None:
+    status = os.fstat(file.fileno())
+    found = (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    if _verified.get(path) == found:
+        return
+    if _digest_of(file)[:_DIGITS] != name:
+        raise DamagedSegment(f"{path.name} is not what its name says.")
+    _verified[path] = found
 
 
 def write_codes(folder: Path, name: str, data: bytes) -> None:
@@ -102,9 +132,36 @@ def read_codes(folder: Path, name: str) -> bytes | None:
     return None
 
 
+def size_of(folder: Path, name: str) -> int:
+    """The bytes of a segment's files; 0 if they are gone."""
+    with suppress(FileNotFoundError):
+        return sum(path.stat().st_size for path in files_of(folder, name))
+    return 0
+
+
 def files_of(folder: Path, name: str) -> list[Path]:
     """Every file of a segment that is there."""
     return sorted(folder.glob(f"{name}.*"))
+
+
+def remove_files(folder: Path, name: str) -> None:
+    """Delete the files of a segment."""
+    for path in files_of(folder, name):
+        with suppress(OSError):  # Windows deletes no file that is open: it is swept later
+            path.unlink()
+        _verified.pop(path, None)
+
+
+def sweep(folder: Path, named: Collection[str], *, age_s: float) -> None:
+    """Delete files that are of none of these segments, unless they were written lately.
+
+    Another process may be about to publish those.
+    """
+    oldest = time.time() - age_s
+    for path in folder.iterdir() if folder.is_dir() else ():
+        with suppress(OSError):  # gone, or open on Windows
+            if path.name.split(".")[0] not in named and path.stat().st_mtime <= oldest:
+                path.unlink()
 
 
 def _header(arrays: Arrays, about: Mapping[str, str]) -> bytes:

@@ -127,6 +127,10 @@ class Segment:
     def of_files(self, files: Sequence[int]) -> "Segment":
         """The segment in which the rows of these files alone are alive."""
         wanted = np.isin(self.table.files, np.array(files, dtype=np.int64))
+        if (wanted & ~self.alive).any():
+            # The same rows were published again under the same name, since their file is back.
+            whole = replace(self, lexical=LexicalSegment.whole(self.lexical.postings))
+            return whole.without(np.flatnonzero(~wanted))
         return self.without(np.flatnonzero(self.alive & ~wanted))
 
     def without(self, rows: Rows) -> "Segment":

@@ -1,17 +1,14 @@
-"""Collections: named sets of files with attributes, and where the rows of each file lie.
+"""Collections: named sets of files with attributes.
 
 ::
 
     collections        a name, the types of its attributes, settings, and the active generation
     generations        one recipe each, fixed when it is made
     collection_files   the files, under the names that their user gave them
-    placements         what a generation made of a file: its chunks, and the segment with their rows
-    segments           the segments of a generation, named by the digest of their content
 
-The catalog is the truth: a row of a segment is alive while the placement of its file names the
-segment. The rows of a placement without a segment are in the tail, which readers make from the
-chunks and vectors. Every function works within the caller's transaction; each that changes a
-collection counts its ``state`` up first, which takes the lock before anything is read.
+:mod:`bindery.store.placements` has what generations made of the files. Every function works within
+the caller's transaction; each that changes a collection counts its ``state`` up first, which takes
+the lock before anything is read.
 """
 
 import time
@@ -22,7 +19,6 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, exists, insert, or_, select, update
 
 from bindery.store.database.tables import (
-    chunk_sets,
     collection_files,
     collections,
     contents,
@@ -32,6 +28,7 @@ from bindery.store.database.tables import (
     segments,
 )
 from bindery.store.derived import forget_content, forget_sets, key_groups
+from bindery.store.placements import generations_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,16 +82,6 @@ class NewCollectionFile:
     attributes: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Placement:
-    """Where the rows of a file lie: in a segment, or in the tail if ``segment`` is None."""
-
-    file: int
-    chunk_set: bytes
-    chunks: int
-    segment: str | None
-
-
 def create_collection(
     connection: Connection, collection_id: str, name: str, recipe: Mapping[str, Any]
 ) -> None:
@@ -143,6 +130,12 @@ def schema_of(connection: Connection, collection_id: str) -> Mapping[str, str]:
     return connection.scalar(this) or {}
 
 
+def states(connection: Connection) -> dict[str, int]:
+    """How many changes each collection has had, by its id."""
+    found = select(collections.c.id, collections.c.state)
+    return {row.id: row.state for row in connection.execute(found)}
+
+
 def count_change(connection: Connection, collection_id: str) -> bool:
     """Count a change, and hold the collection until the end of the transaction; False if gone."""
     changed = _of(collection_id).values(state=collections.c.state + 1)
@@ -158,7 +151,7 @@ def delete_collection(connection: Connection, collection_id: str) -> None:
     """Remove a collection with all that was made for it alone."""
     mine = select(collection_files.c.number).where(collection_files.c.collection == collection_id)
     remove_files(connection, connection.scalars(mine).all())
-    of_it = select(generations.c.id).where(generations.c.collection == collection_id)
+    of_it = generations_of(collection_id)
     connection.execute(delete(segments).where(segments.c.generation.in_(of_it)))
     connection.execute(delete(generations).where(generations.c.collection == collection_id))
     connection.execute(delete(collections).where(collections.c.id == collection_id))
@@ -261,78 +254,6 @@ def remove_source(connection: Connection, source: str) -> None:
     for collection_id in sorted({row.collection for row in rows}):
         count_change(connection, collection_id)
     remove_files(connection, [row.number for row in rows])
-
-
-def list_placements(connection: Connection, generation: int) -> list[Placement]:
-    """Where the rows of every file of a generation lie, by the numbers of the files."""
-    columns = placements.c
-    found = (
-        select(columns.file, columns.chunk_set, columns.segment, chunk_sets.c.chunks)
-        .join(chunk_sets, chunk_sets.c.key == columns.chunk_set)
-        .where(columns.generation == generation)
-        .order_by(columns.file)
-    )
-    return [
-        Placement(row.file, row.chunk_set, row.chunks, row.segment)
-        for row in connection.execute(found)
-    ]
-
-
-def chunk_sets_of(
-    connection: Connection, generation: int, numbers: Sequence[int]
-) -> dict[int, bytes]:
-    """The sets of chunks of files, by their numbers."""
-    columns = placements.c
-    found: dict[int, bytes] = {}
-    for some in key_groups(numbers):
-        rows = select(columns.file, columns.chunk_set).where(
-            columns.generation == generation, columns.file.in_(some)
-        )
-        found.update({row.file: row.chunk_set for row in connection.execute(rows)})
-    return found
-
-
-def publish_segment(
-    connection: Connection,
-    generation: int,
-    name: str,
-    rows: int,
-    moved: Sequence[Placement],
-) -> None:
-    """Have a segment hold the rows of files that still lie where they were read from.
-
-    Files that have changed meanwhile are left as they are: their rows in the segment are dead.
-    Segments that hold the rows of no file any more go.
-    """
-    known = (segments.c.generation == generation, segments.c.name == name)
-    if not connection.scalar(select(exists().where(*known))):
-        connection.execute(insert(segments).values(generation=generation, name=name, rows=rows))
-    columns = placements.c
-    for one in moved:
-        same = or_(columns.segment == one.segment, columns.segment.is_(None))
-        if one.segment is None:
-            same = columns.segment.is_(None)
-        this = (columns.generation == generation, columns.file == one.file)
-        unchanged = (*this, columns.chunk_set == one.chunk_set, same)
-        connection.execute(update(placements).where(*unchanged).values(segment=name))
-    used = exists().where(
-        placements.c.generation == generation, placements.c.segment == segments.c.name
-    )
-    connection.execute(delete(segments).where(segments.c.generation == generation, ~used))
-
-
-def unplace_segment(connection: Connection, generation: int, name: str) -> None:
-    """Bring the rows of a segment that is lost back to the tail."""
-    of_it = (placements.c.generation == generation, placements.c.segment == name)
-    connection.execute(update(placements).where(*of_it).values(segment=None))
-    gone = (segments.c.generation == generation, segments.c.name == name)
-    connection.execute(delete(segments).where(*gone))
-
-
-def segment_names(connection: Connection, generation: int) -> list[str]:
-    """The segments of a generation, in the order of their names."""
-    names = select(segments.c.name).where(segments.c.generation == generation)
-    return sorted(connection.scalars(names))
 
 
 def forget_contents(connection: Connection, digests: Sequence[str]) -> None:

@@ -12,6 +12,7 @@ from bindery.faces.http.routes.events import Listeners
 from bindery.jobs import Jobs
 from bindery.library import DEFAULT_MODEL, Library
 from bindery.search.collection import Collections
+from bindery.search.maintenance import Maintainer
 from bindery.settings import Settings
 
 # Ollama puts a model's variant after a colon, and this one if a client names none.
@@ -53,6 +54,9 @@ class Services:
         self.background_jobs = BackgroundJobs(
             library, self.warmup, parse_timeout_s=settings.parse_timeout_s
         )
+        self.maintainer = Maintainer(
+            lambda: library.database, lambda: [one.index for one in self.collections]
+        )
         self.listeners = Listeners(self.disk, lambda: self.readiness.is_ending)
         self.meters = Meters()
 
@@ -62,14 +66,16 @@ class Services:
         return self.background_jobs.jobs
 
     def start(self) -> None:
-        """Start loading the models, then working on jobs. Returns at once."""
+        """Start loading the models, then working on jobs and indexes. Returns at once."""
         self.warmup.start()
         self.background_jobs.start()
+        self.maintainer.start()
 
     def close(self) -> None:
         """Finish running work and free the memory of the models."""
         self.warmup.stop()
         self.background_jobs.stop()
+        self.maintainer.stop()
         embedding = (self.encoding, self.bulk, self.loading, self.ranking)
         for pool in (*embedding, self.parsing, self.looking, self.results, self.disk):
             pool.close()

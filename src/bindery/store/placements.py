@@ -1,0 +1,141 @@
+"""Where the rows of each file lie: in a segment, or in the tail.
+
+::
+
+    placements         what a generation made of a file: its chunks, and the segment with their rows
+    segments           the segments of a generation, named by the digest of their content
+
+A row of a segment is alive while the placement of its file names the segment. The rows of a
+placement without a segment are in the tail, which readers make from the chunks and vectors. Every
+function works within the caller's transaction.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, delete, exists, func, insert, or_, select, update
+
+from bindery.store.database.tables import chunk_sets, generations, placements, segments
+from bindery.store.derived import key_groups
+
+ALL = "*"
+"""In place of the name of a segment: every one, and the tail."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where the rows of a file lie: in a segment, or in the tail if ``segment`` is None."""
+
+    file: int
+    chunk_set: bytes
+    chunks: int
+    segment: str | None
+
+
+def list_placements(
+    connection: Connection, generation: int, segment: str | None = ALL
+) -> list[Placement]:
+    """Where the rows of the files of a generation lie, by the numbers of the files.
+
+    Those in one ``segment``, those in the tail if it is None, or those of every file.
+    """
+    columns = placements.c
+    found = (
+        select(columns.file, columns.chunk_set, columns.segment, chunk_sets.c.chunks)
+        .join(chunk_sets, chunk_sets.c.key == columns.chunk_set)
+        .where(columns.generation == generation)
+        .order_by(columns.file)
+    )
+    if segment != ALL:
+        found = found.where(columns.segment == segment)
+    return [
+        Placement(row.file, row.chunk_set, row.chunks, row.segment)
+        for row in connection.execute(found)
+    ]
+
+
+def living_rows(connection: Connection, generation: int) -> dict[str | None, int]:
+    """How many rows of a generation live in each segment, and in the tail under None."""
+    columns = placements.c
+    found = (
+        select(columns.segment, func.sum(chunk_sets.c.chunks).label("living"))
+        .join(chunk_sets, chunk_sets.c.key == columns.chunk_set)
+        .where(columns.generation == generation)
+        .group_by(columns.segment)
+    )
+    return {row.segment: int(row.living) for row in connection.execute(found)}
+
+
+def chunk_sets_of(
+    connection: Connection, generation: int, numbers: Sequence[int]
+) -> dict[int, bytes]:
+    """The sets of chunks of files, by their numbers."""
+    columns = placements.c
+    found: dict[int, bytes] = {}
+    for some in key_groups(numbers):
+        rows = select(columns.file, columns.chunk_set).where(
+            columns.generation == generation, columns.file.in_(some)
+        )
+        found.update({row.file: row.chunk_set for row in connection.execute(rows)})
+    return found
+
+
+def publish_segment(
+    connection: Connection,
+    generation: int,
+    name: str,
+    rows: int,
+    moved: Sequence[Placement],
+) -> None:
+    """Have a segment hold the rows of files that still lie where they were read from.
+
+    Files that have changed meanwhile are left as they are: their rows in the segment are dead.
+    Segments that hold the rows of no file any more go.
+    """
+    known = (segments.c.generation == generation, segments.c.name == name)
+    if not connection.scalar(select(exists().where(*known))):
+        connection.execute(insert(segments).values(generation=generation, name=name, rows=rows))
+    columns = placements.c
+    for one in moved:
+        same = or_(columns.segment == one.segment, columns.segment.is_(None))
+        if one.segment is None:
+            same = columns.segment.is_(None)
+        this = (columns.generation == generation, columns.file == one.file)
+        unchanged = (*this, columns.chunk_set == one.chunk_set, same)
+        connection.execute(update(placements).where(*unchanged).values(segment=name))
+    drop_dead_segments(connection, generation)
+
+
+def unplace_segment(connection: Connection, collection_id: str, name: str) -> None:
+    """Bring the rows of a segment that is lost back to the tail."""
+    of_it = generations_of(collection_id)
+    placed = (placements.c.generation.in_(of_it), placements.c.segment == name)
+    connection.execute(update(placements).where(*placed).values(segment=None))
+    gone = (segments.c.generation.in_(of_it), segments.c.name == name)
+    connection.execute(delete(segments).where(*gone))
+
+
+def segment_names(connection: Connection, collection_id: str) -> set[str]:
+    """The segments of all generations of a collection."""
+    of_it = segments.c.generation.in_(generations_of(collection_id))
+    return set(connection.scalars(select(segments.c.name).where(of_it)))
+
+
+def drop_dead_segments(connection: Connection, generation: int) -> None:
+    """Remove the segments that hold the rows of no file any more."""
+    used = exists().where(
+        placements.c.generation == generation, placements.c.segment == segments.c.name
+    )
+    connection.execute(delete(segments).where(segments.c.generation == generation, ~used))
+
+
+def segment_rows(connection: Connection, generation: int) -> dict[str, int]:
+    """How many rows each segment of a generation holds, living and dead, by name."""
+    this = select(segments.c.name, segments.c.rows).where(segments.c.generation == generation)
+    return {row.name: row.rows for row in connection.execute(this)}
+
+
+def generations_of(collection_id: str) -> Any:  # noqa: ANN401 - a select
+    """The numbers of a collection's generations."""
+    return select(generations.c.id).where(generations.c.collection == collection_id)

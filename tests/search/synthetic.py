@@ -1,0 +1,109 @@
+"""Collections without a model: files go into the catalog with vectors that follow from their texts.
+
+Everything but the embedding is the product's own, so thousands of changes take seconds.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bindery.jobs.recipe import Recipe
+from bindery.library import Library
+from bindery.options import ChunkOptions, SearchMode, SearchOptions, VectorOptions
+from bindery.search.collection import Collection, Collections
+from bindery.search.index import ChangedMeanwhile
+from bindery.search.language import language_of_query
+from bindery.search.queries import read_query
+from bindery.search.searching import Question, Searcher
+from bindery.store import collections as catalog
+from bindery.store import derived
+from bindery.store.values import ChunkSet, KeptVectors
+from bindery.types import Chunk, Span
+
+WIDTH = 16
+MODES = (SearchMode.DENSE, SearchMode.LEXICAL)
+
+RECIPE = Recipe(
+    owner="",
+    bindery="0",
+    model="synthetic",
+    repository="",
+    revision="0",
+    precision="f32",
+    chunks=ChunkOptions(size=64),
+    vectors=VectorOptions(),
+    dimensions=WIDTH,
+)
+
+
+def open_synthetic(library: Library, name: str = "synthetic") -> Collection:
+    """The collection of a name, made if it is not there."""
+    collections = Collections(library)
+    return collections.find(name) or collections.create(name, RECIPE)
+
+
+def vector_of(text: str) -> np.ndarray:
+    """The unit vector (16,) of a text: the same for the same text, nearly orthogonal to others."""
+    seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")
+    row = np.random.default_rng(seed).normal(size=WIDTH)
+    return (row / np.linalg.norm(row)).astype(np.float32)
+
+
+def put(
+    library: Library,
+    collection: Collection,
+    texts: Mapping[str, Sequence[str]],
+    attributes: Mapping[str, Any] | None = None,
+) -> None:
+    """Put files into a collection, each with its chunks, in one transaction."""
+    recipe = collection.recipe
+    with library.database.writing() as connection:
+        assert catalog.count_change(connection, collection.id)
+        for name, parts in texts.items():
+            content = hashlib.sha256(repr(parts).encode()).hexdigest()
+            key = recipe.chunks_key(content, name)
+            chunks = [Chunk(Span(n, n + 1), text, 1) for n, text in enumerate(parts)]
+            made = ChunkSet(key, content, content, len(chunks), (), kind="text", language="en")
+            keys = recipe.vector_keys(chunks, content)
+            derived.keep_content(connection, content, len(repr(parts)))
+            derived.keep_chunks(connection, made, 0, chunks, last=True)
+            rows = {
+                one: KeptVectors(vector_of(text).tobytes(), WIDTH, 1, 0)
+                for one, text in zip(keys, parts, strict=True)
+            }
+            derived.keep_vectors(connection, rows)
+            derived.keep_uses(connection, key, keys)
+            file = catalog.NewCollectionFile(
+                name, f"/{name}", content, len(repr(parts)), "text", "", "en", attributes
+            )
+            catalog.put_file(
+                connection, collection.id, collection.stored.generation, file, made.key
+            )
+
+
+def found(collection: Collection, text: str, mode: SearchMode, top: int = 10) -> list[str]:
+    """The texts that one leg finds for a text, best first."""
+    for _ in range(20):
+        try:
+            return _found(collection, text, mode, top)
+        except ChangedMeanwhile:  # as Collection.search does
+            continue
+    raise AssertionError("The collection changed all the time.")
+
+
+def _found(collection: Collection, text: str, mode: SearchMode, top: int) -> list[str]:
+    index = collection.index
+    view = index.view()
+    analysers = {one: index.analyser(one) for one in view.languages}
+    words = read_query(text, analysers, language=language_of_query(text, view.languages))
+    question = Question(SearchOptions(mode, top), vector_of(text), words)
+    rows = Searcher(view, question, lambda rows: np.ones(len(rows), dtype=np.bool_)).search().rows
+    return index.texts(view, [(row.segment, row.row) for row in rows])
+
+
+def bytes_under(folder: Path) -> int:
+    """The bytes of all files under a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
