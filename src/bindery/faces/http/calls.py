@@ -13,7 +13,13 @@ from starlette.responses import Response
 from bindery.encoders.base import UNKNOWN, Counts
 from bindery.encoders.pending import Cancellation, Pending
 from bindery.errors import InputError, TextTooLong
-from bindery.faces.http.bodies import check_fields, near_misses, parse_object, read_body
+from bindery.faces.http.bodies import (
+    RequestBody,
+    check_fields,
+    near_misses,
+    parse_object,
+    read_body,
+)
 from bindery.faces.http.dialects.base import EmbedAsk, Parameters, Translation
 from bindery.faces.http.gate.access import cancellation_of, identity_of
 from bindery.faces.http.observing.timings import RequestStage, RequestTimings, timings_of
@@ -30,6 +36,7 @@ WARNING = "bindery-warning"
 
 _Ask = TypeVar("_Ask")
 _Answer = TypeVar("_Answer")
+_Body = TypeVar("_Body", bound=RequestBody)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +77,13 @@ def translated(
     fields = parse_object(call.raw)
     found = next(one for one in translations if not one.marks or not one.marks.isdisjoint(fields))
     call.timings.dialect = found.dialect
-    call.warnings.extend(near_misses(fields, found.body))
-    return found, found.read(check_fields(fields, found.body), call.parameters)
+    return found, found.read(checked(call, fields, found.body), call.parameters)
+
+
+def checked(call: ApiCall, fields: dict[str, Any], kind: type[_Body]) -> _Body:
+    """The checked body; the answer will warn of near misses of our additions to the dialect."""
+    call.warnings.extend(near_misses(fields, kind))
+    return check_fields(fields, kind)
 
 
 async def arrival(pending: Pending[Any]) -> None:
@@ -113,9 +125,14 @@ def json_answer(value: object, headers: Mapping[str, str] | None = None) -> Resp
     return Response(content, media_type="application/json", headers=dict(headers or {}))
 
 
+def warning_headers(call: ApiCall) -> dict[str, str]:
+    """The header with the warnings, if there are any."""
+    return {WARNING: " ".join(call.warnings)} if call.warnings else {}
+
+
 def answer_headers(call: ApiCall, total: int, cut: Counts) -> dict[str, str]:
     """The tokens that were used and cut, as far as they are known, and warnings if any."""
-    headers = {WARNING: " ".join(call.warnings)} if call.warnings else {}
+    headers = warning_headers(call)
     if total != UNKNOWN:
         headers[TOKENS] = str(total)
     if (cut >= 0).all():

@@ -23,6 +23,8 @@ _TYPES: JsonDict = {"enum": [*_OUTPUTS]}
 class JinaBody(ExtendedBody):
     """Jina's request. ``normalized`` is ignored: vectors keep the length that the model gives."""
 
+    additions = ExtendedBody.additions | {"dimensions", "truncate"}
+
     input: Any = Field(json_schema_extra=openai.INPUT)
     model: str = Field(max_length=200)
     task: str = Field(

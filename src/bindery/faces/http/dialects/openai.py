@@ -35,6 +35,8 @@ INPUT: JsonDict = {"anyOf": [*INPUT_KINDS]}
 class EmbeddingsBody(VectorsBody):
     """OpenAI's request with our additions."""
 
+    additions = VectorsBody.additions | {"input_type"}
+
     input: Any = Field(
         description="A text or a list of texts. Token ids depend on the setting `token_input`.",
         json_schema_extra=INPUT,

@@ -32,6 +32,8 @@ _DOCUMENTS: JsonDict = {
 class RerankBody(RequestBody):
     """Documents to order by how well they answer a query."""
 
+    additions = frozenset(("weight", "truncate"))
+
     model: str = Field(max_length=200)
     query: str
     documents: list[Any] = Field(

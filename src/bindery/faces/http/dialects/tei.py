@@ -60,6 +60,8 @@ _TEXTS: JsonDict = {"items": {"type": "string"}, "maxItems": MAX_DOCUMENTS}
 class TeiBody(RequestBody):
     """The fields of all requests."""
 
+    additions = frozenset(("model",))
+
     model: str = Field("", max_length=200, description="The default is that of the server.")
     truncate: bool = Field(default=False, description="Cut long texts; otherwise they are refused.")
     truncation_direction: str = Field(
@@ -79,6 +81,8 @@ class TeiBody(RequestBody):
 
 class EmbedBody(TeiBody):
     """Texts to embed. ``normalize`` is ignored: vectors keep the length that the model gives."""
+
+    additions = TeiBody.additions | {"dimensions", "encoding_format"}
 
     inputs: Any = Field(
         description="A text or token ids of the model, or a list of either.",
@@ -123,6 +127,8 @@ class SimilarityBody(TeiBody):
 
 class TeiRerankBody(TeiBody):
     """Texts to order by how well they answer a query."""
+
+    additions = TeiBody.additions | {"top_n"}
 
     query: str
     texts: list[Any] = Field(json_schema_extra=_TEXTS)

@@ -11,8 +11,8 @@ import bindery
 from bindery.encoders.tokeniser import Tokeniser, TokenPiece
 from bindery.errors import InvalidValue
 from bindery.faces.http import examples
-from bindery.faces.http.bodies import RequestBody, check_fields, parse_object
-from bindery.faces.http.calls import ApiCall, json_answer, take
+from bindery.faces.http.bodies import RequestBody, parse_object
+from bindery.faces.http.calls import ApiCall, checked, json_answer, take, warning_headers
 from bindery.faces.http.dialects.inputs import MAX_TEXTS, inputs_of, texts_of
 from bindery.faces.http.services import Services, services_of
 
@@ -42,6 +42,8 @@ class InfoAnswer(BaseModel):
 class TokenizeBody(RequestBody):
     """Texts to tokenise."""
 
+    additions = frozenset(("model",))
+
     inputs: Any = Field(
         json_schema_extra={
             "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]
@@ -63,6 +65,8 @@ class TeiToken(BaseModel):
 
 class DecodeBody(RequestBody):
     """Token ids of the model to decode."""
+
+    additions = frozenset(("model",))
 
     ids: list[Any] = Field(json_schema_extra={"items": {"anyOf": [_ID, _IDS]}})
     skip_special_tokens: bool = True
@@ -157,7 +161,7 @@ async def _in_bulk(request: Request, work: Callable[[ApiCall], Response]) -> Res
 
 
 def _cohere_tokenize(call: ApiCall) -> Response:
-    body = check_fields(parse_object(call.raw), CohereTokenizeBody)
+    body = checked(call, parse_object(call.raw), CohereTokenizeBody)
     pieces = [piece for piece in _tokeniser(call, body.model).pieces(body.text) if piece.span]
     return json_answer(
         {
@@ -168,7 +172,7 @@ def _cohere_tokenize(call: ApiCall) -> Response:
 
 
 def _cohere_detokenize(call: ApiCall) -> Response:
-    body = check_fields(parse_object(call.raw), CohereDetokenizeBody)
+    body = checked(call, parse_object(call.raw), CohereDetokenizeBody)
     text = _decoded(body.tokens, "tokens", _tokeniser(call, body.model), keeps_special=False)[0]
     return json_answer({"text": text})
 
@@ -192,7 +196,7 @@ def _info(services: Services, model_id: str) -> InfoAnswer:
 
 
 def _tokenize(call: ApiCall) -> Response:
-    body = check_fields(parse_object(call.raw), TokenizeBody)
+    body = checked(call, parse_object(call.raw), TokenizeBody)
     given = [body.inputs] if isinstance(body.inputs, str) else body.inputs
     if not isinstance(given, list):
         raise InvalidValue(
@@ -203,14 +207,15 @@ def _tokenize(call: ApiCall) -> Response:
     found = [[_token(piece) for piece in tokeniser.pieces(text)] for text in texts]
     if not body.add_special_tokens:
         found = [[token for token in tokens if not token["special"]] for tokens in found]
-    return json_answer(found)
+    return json_answer(found, warning_headers(call))
 
 
 def _decode(call: ApiCall) -> Response:
-    body = check_fields(parse_object(call.raw), DecodeBody)
+    body = checked(call, parse_object(call.raw), DecodeBody)
     tokeniser = _tokeniser(call, body.model)
     keeps = not body.skip_special_tokens
-    return json_answer(_decoded(body.ids, "ids", tokeniser, keeps_special=keeps))
+    found = _decoded(body.ids, "ids", tokeniser, keeps_special=keeps)
+    return json_answer(found, warning_headers(call))
 
 
 def _decoded(
