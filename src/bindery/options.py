@@ -1,4 +1,4 @@
-"""What a caller may choose, as values that travel unchanged through every layer.
+"""The options that callers choose, as values that travel unchanged through every layer.
 
 Each class is frozen and checks itself once, in its constructor. A field carries its one-line help,
 its bounds and its choices as metadata (:class:`Option`). The options of the command line, the
@@ -30,7 +30,7 @@ STRATEGIES: Mapping[str, str] = {
     "page": "as recursive, and at every page, slide or sheet",
     "code": "at definitions, members and statements of a program",
     PARENT_CHILD: "small chunks, each with a larger span to show in its place",
-    SEMANTIC: "between the neighbouring sentences that the model finds least alike",
+    SEMANTIC: "between the neighbouring sentences that the model finds least similar",
     LATE: "as recursive; each vector is pooled from a pass over the whole document",
 }
 """The chunking strategies and where each of them cuts; :data:`bindery.chunking.CHUNKERS` does."""
@@ -40,10 +40,10 @@ FORMS = ("float32", "float16", "int8", "binary", "ubinary")
 """The names of :class:`bindery.vectors.Form`, which is too heavy to import for a page of help."""
 
 USUAL_SIZE = 128
-"""Tokens in a chunk if nobody chooses: half of the window of all-MiniLM-L6-v2.
+"""The default size of chunks, in tokens: half of the window of all-MiniLM-L6-v2.
 
-1,000 tokens of the chunks that 276 questions find hold .915 of what answers them if a chunk has
-128, and .878 if it has 254 (docs/chunking.md).
+The best 1,000 tokens of chunks hold .915 of the text that answers 276 questions if a chunk has 128
+tokens, and .878 if it has 254 (docs/chunking.md).
 """
 
 MOST_TOKENS = 1 << 20

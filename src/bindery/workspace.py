@@ -46,7 +46,7 @@ class Workspace:
     def parse(self, source: Path | str | bytes, *, name: str = "") -> Document:
         """Read a document from a file, or from bytes that have a ``name``.
 
-        It is read in a process of its own, without access to the network or to other files. Raises
+        It is read in a separate process, without access to the network or to other files. Raises
         UnsupportedKind, BrokenDocument, PasswordProtected and ParseTimeout; UnknownFile if there is
         no such file.
         """

@@ -239,10 +239,10 @@ def test_a_text_that_fails_is_found_and_touches_nobody_else(machine: Machine) ->
 
     assert numbers(healthy.result()) == [11, 12]
     assert numbers(beside_it.result()) == [31, 32, 33]
-    with pytest.raises(TextFailed, match=r"on text 1 by itself: poisoned") as caught:
+    with pytest.raises(TextFailed, match=r"on text 1 alone: poisoned") as caught:
         poisoned.result()
     assert caught.value.places == (1,)
-    with pytest.raises(TextFailed, match=r"on text 0 by itself and on 2 more") as caught:
+    with pytest.raises(TextFailed, match=r"on text 0 alone and on 2 more") as caught:
         twice.result()
     assert caught.value.places == (0, 2, 3)
     figures = line.scheduler.figures()

@@ -271,11 +271,11 @@ def test_redirects_are_not_followed(server, clock, status):
 def test_a_text_too_long_is_told_as_such(server, clock, status, body):
     server.script = [refuse(status, body)]
     encoder = bounded(entry(server), pace=clock.pace())
-    with pytest.raises(TextTooLong, match="one of texts 0 to 2 too long") as caught:
+    with pytest.raises(TextTooLong, match="one of texts 0 to 2 as too long") as caught:
         encoder.encode(TEXTS, "query")
     assert caught.value.remedy == "Send shorter chunks."
     server.script = [refuse(status, body)]
-    with pytest.raises(TextTooLong, match="finds text 0 too long"):
+    with pytest.raises(TextTooLong, match="refuses text 0 as too long"):
         encoder.encode(TEXTS[:1], "query")
     encoder.close()
 

@@ -232,7 +232,7 @@ def test_errors_name_texts_as_the_caller_does_and_are_not_kept() -> None:
     request = EncodeRequest(["a", "c", "bad", "b", "c", "bad"], VectorOptions("query"))
 
     for _ in range(2):
-        with pytest.raises(TextFailed, match="on text 2 by itself and on 1 more") as caught:
+        with pytest.raises(TextFailed, match="on text 2 alone and on 1 more") as caught:
             cache.submit(model, request).result()
         assert caught.value.places == (2, 5)
     assert cache.figures().entries == 2

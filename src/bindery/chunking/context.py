@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from bindery.chunking.structure import Structure
 from bindery.chunking.tokens import OffsetTokeniser
 
-# Written like a path of headings, on a line of its own, with a blank line before the text. Because
+# Written like a path of headings, on a separate line, with a blank line before the text. Because
 # it ends in blanks, the text keeps the tokens that it has alone.
 _BETWEEN, _AFTER = " > ", "\n\n"
 

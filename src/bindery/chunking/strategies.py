@@ -82,7 +82,7 @@ def markdown(source: ChunkingInput) -> Outline:
 
 
 def page(source: ChunkingInput) -> Outline:
-    """Cut as ``recursive`` does, and wherever a page begins.
+    """Cut as ``recursive`` does, and at the start of each page.
 
     A document without pages counts as one page.
     """

@@ -26,7 +26,7 @@ _T = TypeVar("_T")
 UNKNOWN = -1
 """A token count that a remote vendor does not report for a single text."""
 
-# Enough to fill several batches, and few enough that the line moves.
+# Enough to fill several batches, and few enough that the progress line moves.
 _TEXTS_AT_ONCE = 512
 
 

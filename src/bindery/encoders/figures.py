@@ -1,4 +1,4 @@
-"""What a model's queue counts: declared once, filled by the queue, shown by ``/metrics``.
+"""The metrics of a model's queue: declared once, filled by the queue, shown by ``/metrics``.
 
 The name, the kind and the help text of a field are those of its metric (see :func:`described`).
 """
@@ -11,7 +11,7 @@ from typing import Any
 
 
 class MetricKind(StrEnum):
-    """What the numbers of a metric do: only grow, go up and down, or count values in buckets."""
+    """The kind of a metric: it only grows, goes up and down, or counts values in buckets."""
 
     COUNTER = "counter"
     GAUGE = "gauge"
@@ -19,7 +19,7 @@ class MetricKind(StrEnum):
 
 
 class Histogram:
-    """How many values fell into each bucket.
+    """A histogram: how many values fell into each bucket.
 
     ``counts[i]`` values were at most ``bounds[i]`` and above the bound before; the last count, one
     more than there are bounds, is of values above all of them. ``total`` is the sum of the values.

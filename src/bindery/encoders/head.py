@@ -1,4 +1,4 @@
-"""What follows the transformer body, in float32: pooling, then Dense, LayerNorm and Normalize.
+"""The steps after the transformer body, in float32: pooling, Dense, LayerNorm and Normalize.
 
 For a dense model a row is a pooled text, for a late-interaction model a token.
 """

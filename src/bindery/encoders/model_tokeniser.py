@@ -74,7 +74,7 @@ class ModelTokeniser:
         return [self._completed(tokens, role) for tokens in found]
 
     def _completed(self, tokens: Tokens, role: Role) -> Tokens:
-        """What the model reads of a text, with anything that only its family adds."""
+        """The tokens as the model reads them, with those that only its family adds."""
         del role
         return tokens
 

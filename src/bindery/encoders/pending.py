@@ -1,4 +1,4 @@
-"""A result that is still being computed, and the means to give it up."""
+"""A result that is still being computed, and how to cancel it."""
 
 import threading
 import time
@@ -13,7 +13,7 @@ _U = TypeVar("_U")
 
 
 class Pending(Generic[_T]):
-    """A value that somebody else is computing, and the short work that remains once it is there.
+    """A value that another thread is computing, and the short work that remains after that.
 
     That work (``finish``) runs in the thread that asks for the result, each time it asks: never in
     the thread that computes, which others wait for.

@@ -135,7 +135,7 @@ class Tokeniser:
 
     @property
     def leading_tokens(self) -> int:
-        """How many of them stand before the text."""
+        """How many of them are before the text."""
         return len(self._before)
 
     @property

@@ -5,7 +5,7 @@ product is uint8 with one scale for all channels, after channels with large valu
 smaller and their weights larger (SmoothQuant; Xiao et al., 2023, arXiv:2211.10438). OpenVINO runs
 such products on the processor's 8-bit instructions; the rest of the graph stays as it is.
 
-Works on any graph: a product is a MatMul with a constant matrix (n, d), wherever it stands.
+Works on any graph: a product is any MatMul with a constant matrix (n, d).
 """
 
 import hashlib

@@ -52,7 +52,7 @@ def load_body(folder: Path, dtype: Dtype, device: Device) -> Body:
 
     Only safetensors are read and nothing is fetched. Raises ModelBroken for files that are not a
     checkpoint or lack a tensor, UnsupportedModel for an architecture that transformers does not
-    know or that needs code of its own.
+    know or that needs its own code.
     """
     if (folder / "adapter_config.json").exists():
         raise UnsupportedModel(

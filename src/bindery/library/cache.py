@@ -152,7 +152,7 @@ class VectorCache:
     def _submit_one(self, submit: _Submit, key: bytes, width: int) -> Pending[Encoded]:
         """Run a single text, or wait for the caller that is running it now.
 
-        It is common that many callers send one query at the same time. With several texts waiting
+        Many callers often send the same query at the same time. With several texts, waiting
         would cost more than it gains, because a caller would wait for all texts of the first one.
         """
         answer: Future[_Give] = Future()
@@ -182,7 +182,7 @@ class VectorCache:
         return running
 
     def _run_instead(self, submit: _Submit, key: bytes, width: int, answer: Future[_Give]) -> None:
-        """Run the text for a caller that waited in vain; the others wait for the first of them."""
+        """Run the text for a caller that got no result; the others wait for the first of them."""
         try:
             running = self._submit_one(submit, key, width)
         except BaseException as error:  # noqa: BLE001 - raised where the result is read
@@ -336,7 +336,7 @@ def _renamed(error: TextFailed, texts: _Texts) -> TextFailed:
     more = f" and on {len(others)} more" if others else ""
     cause = error.__cause__
     reason = f": {cause.message}" if isinstance(cause, BinderyError) else "."
-    return _copied(error, f"The engine fails on text {first} by itself{more}{reason}", places)
+    return _copied(error, f"The engine failed on text {first} alone{more}{reason}", places)
 
 
 def _copied(error: TextFailed, message: str, places: tuple[int, ...]) -> TextFailed:

@@ -81,7 +81,7 @@ class ModelFolders:
                 self._reading[model_id] = threading.RLock()
                 self._layouts[model_id] = layout
                 self._added[folder] = model_id
-                # A copy, because others may be going over the catalog.
+                # A copy, because others may be iterating over the catalog.
                 self._catalog = {**self._catalog, model_id: entry}
             return self._added[folder]
 
@@ -134,7 +134,7 @@ class ModelFolders:
             self._refused[model_id] = error
 
     def forget(self, model_id: str) -> None:
-        """Forget what was read of the model, because its files may have changed."""
+        """Read the model's files again when they are needed, because they may have changed."""
         with self._reading[model_id]:
             for known in (self._refused, self._layouts, self._tokenisers, self._measures):
                 known.pop(model_id, None)

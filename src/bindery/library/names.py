@@ -29,7 +29,7 @@ class ModelNames:
         self._catalog = list(catalog)
         self._own = own
         self._anywhere = anywhere
-        # The first row of a repository comes last, and so do ids.
+        # In this order the first row of a repository wins, and ids win over repositories.
         by_repository = {one.card.repository: name for name, one in reversed([*catalog.items()])}
         self._names = by_repository | {name: name for name in catalog}
         self._ids = {name.casefold(): model_id for name, model_id in self._names.items()}

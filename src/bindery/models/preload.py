@@ -130,7 +130,7 @@ def _obtain(
 ) -> str:
     """Download a model; returns the name of the source, or nothing if it was already there."""
     with _turn(root):
-        # Another process may have downloaded it meanwhile, or the lock file was lost.
+        # Another process may have downloaded it since, or the lock file was lost.
         if not force and _is_good(entry, root):
             folder = model_folder(entry, root)
             write_lock(entry, root, inspect(folder, entry, read_lock(entry, root)).good)

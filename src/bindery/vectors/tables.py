@@ -119,7 +119,7 @@ def _write(
     stopped: list[BaseException] = []
 
     def arrow() -> Iterator[RecordBatch]:
-        # The writer turns whatever is raised in here into an error of its own: keep the first.
+        # The writer replaces any error that is raised here, so keep the first.
         try:
             for batch in batches:
                 yield RecordBatch.from_arrays(_arrays(batch, schema, table), schema=schema)
@@ -150,7 +150,7 @@ def _arrays(batch: TableRows, schema: Schema, table: Table) -> list[Array]:
 def _beside(values: Sequence[Any], field: Field) -> Array:
     if field.type != TEXTS:
         return Array(list(values), field)
-    # arro3 makes no lists of texts by itself.
+    # arro3 does not build lists of texts.
     ends = np.cumsum([0, *(len(texts) for texts in values)], dtype=np.int32)
     item = Field("item", TEXT, nullable=False)
     flat = Array([text for texts in values for text in texts], item)
@@ -172,7 +172,7 @@ def _flat(coded: CodedEmbeddings) -> Array:
     numbers = coded.values.reshape(-1)
     if coded.form is not Form.FLOAT16:
         return Array.from_numpy(numbers)
-    # arro3 takes no float16 from NumPy; as float32 every one of them is exact.
+    # arro3 takes no float16 from NumPy; float32 holds them exactly.
     return Array.from_numpy(numbers.astype(np.float32)).cast(DataType.float16())
 
 

@@ -36,14 +36,14 @@ def checks(result) -> dict[str, dict]:
 def test_what_is_there_is_left_alone(run: Run):
     result = run("preload", "vanilla")
     assert result.exit_code == 0, result.output
-    assert "vanilla: there already" in result.stdout
+    assert "vanilla: already here" in result.stdout
 
 
 def test_by_default_one_of_each_family_is_tried_and_vanilla_is_enough(run: Run):
     result = run("preload", HF_TOKEN=CANARY)
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
-    assert lines[0] == "vanilla: there already"
+    assert lines[0] == "vanilla: already here"
     # What cannot be had has one line that says why; what to do is said once.
     for line, name in zip(lines[1:], ("gemma", "colbert"), strict=False):
         assert line.startswith(f"{name}: failed: hub {UNREACHABLE}: config.json: the hub cannot")
@@ -133,7 +133,7 @@ def test_doctor_finds_nothing_wrong(run: Run):
     assert json.loads(result.stdout)["ok"] is True
     found = checks(result)
     assert "loaded in f32" in found["vanilla"]["detail"]
-    assert "known answers passed" in found["vanilla"]["detail"]
+    assert "self-test passed" in found["vanilla"]["detail"]
     assert found["gemma"]["verdict"] == found["colbert"]["verdict"] == "note"
     assert found["others"]["verdict"] == "ok"
     assert all(name in found["others"]["detail"] for name in CATALOG if name not in DEFAULT_MODELS)

@@ -14,7 +14,7 @@ from bindery.types import Document
 
 # Escape sequences of terminals: colours and movements of the cursor, titles of windows.
 _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])")
-# What Python prints for an object that has no text of its own.
+# Python prints this for an object without a text form.
 _OBJECT = re.compile(r"<[\w.]+(?: [^<>\n]*)?>\s*")
 
 

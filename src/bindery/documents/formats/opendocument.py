@@ -177,7 +177,7 @@ class _OdtWriter:
             self._builder.add(text)
 
     def _list(self, element: Element, outer: _Position) -> _Position:
-        """The position of the items of a list; numbering starts anew unless it says otherwise."""
+        """The position of the items of a list; numbering starts again unless it says otherwise."""
         self._lists += 1
         style = element.get(_STYLE) or outer.style
         key = outer.key or style or str(self._lists)

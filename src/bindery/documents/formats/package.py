@@ -110,7 +110,7 @@ class Package:
         }
 
     def related(self, part: str, kind: str) -> list[str]:
-        """The members of one kind to which a part refers, as far as they exist."""
+        """The existing members of one kind to which a part refers."""
         found = (each.member for each in self.relationships(part).values() if each.kind == kind)
         return [member for member in found if member in self]
 

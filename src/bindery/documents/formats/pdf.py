@@ -1,6 +1,6 @@
 """PDF, with PDFium: the text of each page, in paragraphs."""
 
-# pypdfium2 carries no types of its own.
+# pypdfium2 has no type annotations.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 # pyright: reportUnknownArgumentType=false, reportMissingTypeStubs=false
 

@@ -124,7 +124,7 @@ def _in_reading_order(shapes: Iterable[Element], layout: Mapping[str, _Point]) -
 
 
 def _point(shape: Element, layout: Mapping[str, _Point]) -> _Point:
-    """Where a shape is. A placeholder without a position of its own has that of the layout."""
+    """Where a shape is. A placeholder without a position has that of the layout."""
     for properties in shape:
         if local(properties) in {"spPr", "grpSpPr", "xfrm"}:
             offset = next((each for each in properties.iter() if local(each) == "off"), None)

@@ -123,7 +123,7 @@ class _Text:
 
 
 class _RtfReader:
-    """Reads the tokens in order. Groups are kept on a stack of its own."""
+    """Reads the tokens in order, with a stack of groups."""
 
     def __init__(self, builder: DocumentBuilder) -> None:
         self.title = ""

@@ -278,7 +278,7 @@ def _write_data(builder: DocumentBuilder, root: Element) -> None:
 
 
 def _is_mixed(element: Element) -> bool:
-    """Whether words stand between the parts of an element, as in a paragraph."""
+    """Whether there are words between the parts of an element, as in a paragraph."""
     return bool((element.text or "").strip()) or any((part.tail or "").strip() for part in element)
 
 

@@ -98,7 +98,7 @@ _ALLOWED: dict[str, tuple[int, int | None]] = {
 
 @dataclass(frozen=True, slots=True)
 class _Condition:
-    """A call that is allowed where an argument, as far as ``mask`` goes, is one of ``values``."""
+    """A call that is allowed if an argument, masked by ``mask``, is one of ``values``."""
 
     numbers: tuple[int, int | None]
     argument: int

@@ -1,4 +1,4 @@
-"""What waits and what runs: calls with their texts, batches of texts, and how a batch is run."""
+"""Calls with their texts, batches of texts, and how a batch runs."""
 
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ from bindery.errors import BinderyError, EngineError, TextFailed
 Ids: TypeAlias = npt.NDArray[np.int32]
 
 Vectors: TypeAlias = tuple[npt.NDArray[np.float32], ...]
-"""What an encoder makes of one text: a vector, vectors of its tokens, or both."""
+"""The result of one text: a vector, vectors of its tokens, or both."""
 
 Readout: TypeAlias = Callable[[npt.NDArray[np.float32], Ids, list[Tokens]], Sequence[Vectors]]
 """Hidden states (b, s, h), mask (b, s) and texts of a batch in; the vectors of each text out."""
@@ -66,7 +66,7 @@ class Call:
         first = self.bad[index]
         more = f" and on {len(self.bad) - 1} more" if len(self.bad) > 1 else ""
         error = TextFailed(
-            f"The engine fails on text {index} by itself{more}: {described(first)}",
+            f"The engine failed on text {index} alone{more}: {described(first)}",
             remedy=first.remedy if isinstance(first, BinderyError) else "",
             param="texts",
             places=tuple(sorted(self.bad)),

@@ -1,4 +1,4 @@
-"""The threads of an engine, and what is known of it: its speed, and whether it works."""
+"""The threads of an engine, its speed, and whether it works."""
 
 import threading
 from collections.abc import Callable

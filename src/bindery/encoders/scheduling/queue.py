@@ -1,4 +1,4 @@
-"""What waits for a model and in which order it runs: a state machine without threads or a clock."""
+"""The queue of a model, and its order: a state machine without threads or a clock."""
 
 import math
 from collections import deque
@@ -112,7 +112,7 @@ class Queue:
         raise Overloaded(
             f"{self.figures.queue_tokens} tokens are waiting already; "
             f"at most {self._most_tokens} may.",
-            remedy="Try again a little later.",
+            remedy="Try again later.",
             retry_after_s=self.until_room_s,
         )
 

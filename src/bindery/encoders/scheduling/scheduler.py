@@ -343,7 +343,7 @@ class Scheduler:
         return batch is not None and now - worker.began > self._health.patience_s(batch)
 
     def _bury(self, worker: BatchWorker) -> list[Call]:
-        """A thread ended by itself; others run its batch again."""
+        """A thread ended unexpectedly; others run its batch again."""
         self._workers.remove(worker)
         self._queue.figures.workers_replaced += 1
         self._work_came.notify_all()

@@ -63,9 +63,9 @@ class Refusals:
         sentence = _sentence(answer)
         if status in {400, 413, 422} and _says_too_long(answer, sentence):
             return TextTooLong(
-                f"{self.who} finds one of {request} too long{self.quote(answer)}."
+                f"{self.who} refuses one of {request} as too long{self.quote(answer)}."
                 if len(request.texts) > 1
-                else f"{self.who} finds {request} too long{self.quote(answer)}.",
+                else f"{self.who} refuses {request} as too long{self.quote(answer)}.",
                 remedy="Send shorter chunks.",
             )
         if 300 <= status < 400:

@@ -1,4 +1,4 @@
-"""``bindery doctor``: check this machine, with a remedy for each problem."""
+"""``bindery doctor``: check this machine, and say how to fix each problem."""
 
 import os
 import platform
@@ -129,7 +129,7 @@ def _settings(found: Found) -> Iterator[Check]:
     try:
         HubSource(found.settings.hub)
     except InvalidValue as error:
-        remedy = "Set HF_ENDPOINT to one."
+        remedy = "Correct HF_ENDPOINT, or unset it."
         yield Check("settings", "HF_ENDPOINT", Verdict.PROBLEM, error.message, remedy)
     for name, hint in unknown_variables(os.environ).items():
         yield Check("settings", name, Verdict.NOTE, "unknown setting", hint)
@@ -140,14 +140,14 @@ def _server(settings: Settings) -> Iterator[Check]:
     detail = (
         f"{count(len(keys), 'key')}; the server requires one"
         if keys
-        else "none, and none is required"
+        else "none; requests need no key"
     )
     is_open = not keys and not is_loopback(settings.host)
     yield Check(
         "server",
         "keys",
         Verdict.PROBLEM if is_open and not settings.insecure else Verdict.GOOD,
-        f"none, and {settings.host} is open to other machines" if is_open else detail,
+        f"none, but other machines can reach {settings.host}" if is_open else detail,
         "Create one: `bindery keys create --name NAME`." if is_open else "",
     )
     try:
@@ -155,7 +155,7 @@ def _server(settings: Settings) -> Iterator[Check]:
     except InvalidValue as error:
         yield Check("server", "port", Verdict.NOTE, error.message, error.remedy)
     else:
-        yield Check("server", "port", Verdict.GOOD, f"{settings.port} of {settings.host} is free")
+        yield Check("server", "port", Verdict.GOOD, f"{settings.host}:{settings.port} is free")
 
 
 def _home(home: Path) -> Iterator[Check]:
@@ -172,7 +172,7 @@ def _home(home: Path) -> Iterator[Check]:
             "Check its owner and permissions, or set BINDERY_HOME to another folder.",
         )
         return
-    there = "there and writable" if place == home else "not there yet; it can be created"
+    there = "exists and is writable" if place == home else "does not exist yet; it can be created"
     yield Check("home", "folder", Verdict.GOOD, f"{home}: {there}")
     free = shutil.disk_usage(place).free
     verdict = Verdict.GOOD if free >= _ENOUGH_BYTES else Verdict.NOTE
@@ -227,8 +227,10 @@ def _models(settings: Settings) -> Iterator[Check]:
             else:
                 yield _model(library, status)
     if absent:
-        remedy = "Fetch one with `bindery preload MODEL`."
-        yield Check("models", "others", Verdict.GOOD, f"not fetched: {', '.join(absent)}", remedy)
+        remedy = "Download one with `bindery preload MODEL`."
+        yield Check(
+            "models", "others", Verdict.GOOD, f"not downloaded: {', '.join(absent)}", remedy
+        )
 
 
 def _model(library: Library, status: ModelStatus) -> Check:
@@ -248,7 +250,7 @@ def _model(library: Library, status: ModelStatus) -> Check:
         return Check("models", name, Verdict.PROBLEM, f"refused: {error.message}", error.remedy)
     seconds = time.monotonic() - started
     answers = len(known_answers(name)) if status.card.revision else 0
-    tested = f"self-test of {answers} known answers passed" if answers else "no known answers"
+    tested = f"self-test passed ({answers} known vectors)" if answers else "no self-test"
     detail = f"files verified, loaded in {encoder.precision} ({seconds:.1f} s), {tested}"
     return Check("models", name, Verdict.GOOD, detail)
 

@@ -85,7 +85,7 @@ def read_document(name: str, settings: Settings) -> Document:
 
 
 def check_earlier(where: Path, earlier: Sequence[str], inputs: Sequence[str]) -> None:
-    """Raise InvalidValue if ``earlier`` inputs that ``where`` holds are not among the inputs."""
+    """Raise InvalidValue if the results of ``earlier`` inputs at ``where`` would be lost."""
     lost = [name for name in earlier if name not in inputs]
     if lost:
         shown = ", ".join(repr(name) for name in lost[:3]) + (" ..." if len(lost) > 3 else "")

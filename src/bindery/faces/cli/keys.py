@@ -17,8 +17,8 @@ def create(settings: Settings, name: str, scopes: Collection[str], *, json: bool
         print_json({**_facts(key), "key": text.reveal()})
         return
     messages().print(
-        f"Key {key.id} ({', '.join(sorted(key.scopes))}) is shown only once: keep it. Clients send "
-        "it as Authorization: Bearer, or as x-api-key.",
+        f"Key {key.id} ({', '.join(sorted(key.scopes))}) is shown only once: store it now. "
+        "Clients send it as `Authorization: Bearer KEY` or `x-api-key: KEY`.",
         soft_wrap=True,
     )
     output().print(text.reveal(), soft_wrap=True)

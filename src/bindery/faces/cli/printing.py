@@ -69,7 +69,7 @@ def print_warning(message: str, *, about: str = "", console: Console | None = No
 
 
 def _beginning(name: str) -> str:
-    # With a line end in its name, a file could print a line of its own.
+    # A file with a line end in its name could fake a line of output.
     return printable(name).replace("\n", "\N{REPLACEMENT CHARACTER}") + ": " if name else ""
 
 

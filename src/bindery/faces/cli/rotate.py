@@ -234,7 +234,7 @@ def _full_vectors(path: Path, card: ModelCard) -> Embeddings:
             )
     if vectors.form.is_bits:
         raise InvalidValue(
-            f"The vectors in {str(path)!r} are binary, which is too little to fit a rotation.",
+            f"The vectors in {str(path)!r} are binary, which is too coarse to fit a rotation.",
             remedy="Embed with --form float32, float16 or int8.",
             param="files",
         )

@@ -1,4 +1,4 @@
-"""``bindery serve``, the REST API, and ``bindery settings``, what it and the commands use."""
+"""``bindery serve`` and ``bindery settings``."""
 
 import logging
 import os

@@ -38,7 +38,7 @@ Turns documents into embeddings: upload a file, view its chunks, embed them.
 Every error has a stable `code`, a message and a remedy. Nothing is truncated, dropped or reordered
 silently."""
 
-# FastAPI's own traces contain URLs and queries, and go wherever the environment says.
+# FastAPI's own traces contain URLs and queries, and the environment decides where they go.
 _NO_TELEMETRY: TelemetryConfig = {
     "tracing": False,
     "metrics": False,

@@ -1,4 +1,4 @@
-"""What runs beside the requests: models load, jobs run, and both decide whether we are ready."""
+"""Work beside the requests: loading models and running jobs; both decide whether we are ready."""
 
 import gc
 import logging

@@ -131,7 +131,7 @@ def warning_headers(call: ApiCall) -> dict[str, str]:
 
 
 def answer_headers(call: ApiCall, total: int, cut: Counts) -> dict[str, str]:
-    """The tokens that were used and cut, as far as they are known, and warnings if any."""
+    """The headers with the tokens used and cut, if they are known, and with warnings."""
     headers = warning_headers(call)
     if total != UNKNOWN:
         headers[TOKENS] = str(total)

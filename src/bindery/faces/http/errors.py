@@ -128,7 +128,7 @@ STATUSES: Statuses = {
     UnsupportedKind: 415,
     BrokenDocument: 422,
     PasswordProtected: 422,
-    # Not 408 or 504: clients retry those, and the document would be parsed again in vain.
+    # Not 408 or 504: clients retry those, and parsing again would not help.
     ParseTimeout: 422,
     Quarantined: 422,
     # Not 409: the OpenAI client retries it, which does not help.
@@ -158,7 +158,7 @@ STATUSES: Statuses = {
     # Retrying does not help.
     TextFailed: 422,
     QueueError: 503,
-    # Never received by anyone: what other servers log if the client has left.
+    # Only logged, because the client has left; other servers log it too.
     Abandoned: 499,
 }
 """The status of each class of error. Classes not listed here have that of their base class."""

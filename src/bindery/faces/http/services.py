@@ -1,4 +1,4 @@
-"""What all routes share: the library, the settings, and the threads that work for them."""
+"""The services that all routes share: the library, the settings and the threads."""
 
 from typing import cast
 
@@ -89,7 +89,7 @@ def services_of(request: Request) -> Services:
 
 
 class ServedModels:
-    """What clients call models: a name that the library knows, or Ollama's form of one."""
+    """The names that clients use for models: those of the library, and Ollama's forms of them."""
 
     def __init__(self, library: Library) -> None:
         self._library = library

@@ -1,4 +1,4 @@
-"""What a dialect is, and the dialect-neutral requests and answers that it translates."""
+"""Dialects, and the neutral requests and answers that they translate."""
 
 from binascii import b2a_base64
 from collections.abc import Callable, Mapping, Sequence

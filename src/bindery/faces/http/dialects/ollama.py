@@ -1,4 +1,4 @@
-"""Ollama's dialect, as far as it concerns embedding models."""
+"""Ollama's dialect, for embedding models."""
 
 from datetime import UTC, datetime
 from typing import Any, cast

@@ -119,7 +119,9 @@ def _titles(body: GenerateBody) -> list[Any] | None:
         return body.titles
     if body.titles is not None:
         raise InvalidValue(
-            "Both titles and chunks have titles.", remedy="Send one of them.", param="titles"
+            "Titles are given both in titles and in chunks.",
+            remedy="Leave one of them out.",
+            param="titles",
         )
     return of_chunks
 

@@ -127,7 +127,7 @@ async def tokenize(request: Request) -> Response:
     openapi_extra=examples.body(DecodeBody, {"Two ids": {}}),
 )
 async def decode(request: Request) -> Response:
-    """The texts of the model's own token ids, as far as its vocabulary preserves them."""
+    """The texts of the model's own token ids; they can differ from the original texts."""
     return await _in_bulk(request, _decode)
 
 
@@ -151,7 +151,7 @@ async def cohere_tokenize(request: Request) -> Response:
     openapi_extra=examples.body(CohereDetokenizeBody, {"Two ids": {}}),
 )
 async def cohere_detokenize(request: Request) -> Response:
-    """The text of the model's own token ids, as far as its vocabulary preserves it."""
+    """The text of the model's own token ids; it can differ from the original text."""
     return await _in_bulk(request, _cohere_detokenize)
 
 

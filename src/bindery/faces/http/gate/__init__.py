@@ -1,1 +1,1 @@
-"""What a request passes before it reaches a route: limits, origins, keys and scopes."""
+"""The checks before a request reaches a route: limits, origins, keys and scopes."""

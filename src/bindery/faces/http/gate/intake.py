@@ -86,7 +86,7 @@ class Intake:
             self._owes_empty_body = False
             return {"type": "http.request", "body": b"", "more_body": False}
         if self._watcher is not None:
-            # Routes await this, and give up again, to learn whether the client is still there.
+            # Routes await this for a moment, to learn whether the client is still connected.
             await asyncio.shield(self._watcher)
             return {"type": "http.disconnect"}
         message = await self._next()

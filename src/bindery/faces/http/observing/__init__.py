@@ -1,1 +1,1 @@
-"""What the server reports about itself: metrics, traces, the request log, timings."""
+"""Metrics, traces, the request log and the timings of requests."""

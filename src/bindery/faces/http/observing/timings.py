@@ -1,4 +1,4 @@
-"""What is recorded about a request: how long its stages took, and what it asked for."""
+"""The record of a request: the time of each stage, and its model and tokens."""
 
 import time
 from dataclasses import dataclass, field

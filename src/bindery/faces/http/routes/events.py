@@ -90,7 +90,7 @@ class Listeners:
             raise Busy("The server is stopping.", remedy="Try again in a moment.")
         if self._count >= _MOST_LISTENERS:
             raise Busy(
-                f"Already {self._count} clients follow jobs.",
+                f"{self._count} clients already follow jobs, which is the limit.",
                 remedy="Use GET /jobs/{job_id} instead.",
             )
 

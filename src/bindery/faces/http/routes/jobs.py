@@ -100,7 +100,7 @@ async def list_jobs(
         Query(max_length=100, description="The id of the last job of the previous page."),
     ] = None,
 ) -> JobsAnswer:
-    """The jobs that this key has started, newest first. A key of scope `admin` sees all jobs."""
+    """The jobs of this key, newest first. A key with the scope `admin` sees all jobs."""
     services, identity = services_of(request), identity_of(request)
     return await services.disk.run(_list, services, identity, limit, after)
 

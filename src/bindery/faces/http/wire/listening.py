@@ -34,7 +34,7 @@ def refuse_strangers(settings: Settings) -> None:
         f"The server has no keys, so it does not listen on {settings.host!r}: anyone who can reach "
         "it could use it.",
         remedy="Create a key with `bindery keys create --name NAME`, or listen on 127.0.0.1 behind "
-        "a proxy that authenticates. --insecure serves everybody.",
+        "a proxy that authenticates. --insecure allows everybody.",
         param="host",
     )
 

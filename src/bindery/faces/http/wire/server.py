@@ -103,7 +103,7 @@ class _Server(uvicorn.Server):
             self._on_ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop being ready, close to new clients, answer open requests, and close everything."""
+        """Stop being ready, refuse new clients, answer open requests, and close everything."""
         self._services.readiness.is_ending = True
         begin = time.monotonic()
         until = begin + max(self._settings.drain_timeout_s, self._delay_s)
@@ -111,7 +111,7 @@ class _Server(uvicorn.Server):
         self._last_resort.daemon = True
         self._last_resort.start()
 
-        # Jobs finish their batch meanwhile, and resume when a server starts again.
+        # In that time jobs finish their batch; they resume when a server starts again.
         jobs_end = asyncio.create_task(asyncio.to_thread(self._services.background_jobs.stop))
         drain = Drain(self.server_state.connections)
         _log.info(
