@@ -329,7 +329,8 @@ class SearchOptions:
     ``mode`` says what hits are ranked by, and with it what their ``score`` is (see
     :data:`SCORE_RANGES`). ``top`` is how many hits there are at most. ``filter`` says which chunks
     may be hits: a :data:`bindery.filters.Filter`, or its short text. ``weight`` is that of meaning
-    against words, in the mode hybrid. ``score_threshold`` keeps hits with at least this score.
+    against words, in the mode hybrid; None for that of the collection, or else of the languages of
+    the query and of each passage. ``score_threshold`` keeps hits with at least this score.
     ``limit_per_file`` is how many hits a file has at most. ``diversity`` prefers hits that differ
     from each other, from 0 (not at all) to 1.
 
@@ -343,7 +344,9 @@ class SearchOptions:
     filter: Filter | str | None = _option(
         None, "Which chunks may be hits, such as: year >= 2020.", given_as=str | None
     )
-    weight: float = _option(0.6, "The weight of meaning in hybrid, 0 to 1.", least=0, most=1)
+    weight: float | None = _option(
+        None, "The weight of meaning in hybrid, 0 to 1; by language by default.", least=0, most=1
+    )
     score_threshold: float | None = _option(None, "Keep hits with at least this score.")
     limit_per_file: int | None = _option(
         None, "How many hits of one file to give at most.", least=1, most=MOST_HITS

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from bindery.errors import InvalidValue
 from bindery.search.analysis import Analyser
-from bindery.search.language import language_of_query
-from bindery.search.queries import check_query, read_query, stop_words
+from bindery.search.language import language_of_query, stop_words
+from bindery.search.queries import check_query, read_query
 
 ENGLISH, GERMAN, FRENCH, NONE = (Analyser(language) for language in ("en", "de", "fr", ""))
 

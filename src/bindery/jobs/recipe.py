@@ -29,7 +29,7 @@ class Recipe:
     Keys contain the digest of a rotation instead of its name, which may be used again.
 
     A model in a folder has an id in one process only: ``folder`` finds it again, and ``loaded_as``
-    is its id in this process.
+    is its id in this process. ``languages`` are those of the model's card.
     """
 
     owner: str
@@ -45,6 +45,7 @@ class Recipe:
     has_many_vectors: bool = False
     is_remote: bool = False
     lines: bool = False
+    languages: tuple[str, ...] = ()
     folder: str = ""
     loaded_as: str = field(default="", compare=False)
 
@@ -77,6 +78,7 @@ class Recipe:
         named = {name: facts[name] for name in names_of(ChunkOptions)}
         chunks = ChunkOptions() if facts["lines"] else ChunkOptions(**named)
         own = {name: facts[name] for name in _FACTS}
+        own["languages"] = tuple(own["languages"])
         return cls(**own, chunks=chunks, vectors=vectors, loaded_as=own["model"])
 
     @property
@@ -119,13 +121,14 @@ class Recipe:
 
 _FACTS = (
     *("owner", "bindery", "model", "repository", "revision", "precision", "dimensions"),
-    *("rotation_digest", "has_many_vectors", "is_remote", "lines", "folder"),
+    *("rotation_digest", "has_many_vectors", "is_remote", "lines", "languages", "folder"),
 )
 
 _BEFORE = {
     "repository": "",
     "is_remote": False,
     "lines": False,
+    "languages": (),
     "folder": "",
     "title": None,
     "truncate": Truncate.END,
@@ -203,6 +206,7 @@ def make_recipe(library: Library, request: JobRequest, owner: str = "") -> Recip
         has_many_vectors=card.family is Family.LATE_INTERACTION,
         is_remote=_is_remote(library, request.model),
         lines=request.lines,
+        languages=card.languages,
         folder=library.folder_of(card.id),
         loaded_as=card.id,
     )

@@ -1,7 +1,7 @@
 """What a model is, and where its files come from."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
@@ -112,12 +112,13 @@ class ModelCard:
                 f"{self.dimensions}, got {self.nested_dimensions}."
             )
 
-    def supports(self, language: str) -> bool | None:
-        """Whether the model is meant for a language (ISO 639-1); None if that is not known."""
-        named = [one for one in self.languages if one != MULTILINGUAL]
-        if not self.languages or not language:
-            return None
-        return not named or _SAME_LANGUAGE.get(language, language) in named
+
+def supports(languages: Iterable[str], language: str) -> bool | None:
+    """Whether a model with these languages is meant for one; None if that is not known."""
+    named = {_SAME_LANGUAGE.get(one, one) for one in languages}
+    if not named or not language:
+        return None
+    return named == {MULTILINGUAL} or _SAME_LANGUAGE.get(language, language) in named
 
 
 @dataclass(frozen=True, slots=True)

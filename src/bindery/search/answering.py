@@ -12,7 +12,7 @@ from bindery.library import Library
 from bindery.options import SearchOptions
 from bindery.search.answers import Hit, SearchAnswer, marked
 from bindery.search.index import ChangedMeanwhile, CollectionIndex
-from bindery.search.language import language_of_query
+from bindery.search.language import Weight, chosen_weight, language_of_query, weight_of
 from bindery.search.lexical import Mask
 from bindery.search.queries import LexicalQuery, check_queries, read_query
 from bindery.search.searching import Question, ScoredRow, Searcher
@@ -29,15 +29,18 @@ def search_index(
     collection: str,
     queries: Sequence[str],
     options: SearchOptions,
+    *,
+    weight: float | None = None,
 ) -> list[SearchAnswer]:
     """An answer for each query, in order. The queries are embedded in one batch.
 
-    ``recipe`` finds the model that embeds them; the mode lexical needs none.
+    ``recipe`` finds the model that embeds them; the mode lexical needs none. ``weight`` is the
+    collection's own, for options without one.
     Raises InvalidValue for a blank query and for a filter on an attribute that the collection does
     not have; what loading the model and embedding the queries raise.
     """
     check_queries(queries)
-    answering = _Answering(index, collection, options)
+    answering = _Answering(index, collection, options, chosen_weight(options.weight, weight))
     return [answering.answer(one) for one in _embedded(library, recipe, queries, options)]
 
 
@@ -75,10 +78,17 @@ def _embedded(
 class _Answering:
     """Answers queries with the same options."""
 
-    def __init__(self, index: CollectionIndex, collection: str, options: SearchOptions) -> None:
+    def __init__(
+        self,
+        index: CollectionIndex,
+        collection: str,
+        options: SearchOptions,
+        weight: Weight | None,
+    ) -> None:
         self._index = index
         self._collection = collection
         self._options = options
+        self._weight = weight
 
     def answer(self, query: _EmbeddedQuery) -> SearchAnswer:
         for _ in range(_ATTEMPTS):
@@ -94,11 +104,15 @@ class _Answering:
         language = language_of_query(query.text, view.languages)
         analysers = {one: self._index.analyser(one) for one in view.languages}
         words = read_query(query.text, analysers, language=language)
-        question = Question(self._options, query.vector, words)
+        of_model = self._index.recipe.languages
+        weights = {
+            one: self._weight or weight_of(language, one, of_model) for one in view.languages
+        }
+        question = Question(self._options, query.vector, words, weights)
 
         def has_phrases(rows: Sequence[tuple[int, int]]) -> Mask:
             texts = self._index.texts(view, rows)
-            languages = [_language_of(view, *row) for row in rows]
+            languages = [view.segments[n].table.language_of(row) for n, row in rows]
             return np.array(
                 [
                     self._has_phrases(text, language, words)
@@ -115,6 +129,7 @@ class _Answering:
             mode=str(self._options.mode),
             hits=tuple(self._hits(view, found.rows, words)),
             stages=found.stages,
+            weights=found.weights,
             searched=found.allowed,
             is_exact=found.is_exact,
             model=recipe.model,
@@ -156,8 +171,3 @@ class _Answering:
         tokens = self._index.analyser(language).tokens(text)
         terms = [token.terms[0] for token in tokens if not token.is_pair and not token.is_whole]
         return words.has_phrases_in(terms)
-
-
-def _language_of(view: View, segment: int, row: int) -> str:
-    table = view.segments[segment].table
-    return table.language_names[int(table.languages[row])]

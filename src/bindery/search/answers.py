@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from bindery.search.searching import StageReport
+from bindery.search.searching import StageReport, UsedWeight
 from bindery.types import Span
 
 
@@ -65,7 +65,8 @@ class SearchAnswer:
     """The hits of a query, best first, and what was done for them.
 
     ``searched`` counts the chunks that the filter allowed. ``is_exact`` says that no stage was
-    approximate. ``query_tokens_cut`` counts the tokens of the query beyond the model's window.
+    approximate. ``weights`` are those of meaning against words in the mode hybrid.
+    ``query_tokens_cut`` counts the tokens of the query beyond the model's window.
     """
 
     query: str
@@ -81,6 +82,7 @@ class SearchAnswer:
     generation: int
     language: str = ""
     query_tokens_cut: int = 0
+    weights: tuple[UsedWeight, ...] = ()
     warnings: tuple[str, ...] = ()
 
     def facts(self) -> dict[str, Any]:
@@ -98,6 +100,7 @@ class SearchAnswer:
             "generation": self.generation,
             "language": self.language,
             "query_tokens_cut": self.query_tokens_cut,
+            "weights": [asdict(weight) for weight in self.weights],
             "stages": [asdict(stage) for stage in self.stages],
             "warnings": list(self.warnings),
         }

@@ -277,7 +277,13 @@ class Collection:
         queries = [query] if isinstance(query, str) else query
         chosen = SearchOptions() if options is None else options
         answers = search_index(
-            self._library, lambda: self._opened_recipe, self.index, self.name, queries, chosen
+            self._library,
+            lambda: self._opened_recipe,
+            self.index,
+            self.name,
+            queries,
+            chosen,
+            weight=self.stored.settings.get("weight"),
         )
         return answers[0] if isinstance(query, str) else answers
 

@@ -30,18 +30,22 @@ def z_scores(scores: npt.NDArray[np.floating]) -> Scores:
     return (centred / deviation).astype(np.float32)
 
 
-def weighted(dense: Scores, lexical: Scores, weight: float) -> Scores:
-    """The mix of both as z-scores; ``weight`` is that of the dense ones.
+def weighted(dense: Scores, lexical: Scores, weights: Scores | float) -> Scores:
+    """The mix of both as z-scores; ``weights`` are those of the dense ones, for each candidate.
 
     A leg that says nothing about the candidates, because no word matches or because all its scores
-    are equal, has no part in it.
+    are equal, has no part in it: see :func:`only_leg`.
     """
-    d, w = z_scores(dense), z_scores(lexical)
-    if not w.any():
-        return d
-    if not d.any():
-        return w
-    return (weight * d + (1 - weight) * w).astype(np.float32)
+    only = only_leg(dense, lexical)
+    share = weights if only is None else float(only)
+    return (share * z_scores(dense) + (1 - share) * z_scores(lexical)).astype(np.float32)
+
+
+def only_leg(dense: Scores, lexical: Scores) -> int | None:
+    """1 if the lexical scores cannot rank the candidates, 0 if only these can, None if both can."""
+    if not z_scores(lexical).any():
+        return 1
+    return None if z_scores(dense).any() else 0
 
 
 def reciprocal_ranks(rankings: Sequence[npt.NDArray[np.int64]], count: int) -> Scores:

@@ -6,13 +6,12 @@ Nothing else in a query has a meaning of its own: ``-v``, ``AND``, ``*`` and ``f
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from importlib.resources import files
 from typing import cast
 
 from bindery.errors import InvalidValue
 from bindery.search.analysis import Analyser, Token
 from bindery.search.characters import CharClass, class_of, plain, visible
+from bindery.search.language import stop_words
 from bindery.types import Span
 
 MOST_QUERIES = 100
@@ -107,18 +106,6 @@ def read_query(text: str, analysers: Mapping[str, Analyser], *, language: str = 
         or any(span.start <= word.span.start < span.end for span in quoted)
     ]
     return LexicalQuery(tuple(kept or words), phrases)
-
-
-@lru_cache
-def stop_words(language: str) -> frozenset[str]:
-    """The stop words of a language (ISO 639-1), in plain form; empty if it has no list."""
-    name = {"nb": "no", "nn": "no"}.get(language, language)
-    lines = (files("bindery.search") / "stopwords.txt").read_text(encoding="utf-8").splitlines()
-    for line in lines:
-        code, found, words = line.partition(": ")
-        if found and code == name:
-            return frozenset(plain(word) for word in words.split())
-    return frozenset()
 
 
 def _words(text: str, analysers: Sequence[Analyser]) -> Iterator[Word]:

@@ -6,8 +6,8 @@ candidates and its time, and each hit with its rank in each leg.
 """
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +16,10 @@ from bindery.options import SearchMode, SearchOptions
 from bindery.search import fusion
 from bindery.search.candidates import Candidates, Leg
 from bindery.search.dense import best_first
-from bindery.search.lexical import Mask, Scores, bm25
+from bindery.search.language import USUAL_WEIGHT, Weight
+from bindery.search.lexical import Mask, Rows, Scores, bm25
 from bindery.search.queries import LexicalQuery, Word
+from bindery.search.segments import Segment
 from bindery.search.view import View
 
 DEPTH = 100
@@ -28,12 +30,14 @@ DEPTH = 100
 class Question:
     """What is searched for; ``vector`` and ``words`` as far as the mode needs them.
 
-    ``vector`` is (d,), or (q, d) for a model with a vector for each token.
+    ``vector`` is (d,), or (q, d) for a model with a vector for each token. ``weights`` are those of
+    meaning in the mode hybrid, by the language of a passage.
     """
 
     options: SearchOptions
     vector: npt.NDArray[np.float32] | None = None
     words: LexicalQuery | None = None
+    weights: Mapping[str, Weight] = field(default_factory=dict[str, Weight])
 
     @property
     def mode(self) -> SearchMode:
@@ -56,6 +60,15 @@ class StageReport:
 
 
 @dataclass(frozen=True, slots=True)
+class UsedWeight:
+    """The weight of meaning against words that ``candidates`` of them had, and the reason."""
+
+    weight: float
+    reason: str
+    candidates: int
+
+
+@dataclass(frozen=True, slots=True)
 class ScoredRow:
     """A hit: row ``row`` of the view's segment ``segment``.
 
@@ -75,12 +88,16 @@ class ScoredRow:
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """The hits, best first, and what was done; ``is_exact`` if no first pass was approximate."""
+    """The hits, best first, and what was done; ``is_exact`` if no first pass was approximate.
+
+    ``weights`` are those of the mode hybrid.
+    """
 
     rows: tuple[ScoredRow, ...]
     stages: tuple[StageReport, ...]
     allowed: int
     is_exact: bool
+    weights: tuple[UsedWeight, ...] = ()
 
 
 HasPhrases = Callable[[Sequence[tuple[int, int]]], Mask]
@@ -95,6 +112,7 @@ class Searcher:
         self._question = question
         self._has_phrases = has_phrases
         self._stages: list[StageReport] = []
+        self._weights: dict[Weight, int] = {}
         self._started = time.perf_counter()
 
     def search(self) -> SearchResult:
@@ -117,7 +135,8 @@ class Searcher:
         chosen = self._chosen(found, final)
         rows = tuple(self._row(found, place, float(final[place])) for place in chosen)
         self._report("select", len(rows))
-        return SearchResult(rows, tuple(self._stages), count, is_exact)
+        weights = tuple(UsedWeight(w.value, w.reason, n) for w, n in self._weights.items())
+        return SearchResult(rows, tuple(self._stages), count, is_exact, weights)
 
     def _depth(self) -> int:
         """How many candidates each leg gives: no more than there are hits, if none is left out."""
@@ -182,12 +201,31 @@ class Searcher:
             final = fusion.reciprocal_ranks(found.rankings(), len(found))
             self._report("rrf", len(found))
             return final
-        final = fusion.weighted(found.cosines, found.bm25, question.options.weight)
+        final = fusion.weighted(found.cosines, found.bm25, self._weights_of(found))
         self._report("fusion", len(found))
         if len(found) > 1:
             final = fusion.with_neighbours(final, found.vectors(self._view))
             self._report("neighbours", len(found))
         return (1 / (1 + np.exp(-final.astype(np.float64)))).astype(np.float32)
+
+    def _weights_of(self, found: Candidates) -> Scores:
+        """The weight (m,) of meaning for each candidate, by its language."""
+        only = fusion.only_leg(found.cosines, found.bm25)
+        if only is not None:
+            self._weights = {_ONLY[only]: len(found)}
+            return np.full(len(found), only, dtype=np.float32)
+        by_language = self._question.weights
+        used = list(dict.fromkeys([*by_language.values(), USUAL_WEIGHT]))
+
+        def numbers(segment: Segment, rows: Rows) -> npt.NDArray[np.int64]:
+            names = segment.table.language_names
+            of_name = [used.index(by_language.get(name, USUAL_WEIGHT)) for name in names]
+            return np.array(of_name, dtype=np.int64)[segment.table.languages[rows]]
+
+        chosen = found.collect(self._view, numbers)
+        counts = np.bincount(chosen, minlength=len(used)).tolist()
+        self._weights = {one: count for one, count in zip(used, counts, strict=True) if count}
+        return np.array([one.value for one in used], dtype=np.float32)[chosen]
 
     def _chosen(self, found: Candidates, final: Scores) -> list[int]:
         """The places of the hits: above the threshold, few enough of a file, unlike each other."""
@@ -231,3 +269,9 @@ class Searcher:
         now = time.perf_counter()
         self._stages.append(StageReport(name, candidates, round((now - self._started) * 1000, 3)))
         self._started = now
+
+
+_ONLY = (
+    Weight(0.0, "the meaning of all candidates is equally near"),
+    Weight(1.0, "no word tells the candidates apart"),
+)

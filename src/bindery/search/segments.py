@@ -97,6 +97,10 @@ class RowTable:
     def __len__(self) -> int:
         return len(self.files)
 
+    def language_of(self, row: int) -> str:
+        """The language of a row, empty if it is not known."""
+        return self.language_names[int(self.languages[row])]
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Segment:

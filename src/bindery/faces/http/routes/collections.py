@@ -187,6 +187,14 @@ class StageAnswer(BaseModel):
     milliseconds: float
 
 
+class WeightAnswer(BaseModel):
+    """The weight of meaning against words that some candidates had in the mode hybrid, and why."""
+
+    weight: float
+    reason: str
+    candidates: int
+
+
 class FoundAnswer(BaseModel):
     """The hits, best first, and how the answer came about."""
 
@@ -202,6 +210,7 @@ class FoundAnswer(BaseModel):
     generation: int
     language: str
     query_tokens_cut: int
+    weights: list[WeightAnswer]
     stages: list[StageAnswer]
     warnings: list[str]
 
