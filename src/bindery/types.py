@@ -1,6 +1,7 @@
 """The small values that all packages share: spans, blocks, documents, chunks and roles."""
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -151,3 +152,8 @@ class Chunk:
                 f"The chunk at {self.span.start}:{self.span.end} is not inside its parent at "
                 f"{parent.start}:{parent.end}."
             )
+
+
+def utc_text(seconds: float) -> str:
+    """A time in seconds since 1970, in ISO 8601."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")

@@ -192,3 +192,15 @@ def _clean(value: object, key: str) -> Scalar:
 
 def _invalid(message: str, remedy: str = "") -> InvalidValue:
     return InvalidValue(message, remedy=remedy, param="filter")
+
+
+def filter_to_json(where: Filter) -> dict[str, Any]:
+    """The JSON value that :func:`filter_from_json` reads as this filter."""
+    match where:
+        case Compare():
+            return {"type": str(where.operator), "key": where.key, "value": where.value}
+        case Not():
+            return {"type": "not", "filter": filter_to_json(where.part)}
+        case And() | Or():
+            kind = "and" if isinstance(where, And) else "or"
+            return {"type": kind, "filters": [filter_to_json(part) for part in where.parts]}

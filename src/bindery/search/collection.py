@@ -22,6 +22,7 @@ from bindery.store import collections as catalog
 from bindery.store import placements
 from bindery.store.collections import CollectionFile, StoredCollection
 from bindery.store.database import Conflict, Transaction
+from bindery.types import utc_text
 
 DEFAULT_COLLECTION = "default"
 
@@ -161,7 +162,7 @@ class Collection:
             "segments": len(view.segments),
             "languages": sorted(one for one in view.languages if one),
             "attributes": {key: str(type_) for key, type_ in view.schema.items()},
-            "created_at": self.stored.created_at,
+            "created_at": utc_text(self.stored.created_at),
         }
 
     # Changes

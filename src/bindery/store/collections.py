@@ -29,6 +29,7 @@ from bindery.store.database.tables import (
 )
 from bindery.store.derived import forget_content, forget_sets, key_groups
 from bindery.store.placements import generations_of
+from bindery.types import utc_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,19 @@ class CollectionFile:
     language: str
     attributes: Mapping[str, Any]
     added_at: float
+
+    def facts(self) -> dict[str, Any]:
+        """What describes it to its users, for JSON."""
+        return {
+            "file": self.name,
+            "source": self.source,
+            "size_bytes": self.size_bytes,
+            "kind": self.kind,
+            "title": self.title,
+            "language": self.language,
+            "attributes": dict(self.attributes),
+            "added_at": utc_text(self.added_at),
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from bindery.faces.cli.asking import Asked
 from bindery.faces.cli.exits import BAD_INPUT, Group
 from bindery.faces.cli.options import Hidden, Json, Model, begin, takes_options
 from bindery.options import ChunkOptions, SearchOptions, VectorOptions
@@ -12,6 +13,9 @@ search_commands = typer.Typer()
 
 CollectionName = Annotated[
     str, typer.Option("--collection", "-c", metavar="NAME", help="The collection.")
+]
+NoServer = Annotated[
+    bool, typer.Option("--no-server", help="Do not ask the server that runs on this home.")
 ]
 
 
@@ -49,8 +53,8 @@ def add(
     A file that cannot be read is reported, and the others are added.
     """
     found = begin()
-    from bindery.faces.cli.collections import AddArguments
-    from bindery.faces.cli.collections import add as run
+    from bindery.faces.cli.add import AddArguments
+    from bindery.faces.cli.add import add as run
     from bindery.search.adding import AddOptions
 
     asked = AddArguments(
@@ -85,17 +89,20 @@ def search(
         typer.Option(metavar="PATH", help="A file with a query on each line; - is standard input."),
     ] = None,
     collection: CollectionName = "default",
+    no_server: NoServer = False,
     json: Json = False,
 ) -> None:
     """Find the passages of a collection that answer a question.
 
     Words in double quotes are a phrase; everything else in a query is plain text.
     With several queries, --json prints one line for each.
+    If a server runs on the same home, it is asked.
     """
     found = begin()
     from bindery.faces.cli.collections import search as run
 
-    run(found.settings, query or [], collection, options, path=queries, json=json)
+    asked = Asked(found.settings, alone=no_server)
+    run(asked, query or [], collection, options, path=queries, json=json)
 
 
 collections = typer.Typer(
@@ -112,21 +119,23 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="The collection.")]
 
 
 @collections.command("list", epilog="Example:\n  bindery collections list")
-def collections_list(json: Json = False) -> None:
+def collections_list(no_server: NoServer = False, json: Json = False) -> None:
     """List the collections."""
     found = begin()
     from bindery.faces.cli.collections import list_collections
 
-    list_collections(found.settings, json=json)
+    list_collections(Asked(found.settings, alone=no_server), json=json)
 
 
 @collections.command("files", epilog="Example:\n  bindery collections files work")
-def collections_files(name: Name = "default", json: Json = False) -> None:
+def collections_files(
+    name: Name = "default", no_server: NoServer = False, json: Json = False
+) -> None:
     """List the files of a collection."""
     found = begin()
     from bindery.faces.cli.collections import list_files
 
-    list_files(found.settings, name, json=json)
+    list_files(Asked(found.settings, alone=no_server), name, json=json)
 
 
 @collections.command("remove", epilog="Example:\n  bindery collections remove work papers/old.pdf")
@@ -141,7 +150,7 @@ def collections_remove(
     found = begin()
     from bindery.faces.cli.collections import remove
 
-    remove(found.settings, files, name, json=json)
+    remove(Asked(found.settings), files, name, json=json)
 
 
 @collections.command("delete", epilog="Example:\n  bindery collections delete work")
@@ -150,4 +159,4 @@ def collections_delete(name: Name, json: Json = False) -> None:
     found = begin()
     from bindery.faces.cli.collections import delete
 
-    delete(found.settings, name, json=json)
+    delete(Asked(found.settings), name, json=json)

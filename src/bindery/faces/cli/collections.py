@@ -1,127 +1,39 @@
-"""``bindery add``, ``bindery search`` and ``bindery collections``."""
+"""``bindery search`` and ``bindery collections``."""
 
 import re
 import sys
-import time
-from collections.abc import Mapping, Sequence
-from contextlib import closing
-from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
-from math import isfinite
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from bindery.errors import InputError, InvalidValue, UnknownFile
+from bindery.errors import InputError
+from bindery.faces.cli.asking import Asked, Facts
 from bindery.faces.cli.printing import (
     count,
     messages,
     output,
-    print_error,
     print_json,
+    print_json_line,
     print_warning,
     printable,
 )
-from bindery.faces.cli.progress import follow_on, print_json_line, run_followed
-from bindery.faces.python import open_library
-from bindery.jobs import JobRequest, Jobs
-from bindery.options import ChunkOptions, SearchOptions, VectorOptions
-from bindery.search.adding import AddOptions, AddReport, add_local, open_for_adding
-from bindery.search.answers import Hit, SearchAnswer
-from bindery.search.collection import Collection, Collections
-from bindery.settings import Settings
+from bindery.filters import filter_to_json
+from bindery.options import SearchOptions, names_of
 from bindery.types import Span
 
+if TYPE_CHECKING:
+    # It imports SQLAlchemy and NumPy, which take half a second, and a server may answer.
+    from bindery.search.collection import Collections
+
 _SHOWN_CHARACTERS = 400
-_SHOWN_NAMES = 5
-
-
-@dataclass(frozen=True, slots=True)
-class AddArguments:
-    """What ``bindery add`` was asked for. The options are those of a new collection."""
-
-    paths: Sequence[str]
-    collection: str
-    model: str
-    chunks: ChunkOptions
-    vectors: VectorOptions
-    attributes: Sequence[str] = ()
-    options: AddOptions = field(default_factory=AddOptions)
-    json: bool = False
-
-
-def add(settings: Settings, asked: AddArguments) -> bool:
-    """Add files and folders to a collection; whether every file could be added."""
-    started = time.monotonic()
-    attributes = dict(_attribute(text) for text in asked.attributes)
-    options = replace(
-        asked.options,
-        timeout_s=settings.parse_timeout_s,
-        limit_bytes=settings.upload_limit_bytes,
-    )
-    with closing(open_library(settings)) as library:
-        collection = open_for_adding(
-            library,
-            Collections(library),
-            asked.collection,
-            JobRequest(("-",), asked.model, asked.chunks, asked.vectors),
-            asked.paths,
-            options,
-        )
-
-        def run(jobs: Jobs, job_id: str) -> None:
-            run_followed(jobs, job_id, follow_on(messages(), json=asked.json))
-
-        try:
-            report = add_local(
-                library, collection, asked.paths, options, attributes=attributes, run=run
-            )
-        except KeyboardInterrupt:
-            messages().print("Stopped. Run the same command again to resume.", soft_wrap=True)
-            raise
-        facts = collection.facts()
-    seconds = round(time.monotonic() - started, 3)
-    if asked.json:
-        failed = [
-            {"file": one.name, "code": one.error_code, "message": one.error_message}
-            for one in report.failed
-        ]
-        told = {
-            "failed": failed,
-            "missing": report.missing,
-            "gone": report.gone,
-            "skipped": dict(report.skipped),
-        }
-        print_json_line({"event": "end", **facts, **told, "seconds": seconds})
-    else:
-        _print_added(collection, report, facts, seconds)
-    return not report.failed and not report.missing
-
-
-def _print_added(
-    collection: Collection, report: AddReport, facts: Mapping[str, Any], seconds: float
-) -> None:
-    for path in report.missing:
-        print_error(UnknownFile("There is no such file or folder."), about=path)
-    if report.gone:
-        names = ", ".join(_plain(name) for name in report.gone[:_SHOWN_NAMES])
-        more = " ..." if len(report.gone) > _SHOWN_NAMES else ""
-        print_warning(
-            f"{count(len(report.gone), 'file')} of the collection no longer on disk: "
-            f"{names}{more}. Use --sync to remove them."
-        )
-    output().print(
-        f"{printable(collection.name)}: {count(facts['files'], 'file')}, "
-        f"{count(facts['chunks'], 'chunk')}, {seconds:.1f} s",
-        soft_wrap=True,
-    )
 
 
 def search(
-    settings: Settings,
+    asked: Asked,
     queries: Sequence[str],
     collection: str,
     options: SearchOptions,
@@ -130,19 +42,36 @@ def search(
     json: bool,
 ) -> None:
     """Search a collection and show the hits of each query: those given, and the lines of a file."""
-    asked = [*queries, *(_lines_of(path) if path else [])]
+    texts = [*queries, *(_lines_of(path) if path else [])]
     if len(queries) > 1 and not any(" " in one for one in queries):
         print_warning(f"{len(queries)} queries. Put a question of several words in quotes.")
-    with closing(open_library(settings)) as library:
-        answers = Collections(library).get(collection).search(asked, options)
     is_one = len(queries) == 1 and path is None
-    for answer in answers:
+    for answer in _answers(asked, texts, collection, options):
         if json:
-            (print_json if is_one else print_json_line)(answer.facts())
+            (print_json if is_one else print_json_line)(answer)
             continue
         if not is_one:
-            output().print(Text(_plain(answer.query), style="bold underline"))
+            output().print(Text(plain(answer["query"]), style="bold underline"))
         _show(answer)
+
+
+def _answers(
+    asked: Asked, queries: list[str], collection: str, options: SearchOptions
+) -> list[Facts]:
+    given = {
+        name: value
+        for name in names_of(SearchOptions)
+        if (value := getattr(options, name)) != getattr(SearchOptions(), name)
+    }
+    if options.where is not None:
+        given["filter"] = filter_to_json(options.where)
+
+    def alone(found: "Collections") -> Facts:
+        answers = found.get(collection).search(queries, options)
+        return {"answers": [answer.facts() for answer in answers]}
+
+    body = {"query": queries, **given}
+    return asked.get("POST", collection, "search", body=body, alone=alone)["answers"]
 
 
 def _lines_of(path: str) -> list[str]:
@@ -154,10 +83,10 @@ def _lines_of(path: str) -> list[str]:
         raise InputError(f"The queries in {path!r} cannot be read: {error}.") from error
 
 
-def list_collections(settings: Settings, *, json: bool) -> None:
+def list_collections(asked: Asked, *, json: bool) -> None:
     """Show every collection."""
-    with closing(open_library(settings)) as library:
-        found = [one.facts() for one in Collections(library)]
+    answer = asked.get("GET", alone=lambda all_: {"collections": [one.facts() for one in all_]})
+    found = answer["collections"]
     if json:
         print_json({"collections": found})
         return
@@ -171,86 +100,65 @@ def list_collections(settings: Settings, *, json: bool) -> None:
     output().print(table)
 
 
-def list_files(settings: Settings, collection: str, *, json: bool) -> None:
+def list_files(asked: Asked, collection: str, *, json: bool) -> None:
     """Show the files of a collection."""
-    with closing(open_library(settings)) as library:
-        files = Collections(library).get(collection).files()
+
+    def alone(found: "Collections") -> Facts:
+        files = found.get(collection).files()
+        return {"total_files": len(files), "files": [file.facts() for file in files]}
+
+    answer = asked.get("GET", collection, "files", alone=alone)
     if json:
-        print_json({"files": [asdict(file) for file in files]})
+        print_json(answer)
         return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("file", overflow="fold")  # never cut: the name is what commands take
     for heading in ("kind", "language", "added"):
         table.add_column(heading, no_wrap=True)
-    for file in sorted(files, key=lambda one: one.name):
-        added = datetime.fromtimestamp(file.added_at, UTC).strftime("%Y-%m-%d")
-        table.add_row(_plain(file.name), file.kind, file.language, added)
+    for file in sorted(answer["files"], key=lambda one: one["file"]):
+        table.add_row(plain(file["file"]), file["kind"], file["language"], file["added_at"][:10])
     output().print(table)
 
 
-def remove(settings: Settings, names: Sequence[str], collection: str, *, json: bool) -> None:
+def remove(asked: Asked, names: Sequence[str], collection: str, *, json: bool) -> None:
     """Remove files from a collection. Raises UnknownFile for the first that it does not have."""
-    with closing(open_library(settings)) as library:
-        found = Collections(library).get(collection)
-        removed = found.remove(names)
+    removed = asked.alone(lambda found: found.get(collection).remove(names))
     if json:
         print_json({"removed": removed})
     else:
         output().print(f"{count(removed, 'file')} removed.")
 
 
-def delete(settings: Settings, name: str, *, json: bool) -> None:
+def delete(asked: Asked, name: str, *, json: bool) -> None:
     """Delete a collection."""
-    with closing(open_library(settings)) as library:
-        Collections(library).delete(name)
+    asked.alone(lambda found: found.delete(name))
     if json:
         print_json({"deleted": name})
     else:
         output().print(f"{printable(name)} is deleted.")
 
 
-def _attribute(text: str) -> tuple[str, object]:
-    name, found, value = text.partition("=")
-    if not found or not name.strip():
-        raise InvalidValue(
-            f"An attribute is written NAME=VALUE, got {text[:80]!r}.", param="attribute"
-        )
-    return name.strip(), _value(value.strip())
-
-
-def _value(text: str) -> object:
-    if text.lower() in {"true", "false"}:
-        return text.lower() == "true"
-    for read in (int, float):
-        try:
-            number = read(text)
-        except ValueError:  # text
-            continue
-        # "007" is a code, and "nan" and "inf" are words.
-        return number if str(number) == text and isfinite(number) else text
-    return text
-
-
-def _show(answer: SearchAnswer) -> None:
+def _show(answer: Facts) -> None:
     console = output()
-    for number, hit in enumerate(answer.hits, 1):
-        where = f", page {hit.page}" if hit.page else ""
+    for number, hit in enumerate(answer["hits"], 1):
+        where = f", page {hit['page']}" if hit["page"] else ""
         head = Text(f"{number}. ", style="bold")
-        head.append(_plain(hit.file), style="bold cyan")
-        head.append(f"{where}  {hit.score:.3f}", style="dim")
+        head.append(plain(hit["file"]), style="bold cyan")
+        head.append(f"{where}  {hit['score']:.3f}", style="dim")
         console.print(head)
-        if hit.headings:
-            console.print(_indented(Text(_plain(" > ".join(hit.headings)), style="italic")))
-        console.print(_indented(_passage(hit)))
+        if hit["headings"]:
+            console.print(_indented(Text(plain(" > ".join(hit["headings"])), style="italic")))
+        marks = [Span(mark["start"], mark["end"]) for mark in hit["marks"]]
+        console.print(_indented(_passage(hit["text"], marks)))
         console.print()
-    if not answer.hits:
+    if not answer["hits"]:
         console.print("Nothing was found.")
-    for warning in answer.warnings:
+    for warning in answer["warnings"]:
         print_warning(warning)
-    milliseconds = sum(stage.milliseconds for stage in answer.stages)
+    milliseconds = sum(stage["milliseconds"] for stage in answer["stages"])
     messages().print(
-        f"{count(len(answer.hits), 'hit')} of {count(answer.searched, 'chunk')}, "
-        f"{answer.mode}, {milliseconds:.1f} ms",
+        f"{count(len(answer['hits']), 'hit')} of {count(answer['searched'], 'chunk')}, "
+        f"{answer['mode']}, {milliseconds:.1f} ms",
         soft_wrap=True,
     )
 
@@ -259,27 +167,28 @@ def _indented(text: Text) -> Padding:
     return Padding(text, (0, 0, 0, 3))
 
 
-def _passage(hit: Hit) -> Text:
+def _passage(text: str, marks: Sequence[Span]) -> Text:
     """The text around the first word that matched, in whole words, with the matches marked."""
-    text, start = hit.text, 0
-    if hit.marks and hit.marks[0].start > _SHOWN_CHARACTERS // 2:
-        start = text.find(" ", hit.marks[0].start - _SHOWN_CHARACTERS // 4) + 1
+    start = 0
+    if marks and marks[0].start > _SHOWN_CHARACTERS // 2:
+        start = text.find(" ", marks[0].start - _SHOWN_CHARACTERS // 4) + 1
     end = min(len(text), start + _SHOWN_CHARACTERS)
     if end < len(text):
         end = max(text.rfind(" ", start, end), start + 1)
     shown = Text("... " if start else "")
     at = start
-    for mark in [*hit.marks, Span(end, end + 1)]:
+    for mark in [*marks, Span(end, end + 1)]:
         begin, stop = min(max(mark.start, at), end), min(mark.end, end)
-        shown.append(_plain(text[at:begin]))
+        shown.append(plain(text[at:begin]))
         if at <= mark.start < end:
-            shown.append(_plain(text[begin:stop]), style="bold yellow")
+            shown.append(plain(text[begin:stop]), style="bold yellow")
         at = max(at, stop)
     shown.append(" ..." if end < len(text) else "")
     return shown
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """A text in one line, without characters that a terminal would act on."""
     return printable(re.sub(r"\s+", " ", text))
 
 

@@ -16,8 +16,8 @@ from bindery.disk import whole_file
 from bindery.errors import InvalidValue, StorageError
 from bindery.faces.cli.inputs import Inputs, check_earlier, find_inputs
 from bindery.faces.cli.options import EmbedArguments
-from bindery.faces.cli.printing import messages, print_json
-from bindery.faces.cli.progress import Follow, Shown, follow_on, print_json_line
+from bindery.faces.cli.printing import messages, print_json, print_json_line
+from bindery.faces.cli.progress import Follow, Shown, follow_on
 from bindery.faces.cli.report import EmbedReport
 from bindery.faces.python import open_library
 from bindery.jobs import JobRequest

@@ -1,6 +1,8 @@
 """Standard output, which gets results, and standard error, which gets everything else."""
 
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 import orjson
 from rich.console import Console
@@ -44,6 +46,13 @@ def print_json(value: object) -> None:
     """Write one JSON document to standard output, always in UTF-8."""
     sys.stdout.flush()
     sys.stdout.buffer.write(orjson.dumps(value, option=JSON_OPTIONS | orjson.OPT_INDENT_2) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def print_json_line(value: Mapping[str, Any]) -> None:
+    """Write a JSON object as one line to standard output, and flush."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE))
     sys.stdout.buffer.flush()
 
 

@@ -1,17 +1,15 @@
 """The progress of a job: a bar on a terminal, lines elsewhere, or events as JSON."""
 
-import sys
 import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Protocol
 
-import orjson
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
-from bindery.faces.cli.printing import print_error, print_warning
+from bindery.faces.cli.printing import print_error, print_json_line, print_warning
 from bindery.jobs import Failure, FileState, Job, JobEvent
 
 if TYPE_CHECKING:
@@ -38,13 +36,6 @@ class Follow(Protocol):
 def follow_on(console: Console, *, json: bool) -> Follow:
     """Events as JSON, or a bar or lines on the console."""
     return _Events() if json else Shown(console)
-
-
-def print_json_line(value: Mapping[str, Any]) -> None:
-    """Write a JSON object as one line to standard output, and flush."""
-    sys.stdout.flush()
-    sys.stdout.buffer.write(orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE))
-    sys.stdout.buffer.flush()
 
 
 class _Events:

@@ -29,6 +29,7 @@ from bindery.faces.http.observing.tracing import Tracing
 from bindery.faces.http.routes import chunks, collections, files, health, jobs, models
 from bindery.faces.http.services import Services
 from bindery.library import Library
+from bindery.secret import Secret
 from bindery.settings import Settings
 from bindery.store.keys import KeyRing, KeyStore
 
@@ -48,8 +49,16 @@ _NO_TELEMETRY: TelemetryConfig = {
 }
 
 
-def create_app(library: Library, settings: Settings, *, tracing: Tracing | None = None) -> FastAPI:
+def create_app(
+    library: Library,
+    settings: Settings,
+    *,
+    tracing: Tracing | None = None,
+    owner: Secret | None = None,
+) -> FastAPI:
     """The REST API of ``library``. Closing the app closes ``library`` and ``tracing`` too.
+
+    ``owner`` is a token that allows everything, which commands on this machine show.
 
     After the start, the models on this machine load in the background.
     """
@@ -79,6 +88,7 @@ def create_app(library: Library, settings: Settings, *, tracing: Tracing | None 
         routes=app.routes,
         settings=settings,
         keys=KeyRing(KeyStore(settings.home)),
+        owner=owner,
         origins=Origins((settings.host, *settings.allowed_hosts), settings.cors_origins),
         until_room_s=lambda: library.until_room_s,
     )

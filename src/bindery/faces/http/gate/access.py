@@ -107,10 +107,14 @@ ACCESS: Mapping[str, RequiredScopes] = {
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The key of a request; ``key_id`` is ``""`` if the server has no keys and is open to all."""
+    """The key of a request; ``key_id`` is ``""`` if the server has no keys and is open to all.
+
+    ``is_owner`` means that a command of the home's owner sent it, from this machine.
+    """
 
     key_id: str = ""
     scopes: frozenset[Scope] = frozenset(Scope)
+    is_owner: bool = False
 
 
 def identity_of(request: Request) -> Identity:

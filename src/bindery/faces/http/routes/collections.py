@@ -1,6 +1,6 @@
 """``/collections``: named sets of files that are searched together."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any, Literal, cast
 from urllib.parse import quote
@@ -362,19 +362,8 @@ def _add(services: Services, name: str, body: AddFilesBody, owner: str) -> str:
 
 
 def _answer(collection: Collection) -> CollectionAnswer:
-    facts = collection.facts()
-    created_at = datetime.fromtimestamp(cast("float", facts.pop("created_at")), UTC)
-    return CollectionAnswer(**facts, created_at=created_at)
+    return CollectionAnswer.model_validate(collection.facts())
 
 
 def _file(file: CollectionFile) -> CollectionFileAnswer:
-    return CollectionFileAnswer(
-        file=file.name,
-        source=file.source,
-        size_bytes=file.size_bytes,
-        kind=file.kind,
-        title=file.title,
-        language=file.language,
-        attributes=dict(file.attributes),
-        added_at=datetime.fromtimestamp(file.added_at, UTC),
-    )
+    return CollectionFileAnswer.model_validate(file.facts())

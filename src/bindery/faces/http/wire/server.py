@@ -21,6 +21,7 @@ from bindery.faces.http.wire.listening import BACKLOG, address_of, listen, refus
 from bindery.faces.http.wire.protocol import protocol_for
 from bindery.faces.logs import log_fault
 from bindery.faces.python import open_library
+from bindery.faces.running import Announcement, new_token
 from bindery.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -46,7 +47,9 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None] | None = None) 
     """
     refuse_strangers(settings)
     library = open_library(settings, serves=True)
-    app = create_app(library, settings, tracing=open_tracing(settings.otel_endpoint))
+    token = new_token()
+    tracing = open_tracing(settings.otel_endpoint)
+    app = create_app(library, settings, tracing=tracing, owner=token)
     services: Services = app.state.services
     with listen(settings.host, settings.port) as listener:
         config = uvicorn.Config(
@@ -61,25 +64,37 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None] | None = None) 
             backlog=BACKLOG,
             timeout_keep_alive=_KEEP_ALIVE_S,
         )
-        server = _Server(config, settings, services)
+        server = _Server(config, settings, services, Announcement(settings, token))
         server.serve_on(listener, on_ready)
 
 
 class _Server(uvicorn.Server):
     """Reports its address once it listens, and answers every request before it ends."""
 
-    def __init__(self, config: uvicorn.Config, settings: Settings, services: Services) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        settings: Settings,
+        services: Services,
+        announcement: Announcement,
+    ) -> None:
         super().__init__(config)
         self._settings = settings
         self._services = services
+        self._announcement = announcement
         self._on_ready: Callable[[], None] = lambda: None
         self._delay_s = settings.drain_delay_s
         self._last_resort: threading.Timer | None = None
 
     def serve_on(self, listener: socket.socket, on_ready: Callable[[str], None] | None) -> None:
         """Serve, and return when everything has ended."""
-        if on_ready is not None:
-            self._on_ready = lambda: on_ready(address_of(listener))
+
+        def tell() -> None:
+            self._announcement.make(listener)
+            if on_ready is not None:
+                on_ready(address_of(listener))
+
+        self._on_ready = tell
         try:
             self.run(sockets=[listener])
         finally:
@@ -105,6 +120,7 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop being ready, refuse new clients, answer open requests, and close everything."""
         self._services.readiness.is_ending = True
+        self._announcement.withdraw()
         begin = time.monotonic()
         until = begin + max(self._settings.drain_timeout_s, self._delay_s)
         self._last_resort = threading.Timer(until + _CLEAR_S - begin, self._give_up)

@@ -1,0 +1,111 @@
+"""Asking the server of a home, which has the models loaded already.
+
+Requests go to a loopback address of this machine and never through a proxy. If no server answers,
+the command does the work itself.
+"""
+
+import http.client
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from urllib.parse import quote
+
+from bindery.errors import BinderyError
+from bindery.faces.running import RunningServer, find_server
+from bindery.settings import Settings
+
+if TYPE_CHECKING:
+    from bindery.search.collection import Collections
+
+_CONNECT_S = 1.0
+# The server may have to load a model first.
+_ANSWER_S = 300.0
+# The server is stopping, or is another one than the file says.
+_ANSWERS_NOTHING = (401, 503)
+
+Facts: TypeAlias = dict[str, Any]
+T = TypeVar("T")
+
+
+class Asked:
+    """The collections of a home: those of a server that runs on it, or opened by this process."""
+
+    def __init__(self, settings: Settings, *, alone: bool = False) -> None:
+        self.settings = settings
+        self._server = None if alone else find_server(settings)
+
+    def get(
+        self,
+        method: str,
+        *path: str,
+        body: Mapping[str, object] | None = None,
+        alone: "Callable[[Collections], Facts]",
+    ) -> Facts:
+        """The answer of the server to a request under ``/collections``, or that of ``alone``.
+
+        ``path`` are the parts of the path. Raises the error that the server answers.
+        """
+        if self._server is not None:
+            try:
+                return next(ask(self._server, method, path, body))
+            except NoServer:  # this process can answer as well
+                pass
+        return self.alone(alone)
+
+    def alone(self, work: "Callable[[Collections], T]") -> T:
+        """What ``work`` gives for the collections, opened by this process."""
+        # They import SQLAlchemy and NumPy, which take half a second.
+        from bindery.faces.python import open_library
+        from bindery.search.collection import Collections
+
+        with closing(open_library(self.settings)) as library:
+            return work(Collections(library))
+
+
+class NoServer(Exception):
+    """No server answers, or it will not for long."""
+
+
+def ask(
+    server: RunningServer, method: str, path: tuple[str, ...], body: Mapping[str, object] | None
+) -> Iterator[Facts]:
+    """The lines of JSON of an answer, as they come.
+
+    Raises NoServer, and the error that the server answers.
+    """
+    connection = http.client.HTTPConnection(server.host, server.port, timeout=_CONNECT_S)
+    headers = {"authorization": f"Bearer {server.token.reveal()}"}
+    if body is not None:
+        headers["content-type"] = "application/json"
+    address = "/".join(["", "collections", *(quote(part, safe="") for part in path)])
+    with closing(connection):
+        try:
+            connection.connect()
+            connection.sock.settimeout(_ANSWER_S)
+            sent = None if body is None else json.dumps(body).encode()
+            connection.request(method, address, sent, headers)
+            answer = connection.getresponse()
+            if answer.status in _ANSWERS_NOTHING:
+                raise NoServer
+            lines = iter(answer.readline, b"")
+            if answer.status >= http.HTTPStatus.BAD_REQUEST:
+                raise _error(json.loads(next(lines, b"{}")))
+            first = next(lines)
+        except (OSError, http.client.HTTPException, ValueError, StopIteration) as error:
+            raise NoServer from error
+        yield json.loads(first)
+        yield from map(json.loads, lines)
+
+
+def _error(answer: Mapping[str, Any]) -> BinderyError:
+    """The error of an answer, of the class that has its code."""
+    told = answer["error"]
+    kind = next((kind for kind in _kinds(BinderyError) if kind.code == told["code"]), BinderyError)
+    return kind(told["message"], remedy=told["remedy"], param=told["param"])
+
+
+def _kinds(kind: type[BinderyError]) -> Iterator[type[BinderyError]]:
+    yield kind
+    for inner in kind.__subclasses__():
+        yield from _kinds(inner)
