@@ -5,7 +5,7 @@ Pure functions of :class:`Line`, whether lines come from a text layer or from re
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import median
@@ -24,6 +24,13 @@ _PLACE_POINTS = 4.0
 
 _DENSE = 0.4
 """Share of a run of pages with the same header: left and right pages may have different ones."""
+
+_MOST_OUTER = 3
+_PAGE_NUMBER = re.compile(
+    r"(?:page\s+)?[-\u2013\u2014|\s]*([A-Z]{1,2}-)?(\d{1,4})[-\u2013\u2014|\s]*"
+    r"(?:(?:of|/|von|sur|de)\s*\d{1,4})?",
+    re.IGNORECASE,
+)
 
 _LONGEST_HEADING = 200
 _MOST_IN_HEADINGS = 0.4
@@ -44,7 +51,8 @@ class Line:
 
     ``first_height`` and ``last_height`` are the baselines of its first and last character, in
     points above the bottom of the page; ``place`` is its height as a share of the page's, 1 at the
-    top. Vertical text is not upright.
+    top. Vertical text is not upright. ``start`` is the index of its first character in the text of
+    the page. The text of a table is Markdown.
     """
 
     text: str
@@ -54,55 +62,79 @@ class Line:
     size: float
     is_bold: bool = False
     is_upright: bool = True
+    start: int = 0
+    is_table: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Paragraph:
-    """Lines that belong together, in one font size."""
+    """Lines that belong together, in one font size; or a table."""
 
     text: str
     size: float
     is_bold: bool = False
     is_upright: bool = True
+    is_table: bool = False
 
 
 def furniture(pages: Sequence[Sequence[Line]]) -> list[tuple[frozenset[int], frozenset[int]]]:
     """For each page, the indexes of its header lines and of its footer lines.
 
-    These are lines near the top or bottom whose text, apart from digits, occurs at the same height
-    on many pages of a run: at least three, or half of the pages of a shorter document.
+    These are the outermost lines of pages that have the same text, apart from digits, at the same
+    height or as the outermost line of many pages of a run, and page numbers: at least three, or
+    half of the pages of a shorter document. A line with other text outside of it is content.
     """
-    found: dict[tuple[str, int], list[int]] = {}
-    for number, lines in enumerate(pages):
-        for line in lines:
-            if key := _furniture_key(line):
-                found.setdefault(key, []).append(number)
     least = max(2, min(3, (len(pages) + 1) // 2))
+    ordered = [sorted(range(len(lines)), key=lambda n: -lines[n].place) for lines in pages]
+    keyed = [
+        {place: list(_keys(lines, order, place, number)) for place in order}
+        for number, (lines, order) in enumerate(zip(pages, ordered, strict=True))
+    ]
+    found: dict[object, list[int]] = {}
+    for number, on_page in enumerate(keyed):
+        for key in {key for keys in on_page.values() for key in keys}:
+            found.setdefault(key, []).append(number)
     repeated = {
         key
         for key, on in found.items()
-        if len(set(on)) >= least and len(set(on)) >= _DENSE * (on[-1] - on[0] + 1)
+        if len(on) >= least and len(on) >= _DENSE * (on[-1] - on[0] + 1)
     }
     marked: list[tuple[frozenset[int], frozenset[int]]] = []
-    for lines in pages:
-        places = [
-            (index, line.place > 1 / 2)
-            for index, line in enumerate(lines)
-            if _furniture_key(line) in repeated
-        ]
-        marked.append(
-            (
-                frozenset(index for index, is_head in places if is_head),
-                frozenset(index for index, is_head in places if not is_head),
-            )
-        )
+    for lines, order, on_page in zip(pages, ordered, keyed, strict=True):
+        known = {place for place, keys in on_page.items() if not repeated.isdisjoint(keys)}
+        heads = _outermost([place for place in order if lines[place].place > 1 / 2], known, lines)
+        feet = _outermost([place for place in reversed(order) if place not in heads], known, lines)
+        marked.append((heads, feet))
     return marked
 
 
-def _furniture_key(line: Line) -> tuple[str, int] | None:
-    if _MARGIN < line.place < 1 - _MARGIN:
-        return None
-    return re.sub(r"\d+", "#", line.text.strip()), round(line.first_height / _PLACE_POINTS)
+def _keys(lines: Sequence[Line], order: Sequence[int], place: int, page: int) -> Iterator[object]:
+    """What a line has in common with the headers or footers of other pages."""
+    line = lines[place]
+    is_in_margin = not _MARGIN < line.place < 1 - _MARGIN
+    if not is_in_margin and place not in (*order[:_MOST_OUTER], *order[-_MOST_OUTER:]):
+        return
+    text = line.text.strip()
+    if is_in_margin:
+        yield re.sub(r"\d+", "#", text), round(line.first_height / _PLACE_POINTS)
+    for side, outer in (("top", order[:_MOST_OUTER]), ("bottom", order[-_MOST_OUTER:])):
+        if place not in outer:
+            continue
+        if is_in_margin and place == outer[0 if side == "top" else -1]:
+            yield text, side
+        if numbered := _PAGE_NUMBER.fullmatch(text):
+            yield numbered[1], side, int(numbered[2]) - page
+
+
+def _outermost(order: Sequence[int], known: set[int], lines: Sequence[Line]) -> frozenset[int]:
+    """The known lines from the edge of the page to the first line that is content."""
+    found: list[int] = []
+    for place in order:
+        if place in known:
+            found.append(place)
+        elif lines[place].is_upright:
+            break
+    return frozenset(found)
 
 
 def paragraphs(lines: Sequence[Line]) -> list[Paragraph]:
@@ -119,12 +151,16 @@ def paragraphs(lines: Sequence[Line]) -> list[Paragraph]:
         widest = usual * _WIDER_GAP * max(line.size / usual_size, 1.0)
         if (
             above is None
+            or line.is_table
+            or above.is_table
             or gap > widest
             or line.is_upright != found[-1].is_upright
             or (not -1.5 * usual < gap < 0.7 * usual and _differ(line.size, found[-1].size))
             or (is_new_line and line.is_bold != above.is_bold and _NUMBERED.match(line.text))
         ):
-            found.append(Paragraph(line.text, line.size, line.is_bold, line.is_upright))
+            found.append(
+                Paragraph(line.text, line.size, line.is_bold, line.is_upright, line.is_table)
+            )
             continue
         between = "\n" if is_new_line else "" if line.text[0] in ",.;:)" else " "
         last = found[-1]
@@ -211,6 +247,7 @@ def _may_be_heading(paragraph: Paragraph) -> bool:
     text = paragraph.text
     return (
         paragraph.is_upright
+        and not paragraph.is_table
         and len(text) <= _LONGEST_HEADING
         and text.count("\n") < 4
         and not text.rstrip().endswith((".", ",", ";"))

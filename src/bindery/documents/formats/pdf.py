@@ -25,6 +25,7 @@ from bindery.documents.formats.page_layout import (
     unhyphenated,
     vocabulary,
 )
+from bindery.documents.formats.page_tables import Cell, widest_gap, with_tables
 from bindery.documents.readers import OCR_REMEDY
 from bindery.errors import BrokenDocument, FileTooLarge, PasswordProtected
 from bindery.types import Document
@@ -62,7 +63,7 @@ def read_pdf(data: bytes, name: str) -> Document:
 
     Text that repeats at the top or bottom of pages becomes ``header`` and ``footer`` blocks. Pages
     with an image and no text (scans) are recognised if the extra ``ocr`` is installed; otherwise a
-    warning names them. Tables become lines of their cells, because PDF has no tables.
+    warning names them. Aligned columns of numbers become tables.
 
     Raises PasswordProtected, BrokenDocument, or FileTooLarge above :data:`MAX_PAGES`.
     """
@@ -118,11 +119,11 @@ def _write(
         builder.begin_page(number + 1)
         builder.add("\n".join(_clear(lines[place].text) for place in sorted(headers)), "header")
         for paragraph, level in zip(texts[number], levels[number], strict=True):
-            text = _clear(unhyphenated(paragraph.text, known))
+            text = paragraph.text if paragraph.is_table else unhyphenated(paragraph.text, known)
             if level:
-                builder.heading(text, level)
+                builder.heading(_clear(text), level)
             else:
-                builder.add(text)
+                builder.add(_clear(text), "table" if paragraph.is_table else "paragraph")
         builder.add("\n".join(_clear(lines[place].text) for place in sorted(footers)), "footer")
 
 
@@ -140,7 +141,7 @@ def _lines(file: pypdfium2.PdfDocument, index: int, scan: _Scan) -> list[Line]:
             characters = _Characters(text_page, page.get_rotation(), page.get_height())
             if any(value not in characters.text for value in values or ()):
                 scan.unread_fields.append(index + 1)
-            return list(_lines_of(characters))
+            return with_tables(list(_lines_of(characters)), characters.cells)
         finally:
             text_page.close()
     finally:
@@ -212,6 +213,29 @@ class _Characters:
         pdfium.FPDFText_GetCharBox(self._page, self._index(place), *self._numbers)
         return tuple(number.value for number in self._numbers)
 
+    def cells(self, line: Line) -> list[Cell]:
+        """The pieces of a line between its wide gaps, with their places as the page is shown."""
+        pieces: list[Cell] = []
+        first, left, right = 0, 0.0, 0.0
+        for place, sign in enumerate(line.text):
+            if sign.isspace():
+                continue
+            start, end = self._edges(line.start + place)
+            text = line.text[first:place].rstrip()
+            if text and start - right > widest_gap(text[-1], sign) * line.size:
+                pieces.append(Cell(text, left, right))
+                first, left = place, start
+            elif not text:
+                first, left = place, start
+            right = end
+        return [*pieces, Cell(line.text[first:].rstrip(), left, right)]
+
+    def _edges(self, place: int) -> tuple[float, float]:
+        left, right, bottom, top = self.box(place)
+        return {90: (bottom, top), 180: (-right, -left), 270: (-top, -bottom)}.get(
+            self._rotation, (left, right)
+        )
+
     def _index(self, place: int) -> int:
         return int(pdfium.FPDFText_GetCharIndexFromTextIndex(self._page, place))
 
@@ -228,13 +252,14 @@ def _lines_of(characters: _Characters) -> Iterator[Line]:
             size, is_upright = sorted(map(characters.size, (first, middle, last)))[1]
             height = characters.height(first)
             yield Line(
-                _ordered(stripped, position, characters),
+                _ordered(stripped.lstrip(), first, characters),
                 height,
                 characters.height(last),
                 height / page_height if page_height > 0 else 0.5,
                 size,
                 characters.is_bold(first) and characters.is_bold(last),
                 is_upright,
+                start=first,
             )
         position += len(written) + 2
 
