@@ -35,7 +35,7 @@ STRATEGIES: Mapping[str, str] = {
 }
 """The chunking strategies and where each of them cuts; :data:`bindery.chunking.CHUNKERS` does."""
 
-CONTEXTS = ("none", "title", "headings")
+CONTEXTS = ("none", "title", "headings", "table")
 FORMS = ("float32", "float16", "int8", "binary", "ubinary")
 """The names of :class:`bindery.vectors.Form`, which is too heavy to import for a page of help."""
 
@@ -153,9 +153,10 @@ class ChunkOptions:
     its context included, special tokens and the model's prompt left out; None means
     :data:`USUAL_SIZE`, or the model's window if that is smaller. ``overlap`` is how many tokens a
     chunk may repeat of the one before it. ``context``, one of :data:`CONTEXTS`, is put before the
-    text of each chunk when it is embedded: nothing, the document's title, or its title and
-    headings. It takes at most half of ``size``. ``parent_size`` is the most tokens of a parent, for
-    the strategy ``parent-child`` alone; None means 4 times ``size``.
+    text of each chunk when it is embedded: nothing, the document's title, its title and headings,
+    or these and the caption and head of a table that the chunk continues. It takes at most half of
+    ``size``. ``parent_size`` is the most tokens of a parent, for the strategy ``parent-child``
+    alone; None means 4 times ``size``.
 
     Raises UnknownStrategy, and InvalidValue for values that are out of range or exclude each other.
     """

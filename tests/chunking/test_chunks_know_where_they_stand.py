@@ -114,6 +114,23 @@ def test_context_is_a_path_that_does_not_repeat_how_a_chunk_begins(
         assert piece.tokens <= 9
 
 
+@pytest.mark.parametrize("rule", ["| --- | --- |", "|---:|:---|"])
+def test_a_table_that_is_cut_repeats_its_caption_and_head(rule: str, wordpiece: WordPiece) -> None:
+    rows = [f"| one | two{'o' * n} |" for n in range(16)]
+    text = "# Sales\n\nSales by year\n\n" + "\n".join(["| one | two |", rule, *rows]) + "\n\nafter"
+    document = read(text.encode(), "x.md")
+    options = ChunkOptions(size=40, context="table")
+    chunks = chunk(document, wordpiece, options)
+    inside = [piece for piece in chunks if piece.text.startswith(("| one | twoo", "| one | two |"))]
+    continued = [piece for piece in inside if piece.span.start != text.index("| one | two |")]
+    assert len(continued) > 1
+    for piece in continued:
+        assert piece.context == "Sales > Sales by year > | one | two |\n\n"
+        assert wordpiece.count_tokens([piece.context + piece.text]) == [piece.tokens]
+        assert piece.tokens <= 40
+    assert all("| one" not in piece.context for piece in chunks if piece not in continued)
+
+
 def test_without_a_title_the_name_stands_for_it(wordpiece: WordPiece) -> None:
     document = Document("## A\n\none\n\n## B\n\ntwo two two", "text", "folder/annual report.txt")
     chunks = chunk(

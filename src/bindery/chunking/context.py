@@ -1,4 +1,4 @@
-"""The context of a chunk: titles put before it when it is embedded."""
+"""The context of a chunk: titles, or the head of a table, put before it when it is embedded."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -62,11 +62,13 @@ def contexts_of(
     def titles_at(position: int) -> tuple[str, ...]:
         if position == structure.title_start:
             return ()
-        path = structure.headings_before(position) if kind == "headings" else ()
+        path = structure.headings_before(position) if kind != "title" else ()
         titles = path if path[:1] == (structure.title,) else (structure.title, *path)
-        return tuple(title for title in titles if title)
+        of_table = structure.table(position) if kind == "table" else ()
+        return tuple(title for title in (*titles, *of_table) if title)
 
     titles = {structure.title, *(title for path in structure.paths for title in path[-1:])}
+    titles.update(title for titles_of in structure.table_titles for title in titles_of)
     parts = [*sorted(titles), _BETWEEN, _AFTER]
     *counts, between, after = tokeniser.count_tokens(parts)
     tokens = dict(zip(parts, counts, strict=False))

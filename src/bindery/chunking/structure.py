@@ -1,6 +1,7 @@
 """The structure of a document: on which page and under which headings a position lies."""
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -8,12 +9,14 @@ from pathlib import PurePath
 import numpy as np
 
 from bindery.chunking.characters import Positions
-from bindery.types import Document
+from bindery.types import Block, Document, Span
 
 _MARKDOWN_HEADING = re.compile(r"^ {0,3}(#{1,6})[ \t].*$", re.MULTILINE)
 
 # In characters. Each chunk repeats the titles above it, so a title of a megabyte must be cut.
 _LONGEST_TITLE = 200
+_LONGEST_HEAD = 2_000
+_TABLE_RULE = re.compile(r"[ \t]*\|?[ \t:|+-]*-[ \t:|+-]*")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,7 +25,8 @@ class Structure:
 
     Heading i starts at ``heading_starts[i]``; from there to the next heading the text is under
     ``paths[i + 1]``: titles, outermost first. ``paths[0]`` is empty. Page ``pages[i]`` starts at
-    ``page_starts[i]``. ``title`` is the document's title, and ``title_start`` the position of a
+    ``page_starts[i]``. Table i covers ``tables[i]``, and ``table_titles[i]`` are its caption and
+    head, if it has them. ``title`` is the document's title, and ``title_start`` the position of a
     heading with the same text, or None.
     """
 
@@ -30,6 +34,8 @@ class Structure:
     paths: Sequence[tuple[str, ...]]
     page_starts: Positions
     pages: Sequence[int]
+    tables: Sequence[Span]
+    table_titles: Sequence[tuple[str, ...]]
     title: str
     title_start: int | None
 
@@ -43,6 +49,13 @@ class Structure:
         index = int(self.heading_starts.searchsorted(position, "right"))
         begins = index > 0 and self.heading_starts[index - 1] == position
         return self.paths[index][:-1] if begins else self.paths[index]
+
+    def table(self, position: int) -> tuple[str, ...]:
+        """The caption and the head of the table that a position continues, or nothing."""
+        index = bisect_right(self.tables, position, key=lambda table: table.start) - 1
+        if index < 0 or not self.tables[index].start < position < self.tables[index].end:
+            return ()
+        return self.table_titles[index]
 
     def page(self, position: int) -> int | None:
         """The page, slide or sheet of a position, from 1; None before the first page."""
@@ -66,12 +79,15 @@ def find_structure(document: Document) -> Structure:
         starts.append(start)
         paths.append(tuple(title for _, title in above))
     title = _title_of(document)
+    tables = dict(_tables(document))
     paged = [(block.span.start, block.page) for block in document.blocks if block.page is not None]
     return Structure(
         heading_starts=np.array(starts, dtype=np.int64),
         paths=paths,
         page_starts=np.array([start for start, _ in paged], dtype=np.int64),
         pages=[page for _, page in paged],
+        tables=list(tables),
+        table_titles=list(tables.values()),
         title=title,
         title_start=next(
             (start for start, path in zip(starts, paths[1:], strict=True) if path == (title,)), None
@@ -88,6 +104,21 @@ def _headings(document: Document) -> Iterator[tuple[int, int, str]]:
     else:
         for found in _MARKDOWN_HEADING.finditer(document.text):
             yield found.start() + found[0].index("#"), len(found[1]), _plain(found[0])
+
+
+def _tables(document: Document) -> Iterator[tuple[Span, tuple[str, ...]]]:
+    """Each table with its caption, the short paragraph right before it, and its head row."""
+    before: Block | None = None
+    for block in document.blocks:
+        if block.kind == "table":
+            rows = document.text[block.span.start : block.span.start + _LONGEST_HEAD].split("\n", 2)
+            head = rows[0].strip() if len(rows) > 1 and _TABLE_RULE.fullmatch(rows[1]) else ""
+            caption = ""
+            if before and before.kind == "paragraph" and len(before.span) <= _LONGEST_TITLE:
+                caption = " ".join(document.quote(before.span).split())
+            yield block.span, tuple(filter(None, (caption, head)))
+        if block.kind != "page":
+            before = block
 
 
 def _plain(heading: str) -> str:
