@@ -93,8 +93,9 @@ def pdf_of(
         "",
         f"<</Length {len(meaning)}>>stream\n{meaning}\nendstream",
     ]
+    bold = "/F2<</Type/Font/Subtype/Type1/BaseFont/Helvetica-Bold>>"
     to_unicode = "/ToUnicode 3 0 R" if letters else ""
-    font = f"<</Font<</F1<</Type/Font/Subtype/Type1/BaseFont/Helvetica{to_unicode}>>>>>>"
+    font = f"<</Font<</F1<</Type/Font/Subtype/Type1/BaseFont/Helvetica{to_unicode}>>{bold}>>>>"
     for stream in streams:
         objects.append(
             f"<</Type/Page{page}/Parent 2 0 R/MediaBox[0 0 612 792]/Resources{font}"
@@ -120,7 +121,6 @@ def pdf_of(
 
 
 def unpacked(container: bytes) -> dict[str, bytes]:
-    """What a ZIP file holds, by name."""
     with zipfile.ZipFile(io.BytesIO(container)) as read:
         return {name: read.read(name) for name in read.namelist()}
 

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from tests.documents.samples import pdf_of, placed_pdf
 
 from bindery.documents import read
-from bindery.documents.formats.page_layout import Line, furniture, unhyphenated
+from bindery.documents.formats.page_headings import heading_levels
+from bindery.documents.formats.page_layout import Line, Paragraph, furniture, unhyphenated
 from bindery.types import Document
 
 BODY = ("Loose paper is lost, as every", "binder of books will tell you.")
@@ -75,6 +76,61 @@ def test_larger_type_makes_headings_by_rank():
     headings = [(b.level, document.quote(b.span)) for b in document.blocks if b.level]
     assert headings == [(1, "# A book"), (2, "## A chapter"), (2, "## Another"), (2, "## Third")]
     assert document.title == "A book"
+
+
+BODY_LINES = [f"Words of the text that go on and on in line {n} of it" for n in range(9)]
+
+
+def typed(lines):
+    """A page of lines at equal distances; a line that begins with "*" is bold, without it."""
+    places = [(2 if line[:1] == "*" else 1, 740 - 14 * n, line) for n, line in enumerate(lines)]
+    return pdf_of(
+        [
+            "".join(
+                f"BT /F{font} 11 Tf 72 {y} Td ({line.strip('*')}) Tj ET "
+                for font, y, line in places
+            )
+        ]
+    )
+
+
+def headings_of(data):
+    document = read(data, "x.pdf")
+    return [(b.level, document.quote(b.span).lstrip("# ")) for b in document.blocks if b.level]
+
+
+def test_bold_lines_and_capitals_are_headings_also_without_a_gap():
+    lines = ["*CASH FLOWS AND DEBT", *BODY_LINES[:4], "*Leases", *BODY_LINES[4:], "BALANCE SHEETS"]
+    assert headings_of(typed(lines)) == [(1, "CASH FLOWS AND DEBT"), (2, "Leases")]
+    apart = [*BODY_LINES[:5], "", "", "BALANCE SHEETS", "", "", *BODY_LINES[5:]]
+    assert headings_of(typed(apart)) == [(1, "BALANCE SHEETS")]
+
+
+@pytest.mark.parametrize(
+    "line", ["*A bold sentence that ends here.", "*Bold words begin", "a name"]
+)
+def test_bold_words_of_a_sentence_are_no_heading(line):
+    lines = [*BODY_LINES[:4], line, "and small letters go on.", *BODY_LINES[4:]]
+    assert headings_of(typed(lines)) == []
+
+
+def test_where_most_is_bold_weight_says_nothing():
+    assert (
+        headings_of(
+            typed([*(f"*{line}" for line in BODY_LINES), "", "*Title", "", *BODY_LINES[:2]])
+        )
+        == []
+    )
+
+
+def test_a_sparse_outline_and_other_signs_count_together():
+    text = Paragraph("words of the text " * 20, 11.0)
+    first, second, third = (Paragraph(title, 15.0) for title in ("One", "Two", "Three"))
+    pages = [[first, text], [second, text], *([[text]] * 6), [third, text]]
+    outline = {(0, "one"): 1, (1, "two"): 1}
+    levels = heading_levels(pages, outline)
+    assert [levels[0][0], levels[1][0], levels[8][0]] == [1, 1, 2]
+    assert heading_levels(pages[:2], outline) == [[1, 0], [1, 0]]
 
 
 def test_text_up_the_side_of_a_page_is_no_heading():

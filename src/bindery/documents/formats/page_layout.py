@@ -1,4 +1,4 @@
-"""Structure from the lines of printed pages: headers and footers, headings, paragraphs, hyphens.
+"""Structure from the lines of printed pages: headers and footers, paragraphs, hyphens.
 
 Pure functions of :class:`Line`, whether lines come from a text layer or from recognition (OCR).
 """
@@ -32,14 +32,10 @@ _PAGE_NUMBER = re.compile(
     re.IGNORECASE,
 )
 
-_LONGEST_HEADING = 200
-_MOST_IN_HEADINGS = 0.4
-"""Share of a document's letters: more is text in many sizes, as on posters, and not headings."""
+_LONGEST_RUN_IN = 100
+_IN_SENTENCE = (".", ",", ";", ":")
 
-_DEEPEST_HEADING = 6
-
-_NUMBERED = re.compile(r"(?:\d{1,2}(?:\.\d{1,2}){0,4}\.?|[A-Z]\.|[IVX]{1,5}\.)\s+\w")
-_NUMBER = re.compile(r"^(?:\d{1,2}(?:\.\d{1,2}){0,4}|[A-Z]|[IVX]{1,5})\.?\s+")
+NUMBERED = re.compile(r"(?:\d{1,2}(?:\.\d{1,2}){0,4}\.?|[A-Z]\.|[IVX]{1,5}\.)\s+\w")
 _BROKEN_WORD = re.compile(r"((?:-[^\W\d_]{1,30}|[^\W\d_]+))(\ufffe|-\n)([^\W\d_]+)")
 _COMPOUND = re.compile(r"[^\W\d_]+-[^\W\d_]+")
 _WORD = re.compile(r"[^\W\d_]+")
@@ -155,8 +151,8 @@ def paragraphs(lines: Sequence[Line]) -> list[Paragraph]:
             or above.is_table
             or gap > widest
             or line.is_upright != found[-1].is_upright
-            or (not -1.5 * usual < gap < 0.7 * usual and _differ(line.size, found[-1].size))
-            or (is_new_line and line.is_bold != above.is_bold and _NUMBERED.match(line.text))
+            or (not -1.5 * usual < gap < 0.7 * usual and differ(line.size, found[-1].size))
+            or (is_new_line and _begins_section(above, line))
         ):
             found.append(
                 Paragraph(line.text, line.size, line.is_bold, line.is_upright, line.is_table)
@@ -174,90 +170,21 @@ def paragraphs(lines: Sequence[Line]) -> list[Paragraph]:
     return [paragraph for paragraph in found if paragraph.text.strip()]
 
 
-def _differ(size: float, other: float) -> bool:
+def _begins_section(above: Line, line: Line) -> bool:
+    """Whether a bold line is a heading of the lines around it, without a wider gap."""
+    if line.is_bold == above.is_bold:
+        return False
+    if NUMBERED.match(line.text):
+        return True
+    bold, other = (line, above) if line.is_bold else (above, line)
+    is_short = len(bold.text) <= _LONGEST_RUN_IN and not bold.text.rstrip().endswith(_IN_SENTENCE)
+    # A bold beginning of a sentence goes on in small letters.
+    return is_short and bold.text[:1].isupper() and other.text.lstrip()[:1].isupper()
+
+
+def differ(size: float, other: float) -> bool:
+    """Whether the eye can see that two font sizes differ."""
     return abs(size - other) > _OTHER_SIZE * max(size, other)
-
-
-def heading_levels(
-    pages: Sequence[Sequence[Paragraph]], outline: Mapping[tuple[int, str], int]
-) -> list[list[int]]:
-    """The level of each paragraph as a heading, 0 for none.
-
-    ``outline`` holds the document's own headings (bookmarks), by page (from 0) and title as
-    :func:`folded`. If fewer than two of them are found, the font size decides: short paragraphs in
-    a larger font than most of the text, the largest being level 1, then bold ones with a number.
-    """
-    listed = [
-        [_listed_level(paragraph.text, number, outline) for paragraph in page]
-        for number, page in enumerate(pages)
-    ]
-    if sum(map(bool, (level for page in listed for level in page))) > 1:
-        return listed
-    amounts: Counter[float] = Counter()
-    for page in pages:
-        for paragraph in page:
-            amounts[round(paragraph.size, 1)] += len(paragraph.text) * paragraph.is_upright
-    usual = max(amounts, key=lambda size: amounts[size], default=0.0)
-    larger = sorted(
-        {
-            round(paragraph.size, 1)
-            for page in pages
-            for paragraph in page
-            if _may_be_heading(paragraph) and _differ(paragraph.size, usual)
-            and paragraph.size > usual
-        },
-        reverse=True,
-    )  # fmt: skip
-    ranks = {size: min(rank, _DEEPEST_HEADING) for rank, size in enumerate(larger, 1)}
-    below = min(len(set(ranks.values())) + 1, _DEEPEST_HEADING)
-    levels = [[_level(paragraph, usual, ranks, below) for paragraph in page] for page in pages]
-    headed = sum(
-        len(paragraph.text)
-        for page, on_page in zip(pages, levels, strict=True)
-        for paragraph, level in zip(page, on_page, strict=True)
-        if level
-    )
-    return levels if headed <= _MOST_IN_HEADINGS * amounts.total() else listed
-
-
-def _listed_level(text: str, page: int, outline: Mapping[tuple[int, str], int]) -> int:
-    if not outline or len(text) > _LONGEST_HEADING:
-        return 0
-    # An outline often leaves out the numbers of headings.
-    return next(
-        (
-            outline[page, title]
-            for title in (folded(text), folded(_NUMBER.sub("", text)))
-            if (page, title) in outline
-        ),
-        0,
-    )
-
-
-def _level(paragraph: Paragraph, usual: float, ranks: Mapping[float, int], below: int) -> int:
-    if not _may_be_heading(paragraph):
-        return 0
-    if _differ(paragraph.size, usual) and paragraph.size > usual:
-        return ranks[round(paragraph.size, 1)]
-    is_listed = paragraph.is_bold and _NUMBERED.match(paragraph.text)
-    return below if is_listed and not _differ(paragraph.size, usual) else 0
-
-
-def _may_be_heading(paragraph: Paragraph) -> bool:
-    text = paragraph.text
-    return (
-        paragraph.is_upright
-        and not paragraph.is_table
-        and len(text) <= _LONGEST_HEADING
-        and text.count("\n") < 4
-        and not text.rstrip().endswith((".", ",", ";"))
-        and sum(map(str.isalpha, text)) > 1
-    )
-
-
-def folded(text: str) -> str:
-    """A title for comparison: only letters and digits, in lower case."""
-    return "".join(filter(str.isalnum, text.replace("\ufffe", ""))).casefold()
 
 
 def vocabulary(pages: Sequence[Sequence[Line]]) -> Counter[str]:

@@ -16,11 +16,10 @@ from pypdfium2 import raw as pdfium
 
 from bindery.documents.formats import ocr
 from bindery.documents.formats.builder import DocumentBuilder
+from bindery.documents.formats.page_headings import folded, heading_levels
 from bindery.documents.formats.page_layout import (
     Line,
-    folded,
     furniture,
-    heading_levels,
     paragraphs,
     unhyphenated,
     vocabulary,
@@ -37,6 +36,7 @@ MAX_OUTLINE = 10_000
 _MOST_ANNOTATIONS = 2_000
 _SHOWN_ANNOTATIONS = frozenset({pdfium.FPDF_ANNOT_WIDGET, pdfium.FPDF_ANNOT_FREETEXT})
 _BOLD_WEIGHT = 600
+_BOLD_NAME = re.compile(rb"bold|black|heavy|demi", re.IGNORECASE)
 _A4_POINTS = 842
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\uffff\xa0]")
@@ -178,6 +178,7 @@ class _Characters:
         self._page = page.raw
         self._numbers = [ctypes.c_double() for _ in range(4)]
         self._matrix = pdfium.FS_MATRIX()
+        self._font, self._flags = ctypes.create_string_buffer(128), ctypes.c_int()
         self._rotation = rotation
         self.page_height = page_height
 
@@ -207,7 +208,12 @@ class _Characters:
         return size * (across**2 + up**2) ** 0.5, across <= up
 
     def is_bold(self, place: int) -> bool:
-        return pdfium.FPDFText_GetFontWeight(self._page, self._index(place)) >= _BOLD_WEIGHT
+        """By the font's weight or name: many programs embed bold fonts without a weight."""
+        index = self._index(place)
+        if pdfium.FPDFText_GetFontWeight(self._page, index) >= _BOLD_WEIGHT:
+            return True
+        pdfium.FPDFText_GetFontInfo(self._page, index, self._font, len(self._font), self._flags)
+        return _BOLD_NAME.search(self._font.value) is not None
 
     def box(self, place: int) -> tuple[float, ...]:
         pdfium.FPDFText_GetCharBox(self._page, self._index(place), *self._numbers)
