@@ -198,7 +198,14 @@ def test_class_names_are_unique(code: Code) -> None:
 
 # What else lies in the same folder.
 FORMATS_CORE = {"archive", "builder", "docx_styles", "encoding", "numbering", "ocr", "package"}
-FORMATS_CORE |= {"page_headings", "page_layout", "page_tables", "sparse_sheets", "symbol_fonts"}
+FORMATS_CORE |= {
+    "page_headings",
+    "page_layout",
+    "page_tables",
+    "sparse_sheets",
+    "symbol_fonts",
+    "xls_records",
+}
 GRAPH_CORE = {"attention", "parts", "rotary"}
 
 

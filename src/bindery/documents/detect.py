@@ -28,8 +28,18 @@ _OFFICE_TYPES: Mapping[bytes, str] = {
 }
 """The content types of main parts, as [Content_Types].xml lists them."""
 
+_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+
+FOREIGN_STREAMS: Mapping[str, str] = {
+    "WordDocument": "a Word document of before 2007 (DOC)",
+    "PowerPoint Document": "a presentation of before 2007 (PPT)",
+    "Book": "an Excel workbook of before 1997 (BIFF5)",
+    "VisioDocument": "a Visio drawing (VSD)",
+}
+"""The streams of OLE files, which all begin alike."""
+
 FOREIGN_SIGNATURES: Mapping[bytes, str] = {
-    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "an old Office file (DOC, PPT or MSG)",
+    _OLE: "an old Office file",
     b"GIF8": "a GIF image",
     b"RIFF": "a WebP, WAV or AVI file",
     b"\x1f\x8b": "a GZIP archive",
@@ -125,7 +135,7 @@ def _media_type(archive: zipfile.ZipFile) -> str:
 
 
 def _refuse_encrypted(data: bytes, name: str) -> None:
-    if data.startswith(b"\xd0\xcf\x11\xe0") and "EncryptedPackage".encode("utf-16-le") in data:
+    if data.startswith(_OLE) and "EncryptedPackage".encode("utf-16-le") in data:
         raise PasswordProtected(
             f"{name!r} is an Office document protected by a password.",
             remedy="Save a copy without a password.",
@@ -144,7 +154,12 @@ def _refuse_foreign(data: bytes, name: str) -> None:
         # Many texts begin with a short signature such as "MZ"; then the data must be binary.
         certain = len(signature) > 4 or not is_text(data)
         if data.startswith(signature) and certain:
-            raise _unsupported(name, what)
+            raise _unsupported(name, _kind_of_ole(data) if signature == _OLE else what)
+
+
+def _kind_of_ole(data: bytes) -> str:
+    names = ((f"{stream}\0".encode("utf-16-le"), what) for stream, what in FOREIGN_STREAMS.items())
+    return next((what for mark, what in names if mark in data), FOREIGN_SIGNATURES[_OLE])
 
 
 def kind_by_name(name: str) -> str | None:

@@ -31,6 +31,11 @@ _XLSX_UNCALCULATED = re.compile(
     rb"</(?:\w+:)?c>"
 )
 
+# LibreOffice writes an error as text beside an empty value, which calamine prefers.
+_ODS_ERROR = re.compile(
+    rb'(<table:table-cell\b[^<>]*?)\soffice:string-value=""([^<>]*\scalcext:value-type="error")'
+)
+
 # calamine also recognises the elements of an ODS by these prefixes only.
 _ODS_TABLE = re.compile(rb"(?=<table:table\s)")
 _IN_TAG = rb"""((?:[^<>"']|"[^"]*"|'[^']*')*?)"""
@@ -45,6 +50,11 @@ _ODS_CELL = re.compile(
 )
 _ODS_REPEATED = re.compile(rb'\stable:number-(?:columns|rows)-repeated="(\d{1,18})"')
 _ODS_COLUMNS = 1 << 14
+
+_AS_TEXT: Mapping[str, tuple[re.Pattern[bytes], bytes]] = {
+    "xlsx": (_XLSX_ERROR, rb"\1str\2"),
+    "ods": (_ODS_ERROR, rb"\1\2"),
+}
 
 # The record DIMENSIONS: first row, row after the last, first column, column after the last.
 _XLS_DIMENSIONS = re.compile(rb"\x00\x02\x0e\x00(.{12})\x00\x00", re.DOTALL)
@@ -86,7 +96,8 @@ def prepared(data: bytes, kind: str, name: str) -> tuple[bytes, list[str]]:
 
 
 def _prepared_sheet(xml: bytes, kind: str, sheet: str, warnings: set[str]) -> bytes:
-    kept = _XLSX_ERROR.sub(rb"\1str\2", xml) if kind == "xlsx" else xml
+    is_error, as_text = _AS_TEXT[kind]
+    kept = is_error.sub(as_text, xml)
     if kind == "xlsx" and _XLSX_UNCALCULATED.search(xml):
         warnings.add("Some formulas have no stored result, so their cells are empty.")
     closed = _xlsx(kept, sheet) if kind == "xlsx" else _ods(kept, sheet)

@@ -3,7 +3,7 @@
 import datetime
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from python_calamine import CalamineWorkbook, SheetVisibleEnum
@@ -11,6 +11,7 @@ from python_calamine import CalamineWorkbook, SheetVisibleEnum
 from bindery.documents.formats.builder import DocumentBuilder, markdown_table
 from bindery.documents.formats.package import Package
 from bindery.documents.formats.sparse_sheets import prepared
+from bindery.documents.formats.xls_records import ErrorCells, xls_errors
 from bindery.errors import BrokenDocument
 from bindery.types import Document
 
@@ -45,9 +46,10 @@ def _read(data: bytes, kind: str, name: str) -> Document:
     package = Package(data, name) if kind in {"xlsx", "ods"} else None
     if package is not None:
         package.refuse_encrypted()
+    errors = xls_errors(data, name) if kind == "xls" else {}
     workbook, warnings = prepared(data, kind, name)
     try:
-        hidden = _write(builder, workbook)
+        hidden = _write(builder, workbook, errors)
     except BaseException as error:
         # A broken file can cause a Rust panic, which is not an Exception.
         if isinstance(error, Exception) or type(error).__name__ != "PanicException":
@@ -64,15 +66,20 @@ def _read(data: bytes, kind: str, name: str) -> Document:
     return builder.document(kind, name, warnings)
 
 
-def _write(builder: DocumentBuilder, data: bytes) -> list[str]:
-    """Write every sheet; returns the names of hidden sheets."""
+def _write(builder: DocumentBuilder, data: bytes, errors: Mapping[int, ErrorCells]) -> list[str]:
+    """Write every sheet; returns the names of hidden sheets.
+
+    ``errors`` holds by sheet the error values that calamine leaves empty.
+    """
     hidden: list[str] = []
     with CalamineWorkbook.from_filelike(io.BytesIO(data)) as book:
         for number, sheet in enumerate(book.sheets_metadata, 1):
             builder.begin_page(number)
             if sheet.visible != SheetVisibleEnum.Visible:
                 hidden.append(sheet.name)
-            cells = book.get_sheet_by_index(number - 1).to_python(skip_empty_area=True)
+            sheet_cells = book.get_sheet_by_index(number - 1)
+            cells = sheet_cells.to_python(skip_empty_area=True)
+            _put_in(cells, errors.get(number - 1, {}), sheet_cells.start)
             # A sheet may have millions of empty rows.
             rows = [[_shown(cell) for cell in row] for row in cells if row.count("") < len(row)]
             table = markdown_table(_trimmed(rows))
@@ -80,6 +87,13 @@ def _write(builder: DocumentBuilder, data: bytes) -> list[str]:
                 builder.heading(sheet.name, 2)
                 builder.add(table, "table")
     return hidden
+
+
+def _put_in(cells: list[list[Any]], errors: ErrorCells, start: tuple[int, int] | None) -> None:
+    top, left = start or (0, 0)
+    for (row, column), text in errors.items():
+        if row - top < len(cells) and column - left < len(cells[row - top]):
+            cells[row - top][column - left] = text
 
 
 def _trimmed(rows: Sequence[Sequence[str]]) -> list[Sequence[str]]:
