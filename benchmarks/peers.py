@@ -45,6 +45,13 @@ INSTALLS: Mapping[str, Sequence[Sequence[str]]] = {
     ),
     "kreuzberg": (("kreuzberg==4.10.4",),),
     "markitdown": (("markitdown[pdf,docx,pptx,xlsx]==0.1.8",),),
+    "usearch": (("usearch==2.26.6", "numpy"),),
+    "qdrant-edge": (("qdrant-edge-py==0.9.0", "numpy"),),
+    "lancedb": (("lancedb==0.40.0", "numpy", "pyarrow"),),
+    "faiss": (("faiss-cpu==1.15.1", "numpy"),),
+    "tantivy": (("tantivy==0.27.0", "numpy"),),
+    "bm25s": (("bm25s==0.3.16", "PyStemmer==3.1.*", "numpy"),),
+    "fts5": (("numpy",),),
     # not a peer, but a tool that needs other versions
     "schemathesis": (("schemathesis==4.32.5",),),
 }

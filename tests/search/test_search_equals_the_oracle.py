@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from bindery.filters.text import filter_from_text
@@ -273,6 +273,7 @@ SCORES = st.lists(st.floats(-1, 1, width=32), min_size=1, max_size=30).map(
 
 @given(SCORES)
 def test_z_scores_do_not_depend_on_the_scale(scores):
+    assume(scores.std() > 1e-4)  # smaller differences are lost in the sum with 3
     np.testing.assert_allclose(z_scores(scores), z_scores(scores * 8 + 3), atol=1e-2)
 
 

@@ -86,7 +86,7 @@ class Candidates:
         Every candidate has its score of both, 0 for what is None.
         """
         dense, lexical = legs
-        places = np.unique(np.concatenate([dense.places, lexical.places]))
+        places = _union(dense.places, lexical.places)
         ranks = np.zeros((2, len(places)), dtype=np.int64)
         at = np.searchsorted(places, dense.places)
         ranks[0, at] = np.arange(1, len(dense) + 1)
@@ -96,11 +96,11 @@ class Candidates:
         segments = view.segments_of(places)
         rows = places - view.starts[segments]
         for number in distinct(segments):
-            mine = segments == number
+            mine = np.flatnonzero(segments == number)
             if scores is not None:
                 words[mine] = scores[number][rows[mine]]
-            others = mine & (ranks[0] == 0)
-            if vector is not None and others.any():
+            others = mine[ranks[0, mine] == 0]
+            if vector is not None and len(others):
                 cosines[others] = view.segments[number].dense.scores(vector, rows[others])
         found = cls(segments, rows, cosines, words, *ranks)
         return found.only(np.lexsort(found.ids(view).T[::-1])) if len(places) else found
@@ -140,13 +140,20 @@ class Candidates:
     ) -> npt.NDArray[Any]:
         """What is said of the rows of each segment, in the order of the candidates; not of none."""
         numbers = distinct(self.segments)
+        if len(numbers) == 1:
+            return of_rows(view.segments[numbers[0]], self.rows)
         parts = [of_rows(view.segments[n], self.rows[self.segments == n]) for n in numbers]
-        if len(parts) == 1:
-            return parts[0]
         joined = np.concatenate(parts)
         found = np.empty_like(joined)
         found[np.argsort(self.segments, kind="stable")] = joined
         return found
+
+
+def _union(one: Rows, other: Rows) -> Rows:
+    """The distinct places of two lists without repetition, rising."""
+    if not len(one) or not len(other):
+        return np.sort(one if len(one) else other)
+    return np.unique(np.concatenate([one, other]))
 
 
 def distinct(numbers: npt.NDArray[np.int64]) -> list[int]:

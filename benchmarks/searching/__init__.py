@@ -1,0 +1,1 @@
+"""Search: speed and recall beside other indexes."""
