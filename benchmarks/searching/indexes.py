@@ -50,7 +50,10 @@ def measure_words(
 ) -> dict[str, Any]:
     """Times of the best 100, and which share of Bindery's best 10 a peer also finds."""
     chosen = [
-        Peer("bindery", Path(sys.executable), "match_with_bindery.py", folder),
+        *(
+            Peer(name, Path(sys.executable), "match_with_bindery.py", folder)
+            for name in ("bindery", "bindery-read")
+        ),
         *_peers(peers, "match", folder),
     ]
     ours: list[np.ndarray] = []

@@ -1,4 +1,7 @@
-"""Bindery's lexical index: one segment, English, a question read as a collection reads it."""
+"""Bindery's lexical index: one segment, English, a question read as a collection reads it.
+
+By the name ``bindery-read`` the questions are read before they are timed.
+"""
 # pyright: basic, reportMissingImports=false
 
 from collections.abc import Sequence
@@ -11,7 +14,7 @@ from matching import read_texts
 
 from bindery.options import SearchMode, SearchOptions
 from bindery.search.analysis import Analyser
-from bindery.search.queries import read_query
+from bindery.search.queries import LexicalQuery, read_query
 from bindery.search.searching import Question, Searcher
 from bindery.search.segments import IndexRow, Segment
 from bindery.search.view import IndexedFile, View
@@ -25,6 +28,7 @@ class BinderyWords:
         self._pieces, self._questions = read_texts(data)
         self._own = own
         self._analyser = Analyser("en")
+        self._read = [self._words(text) for text in self._questions if own.name == "bindery-read"]
 
     def build(self) -> dict[str, Any]:
         """Write the segment, and open it."""
@@ -43,10 +47,13 @@ class BinderyWords:
 
     def search(self, question: int, k: int, where: Where | None) -> Sequence[int]:
         """Read the question, and search."""
-        words = read_query(self._questions[question], {"en": self._analyser}, language="en")
+        words = self._read[question] if self._read else self._words(self._questions[question])
         asked = Question(SearchOptions(SearchMode.LEXICAL, k), None, words)
         found = Searcher(self._view, asked, lambda rows: np.ones(len(rows), np.bool_)).search()
         return [row.row for row in found.rows]
+
+    def _words(self, text: str) -> LexicalQuery:
+        return read_query(text, {"en": self._analyser}, language="en")
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ class Tantivy:
         self._pieces, self._questions = read_texts(data)
         schema = tantivy.SchemaBuilder()
         schema.add_text_field("text", tokenizer_name=_ANALYSER, index_option="freq")
-        schema.add_unsigned_field("id", fast=True, stored=True)
+        schema.add_integer_field("id", stored=True)
         self._index = tantivy.Index(schema.build(), path=str(own))
         analyser = (
             tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple())

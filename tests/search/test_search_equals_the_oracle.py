@@ -177,17 +177,18 @@ def test_many_rows_are_found_by_codes_at_every_share_that_a_filter_leaves(tmp_pa
     assert hits / wanted > 0.99
 
 
-def test_rows_that_lie_side_by_side_are_found_by_codes_at_every_share() -> None:
+@pytest.mark.parametrize("width", [64, 61])
+def test_rows_that_lie_side_by_side_are_found_by_codes_at_every_share(width: int) -> None:
     chance = np.random.default_rng(5)
     count = 2 * CODED_ROWS
-    vectors = unit(chance.normal(size=(count, 64)))
+    vectors = unit(chance.normal(size=(count, width)))
     codes = Codes.of(vectors.astype(np.float16))
     assert codes is not None
     dense = DenseSegment(vectors.astype(np.float16), codes)
     exact = dense.vectors.astype(np.float32)
     for share in (0.01, 0.06, 0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.95, 1):
         allowed = np.arange(count) < share * count
-        for query in unit(chance.normal(size=(5, 64))):
+        for query in unit(chance.normal(size=(5, width))):
             for k in (1, 10, 40):
                 rows, scores = dense.best(query, k, allowed)
                 best = np.sort(exact[allowed] @ query)[::-1][:k]

@@ -33,6 +33,7 @@ _SLOW_SHARES = (16, 48)
 _LARGE_SHARE = 0.7
 _SPARE = 1.3
 _CODE_BITS = 4
+_WIDTH_MULTIPLE = 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,10 +113,11 @@ class Codes:
         """
         if (turbovec := _turbovec()) is None:
             return None
-        index = turbovec.TurboQuantIndex(vectors.shape[1], _CODE_BITS)
+        width = -(-vectors.shape[1] // _WIDTH_MULTIPLE) * _WIDTH_MULTIPLE
+        index = turbovec.TurboQuantIndex(width, _CODE_BITS)
         for start in range(0, len(vectors), _ROWS_AT_ONCE):
             some = vectors[start : start + _ROWS_AT_ONCE]
-            index.add(np.ascontiguousarray(some, dtype=np.float32))
+            index.add(_padded(some, width))
         index.prepare()
         return cls(index)
 
@@ -158,8 +160,16 @@ class Codes:
     def _search(
         self, query: npt.NDArray[np.float32], count: int, allowed: Mask | None
     ) -> npt.NDArray[np.int64]:
-        _, rows = self._index.search(query[None], count, mask=allowed)
+        padded = _padded(query[None], self._index.dim)
+        _, rows = self._index.search(padded, count, mask=allowed)
         return np.asarray(rows[0], dtype=np.int64)
+
+
+def _padded(rows: npt.NDArray[np.floating], width: int) -> npt.NDArray[np.float32]:
+    """Rows (n, d) with zeros up to a width, which leave dot products as they are."""
+    missing = width - rows.shape[1]
+    wide = np.pad(rows, ((0, 0), (0, missing))) if missing else rows
+    return np.ascontiguousarray(wide, dtype=np.float32)
 
 
 def _turbovec() -> Any:  # noqa: ANN401 - a module without types

@@ -203,16 +203,22 @@ class LexicalSegment:
 
     def scores(self, idf: Sequence[tuple[Word, float]], average: float) -> Scores:
         """BM25 (n,) of every row, dead ones too; 0 for a row without any of the words."""
-        total = np.zeros(len(self.postings), dtype=np.float32)
+        found = [(*self._of_word(word), weight) for word, weight in idf]
+        rows = np.concatenate([np.zeros(0, dtype=np.int32), *(rows for rows, _, _ in found)])
+        f = np.concatenate(
+            [np.zeros(0, dtype=np.float32), *(counts for _, counts, _ in found)], dtype=np.float32
+        )
         slope = np.float32(K1 * B / average) if average else np.float32(0)
-        for word, weight in idf:
-            rows, counts = self._of_word(word)
-            if not len(rows):
-                continue
-            f = counts.astype(np.float32)
-            norm = np.float32(K1 * (1 - B)) + slope * self.postings.lengths[rows]
-            total[rows] += np.float32(weight * (K1 + 1)) * f / (f + norm)
-        return total
+        norm = self.postings.lengths[rows].astype(np.float32)
+        norm *= slope
+        norm += np.float32(K1 * (1 - B))
+        norm += f
+        f /= norm
+        f *= np.repeat(
+            np.array([weight * (K1 + 1) for _, _, weight in found], dtype=np.float32),
+            [len(rows) for rows, _, _ in found],
+        )
+        return np.bincount(rows, f, len(self.postings)).astype(np.float32)
 
     def has_all(self, words: Sequence[Word]) -> Mask:
         """Which rows (n,) have every one of the words, in whatever order."""
