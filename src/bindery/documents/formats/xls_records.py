@@ -3,6 +3,7 @@
 import io
 import struct
 from collections.abc import Iterator, Mapping
+from typing import Any, cast
 
 from olefile import OleFileIO
 
@@ -28,7 +29,7 @@ def xls_errors(data: bytes, name: str) -> dict[int, ErrorCells]:
 
     Raises PasswordProtected for an encrypted workbook.
     """
-    with OleFileIO(io.BytesIO(data)) as file:
+    with cast("Any", OleFileIO(io.BytesIO(data))) as file:  # it is typed in part only
         if not file.exists("Workbook"):
             return {}
         stream = file.openstream("Workbook").read()
