@@ -90,7 +90,7 @@ def test_growing_leaves_few_segments_and_writes_each_row_a_few_times():
 
 def test_a_long_tail_is_sealed_while_searches_go_on(home, collection):
     put(home, collection, {f"{n}.txt": [words(n)] for n in range(200)})
-    maintainer = Maintainer(lambda: home.database, lambda: [collection.index])
+    maintainer = Maintainer(home, lambda: [collection])
     maintainer.run_once()
     assert state_of(collection.index).tail_rows == 200
     put(home, collection, {"long.txt": [words(n) for n in range(1000, 1000 + 4096)]})
@@ -110,9 +110,7 @@ def test_a_long_tail_is_sealed_while_searches_go_on(home, collection):
 def test_a_short_tail_is_sealed_once_nothing_changes(home, collection, monkeypatch):
     monkeypatch.setattr(maintenance, "_IDLE_S", 0.0)
     put(home, collection, {f"{n}.txt": [words(n)] for n in range(70)})
-    maintainer = Maintainer(
-        lambda: home.database, lambda: [collection.index], rewritten_within_s=0.0
-    )
+    maintainer = Maintainer(home, lambda: [collection], rewritten_within_s=0.0)
     maintainer.run_once()
     assert state_of(collection.index).tail_rows == 0
 
@@ -132,7 +130,7 @@ def test_a_maintainer_works_in_its_own_thread_for_every_collection(home, monkeyp
     for name in ("one", "two"):
         put(home, open_synthetic(home, name), {f"{n}.txt": [words(n)] for n in range(70)})
     indexes = [one.index for one in collections]
-    with Maintainer(lambda: home.database, lambda: [one.index for one in collections]):
+    with Maintainer(home, lambda: collections):
         until = time.monotonic() + 60
         while any(state_of(one).tail_rows for one in indexes) and time.monotonic() < until:
             time.sleep(0.01)

@@ -31,7 +31,8 @@ def test_a_removed_file_is_found_by_no_leg(sample, seals):
         assert seal(sample.collection.index, least_rows=1)
     assert all(found[0] == "a.txt" for found in everywhere(sample, "quetzal-4471"))
 
-    assert sample.collection.remove([sample.name("a.txt")]) == 1
+    receipt = sample.collection.remove([sample.name("a.txt")])
+    assert (receipt.files, receipt.chunks) == ((sample.name("a.txt"),), 1)
 
     assert all("a.txt" not in found for found in everywhere(sample, "quetzal-4471"))
     assert [file.name for file in sample.collection.files()] == [sample.name("b.txt")]

@@ -90,11 +90,13 @@ class VectorCache:
         with self._lock:
             return replace(self._figures, entries=len(self._kept))
 
-    def clear(self) -> None:
-        """Forget all vectors."""
+    def clear(self) -> int:
+        """Forget all vectors; the number of texts."""
         with self._lock:
+            count = len(self._kept)
             self._kept.clear()
             self._figures.bytes = 0
+        return count
 
     def submit(
         self,

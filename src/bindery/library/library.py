@@ -280,6 +280,10 @@ class Library:
             unloadings=self._models.unloadings,
         )
 
+    def clear_cache(self) -> int:
+        """Forget the vectors in the cache; of how many texts."""
+        return self._cache.clear()
+
     def close(self) -> None:
         """Free the memory of the models and the cache, and close the database."""
         self._models.close()

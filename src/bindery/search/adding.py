@@ -223,7 +223,7 @@ def add_local(
         collection.remove(plan.gone)
     else:
         _check_files(inputs, paths)
-    with Maintainer(lambda: library.database, lambda: [collection.index]):
+    with Maintainer(library, lambda: [collection]):
         files = _run_job(library, collection, inputs, options, attributes, run)
     # A search in a new process would read and analyse the rows of the tail again.
     seal(collection.index, least_rows=FEW_ROWS)

@@ -3,8 +3,9 @@
 import secrets
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, overload
 
@@ -16,12 +17,15 @@ from bindery.options import SearchOptions
 from bindery.search.answering import search_index
 from bindery.search.answers import SearchAnswer
 from bindery.search.columns import AttributeType, AttributeValue, check_attribute, type_of
+from bindery.search.deleting import DeletionReceipt, receipt_of
 from bindery.search.index import CollectionIndex, OpenIndexes
+from bindery.search.segment_files import remove_folder
 from bindery.search.view import OF_CHUNKS, OF_FILES
 from bindery.store import collections as catalog
-from bindery.store import placements
+from bindery.store import generations, placements
 from bindery.store.collections import CollectionFile, StoredCollection
 from bindery.store.database import Conflict, Transaction
+from bindery.store.deletion import delete_collection, remove_files
 from bindery.types import utc_text
 
 DEFAULT_COLLECTION = "default"
@@ -86,14 +90,20 @@ class Collections:
             rows = catalog.list_collections(connection)
         return iter([self._opened(row) for row in rows])
 
-    def delete(self, name: str) -> None:
-        """Delete a collection with its index. Stored files stay. Raises UnknownCollection."""
+    def delete(self, name: str, *, now: bool = False) -> DeletionReceipt:
+        """Delete a collection with its indexes. Stored files stay.
+
+        With ``now`` the cache of vectors is emptied, too. Raises UnknownCollection.
+        """
         collection = self.get(name)
+        files = [file.name for file in collection.files()]
         with self._library.database.freeing() as connection:
-            catalog.delete_collection(connection, collection.id)
+            deletion = delete_collection(connection, collection.id)
         with self._lock:
             self._open.pop(collection.id, None)
-        collection.remove_index()
+        self._indexes.drop(collection.index)
+        remove_folder(collection.index.folder)
+        return receipt_of(self._library, name, files, deletion, [], now=now)
 
     def _opened(self, stored: StoredCollection) -> "Collection":
         with self._lock:
@@ -114,9 +124,10 @@ class Collection:
         self, library: Library, folder: Path, stored: StoredCollection, indexes: OpenIndexes
     ) -> None:
         self._library = library
-        self._folder = folder
         self.stored = stored
-        self.index = CollectionIndex(library.database, folder, stored, indexes)
+        self._new_index = partial(CollectionIndex, library.database, folder, indexes=indexes)
+        self.index = self._new_index(stored)
+        self._others: dict[int, CollectionIndex] = {}
 
     def __repr__(self) -> str:
         return f"Collection({self.name!r}, {self.recipe.model})"
@@ -165,6 +176,18 @@ class Collection:
             "created_at": utc_text(self.stored.created_at),
         }
 
+    def indexes(self) -> list[CollectionIndex]:
+        """The indexes of all its generations; that of the one which answers is ``index``."""
+        with self._library.database.reading() as connection:
+            found = generations.list_generations(connection, self.id)
+        known = {**self._others, self.index.generation: self.index}
+        self._others = {
+            one.id: known.get(one.id)
+            or self._new_index(replace(self.stored, generation=one.id, recipe=one.recipe))
+            for one in found
+        }
+        return list(self._others.values())
+
     # Changes
 
     def request(
@@ -205,18 +228,22 @@ class Collection:
                 if file is not None:
                     catalog.change_file(connection, file.number, name=new, source=sources[new])
 
-    def remove(self, names: Sequence[str]) -> int:
-        """Remove files with all that was made of them; how many. Raises UnknownFile."""
+    def remove(self, names: Sequence[str], *, now: bool = False) -> DeletionReceipt:
+        """Remove files with all that was made of them. No search finds them from then on.
+
+        With ``now`` the segments that hold their rows are written again before this returns, and
+        the cache of vectors is emptied. Raises UnknownFile, UnknownCollection.
+        """
         with self._library.database.freeing() as connection:
             if not catalog.count_change(connection, self.id):
-                return 0
+                raise UnknownCollection("The collection has been deleted.")
             found = [catalog.find_file(connection, self.id, name) for name in names]
             missing = [name for name, one in zip(names, found, strict=True) if one is None]
             if missing:
                 raise _unknown_file(missing[0], self.name)
             numbers = [one.number for one in found if one is not None]
-            catalog.remove_files(connection, numbers)
-        return len(numbers)
+            deletion = remove_files(connection, numbers)
+        return receipt_of(self._library, self.name, names, deletion, self.indexes(), now=now)
 
     def set_attributes(self, name: str, attributes: Mapping[str, object]) -> None:
         """Replace the attributes of a file. Raises InvalidValue, UnknownFile."""
@@ -249,13 +276,6 @@ class Collection:
             connection, self.id, schema={key: str(value) for key, value in schema.items()}
         )
         return {key: list(v) if isinstance(v, tuple) else v for key, v in clean.items()}
-
-    def remove_index(self) -> None:
-        """Delete the files of the index, once the catalog does not name them any more."""
-        if self._folder.is_dir():
-            for path in self._folder.iterdir():
-                path.unlink(missing_ok=True)
-            self._folder.rmdir()
 
     # Search
 

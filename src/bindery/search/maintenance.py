@@ -10,14 +10,15 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from bindery.errors import BinderyError
+from bindery.library import Library
 from bindery.search.index import ChangedMeanwhile, CollectionIndex
-from bindery.search.segment_files import files_of, remove_files, size_of, sweep
+from bindery.search.segment_files import files_of, remove_files, size_of, sweep, sweep_folders
 from bindery.search.segments import Segment, merged
 from bindery.store import collections as catalog
 from bindery.store import placements
-from bindery.store.database import Database
 from bindery.store.placements import Placement
 
 SEALED_ROWS = 4096
@@ -113,6 +114,16 @@ def rewrite(index: CollectionIndex, *, most_dead: float = MOST_DEAD) -> int:
     return len(names)
 
 
+def erase(index: CollectionIndex) -> None:
+    """Leave no dead row in any file of an index, nor in memory. Raises StorageError."""
+    rewrite(index, most_dead=0)
+    with index.database.freeing() as connection:
+        placements.drop_dead_segments(connection, index.generation)
+    # Another process that is about to publish one of these files writes it again.
+    sweep_index(index, age_s=0)
+    index.close()
+
+
 def sweep_index(index: CollectionIndex, *, age_s: float = _UNPUBLISHED_S) -> None:
     """Delete files of an index that are of no segment, and older than what may be unpublished."""
     # In a transaction that writes, so that nobody publishes meanwhile.
@@ -157,7 +168,13 @@ def choose(rows: int, segments: Sequence[SegmentSize]) -> list[str]:
     return chosen
 
 
-def _merge(index: CollectionIndex, tail: Sequence[Placement], names: Sequence[str]) -> str | None:
+def _merge(
+    index: CollectionIndex,
+    tail: Sequence[Placement],
+    names: Sequence[str],
+    *,
+    is_again: bool = False,
+) -> str | None:
     """One segment of tail files and of segments, in their place; its name, None if it is not used.
 
     Raises ChangedMeanwhile.
@@ -173,8 +190,8 @@ def _merge(index: CollectionIndex, tail: Sequence[Placement], names: Sequence[st
             parts.append(index.segment(name, [one.file for one in inside]))
             moved += inside
     if not parts:
-        return _publish(index, None, [], names)
-    return _publish(index, merged(parts), moved, names)
+        return _publish(index, None, [], names, is_again=is_again)
+    return _publish(index, merged(parts), moved, names, is_again=is_again)
 
 
 def _placed(index: CollectionIndex, segment: str | None) -> list[Placement]:
@@ -187,19 +204,27 @@ def _publish(
     segment: Segment | None,
     moved: Sequence[Placement],
     former: Sequence[str],
+    *,
+    is_again: bool,
 ) -> str | None:
+    moves = len(moved)
     name = None if segment is None else segment.write(index.folder)
     with index.database.writing() as connection:
         is_there = catalog.count_change(connection, index.collection)
         if is_there and segment is not None and name is not None:
             if not files_of(index.folder, name):  # swept: this process was stopped for long
                 raise ChangedMeanwhile
-            placements.publish_segment(connection, index.generation, name, len(segment), moved)
+            moves = placements.publish_segment(
+                connection, index.generation, name, len(segment), moved
+            )
         elif is_there:
             placements.drop_dead_segments(connection, index.generation)
         named = placements.segment_names(connection, index.collection)
     # A reader that has read the catalog before, and not yet opened them, reads it again.
     _remove(index, {*former, *([name] if name else [])} - named)
+    if name in named and moves < len(moved) and not is_again:
+        # Files were removed or changed meanwhile. Their rows are not to stay on the disk.
+        return _merge(index, [], [name], is_again=True)
     return name if name in named else None
 
 
@@ -215,32 +240,45 @@ def _remove(index: CollectionIndex, names: Collection[str]) -> None:
 
 @dataclass(slots=True)
 class _Seen:
-    """What a maintainer knows of an index: its state, since when, and since when rows are dead."""
+    """A collection as a maintainer last saw it; ``dead_since`` is by generation and segment."""
 
     state: int = -1
     since: float = 0.0
-    dead_since: dict[str, float] = field(default_factory=dict[str, float])
+    dead_since: dict[tuple[int, str], float] = field(default_factory=dict[tuple[int, str], float])
     is_settled: bool = False
 
 
-class Maintainer:
-    """Keeps indexes small in a thread of its own, also while jobs add to them.
+class Indexed(Protocol):
+    """A collection, as a maintainer needs it."""
 
-    ``indexes`` gives those that there are. Long tails are sealed at once and short ones when
-    nothing has changed for half a minute; dead rows are written out within ``rewritten_within_s``.
+    @property
+    def id(self) -> str:
+        """What the catalog calls it."""
+        ...
+
+    def indexes(self) -> Sequence[CollectionIndex]:
+        """The indexes of its generations."""
+        ...
+
+
+class Maintainer:
+    """Keeps the indexes of ``collections`` small in a thread of its own, also while jobs add.
+
+    Long tails are sealed at once and short ones when nothing has changed for half a minute; dead
+    rows are written out within ``rewritten_within_s``.
     """
 
     def __init__(
         self,
-        database: Callable[[], Database],
-        indexes: Callable[[], Iterable[CollectionIndex]],
+        library: Library,
+        collections: Callable[[], Iterable[Indexed]],
         *,
         rewritten_within_s: float = REWRITTEN_WITHIN_S,
     ) -> None:
-        self._database = database
-        self._indexes = indexes
+        self._library = library
+        self._collections = collections
         self._within_s = rewritten_within_s
-        self._seen: dict[tuple[str, int], _Seen] = {}
+        self._seen: dict[str, _Seen] = {}
         self._swept = time.monotonic()
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
@@ -277,23 +315,29 @@ class Maintainer:
                 self._stopped.wait(_PAUSE_S)
 
     def run_once(self) -> None:
-        """Look at every index that has changed, and do what is to be done."""
+        """Look at every collection that has changed, and do what is to be done."""
         now = time.monotonic()
-        with self._database().reading() as connection:
+        with self._library.database.reading() as connection:
             states = catalog.states(connection)
-        is_due = now - self._swept >= _UNPUBLISHED_S
-        for index in self._indexes():
-            seen = self._seen.setdefault((index.collection, index.generation), _Seen())
-            state = states.get(index.collection, -1)
-            if seen.state != state:
+        is_sweeping = now - self._swept >= _UNPUBLISHED_S
+        for one in self._collections():
+            state = states.get(one.id)
+            seen = self._seen.setdefault(one.id, _Seen())
+            if state is not None and seen.state != state:
                 seen.state, seen.since, seen.is_settled = state, now, False
-            if not seen.is_settled and state >= 0:
-                seen.is_settled = self._maintain(index, seen, now)
-            if is_due:
-                sweep_index(index)
+            if state is None or (seen.is_settled and not is_sweeping):
+                continue
+            indexes = one.indexes()
+            if not seen.is_settled:
+                left = [one for one in indexes if not self._maintain(one, seen, now)]
+                seen.is_settled = not left
+            if is_sweeping:
+                for index in indexes:
+                    sweep_index(index)
             if self._stopped.is_set():
                 return
-        if is_due:
+        if is_sweeping:
+            sweep_folders(self._library.home / "indexes", states, age_s=_UNPUBLISHED_S)
             self._swept = now
 
     def _maintain(self, index: CollectionIndex, seen: _Seen, now: float) -> bool:
@@ -305,8 +349,8 @@ class Maintainer:
             seal(index, least_rows=least)
             return False
         dead = {one.name for one in found.segments if one.living < one.rows}
-        seen.dead_since = {name: seen.dead_since.get(name, now) for name in dead}
-        is_late = any(now - since >= self._within_s for since in seen.dead_since.values())
+        since = [seen.dead_since.setdefault((index.generation, name), now) for name in dead]
+        is_late = any(now - one >= self._within_s for one in since)
         if is_late or any(one.is_over(MOST_DEAD) for one in found.segments):
             rewrite(index, most_dead=0.0 if is_late else MOST_DEAD)
             return False

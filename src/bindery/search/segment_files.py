@@ -30,6 +30,7 @@ SUFFIX = ".segment"
 _ALIGNMENT = 8
 _DIGITS = 32
 _BLOCK_BYTES = 1 << 20
+_DRAFT_S = 60.0
 _DTYPES: Mapping[str, str] = {
     "F16": "<f2", "F32": "<f4", "U8": "|u1", "U16": "<u2", "I32": "<i4", "I64": "<i8",
 }  # fmt: skip
@@ -155,13 +156,31 @@ def remove_files(folder: Path, name: str) -> None:
 def sweep(folder: Path, named: Collection[str], *, age_s: float) -> None:
     """Delete files that are of none of these segments, unless they were written lately.
 
-    Another process may be about to publish those.
+    Another process may be about to publish those. A draft that is being written stays in any case.
     """
-    oldest = time.time() - age_s
+    now = time.time()
     for path in folder.iterdir() if folder.is_dir() else ():
+        least_s = max(age_s, _DRAFT_S) if path.name.startswith(".") else age_s
         with suppress(OSError):  # gone, or open on Windows
-            if path.name.split(".")[0] not in named and path.stat().st_mtime <= oldest:
+            is_old = not least_s or path.stat().st_mtime <= now - least_s
+            if is_old and path.name.split(".")[0] not in named:
                 path.unlink()
+
+
+def remove_folder(folder: Path) -> None:
+    """Delete the folder of an index. A file that another process writes into it stays."""
+    sweep(folder, (), age_s=0)
+    with suppress(OSError):  # it is swept later
+        folder.rmdir()
+
+
+def sweep_folders(folder: Path, named: Collection[str], *, age_s: float) -> None:
+    """Delete the folders of collections that are gone, unless they were written to lately."""
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.name not in named and path.is_dir():
+            sweep(path, (), age_s=age_s)
+            with suppress(OSError):  # not empty
+                path.rmdir()
 
 
 def _header(arrays: Arrays, about: Mapping[str, str]) -> bytes:

@@ -12,23 +12,20 @@ the lock before anything is read.
 """
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, exists, insert, or_, select, update
+from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from bindery.store.database.tables import (
     collection_files,
     collections,
-    contents,
-    files,
     generations,
     placements,
-    segments,
 )
-from bindery.store.derived import forget_content, forget_sets, key_groups
-from bindery.store.placements import generations_of
+from bindery.store.deletion import forget_contents
+from bindery.store.derived import forget_sets, key_groups, release_results
 from bindery.types import utc_text
 
 
@@ -161,16 +158,6 @@ def change_collection(connection: Connection, collection_id: str, **changed: Any
     connection.execute(_of(collection_id).values(changed))
 
 
-def delete_collection(connection: Connection, collection_id: str) -> None:
-    """Remove a collection with all that was made for it alone."""
-    mine = select(collection_files.c.number).where(collection_files.c.collection == collection_id)
-    remove_files(connection, connection.scalars(mine).all())
-    of_it = generations_of(collection_id)
-    connection.execute(delete(segments).where(segments.c.generation.in_(of_it)))
-    connection.execute(delete(generations).where(generations.c.collection == collection_id))
-    connection.execute(delete(collections).where(collections.c.id == collection_id))
-
-
 def list_files(
     connection: Connection, collection_id: str, numbers: Sequence[int] | None = None
 ) -> list[CollectionFile]:
@@ -234,6 +221,7 @@ def put_file(
         row = {"generation": generation, "file": number, "chunk_set": chunk_set, "segment": None}
         connection.execute(insert(placements).values(row))
     if former is not None and has_changed:
+        release_results(connection, outdated, collection_id)
         forget_sets(connection, outdated)
         forget_contents(connection, [former.content])
     return number
@@ -244,42 +232,6 @@ def change_file(connection: Connection, number: int, **changed: Any) -> None:  #
     connection.execute(
         update(collection_files).where(collection_files.c.number == number).values(changed)
     )
-
-
-def remove_files(connection: Connection, numbers: Iterable[int]) -> None:
-    """Remove files from their collections, with all that was made for them alone."""
-    for some in key_groups(numbers):
-        these = collection_files.c.number.in_(some)
-        of_them = select(collection_files.c.content).where(these).distinct()
-        gone = connection.scalars(of_them).all()
-        sets = select(placements.c.chunk_set).where(placements.c.file.in_(some)).distinct()
-        former = connection.scalars(sets).all()
-        connection.execute(delete(placements).where(placements.c.file.in_(some)))
-        connection.execute(delete(collection_files).where(these))
-        forget_sets(connection, former)
-        forget_contents(connection, gone)
-
-
-def remove_source(connection: Connection, source: str) -> None:
-    """Remove the files that are from a source from all collections."""
-    columns = collection_files.c
-    found = select(columns.collection, columns.number).where(columns.source == source)
-    rows = connection.execute(found).all()
-    for collection_id in sorted({row.collection for row in rows}):
-        count_change(connection, collection_id)
-    remove_files(connection, [row.number for row in rows])
-
-
-def forget_contents(connection: Connection, digests: Sequence[str]) -> None:
-    """Delete what was made of contents that neither a stored file nor a collection has any more."""
-    for sha256 in digests:
-        kept = or_(
-            exists().where(files.c.sha256 == sha256),
-            exists().where(collection_files.c.content == sha256),
-        )
-        if not connection.scalar(select(kept)):
-            forget_content(connection, sha256)
-            connection.execute(delete(contents).where(contents.c.sha256 == sha256))
 
 
 def _of(collection_id: str) -> Any:  # noqa: ANN401 - an update

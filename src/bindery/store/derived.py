@@ -7,12 +7,24 @@ Every function runs in the caller's transaction.
 """
 
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, TypeVar
 
 import orjson
-from sqlalchemy import Connection, Table, delete, exists, func, or_, select, update
+from sqlalchemy import (
+    Connection,
+    Table,
+    Text,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+    type_coerce,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bindery.errors import UnknownFile
@@ -21,6 +33,7 @@ from bindery.store.database.tables import (
     chunk_sets,
     contents,
     job_files,
+    jobs,
     placements,
     vector_uses,
     vectors,
@@ -149,11 +162,14 @@ def keep_uses(connection: Connection, chunk_set: bytes, keys: Iterable[bytes]) -
     _insert_new(connection, vector_uses, rows)
 
 
-def forget_content(connection: Connection, content: str) -> None:
+def forget_content(connection: Connection, content: str) -> Counter[str]:
     """Delete the chunks of a content, by its SHA-256, and vectors that no other content uses.
 
-    In jobs, its files get an error.
+    In jobs, its files get an error. Counts the ``chunks`` and ``vectors`` that went, and the files
+    of jobs as ``results``.
     """
+    with_results = (job_files.c.content == content, job_files.c.chunk_set.is_not(None))
+    results = connection.scalar(select(func.count()).where(*with_results))
     connection.execute(
         update(job_files)
         .where(job_files.c.content == content)
@@ -169,7 +185,9 @@ def forget_content(connection: Connection, content: str) -> None:
         )
     )
     of_it = select(chunk_sets.c.key).where(chunk_sets.c.content == content)
-    _drop_sets(connection, connection.scalars(of_it).all())
+    counts = _drop_sets(connection, connection.scalars(of_it).all())
+    counts["results"] = int(results or 0)
+    return counts
 
 
 def forget_unused(connection: Connection) -> None:
@@ -177,11 +195,29 @@ def forget_unused(connection: Connection) -> None:
     _drop_sets(connection, connection.scalars(select(chunk_sets.c.key).where(_UNUSED)).all())
 
 
-def forget_sets(connection: Connection, keys: Iterable[bytes]) -> None:
-    """Delete those of these sets of chunks that no file of a job or collection uses."""
+def release_results(connection: Connection, keys: Iterable[bytes], collection_id: str) -> int:
+    """Take these sets of chunks from the results of jobs that added to a collection; how many."""
+    # An id is hexadecimal, so it stands in the JSON as it is.
+    request = type_coerce(jobs.c.request, Text)
+    into_it = select(jobs.c.id).where(request.like(f'%"{collection_id}"%'))
+    changed = 0
+    for some in key_groups(keys):
+        these = (job_files.c.chunk_set.in_(some), job_files.c.job_id.in_(into_it))
+        released = update(job_files).where(*these).values(chunk_set=None)
+        changed += connection.execute(released).rowcount
+    return changed
+
+
+def forget_sets(connection: Connection, keys: Iterable[bytes]) -> Counter[str]:
+    """Delete those of these sets of chunks that no file of a job or collection uses.
+
+    Counts the ``chunks`` and ``vectors`` that went.
+    """
+    counts: Counter[str] = Counter()
     for some in key_groups(keys):
         unused = select(chunk_sets.c.key).where(chunk_sets.c.key.in_(some), _UNUSED)
-        _drop_sets(connection, connection.scalars(unused).all())
+        counts += _drop_sets(connection, connection.scalars(unused).all())
+    return counts
 
 
 _UNUSED = ~or_(
@@ -190,8 +226,11 @@ _UNUSED = ~or_(
 )
 
 
-def _drop_sets(connection: Connection, keys: Sequence[bytes]) -> None:
+def _drop_sets(connection: Connection, keys: Sequence[bytes]) -> Counter[str]:
+    counts: Counter[str] = Counter()
     for some in key_groups(keys):
+        chunks = select(func.sum(chunk_sets.c.chunks)).where(chunk_sets.c.key.in_(some))
+        counts["chunks"] += int(connection.scalar(chunks) or 0)
         of_sets = select(vector_uses.c.vector).where(vector_uses.c.chunk_set.in_(some))
         touched = connection.scalars(of_sets.distinct()).all()
         connection.execute(delete(vector_uses).where(vector_uses.c.chunk_set.in_(some)))
@@ -199,7 +238,9 @@ def _drop_sets(connection: Connection, keys: Sequence[bytes]) -> None:
         connection.execute(delete(chunk_sets).where(chunk_sets.c.key.in_(some)))
         for group in key_groups(touched):
             still = exists().where(vector_uses.c.vector == vectors.c.key)
-            connection.execute(delete(vectors).where(vectors.c.key.in_(group), ~still))
+            unused = delete(vectors).where(vectors.c.key.in_(group), ~still)
+            counts["vectors"] += connection.execute(unused).rowcount
+    return counts
 
 
 def _insert_new(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -24,9 +24,10 @@ from sqlalchemy import Connection, delete, exists, insert, select, update
 from bindery.disk import NewFile, storage_errors
 from bindery.errors import FileTooLarge, InvalidValue, UnknownFile
 from bindery.store.blobs import Blobs, open_blobs
-from bindery.store.collections import forget_contents, remove_source
+from bindery.store.collections import count_change
 from bindery.store.database import Database
-from bindery.store.database.tables import contents, files, leftovers
+from bindery.store.database.tables import collection_files, contents, files, leftovers
+from bindery.store.deletion import forget_contents, remove_files
 
 _LONGEST_NAME = 1024
 _ID = re.compile(r"[0-9a-f]{64}|file-[0-9a-f]{24}")
@@ -167,7 +168,7 @@ class FileStore:
         with self._database.freeing() as connection:
             sha256 = _find(connection, file_id).sha256
             connection.execute(delete(files).where(files.c.id == file_id))
-            remove_source(connection, file_id)
+            _remove_source(connection, file_id)
             if not connection.scalar(select(exists().where(files.c.sha256 == sha256))):
                 forget_contents(connection, [sha256])
                 _note(connection, sha256, 0)
@@ -241,6 +242,16 @@ def _put(connection: Connection, file: StoredFile) -> None:
     changed = connection.execute(update(files).where(files.c.id == file.id).values(values))
     if not changed.rowcount:
         connection.execute(insert(files).values(id=file.id, sha256=file.sha256, **values))
+
+
+def _remove_source(connection: Connection, file_id: str) -> None:
+    """Remove the files that are from a stored file from all collections."""
+    columns = collection_files.c
+    found = select(columns.collection, columns.number).where(columns.source == file_id)
+    rows = connection.execute(found).all()
+    for collection_id in sorted({row.collection for row in rows}):
+        count_change(connection, collection_id)
+    remove_files(connection, [row.number for row in rows])
 
 
 def _note(connection: Connection, sha256: str, since: float) -> None:

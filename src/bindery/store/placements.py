@@ -87,8 +87,8 @@ def publish_segment(
     name: str,
     rows: int,
     moved: Sequence[Placement],
-) -> None:
-    """Have a segment hold the rows of files that still lie where they were read from.
+) -> int:
+    """Have a segment hold the rows of files that still lie where they were read from; how many.
 
     Files that have changed meanwhile are left as they are: their rows in the segment are dead.
     Segments that hold the rows of no file any more go.
@@ -97,14 +97,18 @@ def publish_segment(
     if not connection.scalar(select(exists().where(*known))):
         connection.execute(insert(segments).values(generation=generation, name=name, rows=rows))
     columns = placements.c
+    moves = 0
     for one in moved:
         same = or_(columns.segment == one.segment, columns.segment.is_(None))
         if one.segment is None:
             same = columns.segment.is_(None)
         this = (columns.generation == generation, columns.file == one.file)
         unchanged = (*this, columns.chunk_set == one.chunk_set, same)
-        connection.execute(update(placements).where(*unchanged).values(segment=name))
+        moves += connection.execute(
+            update(placements).where(*unchanged).values(segment=name)
+        ).rowcount
     drop_dead_segments(connection, generation)
+    return moves
 
 
 def unplace_segment(connection: Connection, collection_id: str, name: str) -> None:

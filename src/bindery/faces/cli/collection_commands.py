@@ -116,6 +116,9 @@ collections = typer.Typer(
     no_args_is_help=True,
 )
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The collection.")]
+Now = Annotated[
+    bool, typer.Option("--now", help="Leave nothing of them on the disk when the command ends.")
+]
 
 
 @collections.command("list", epilog="Example:\n  bindery collections list")
@@ -144,19 +147,20 @@ def collections_remove(
     files: Annotated[
         list[str], typer.Argument(metavar="FILE", help="Names, as `collections files` lists them.")
     ],
+    now: Now = False,
     json: Json = False,
 ) -> None:
     """Remove files from a collection, with everything that was made of them."""
     found = begin()
     from bindery.faces.cli.collections import remove
 
-    remove(Asked(found.settings), files, name, json=json)
+    remove(Asked(found.settings), files, name, now=now, json=json)
 
 
 @collections.command("delete", epilog="Example:\n  bindery collections delete work")
-def collections_delete(name: Name, json: Json = False) -> None:
+def collections_delete(name: Name, now: Now = False, json: Json = False) -> None:
     """Delete a collection. The documents themselves stay where they are."""
     found = begin()
     from bindery.faces.cli.collections import delete
 
-    delete(Asked(found.settings), name, json=json)
+    delete(Asked(found.settings), name, now=now, json=json)

@@ -120,22 +120,37 @@ def list_files(asked: Asked, collection: str, *, json: bool) -> None:
     output().print(table)
 
 
-def remove(asked: Asked, names: Sequence[str], collection: str, *, json: bool) -> None:
+def remove(asked: Asked, names: Sequence[str], collection: str, *, now: bool, json: bool) -> None:
     """Remove files from a collection. Raises UnknownFile for the first that it does not have."""
-    removed = asked.alone(lambda found: found.get(collection).remove(names))
+    receipt = asked.alone(lambda found: found.get(collection).remove(names, now=now).facts())
     if json:
-        print_json({"removed": removed})
+        print_json({"removed": len(receipt["files"]), **receipt})
     else:
-        output().print(f"{count(removed, 'file')} removed.")
+        _print_receipt(f"{count(len(receipt['files']), 'file')} removed", receipt)
 
 
-def delete(asked: Asked, name: str, *, json: bool) -> None:
+def delete(asked: Asked, name: str, *, now: bool, json: bool) -> None:
     """Delete a collection."""
-    asked.alone(lambda found: found.delete(name))
+    receipt = asked.alone(lambda found: found.delete(name, now=now).facts())
     if json:
-        print_json({"deleted": name})
+        print_json({"deleted": name, **receipt})
     else:
-        output().print(f"{printable(name)} is deleted.")
+        _print_receipt(f"{printable(name)} is deleted", receipt)
+
+
+def _print_receipt(what: str, receipt: Facts) -> None:
+    chunks, vectors = count(receipt["chunks"], "chunk"), count(receipt["vectors"], "vector")
+    output().print(f"{what}, with {chunks} and {vectors}.", soft_wrap=True)
+    for one in receipt["kept"]:
+        where = f"{one['collection']}: {one['name']}" if one["collection"] else one["name"]
+        print_warning(f"The same text is kept in {plain(where)} ({one['kind']}). {one['reason']}")
+    if receipt["segments_left"]:
+        parts = count(receipt["segments_left"], "file")
+        print_warning(
+            f"{parts} of the index, {receipt['bytes_left']:,} bytes, still have the words and "
+            "vectors until they are written again: by a server within an hour, or at once with "
+            "--now."
+        )
 
 
 def _show(answer: Facts) -> None:

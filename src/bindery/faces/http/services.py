@@ -54,9 +54,7 @@ class Services:
         self.background_jobs = BackgroundJobs(
             library, self.warmup, parse_timeout_s=settings.parse_timeout_s
         )
-        self.maintainer = Maintainer(
-            lambda: library.database, lambda: [one.index for one in self.collections]
-        )
+        self.maintainer = Maintainer(library, lambda: self.collections)
         self.listeners = Listeners(self.disk, lambda: self.readiness.is_ending)
         self.meters = Meters()
 

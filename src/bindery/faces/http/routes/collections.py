@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Annotated, Any, Literal, cast
 from urllib.parse import quote
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, Field, WithJsonSchema, create_model
 
 from bindery.errors import InvalidValue
@@ -21,6 +21,7 @@ from bindery.library import DEFAULT_MODEL
 from bindery.options import ChunkOptions, SearchOptions, VectorOptions
 from bindery.search.answers import SearchAnswer
 from bindery.search.collection import Collection, check_names_are_unique
+from bindery.search.deleting import DeletionReceipt
 from bindery.search.queries import MOST_CHARACTERS, MOST_QUERIES
 from bindery.store.collections import CollectionFile
 
@@ -37,6 +38,10 @@ FileNamePath = Annotated[
         examples=[examples.NAME],
         max_length=1024,
     ),
+]
+
+NowQuery = Annotated[
+    bool, Query(description="Leave nothing of it on the disk when the answer comes.")
 ]
 
 _RECIPE = {**fields_of(ChunkOptions), **fields_of(VectorOptions, leave_out=("form", "role"))}
@@ -75,11 +80,38 @@ class CollectionsAnswer(BaseModel):
     collections: list[CollectionAnswer]
 
 
+class KeptTextAnswer(BaseModel):
+    """A place that has the same text as what was deleted, and the reason."""
+
+    kind: str
+    name: str
+    id: str
+    collection: str
+    reason: str
+
+
+class ReceiptAnswer(BaseModel):
+    """What a deletion removed, what is left of it on the disk, and until when."""
+
+    collection: str
+    files: list[str]
+    chunks: int
+    vectors: int
+    entries: dict[str, int]
+    job_results: int
+    cached_vectors: int
+    kept: list[KeptTextAnswer]
+    segments_left: int
+    bytes_left: int
+    rewritten_by: datetime | None
+
+
 class CollectionDeletedAnswer(BaseModel):
     """The deleted collection."""
 
     name: str
     deleted: Literal[True] = True
+    receipt: ReceiptAnswer
 
 
 class AddFilesBody(RequestBody):
@@ -135,6 +167,7 @@ class FileRemovedAnswer(BaseModel):
 
     file: str
     deleted: Literal[True] = True
+    receipt: ReceiptAnswer
 
 
 _SEARCH = fields_of(SearchOptions, leave_out=("filter",))
@@ -253,11 +286,13 @@ async def describe_collection(request: Request, name: NamePath) -> CollectionAns
 
 
 @router.delete("/{name}", summary="Delete a collection")
-async def delete_collection(request: Request, name: NamePath) -> CollectionDeletedAnswer:
-    """Remove a collection with its index. Stored files stay."""
+async def delete_collection(
+    request: Request, name: NamePath, *, now: NowQuery = False
+) -> CollectionDeletedAnswer:
+    """Remove a collection with its index. Stored files stay. The receipt says what went."""
     services = services_of(request)
-    await services.disk.run(services.collections.delete, name)
-    return CollectionDeletedAnswer(name=name)
+    receipt = await services.disk.run(lambda: services.collections.delete(name, now=now))
+    return CollectionDeletedAnswer(name=name, receipt=_receipt(receipt))
 
 
 @router.post(
@@ -307,11 +342,15 @@ async def change_attributes(
 
 
 @router.delete("/{name}/files/{file:path}", summary="Remove a file from a collection")
-async def remove_file(request: Request, name: NamePath, file: FileNamePath) -> FileRemovedAnswer:
-    """Remove what was made of a file. The stored file itself stays."""
+async def remove_file(
+    request: Request, name: NamePath, file: FileNamePath, *, now: NowQuery = False
+) -> FileRemovedAnswer:
+    """Remove what was made of a file. The stored file itself stays. The receipt says what went."""
     services = services_of(request)
-    await services.disk.run(lambda: services.collections.get(name).remove([file]))
-    return FileRemovedAnswer(file=file)
+    receipt = await services.disk.run(
+        lambda: services.collections.get(name).remove([file], now=now)
+    )
+    return FileRemovedAnswer(file=file, receipt=_receipt(receipt))
 
 
 @router.post(
@@ -363,6 +402,10 @@ def _add(services: Services, name: str, body: AddFilesBody, owner: str) -> str:
 
 def _answer(collection: Collection) -> CollectionAnswer:
     return CollectionAnswer.model_validate(collection.facts())
+
+
+def _receipt(receipt: DeletionReceipt) -> ReceiptAnswer:
+    return ReceiptAnswer.model_validate(receipt.facts())
 
 
 def _file(file: CollectionFile) -> CollectionFileAnswer:
