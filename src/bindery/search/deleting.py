@@ -50,14 +50,16 @@ class DeletionReceipt:
     def facts(self) -> dict[str, Any]:
         """The same for JSON, with the reason for each place that keeps the text."""
         by = self.rewritten_by
+        kept = [
+            {**asdict(one), "kind": str(one.kind), "reason": _REASONS[one.kind]}
+            for one in self.kept
+        ]
+        until = None if by is None else utc_text(by)
         return {
             **asdict(self),
             "files": list(self.files),
-            "kept": [
-                {**asdict(one), "kind": str(one.kind), "reason": _REASONS[one.kind]}
-                for one in self.kept
-            ],
-            "rewritten_by": None if by is None else utc_text(by),
+            "kept": kept,
+            "rewritten_by": until,
         }
 
 
