@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from http import HTTPStatus
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, cast
 from urllib.parse import quote
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -12,6 +12,11 @@ from bindery.errors import InvalidValue
 from bindery.faces.http import examples
 from bindery.faces.http.bodies import RequestBody, fields_of, options_from, parse_body, read_body
 from bindery.faces.http.gate.access import identity_of
+from bindery.faces.http.routes.deletion_shapes import (
+    CollectionDeletedAnswer,
+    FileRemovedAnswer,
+    receipt_answer,
+)
 from bindery.faces.http.routes.job_shapes import MOST_FILES
 from bindery.faces.http.services import Services, services_of
 from bindery.filters import filter_from_json
@@ -21,7 +26,6 @@ from bindery.library import DEFAULT_MODEL
 from bindery.options import ChunkOptions, SearchOptions, VectorOptions
 from bindery.search.answers import SearchAnswer
 from bindery.search.collection import Collection, check_names_are_unique
-from bindery.search.deleting import DeletionReceipt
 from bindery.search.queries import MOST_CHARACTERS, MOST_QUERIES
 from bindery.store.collections import CollectionFile
 
@@ -80,40 +84,6 @@ class CollectionsAnswer(BaseModel):
     collections: list[CollectionAnswer]
 
 
-class KeptTextAnswer(BaseModel):
-    """A place that has the same text as what was deleted, and the reason."""
-
-    kind: str
-    name: str
-    id: str
-    collection: str
-    reason: str
-
-
-class ReceiptAnswer(BaseModel):
-    """What a deletion removed, what is left of it on the disk, and until when."""
-
-    collection: str
-    files: list[str]
-    chunks: int
-    vectors: int
-    entries: dict[str, int]
-    job_results: int
-    cached_vectors: int
-    kept: list[KeptTextAnswer]
-    segments_left: int
-    bytes_left: int
-    rewritten_by: datetime | None
-
-
-class CollectionDeletedAnswer(BaseModel):
-    """The deleted collection."""
-
-    name: str
-    deleted: Literal[True] = True
-    receipt: ReceiptAnswer
-
-
 class AddFilesBody(RequestBody):
     """Stored files to add, and the attributes that all of them get."""
 
@@ -160,14 +130,6 @@ class AttributesBody(RequestBody):
     refuses_unknown = True
 
     attributes: dict[str, Any]
-
-
-class FileRemovedAnswer(BaseModel):
-    """The removed file."""
-
-    file: str
-    deleted: Literal[True] = True
-    receipt: ReceiptAnswer
 
 
 _SEARCH = fields_of(SearchOptions, leave_out=("filter",))
@@ -292,7 +254,7 @@ async def delete_collection(
     """Remove a collection with its index. Stored files stay. The receipt says what went."""
     services = services_of(request)
     receipt = await services.disk.run(lambda: services.collections.delete(name, now=now))
-    return CollectionDeletedAnswer(name=name, receipt=_receipt(receipt))
+    return CollectionDeletedAnswer(name=name, receipt=receipt_answer(receipt))
 
 
 @router.post(
@@ -350,7 +312,7 @@ async def remove_file(
     receipt = await services.disk.run(
         lambda: services.collections.get(name).remove([file], now=now)
     )
-    return FileRemovedAnswer(file=file, receipt=_receipt(receipt))
+    return FileRemovedAnswer(file=file, receipt=receipt_answer(receipt))
 
 
 @router.post(
@@ -402,10 +364,6 @@ def _add(services: Services, name: str, body: AddFilesBody, owner: str) -> str:
 
 def _answer(collection: Collection) -> CollectionAnswer:
     return CollectionAnswer.model_validate(collection.facts())
-
-
-def _receipt(receipt: DeletionReceipt) -> ReceiptAnswer:
-    return ReceiptAnswer.model_validate(receipt.facts())
 
 
 def _file(file: CollectionFile) -> CollectionFileAnswer:
