@@ -36,179 +36,149 @@ def rate(name: str, by: str = "", where: str = "") -> str:
     return f"sum{_by(by)}(rate({name}{{{_SELECTED}{where}}}[$__rate_interval]))"
 
 
-def share(part: str, whole: str, by: str = "") -> str:
-    """The rate of one counter divided by that of another."""
-    return f"{rate(part, by)} / {rate(whole, by)}"
+Query = tuple[str, str]
+"""A PromQL query and its legend."""
 
 
-def quantile(q: float, name: str, by: str = "", where: str = "") -> str:
+def shown(query: str, by: str = "", label: str = "") -> Query:
+    """A query with a legend of the values of the labels that it is ``by``, and a ``label``."""
+    values = " ".join(f"{{{{{name}}}}}" for name in by.split(", ") if name)
+    return query, f"{values} {label}".strip()
+
+
+def gauged(name: str, by: str = "", label: str = "") -> Query:
+    """A gauge with its legend."""
+    return shown(gauge(name, by), by, label)
+
+
+def rated(name: str, by: str = "", label: str = "") -> Query:
+    """The rate of a counter with its legend."""
+    return shown(rate(name, by), by, label)
+
+
+def quantile(q: float, name: str, by: str = "") -> str:
     """A quantile of a histogram over the rate interval."""
-    return f"histogram_quantile({q}, {rate(f'{name}_bucket', f'le, {by}'.rstrip(', '), where)})"
+    return f"histogram_quantile({q}, {rate(f'{name}_bucket', f'le, {by}'.rstrip(', '))})"
 
 
-def quantiles(name: str, by: str = "", where: str = "") -> list[tuple[str, str]]:
+def quantiles(name: str, by: str = "") -> list[Query]:
     """Queries for p50, p95 and p99."""
-    label = f"{{{{{by}}}}} " if by else ""
-    return [(quantile(q, name, by, where), f"{label}p{round(q * 100)}") for q in (0.5, 0.95, 0.99)]
+    return [shown(quantile(q, name, by), by, f"p{round(q * 100)}") for q in (0.5, 0.95, 0.99)]
+
+
+def p95(name: str, by: str) -> Query:
+    """The 95th percentile of a histogram with its legend."""
+    return shown(quantile(0.95, name, by), by)
 
 
 def _by(labels: str) -> str:
     return f" by ({labels}) " if labels else ""
 
 
+_REQUESTS = "bindery_http_requests_total"
 _FAILED = ', status="5xx"'
 _DURATION = "bindery_http_request_duration_seconds"
 _STAGES = "bindery_http_stage_duration_seconds"
 
+_FAILED_SHARE = f"({rate(_REQUESTS, where=_FAILED)} or vector(0)) / {rate(_REQUESTS)}"
+_STAGE_SHARE = f"{rate(f'{_STAGES}_sum', 'stage')} / scalar({rate(f'{_STAGES}_sum')})"
+_BATCH_FILL = f"{rate('bindery_model_batch_tokens_total', 'model')} / "
+_REPLACED = (
+    f"sum by (model) (increase(bindery_model_workers_replaced_total{{{_SELECTED}}}[$__range]))"
+)
+_HITS, _MISSES = rate("bindery_cache_hits_total"), rate("bindery_cache_misses_total")
+
+
+def stat(title: str, unit: str, query: str) -> Panel:
+    """A panel with the last number only."""
+    return Panel(title, unit, [(query, "")], "stat", 3)
+
+
 ROWS: dict[str, Sequence[Panel]] = {
     "Overview": (
-        Panel("Ready", "bool_yes_no", [(f"min(bindery_ready{{{_SELECTED}}})", "")], "stat", 3),
-        Panel("Requests", "reqps", [(rate("bindery_http_requests_total"), "")], "stat", 3),
-        Panel("p95 latency", "s", [(quantile(0.95, _DURATION), "")], "stat", 3),
-        Panel(
-            "Server errors (5xx)",
-            "percentunit",
-            [
-                (
-                    f"({rate('bindery_http_requests_total', where=_FAILED)} or vector(0))"
-                    f" / {rate('bindery_http_requests_total')}",
-                    "",
-                )
-            ],
-            "stat",
-            3,
-        ),
-        Panel(
-            "Tokens embedded per second",
-            "short",
-            [(rate("bindery_model_tokens_total"), "")],
-            "stat",
-            3,
-        ),
-        Panel("Tokens in queue", "short", [(gauge("bindery_model_queue_tokens"), "")], "stat", 3),
-        Panel(
-            "Requests in flight",
-            "short",
-            [(gauge("bindery_http_requests_in_flight"), "")],
-            "stat",
-            3,
-        ),
-        Panel("Models loaded", "short", [(gauge("bindery_models_loaded"), "")], "stat", 3),
+        stat("Ready", "bool_yes_no", f"min(bindery_ready{{{_SELECTED}}})"),
+        stat("Requests", "reqps", rate(_REQUESTS)),
+        stat("p95 latency", "s", quantile(0.95, _DURATION)),
+        stat("Server errors (5xx)", "percentunit", _FAILED_SHARE),
+        stat("Tokens embedded per second", "short", rate("bindery_model_tokens_total")),
+        stat("Tokens in queue", "short", gauge("bindery_model_queue_tokens")),
+        stat("Requests in flight", "short", gauge("bindery_http_requests_in_flight")),
+        stat("Models loaded", "short", gauge("bindery_models_loaded")),
     ),
     "Requests": (
-        Panel(
-            "Requests by route",
-            "reqps",
-            [(rate("bindery_http_requests_total", "method, route"), "{{method}} {{route}}")],
-        ),
-        Panel(
-            "Requests by dialect",
-            "reqps",
-            [(rate("bindery_http_requests_total", "dialect"), "{{dialect}}")],
-        ),
+        Panel("Requests by route", "reqps", [rated(_REQUESTS, "method, route")]),
+        Panel("Requests by dialect", "reqps", [rated(_REQUESTS, "dialect")]),
         Panel(
             "Requests by status",
             "reqps",
-            [(rate("bindery_http_requests_total", "status"), "{{status}}")],
+            [rated(_REQUESTS, "status")],
             description="left: the client disconnected before the response was complete.",
         ),
         Panel("Latency", "s", quantiles(_DURATION)),
-        Panel(
-            "p95 latency by route",
-            "s",
-            [(quantile(0.95, _DURATION, "method, route"), "{{method}} {{route}}")],
-        ),
+        Panel("p95 latency by route", "s", [p95(_DURATION, "method, route")]),
         Panel(
             "Errors by code",
             "reqps",
-            [(f"{rate('bindery_http_errors_total', 'code')} > 0", "{{code}}")],
+            [shown(f"{rate('bindery_http_errors_total', 'code')} > 0", "code")],
             description="overloaded, busy and request_timeout are signs of load.",
         ),
         Panel(
             "p95 latency by stage",
             "s",
-            [(quantile(0.95, _STAGES, "stage"), "{{stage}}")],
+            [p95(_STAGES, "stage")],
             description="read, parse, wait for the model, write the response, send it.",
         ),
-        Panel(
-            "Share of time by stage",
-            "percentunit",
-            [
-                (
-                    f"{rate(f'{_STAGES}_sum', 'stage')} / scalar({rate(f'{_STAGES}_sum')})",
-                    "{{stage}}",
-                )
-            ],
-        ),
+        Panel("Share of time by stage", "percentunit", [shown(_STAGE_SHARE, "stage")]),
         Panel(
             "Body bytes",
             "Bps",
             [
-                (rate("bindery_http_received_bytes_total"), "received"),
-                (rate("bindery_http_sent_bytes_total"), "sent"),
+                rated(f"bindery_http_{what}_bytes_total", label=what)
+                for what in ("received", "sent")
             ],
         ),
     ),
     "Models": (
-        Panel(
-            "Tokens per second",
-            "short",
-            [(rate("bindery_model_tokens_total", "model"), "{{model}}")],
-        ),
-        Panel(
-            "Texts per second", "short", [(rate("bindery_model_texts_total", "model"), "{{model}}")]
-        ),
-        Panel(
-            "Queue in tokens",
-            "short",
-            [(gauge("bindery_model_queue_tokens", "model"), "{{model}}")],
-        ),
+        Panel("Tokens per second", "short", [rated("bindery_model_tokens_total", "model")]),
+        Panel("Texts per second", "short", [rated("bindery_model_texts_total", "model")]),
+        Panel("Queue in tokens", "short", [gauged("bindery_model_queue_tokens", "model")]),
         Panel("Time in queue", "s", quantiles("bindery_model_queue_seconds", "model")),
         Panel("Batch duration", "s", quantiles("bindery_model_batch_seconds", "model")),
         Panel(
             "Queue in texts",
             "short",
             [
-                (gauge("bindery_model_queue_texts", "model"), "{{model}} waiting"),
-                (gauge("bindery_model_running_texts", "model"), "{{model}} running"),
+                gauged("bindery_model_queue_texts", "model", "waiting"),
+                gauged("bindery_model_running_texts", "model", "running"),
             ],
         ),
         Panel(
             "Batch fill",
             "percentunit",
             [
-                (
-                    share(
-                        "bindery_model_batch_tokens_total", f"bindery_model_{whole}_total", "model"
-                    ),
-                    f"{{{{model}}}} of {label}",
-                )
+                shown(_BATCH_FILL + rate(f"bindery_model_{whole}_total", "model"), "model", label)
                 for whole, label in (
-                    ("budget_tokens", "the budget"),
-                    ("padded_tokens", "padded tokens"),
+                    ("budget_tokens", "of the budget"),
+                    ("padded_tokens", "of padded tokens"),
                 )
             ],
             description="Tokens of texts as a share of the batch budget, and of all tokens "
             "including padding.",
         ),
-        Panel(
-            "Batches per second",
-            "ops",
-            [(rate("bindery_model_batches_total", "model"), "{{model}}")],
-        ),
+        Panel("Batches per second", "ops", [rated("bindery_model_batches_total", "model")]),
         Panel(
             "Truncated per second",
             "short",
             [
-                (rate("bindery_truncated_texts_total", "model"), "{{model}} texts"),
-                (rate("bindery_truncated_tokens_total", "model"), "{{model}} tokens"),
+                rated(f"bindery_truncated_{what}_total", "model", what)
+                for what in ("texts", "tokens")
             ],
         ),
         Panel(
             "Not embedded, per second",
             "short",
             [
-                (rate(f"bindery_model_{what}_total", "model"), f"{{{{model}}}} {label}")
+                rated(f"bindery_model_{what}_total", "model", label)
                 for what, label in (
                     ("failed_texts", "texts failed"),
                     ("failed_batches", "batches failed"),
@@ -222,40 +192,30 @@ ROWS: dict[str, Sequence[Panel]] = {
             "Workers",
             "short",
             [
-                (gauge("bindery_model_workers_alive", "model"), "{{model}} alive"),
-                (gauge("bindery_model_workers_hung", "model"), "{{model}} hung"),
-                (
-                    f"sum by (model) (increase(bindery_model_workers_replaced_total{{{_SELECTED}}}"
-                    "[$__range]))",
-                    "{{model}} replaced",
-                ),
+                gauged("bindery_model_workers_alive", "model", "alive"),
+                gauged("bindery_model_workers_hung", "model", "hung"),
+                shown(_REPLACED, "model", "replaced"),
             ],
         ),
         Panel(
             "Memory of models and cache",
             "bytes",
             [
-                (gauge("bindery_models_loaded_bytes"), "models"),
-                (gauge("bindery_cache_bytes"), "cache"),
+                gauged("bindery_models_loaded_bytes", label="models"),
+                gauged("bindery_cache_bytes", label="cache"),
             ],
         ),
         Panel(
             "Cache hit rate",
             "percentunit",
-            [
-                (
-                    f"{rate('bindery_cache_hits_total')} / ({rate('bindery_cache_hits_total')} + "
-                    f"{rate('bindery_cache_misses_total')})",
-                    "texts",
-                )
-            ],
+            [shown(f"{_HITS} / ({_HITS} + {_MISSES})", label="texts")],
         ),
         Panel(
             "Cache entries and unloaded models",
             "short",
             [
-                (gauge("bindery_cache_entries"), "texts in the cache"),
-                (rate("bindery_models_unloaded_total"), "models unloaded per second"),
+                gauged("bindery_cache_entries", label="texts in the cache"),
+                rated("bindery_models_unloaded_total", label="models unloaded per second"),
             ],
         ),
     ),
@@ -263,36 +223,24 @@ ROWS: dict[str, Sequence[Panel]] = {
         Panel(
             "Jobs by state",
             "short",
-            [(f"min by (state) (bindery_jobs{{{_SELECTED}}})", "{{state}}")],
+            [shown(f"min by (state) (bindery_jobs{{{_SELECTED}}})", "state")],
             width=24,
             description="Servers that share a database report the same numbers.",
         ),
     ),
     "Process": (
-        Panel(
-            "Memory",
-            "bytes",
-            [(gauge("process_resident_memory_bytes", "instance"), "{{instance}}")],
-            width=6,
-        ),
-        Panel(
-            "Cores",
-            "short",
-            [(rate("process_cpu_seconds_total", "instance"), "{{instance}}")],
-            width=6,
-        ),
+        Panel("Memory", "bytes", [gauged("process_resident_memory_bytes", "instance")], width=6),
+        Panel("Cores", "short", [rated("process_cpu_seconds_total", "instance")], width=6),
         Panel(
             "Open file descriptors",
             "short",
             [
-                (gauge("process_open_fds", "instance"), "{{instance}}"),
-                (gauge("process_max_fds", "instance"), "{{instance}} limit"),
+                gauged("process_open_fds", "instance"),
+                gauged("process_max_fds", "instance", "limit"),
             ],
             width=6,
         ),
-        Panel(
-            "Threads", "short", [(gauge("process_threads", "instance"), "{{instance}}")], width=6
-        ),
+        Panel("Threads", "short", [gauged("process_threads", "instance")], width=6),
     ),
 }
 

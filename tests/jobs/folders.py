@@ -1,5 +1,6 @@
 """A folder whose files are embedded, and what is to come of them."""
 
+import threading
 from collections.abc import Generator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
@@ -28,6 +29,11 @@ class FailingDatabase(Database):
 
     @contextmanager
     def writing(self) -> Generator[Transaction]:
+        if threading.current_thread().name == "bindery-lease":
+            # It renews the lease of a run that takes long: no transaction of the run itself.
+            with super().writing() as connection:
+                yield connection
+            return
         self.lives -= 1
         if self.lives < 0 or (self.lives == 0 and not self.keeps_last):
             raise Crash

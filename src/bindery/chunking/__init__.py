@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from bindery.chunking.context import contexts_of
-from bindery.chunking.fitting import fit, truncated
+from bindery.chunking.fitting import facts_of, fit, truncated
 from bindery.chunking.outline import (
     Budget,
     Chunker,
@@ -52,6 +52,7 @@ __all__ = [
     "OffsetTokeniser",
     "Outline",
     "chunk",
+    "facts_of",
     "truncated",
 ]
 

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -42,6 +43,23 @@ def truncated(chunk: Chunk, tokeniser: OffsetTokeniser, *, room: int) -> Span | 
     # A tokeniser may count the blank before a word as part of its token.
     cut = min(max(start + seen, start), end - 1)
     return Span(cut, end)
+
+
+def facts_of(chunk: Chunk, cut: Span | None, *, room: int) -> dict[str, Any]:
+    """A chunk for JSON; ``cut`` is what :func:`truncated` gives for the model's ``room``."""
+    parent = chunk.parent
+    return {
+        "start": chunk.span.start,
+        "end": chunk.span.end,
+        "page": chunk.page,
+        "headings": chunk.headings,
+        "context": chunk.context,
+        "text": chunk.text,
+        "tokens": chunk.tokens,
+        "tokens_cut": max(0, chunk.tokens - room),
+        "cut_at": cut and cut.start,
+        "parent": parent and {"start": parent.start, "end": parent.end},
+    }
 
 
 def _halved_to_fit(

@@ -247,9 +247,8 @@ def _with_progress(encoder: Encoder, request: EncodeRequest) -> Encoded:
         sys.stderr.write(f"\r{done:,} of {len(request.texts):,} texts")
         sys.stderr.flush()
     sys.stderr.write("\n")
-    vectors = [part.embeddings[text] for part in parts for text in range(len(part.embeddings))]
     return Encoded(
-        Embeddings.ragged(vectors, parts[0].embeddings.width),
+        Embeddings.joined([part.embeddings for part in parts]),
         np.concatenate([part.tokens_used for part in parts]),
         np.concatenate([part.tokens_cut for part in parts]),
     )

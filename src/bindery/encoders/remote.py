@@ -252,7 +252,7 @@ def _roles(entry: RemoteEntry, api: VendorApi) -> dict[Role, str]:
 
 
 def _check_extra(endpoint: Endpoint, api: VendorApi) -> None:
-    ours = api.write(endpoint, VendorRequest(["text"], "role", 1))
+    ours = api.body(endpoint, VendorRequest(["text"], "role", 1))
     taken = sorted(set(endpoint.extra) & set(ours))
     if taken:
         raise InvalidValue(

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from bindery.encoders import Encoded, Encoder
 from bindery.encoders.pending import Cancellation, Pending
@@ -11,6 +10,7 @@ from bindery.errors import Overloaded, TextFailed
 from bindery.jobs.parts import JobBatch
 from bindery.jobs.recipe import Recipe
 from bindery.library import Library
+from bindery.library.cache import kept_of
 from bindery.store.values import KeptVectors
 
 
@@ -77,7 +77,7 @@ class Model:
                 rest = [key for key in flight.new if key not in failed]
                 flight = self.start(flight.batch, rest)
             else:
-                return split(flight.new, encoded), failed
+                return dict(zip(flight.new, kept_of(encoded), strict=True)), failed
         return {}, failed
 
     def _bad(self, flight: Flight, error: TextFailed) -> list[bytes]:
@@ -93,19 +93,6 @@ class Model:
         [document] = [part.document for part in batch.parts if part.document is not None]
         chunks = [chunk for part in batch.parts for chunk in part.chunks]
         return chunks_request(chunks, vectors, late_in=document)
-
-
-def split(keys: Sequence[bytes], encoded: Encoded) -> dict[bytes, KeptVectors]:
-    """The vectors of each text as they are stored."""
-    embeddings = encoded.embeddings
-    content = embeddings.rows.astype("<f4", copy=False).tobytes()
-    row_bytes = embeddings.width * 4
-    ends = (embeddings.offsets * row_bytes).tolist()
-    used, cut = encoded.tokens_used.tolist(), encoded.tokens_cut.tolist()
-    return {
-        key: KeptVectors(content[start:end], embeddings.width, used[place], cut[place])
-        for place, (key, (start, end)) in enumerate(zip(keys, pairwise(ends), strict=True))
-    }
 
 
 def new_keys(batch: JobBatch, known: Iterable[bytes], flying: Iterable[bytes]) -> list[bytes]:

@@ -5,14 +5,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
-
 from bindery.errors import UnknownFile
 from bindery.jobs.recipe import Recipe, chunk_ids, line_ids
+from bindery.library.cache import embeddings_of
 from bindery.store.values import JobFileRow, KeptVectors
 from bindery.types import Chunk
 from bindery.vectors import Form, code
-from bindery.vectors.embeddings import Embeddings
 from bindery.vectors.tables import NUMBER, TEXT, TEXTS, Column, Table, TableRows
 
 if TYPE_CHECKING:
@@ -151,14 +149,6 @@ def stored_rows(
 def _known(count: int) -> int | None:
     """A number of tokens, None if the vendor of a remote model does not report it."""
     return count if count >= 0 else None
-
-
-def embeddings_of(vectors: Sequence[KeptVectors], width: int) -> Embeddings:
-    """Vectors as they are kept, as embeddings (n texts of this width)."""
-    rows = np.frombuffer(b"".join(one.rows for one in vectors), dtype="<f4")
-    offsets = np.zeros(len(vectors) + 1, dtype=np.int64)
-    np.cumsum([len(one.rows) // (4 * width) for one in vectors], out=offsets[1:])
-    return Embeddings(rows.astype(np.float32, copy=False).reshape(-1, width), offsets)
 
 
 def _deleted(name: str) -> UnknownFile:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from bindery.encoders.head import cut
 from bindery.encoders.pending import Cancellation, Pending
 from bindery.encoders.request import EncodeRequest
 from bindery.errors import BinderyError, InputError, InvalidValue, TextFailed
+from bindery.store.values import KeptVectors
 from bindery.vectors.embeddings import Embeddings
 
 _DIGEST_BYTES = 32
@@ -37,17 +38,9 @@ class CacheFigures:
     entries: int = gauge("Texts whose vectors are kept.")
 
 
-class _Vectors(NamedTuple):
-    """One text's full rows, as the bytes of float32, and its counts of :class:`Encoded`."""
-
-    rows: bytes
-    tokens_used: int
-    tokens_cut: int
-
-
 _Submit: TypeAlias = Callable[[], Pending[Encoded]]
 _Give: TypeAlias = Callable[[], Encoded]
-_Take: TypeAlias = Callable[[_Vectors | TextFailed | None], None]
+_Take: TypeAlias = Callable[[KeptVectors | TextFailed | None], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +48,7 @@ class _Texts:
     """The keys of a request's texts: which are known, and the first index of each new one."""
 
     keys: Sequence[bytes]
-    known: Mapping[bytes, _Vectors]
+    known: Mapping[bytes, KeptVectors]
     new: Mapping[bytes, int]
 
 
@@ -81,7 +74,7 @@ class VectorCache:
         self._capacity_bytes = capacity_bytes
         self._shares = shares
         self._lock = threading.Lock()
-        self._kept: OrderedDict[bytes, _Vectors] = OrderedDict()  # most recently used last
+        self._kept: OrderedDict[bytes, KeptVectors] = OrderedDict()  # most recently used last
         self._waiting: dict[bytes, list[_Take]] = {}
         self._figures = CacheFigures()
 
@@ -146,7 +139,7 @@ class VectorCache:
             return self._submit_new(encoder, request, cancellation, texts)
 
         def keep(encoded: Encoded) -> Encoded:
-            self._keep(texts.keys, _split(encoded))
+            self._keep(texts.keys, kept_of(encoded))
             return encoded
 
         return encoder.submit(request, cancellation).then(keep)
@@ -159,7 +152,7 @@ class VectorCache:
         """
         answer: Future[_Give] = Future()
 
-        def take(found: _Vectors | TextFailed | None) -> None:
+        def take(found: KeptVectors | TextFailed | None) -> None:
             if found is None:
                 self._run_instead(submit, key, width, answer)
                 return
@@ -197,10 +190,10 @@ class VectorCache:
 
         Its errors are not passed on, because it may have been cancelled; only faults of the text.
         """
-        found: _Vectors | TextFailed | None = None
+        found: KeptVectors | TextFailed | None = None
         if ran is not None:
             try:
-                [found] = _split(ran.result())
+                [found] = kept_of(ran.result())
                 self._keep([key], [found])
             except TextFailed as error:
                 found = error
@@ -230,7 +223,7 @@ class VectorCache:
                 encoded = ran.result()
             except TextFailed as error:
                 raise _renamed(error, texts) from error
-            found = _split(encoded)
+            found = kept_of(encoded)
             self._keep(texts.new, found)
             vectors = {**texts.known, **dict(zip(texts.new, found, strict=True))}
             width = encoded.embeddings.width
@@ -247,7 +240,7 @@ class VectorCache:
             self._figures.misses += misses
 
     def _look_up(self, keys: Sequence[bytes]) -> _Texts:
-        known: dict[bytes, _Vectors] = {}
+        known: dict[bytes, KeptVectors] = {}
         new: dict[bytes, int] = {}
         with self._lock:
             for index, key in enumerate(keys):
@@ -259,7 +252,7 @@ class VectorCache:
                     known[key] = vectors
         return _Texts(keys, known, new)
 
-    def _keep(self, keys: Iterable[bytes], found: Iterable[_Vectors]) -> None:
+    def _keep(self, keys: Iterable[bytes], found: Iterable[KeptVectors]) -> None:
         with self._lock:
             for key, vectors in zip(keys, found, strict=True):
                 size = _held_bytes(vectors)
@@ -302,26 +295,31 @@ def _only(request: EncodeRequest, indices: Iterable[int]) -> EncodeRequest:
     )
 
 
-def _split(encoded: Encoded) -> list[_Vectors]:
-    """Each text's part, as a copy."""
+def kept_of(encoded: Encoded) -> list[KeptVectors]:
+    """The vectors of each text as they are kept, as a copy."""
     embeddings = encoded.embeddings
-    content = embeddings.rows.reshape(-1).view(np.uint8).data
+    content = embeddings.rows.astype("<f4", copy=False).reshape(-1).view(np.uint8).data
     ends = (embeddings.offsets * embeddings.width * _BYTES_OF_A_VALUE).tolist()
     counts = zip(encoded.tokens_used.tolist(), encoded.tokens_cut.tolist(), strict=True)
     return [
-        _Vectors(bytes(content[start:end]), used, cut)
+        KeptVectors(bytes(content[start:end]), embeddings.width, used, cut)
         for (start, end), (used, cut) in zip(pairwise(ends), counts, strict=True)
     ]
 
 
-def _joined(vectors: Sequence[_Vectors], width: int) -> Encoded:
-    """All parts in one read-only copy."""
-    rows = np.frombuffer(b"".join(text.rows for text in vectors), dtype=np.float32)
+def embeddings_of(vectors: Sequence[KeptVectors], width: int) -> Embeddings:
+    """Vectors as they are kept, as embeddings (n texts of this width), in one read-only copy."""
+    rows = np.frombuffer(b"".join(one.rows for one in vectors), dtype="<f4")
     offsets = np.zeros(len(vectors) + 1, dtype=np.int64)
-    np.cumsum([len(text.rows) for text in vectors], out=offsets[1:])
+    np.cumsum([len(one.rows) // (_BYTES_OF_A_VALUE * width) for one in vectors], out=offsets[1:])
+    return Embeddings(rows.astype(np.float32, copy=False).reshape(-1, width), offsets)
+
+
+def _joined(vectors: Sequence[KeptVectors], width: int) -> Encoded:
+    """All parts in one read-only copy."""
     used = np.array([text.tokens_used for text in vectors], dtype=np.int64)
     return Encoded(
-        Embeddings(rows.reshape(-1, width), offsets // (width * _BYTES_OF_A_VALUE)),
+        embeddings_of(vectors, width),
         tokens_used=used,
         tokens_cut=np.array([text.tokens_cut for text in vectors], dtype=np.int64),
         # Known texts of a vendor that bills tokens cost nothing.
@@ -345,5 +343,5 @@ def _copied(error: TextFailed, message: str, places: tuple[int, ...]) -> TextFai
     return TextFailed(message, remedy=error.remedy, param=error.param, places=places)
 
 
-def _held_bytes(vectors: _Vectors) -> int:
+def _held_bytes(vectors: KeptVectors) -> int:
     return len(vectors.rows) + _BYTES_BESIDE

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from bindery.errors import StorageError, UnknownCollection
 from bindery.jobs.recipe import Recipe, chunk_ids
-from bindery.jobs.results import embeddings_of
+from bindery.library.cache import embeddings_of
 from bindery.search.analysis import Analyser
 from bindery.search.columns import AttributeType
 from bindery.search.segment_files import DamagedSegment, remove_files

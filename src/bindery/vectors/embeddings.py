@@ -59,6 +59,14 @@ class Embeddings:
         empty = np.zeros((0, width), dtype=np.float32)
         return cls(np.concatenate([empty, *texts]), offsets)
 
+    @classmethod
+    def joined(cls, parts: Sequence["Embeddings"]) -> "Embeddings":
+        """The texts of all parts, of which there is at least one, in order."""
+        ends = np.cumsum([0, *(len(part.rows) for part in parts)])
+        offsets = [part.offsets[:-1] + end for part, end in zip(parts, ends[:-1], strict=True)]
+        rows = np.concatenate([part.rows for part in parts])
+        return cls(rows, np.concatenate([*offsets, ends[-1:]]))
+
     def __len__(self) -> int:
         """The number of texts."""
         return len(self.offsets) - 1

@@ -90,6 +90,17 @@ class Rotation:
         digest.update(self.energy.astype("<f8").tobytes())
         return digest.hexdigest()
 
+    @property
+    def facts(self) -> dict[str, str | int]:
+        """What users see of it."""
+        return {
+            "model": self.model,
+            "revision": self.revision,
+            "dimensions": self.width,
+            "fitted_on": self.fitted_on,
+            "digest": self.digest,
+        }
+
     def check_model(self, model: str, revision: str, width: int) -> None:
         """Raise InvalidValue for vectors of another model, revision or width."""
         own, other = (self.model, self.revision, self.width), (model, revision, width)

@@ -44,13 +44,19 @@ class Server:
 
     def wait_until(self, status: str) -> None:
         """Return once ``/ready`` has this status."""
-        found = ""
-        while found != status:
-            assert self.process.poll() is None
-            with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.port)) as one:
-                one.request("GET", "/ready")
-                found = json.load(one.getresponse())["status"]
+        while json.loads(self.get("/ready"))["status"] != status:
             time.sleep(0.02)
+
+    def wait_for_a_request(self) -> None:
+        """Return once a request is running beside the one that asks for this."""
+        while b"bindery_http_requests_in_flight 2" not in self.get("/metrics"):
+            time.sleep(0.02)
+
+    def get(self, path: str) -> bytes:
+        assert self.process.poll() is None
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.port)) as one:
+            one.request("GET", path)
+            return one.getresponse().read()
 
     def end(self) -> tuple[int, str, str]:
         """Wait for the end: exit code, output and errors."""

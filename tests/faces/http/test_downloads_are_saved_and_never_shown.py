@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bindery.faces.http.pools import Pool
+from bindery.faces.http.background import Pool
 from bindery.faces.http.routes.transfers import attachment, marks
 
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bindery.errors import InvalidValue
+from bindery.faces.http.background import Pool
 from bindery.faces.http.errors import Busy
-from bindery.faces.http.pools import Pool
 from bindery.faces.http.routes.events import Event, EventBatch, Listeners, last_event_id, written
 
 JSON = st.recursive(

@@ -15,7 +15,7 @@ from tests.homes import home_with
 from bindery.engines.openvino import OpenVinoEngine
 from bindery.errors import StorageError
 from bindery.faces.http.app import create_app
-from bindery.faces.http.pools import Pool
+from bindery.faces.http.background import Pool
 from bindery.library import Library
 from bindery.models.card import Family, ModelCard, RemoteEntry
 from bindery.models.catalog import CATALOG

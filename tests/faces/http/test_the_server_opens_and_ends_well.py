@@ -117,7 +117,7 @@ def test_when_time_is_up_who_still_waits_is_told_503(home):
     async def visit(server):
         async with connected(server.port) as (reader, writer):
             writer.write(head("POST", "/v1/embeddings", 100))  # and no body
-            await asyncio.sleep(0.1)
+            await asyncio.to_thread(server.wait_for_a_request)
             server.send_signal(signal.SIGTERM)
             return await read_answer(reader)
 

@@ -50,20 +50,28 @@ class VendorApi:
 
     ``path`` is relative to the endpoint's base URL. ``tokens_per_request`` is the limit by model,
     with ``""`` for all others. ``roles`` maps our roles to the vendor's terms; None means that any
-    name is sent as it is. ``may_cut``: texts that are too long may be cut silently. ``write`` makes
-    the body of a request. ``read`` takes the JSON of an answer and the number of texts, and raises
-    BadAnswer if they do not match.
+    name is sent as it is. ``may_cut``: texts that are too long may be cut silently. ``fields``
+    makes the fields of a request beside the model, and ``dimensions`` is the vendor's name of that
+    field. ``read`` takes the JSON of an answer and the number of texts, and raises BadAnswer if
+    they do not match.
     """
 
     title: str
     path: str
     texts_per_request: int
     tokens_per_request: Mapping[str, int]
-    write: Callable[[Endpoint, VendorRequest], Body]
+    dimensions: str
+    fields: Callable[[Endpoint, VendorRequest], Body]
     read: Callable[[object, int], VendorReply]
     roles: Mapping[Role, str] | None
     takes_empty: bool = True
     may_cut: bool = False
+
+    def body(self, endpoint: Endpoint, request: VendorRequest) -> Body:
+        """The body of a request."""
+        size = request.dimensions
+        shorter: Body = {} if size is None else {self.dimensions: size}
+        return {"model": endpoint.model, **self.fields(endpoint, request), **shorter}
 
     def most_texts(self, endpoint: Endpoint) -> int:
         """How many texts a request may hold."""
@@ -150,17 +158,9 @@ def _vector(value: object, index: int) -> Rows:
 # https://platform.openai.com/docs/api-reference/embeddings, and every compatible server.
 
 
-def _write_openai(endpoint: Endpoint, request: VendorRequest) -> Body:
-    body: Body = {
-        "model": endpoint.model,
-        "input": request.texts,
-        "encoding_format": endpoint.encoding_format.value,
-    }
-    if request.dimensions is not None:
-        body["dimensions"] = request.dimensions
-    if endpoint.sends_role:
-        body["input_type"] = request.role
-    return body
+def _openai_fields(endpoint: Endpoint, request: VendorRequest) -> Body:
+    role: Body = {"input_type": request.role} if endpoint.sends_role else {}
+    return {"input": request.texts, "encoding_format": endpoint.encoding_format.value, **role}
 
 
 _OPENAI = VendorApi(
@@ -168,7 +168,8 @@ _OPENAI = VendorApi(
     path="/embeddings",
     texts_per_request=2048,
     tokens_per_request={"": 300_000},
-    write=_write_openai,
+    dimensions="dimensions",
+    fields=_openai_fields,
     read=_read_data,
     roles=None,
     # OpenAI refuses a text that is too long, but some compatible servers cut it.
@@ -177,19 +178,6 @@ _OPENAI = VendorApi(
 
 
 # Version 2: https://docs.cohere.com/reference/embed
-
-
-def _write_cohere(endpoint: Endpoint, request: VendorRequest) -> Body:
-    body: Body = {
-        "model": endpoint.model,
-        "texts": request.texts,
-        "input_type": request.role,
-        "embedding_types": ["float"],
-        "truncate": "NONE",
-    }
-    if request.dimensions is not None:
-        body["output_dimension"] = request.dimensions
-    return body
 
 
 def _read_cohere(answer: object, texts: int) -> VendorReply:
@@ -203,7 +191,13 @@ _COHERE = VendorApi(
     texts_per_request=96,
     # No limit is documented. This one keeps what is repeated after a fault small.
     tokens_per_request={"": 1_000_000},
-    write=_write_cohere,
+    dimensions="output_dimension",
+    fields=lambda _, request: {
+        "texts": request.texts,
+        "input_type": request.role,
+        "embedding_types": ["float"],
+        "truncate": "NONE",
+    },
     read=_read_cohere,
     roles={
         "query": "search_query",
@@ -215,19 +209,6 @@ _COHERE = VendorApi(
 
 
 # https://docs.voyageai.com/reference/embeddings-api
-
-
-def _write_voyage(endpoint: Endpoint, request: VendorRequest) -> Body:
-    body: Body = {
-        "model": endpoint.model,
-        "input": request.texts,
-        "input_type": request.role,
-        "truncation": False,
-        "output_dtype": "float",
-    }
-    if request.dimensions is not None:
-        body["output_dimension"] = request.dimensions
-    return body
 
 
 _VOYAGE = VendorApi(
@@ -243,7 +224,13 @@ _VOYAGE = VendorApi(
         "voyage-3.5": 320_000,
         "voyage-2": 320_000,
     },
-    write=_write_voyage,
+    dimensions="output_dimension",
+    fields=lambda _, request: {
+        "input": request.texts,
+        "input_type": request.role,
+        "truncation": False,
+        "output_dtype": "float",
+    },
     read=_read_data,
     roles={"query": "query", "document": "document"},
     takes_empty=False,

@@ -98,7 +98,7 @@ class VendorClient:
         EngineError once ``stop`` is done.
         """
         endpoint, clock = self._endpoint, self._pace.clock
-        body = orjson.dumps({**endpoint.extra, **self._api.write(endpoint, request)})
+        body = orjson.dumps({**endpoint.extra, **self._api.body(endpoint, request)})
         most_bytes = _ENVELOPE_BYTES + 2 * len(body) + len(request.texts) * width * _VALUE_BYTES
         deadline = clock() + endpoint.timeout_s
         for tries in count(1):

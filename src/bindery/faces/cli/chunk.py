@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict
-from typing import Any
 
-from bindery.chunking import truncated
+from bindery.chunking import facts_of, truncated
 from bindery.faces.cli.inputs import read_document
 from bindery.faces.cli.printing import (
     count,
@@ -43,7 +42,8 @@ def chunk(settings: Settings, file: str, options: ChunkOptions, *, model: str, j
     options = options.sized(room)
     cuts = [truncated(one, measure.tokeniser, room=room) for one in chunks]
     if json:
-        facts = [_facts(index, one, cuts[index], room) for index, one in enumerate(chunks)]
+        pairs = enumerate(zip(chunks, cuts, strict=True))
+        facts = [{"index": index, **facts_of(one, cut, room=room)} for index, (one, cut) in pairs]
         about = {"file": shown_path(file), "kind": document.kind, "model": model}
         counts = {"total_chunks": len(chunks), "tokens_spent": sum(spent)}
         print_json(
@@ -97,20 +97,3 @@ def _print_table(chunks: Sequence[Chunk], cuts: Sequence[Span | None]) -> None:
     for cells in zip(*columns.values(), strict=True):
         table.add_row(*cells)
     output().print(table)
-
-
-def _facts(index: int, chunk: Chunk, cut: Span | None, room: int) -> dict[str, Any]:
-    parent = chunk.parent
-    return {
-        "index": index,
-        "start": chunk.span.start,
-        "end": chunk.span.end,
-        "page": chunk.page,
-        "headings": chunk.headings,
-        "context": chunk.context,
-        "text": chunk.text,
-        "tokens": chunk.tokens,
-        "tokens_cut": max(0, chunk.tokens - room),
-        "cut_at": cut and cut.start,
-        "parent": parent and {"start": parent.start, "end": parent.end},
-    }

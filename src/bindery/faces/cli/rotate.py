@@ -97,7 +97,7 @@ def fit(settings: Settings, job: FitArguments, chunks: ChunkOptions) -> bool:
     if job.json:
         failed = {"failed": failures.failed, "warnings": failures.warnings}
         texts = {"texts": sample.texts, "texts_sampled": len(sample.embeddings)}
-        facts = {**_facts(job.name, rotation), **texts, "energy_kept": kept}
+        facts = {"name": job.name, **rotation.facts, **texts, "energy_kept": kept}
         print_json({**facts, **failed, "seconds": round(seconds, 3)})
     else:
         _print_kept(kept)
@@ -121,7 +121,8 @@ def show(settings: Settings, *, json: bool) -> None:
             broken.append((name, error))
     if json:
         failed = [{"name": name, "error": described(error)} for name, error in broken]
-        print_json({"rotations": [_facts(*one) for one in rotations], "broken": failed})
+        facts = [{"name": name, **rotation.facts} for name, rotation in rotations]
+        print_json({"rotations": facts, "broken": failed})
         return
     if not rotations and not broken:
         output().print("There are no rotations yet. Fit one with bindery rotate fit.")
@@ -166,7 +167,7 @@ def _of_texts(
     for first in shown:
         _, encoded = library.embed(job.model, chosen[first : first + _BATCH_TEXTS])
         parts.append(encoded.embeddings)
-    return _Sample(_joined(parts), texts, library.encoder(job.model).card)
+    return _Sample(Embeddings.joined(parts), texts, library.encoder(job.model).card)
 
 
 def _texts(
@@ -205,7 +206,7 @@ def _of_vectors(job: FitArguments, library: Library) -> _Sample:
     # For a model that is not in the catalog, this raises the error.
     card = (library.catalog.get(model) or library.status(model)).card
     parts = [_full_vectors(Path(file), card) for file in job.files]
-    embeddings = _joined(parts)
+    embeddings = Embeddings.joined(parts)
     texts = len(embeddings)
     if texts > job.sample:
         chosen = np.random.default_rng(0).choice(texts, job.sample, replace=False)
@@ -241,12 +242,6 @@ def _full_vectors(path: Path, card: ModelCard) -> Embeddings:
     return vectors.decoded()
 
 
-def _joined(parts: Sequence[Embeddings]) -> Embeddings:
-    ends = [np.diff(part.offsets) for part in parts]
-    offsets = np.concatenate([[0], np.cumsum(np.concatenate(ends))]).astype(np.int64)
-    return Embeddings(np.concatenate([part.rows for part in parts]), offsets)
-
-
 def _kept(plain: np.ndarray[Any, Any], rotated: np.ndarray[Any, Any]) -> list[dict[str, float]]:
     """The share of energy that vectors keep when they are cut, by dimensions."""
     sizes = sorted({max(1, round(part * len(plain))) for part in _PARTS}, reverse=True)
@@ -265,14 +260,3 @@ def _print_kept(kept: Sequence[Mapping[str, float]]) -> None:
     for row in kept:
         table.add_row(str(row["dimensions"]), f"{row['plain']:.1%}", f"{row['rotated']:.1%}")
     output().print(table)
-
-
-def _facts(name: str, rotation: Rotation) -> dict[str, Any]:
-    return {
-        "name": name,
-        "model": rotation.model,
-        "revision": rotation.revision,
-        "dimensions": rotation.width,
-        "fitted_on": rotation.fitted_on,
-        "digest": rotation.digest,
-    }

@@ -1,14 +1,22 @@
-"""Work beside the requests: loading models and running jobs; both decide whether we are ready."""
+"""Work beside the event loop: threads for routes, loading models, running jobs, and readiness."""
 
+import asyncio
 import gc
 import logging
 import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from typing import ParamSpec, TypeVar
 
 from bindery.errors import BinderyError
-from bindery.faces.http.pools import Pool
+from bindery.faces.http.errors import Busy
 from bindery.faces.http.routes.shapes import ModelReadiness, ReadyAnswer
 from bindery.jobs import Jobs
 from bindery.library import Library, ModelState, ModelStatus
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 _log = logging.getLogger(__name__)
 
@@ -18,6 +26,36 @@ _RETRY_S = 5.0
 _NOT_HERE = {ModelState.MISSING, ModelState.UNSUPPORTED}
 # Remote models count as ready without a test call, which could cost money.
 _ANSWERS = {ModelState.LOADED, ModelState.REMOTE}
+
+
+class Pool:
+    """Threads for one kind of work, with a limit on how many calls may wait."""
+
+    def __init__(self, name: str, *, threads: int, waiting: int) -> None:
+        self.threads = threads
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix=f"bindery-{name}")
+        self._most = threads + waiting
+        self._taken = 0  # counted on the event loop alone, so without a lock
+
+    async def run(self, work: Callable[_P, _T], /, *arguments: _P.args, **named: _P.kwargs) -> _T:
+        """The result of ``work(*arguments)``. Raises Busy if too many calls are waiting."""
+        if self._taken >= self._most:
+            raise Busy(
+                f"The server is busy with {self._most} requests.", remedy="Try again in a moment."
+            )
+        self._taken += 1
+        try:
+            loop = asyncio.get_running_loop()
+            context = copy_context()  # so that log lines carry the request id
+            return await loop.run_in_executor(
+                self._threads, lambda: context.run(work, *arguments, **named)
+            )
+        finally:
+            self._taken -= 1
+
+    def close(self) -> None:
+        """Finish running calls and drop waiting ones."""
+        self._threads.shutdown(wait=True, cancel_futures=True)
 
 
 class Warmup:

@@ -1,13 +1,13 @@
 """The services that all routes share: the library, the settings and the threads."""
 
-from typing import cast
+from typing import Annotated, cast
 
+from fastapi import Depends
 from starlette.requests import Request
 
 from bindery.errors import UnknownModel
-from bindery.faces.http.background import BackgroundJobs, Readiness, Warmup
+from bindery.faces.http.background import BackgroundJobs, Pool, Readiness, Warmup
 from bindery.faces.http.observing.meters import Meters
-from bindery.faces.http.pools import Pool
 from bindery.faces.http.routes.events import Listeners
 from bindery.jobs import Jobs
 from bindery.library import DEFAULT_MODEL, Library
@@ -84,6 +84,14 @@ class Services:
 def services_of(request: Request) -> Services:
     """The services of the app that received the request."""
     return cast(Services, request.app.state.services)
+
+
+async def _of_app(request: Request) -> Services:  # FastAPI calls other functions in a thread
+    return services_of(request)
+
+
+AppServices = Annotated[Services, Depends(_of_app)]
+"""The parameter of a route that gets the services."""
 
 
 class ServedModels:

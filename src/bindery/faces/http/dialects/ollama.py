@@ -14,7 +14,7 @@ from bindery.faces.http.bodies import RequestBody, parse_body, read_body
 from bindery.faces.http.dialects.base import Dialect, EmbedAnswer, EmbedAsk, Parameters, Translation
 from bindery.faces.http.dialects.inputs import MAX_TEXTS, texts_of
 from bindery.faces.http.dialects.vectors import ExtendedBody, vector_options
-from bindery.faces.http.services import services_of
+from bindery.faces.http.services import AppServices
 from bindery.library import Library, ModelState
 from bindery.models.card import ModelCard
 
@@ -148,9 +148,8 @@ def _write_prompt(ask: EmbedAsk, answer: EmbedAnswer) -> dict[str, Any]:
 
 
 @router.get("/tags", summary="List models", name="ollama_tags")
-async def tags(request: Request) -> OllamaModels:
+async def tags(services: AppServices) -> OllamaModels:
     """The models on this machine, and remote models."""
-    services = services_of(request)
     return await services.looking.run(_tags, services.library)
 
 
@@ -160,9 +159,8 @@ async def tags(request: Request) -> OllamaModels:
     name="ollama_show",
     openapi_extra=examples.body(ShowBody, {"A model": {"model": examples.MODEL}}),
 )
-async def show(request: Request) -> ShowAnswer:
+async def show(request: Request, services: AppServices) -> ShowAnswer:
     """One model of the catalog."""
-    services = services_of(request)
     body = parse_body(await read_body(request), ShowBody)
     status = await services.looking.run(
         services.library.status, services.names.model_id(body.model or body.name)

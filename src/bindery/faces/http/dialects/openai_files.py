@@ -14,7 +14,7 @@ from starlette.responses import StreamingResponse
 from bindery.errors import InvalidValue
 from bindery.faces.http import examples
 from bindery.faces.http.routes.transfers import attachment, receive_upload
-from bindery.faces.http.services import Services, services_of
+from bindery.faces.http.services import AppServices, Services
 from bindery.store.files import Incoming, StoredFile
 
 router = APIRouter(prefix="/v1/files", tags=["OpenAI"])
@@ -65,12 +65,11 @@ class FileDeleted(BaseModel):
 
 
 @router.post("", summary="Upload a file", openapi_extra=examples.OPENAI_UPLOAD)
-async def create_openai_file(request: Request) -> FileObject:
+async def create_openai_file(request: Request, services: AppServices) -> FileObject:
     """OpenAI's upload: one `file` and its `purpose`. Jobs and chunks accept its id.
 
     Files never expire: `expires_after` is ignored, and `expires_at` is null.
     """
-    services = services_of(request)
     store = await services.disk.run(lambda: services.library.files)
     stored = await receive_upload(
         request,
@@ -85,7 +84,7 @@ async def create_openai_file(request: Request) -> FileObject:
 
 @router.get("", summary="List files")
 async def list_openai_files(
-    request: Request,
+    services: AppServices,
     after: Annotated[
         str | None,
         Query(max_length=100, description="The id of the last file of the previous page."),
@@ -95,16 +94,14 @@ async def list_openai_files(
     purpose: Annotated[str | None, Query(max_length=100)] = None,
 ) -> FileList:
     """All files, newest first, including those of `POST /files/upload`."""
-    services = services_of(request)
     return await services.disk.run(
         _list, services, after=after, limit=limit, newest_first=order == "desc", purpose=purpose
     )
 
 
 @router.get("/{file_id}", summary="Describe a file")
-async def retrieve_openai_file(request: Request, file_id: FilePath) -> FileObject:
+async def retrieve_openai_file(services: AppServices, file_id: FilePath) -> FileObject:
     """The name, size and upload time of a file."""
-    services = services_of(request)
     return _object(await services.disk.run(lambda: services.library.files.get(file_id)))
 
 
@@ -114,17 +111,15 @@ async def retrieve_openai_file(request: Request, file_id: FilePath) -> FileObjec
     response_class=StreamingResponse,
     responses={200: {"content": {"application/octet-stream": {}}, "description": "The file."}},
 )
-async def download_openai_file(request: Request, file_id: FilePath) -> Response:
+async def download_openai_file(services: AppServices, file_id: FilePath) -> Response:
     """The uploaded bytes, as a download that browsers save and never display."""
-    services = services_of(request)
     stored, file = await services.disk.run(_open, services, file_id)
     return attachment(file, stored.size_bytes, stored.name, services.disk)
 
 
 @router.delete("/{file_id}", summary="Delete a file")
-async def delete_openai_file(request: Request, file_id: FilePath) -> FileDeleted:
+async def delete_openai_file(services: AppServices, file_id: FilePath) -> FileDeleted:
     """Delete a file and everything that was made from it."""
-    services = services_of(request)
     await services.disk.run(lambda: services.library.files.delete(file_id))
     return FileDeleted(id=file_id)
 

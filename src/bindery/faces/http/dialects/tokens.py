@@ -14,7 +14,7 @@ from bindery.faces.http import examples
 from bindery.faces.http.bodies import RequestBody, parse_object
 from bindery.faces.http.calls import ApiCall, checked, json_answer, take, warning_headers
 from bindery.faces.http.dialects.inputs import MAX_TEXTS, inputs_of, texts_of
-from bindery.faces.http.services import Services, services_of
+from bindery.faces.http.services import AppServices, Services
 
 tei = APIRouter(tags=["Text Embeddings Inference"])
 cohere = APIRouter(tags=["Cohere"])
@@ -101,9 +101,8 @@ class CohereText(BaseModel):
 
 
 @tei.get("/info", summary="Describe the model", name="tei_info")
-async def info(request: Request, model: str = "") -> InfoAnswer:
+async def info(services: AppServices, model: str = "") -> InfoAnswer:
     """The server's default model, or the one named by `model`."""
-    services = services_of(request)
     return await services.looking.run(_info, services, services.names.model_id(model))
 
 

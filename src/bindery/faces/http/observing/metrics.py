@@ -1,6 +1,7 @@
-"""``GET /metrics``: figures of the server and its models, for Prometheus."""
+"""What operators ask: ``/health`` and ``/ready``, and ``/metrics`` for Prometheus."""
 
 from collections.abc import Callable, Iterator
+from http import HTTPStatus
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import ProcessCollector
@@ -13,16 +14,42 @@ from prometheus_client.metrics_core import (
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 
+import bindery
 from bindery.encoders.figures import Histogram, MetricKind
 from bindery.errors import StorageError
 from bindery.faces.http.observing.metrics_table import METRICS, Metric, Scrape
-from bindery.faces.http.services import Services, services_of
+from bindery.faces.http.routes.shapes import HealthAnswer, ReadyAnswer
+from bindery.faces.http.services import AppServices, Services
 
 router = APIRouter(tags=["health"])
 
 _OPENMETRICS = "application/openmetrics-text"
 
 _FAMILIES = {MetricKind.COUNTER: CounterMetricFamily, MetricKind.GAUGE: GaugeMetricFamily}
+
+
+@router.get("/health", summary="Check liveness")
+async def health() -> HealthAnswer:
+    """Answers as long as the process runs, however busy it is."""
+    return HealthAnswer(version=bindery.__version__)
+
+
+@router.get(
+    "/ready",
+    summary="Check readiness",
+    responses={HTTPStatus.SERVICE_UNAVAILABLE: {"model": ReadyAnswer, "description": "Not ready."}},
+)
+async def ready(services: AppServices, response: Response) -> ReadyAnswer:
+    """200 if every model on this machine is loaded and passed its self-test.
+
+    Otherwise 503, with the reason for each model: also while models are loading, if there is no
+    model, and once the server is stopping.
+    """
+    answer = await services.readiness.answer()
+    if answer.status != "ready":
+        response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
+        response.headers["retry-after"] = "1"
+    return answer
 
 
 @router.get(
@@ -33,9 +60,8 @@ _FAMILIES = {MetricKind.COUNTER: CounterMetricFamily, MetricKind.GAUGE: GaugeMet
         200: {"content": {"text/plain": {}}, "description": "Metrics in Prometheus' text format."}
     },
 )
-async def show_metrics(request: Request) -> Response:
+async def show_metrics(request: Request, services: AppServices) -> Response:
     """Counters, gauges and histograms in Prometheus' format, or OpenMetrics if `Accept` says so."""
-    services = services_of(request)
     ready = await services.readiness.answer()
     asks_open = _OPENMETRICS in request.headers.get("accept", "")
     # prometheus_client's own negotiation fails on malformed Accept headers.

@@ -1,1 +1,1 @@
-"""Bindery's own routes: files, chunks, jobs, models, rotations, health."""
+"""Bindery's own routes: files, chunks, jobs, models, rotations."""

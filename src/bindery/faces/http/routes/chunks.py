@@ -7,14 +7,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, Field, create_model
 
-from bindery.chunking import OffsetTokeniser, truncated
+from bindery.chunking import OffsetTokeniser, facts_of, truncated
 from bindery.faces.http import examples
 from bindery.faces.http.bodies import fields_of, options_from
 from bindery.faces.http.calls import json_answer
 from bindery.faces.http.errors import Forbidden
 from bindery.faces.http.gate.access import Identity, Scope, cancellation_of, identity_of
 from bindery.faces.http.routes.shapes import ChunksAnswer
-from bindery.faces.http.services import Services, services_of
+from bindery.faces.http.services import AppServices, Services
 from bindery.library import DEFAULT_MODEL
 from bindery.options import SEMANTIC, ChunkOptions
 from bindery.types import Chunk, Document
@@ -44,6 +44,7 @@ class ChunkQuery(
 )
 async def chunk_file(
     request: Request,
+    services: AppServices,
     strategy: Annotated[str, Path(examples=[ChunkOptions().strategy])],
     file_id: examples.FilePath,
     query: Annotated[ChunkQuery, Query()],
@@ -53,7 +54,7 @@ async def chunk_file(
     `/embedding/{model_id}/generate` embeds `context` and `text` together. If a chunk has
     `tokens_cut`, the model would not see the part that begins at `cut_at`.
     """
-    services, identity = services_of(request), identity_of(request)
+    identity = identity_of(request)
     _check_scope(identity, strategy)
     options = options_from(query, ChunkOptions, strategy=strategy)
     cut = partial(
@@ -115,18 +116,5 @@ def _chunk(
 
 
 def _facts(chunk: Chunk, tokeniser: OffsetTokeniser, room: int) -> dict[str, Any]:
-    unseen = truncated(chunk, tokeniser, room=room)
-    parent = chunk.parent
-    return {
-        "start": chunk.span.start,
-        "end": chunk.span.end,
-        "text": chunk.text,
-        "context": chunk.context,
-        "tokens": chunk.tokens,
-        "tokens_cut": max(0, chunk.tokens - room),
-        "cut_at": unseen and unseen.start,
-        "page": chunk.page,
-        "heading": chunk.headings[-1] if chunk.headings else None,
-        "headings": chunk.headings,
-        "parent": parent and {"start": parent.start, "end": parent.end},
-    }
+    facts = facts_of(chunk, truncated(chunk, tokeniser, room=room), room=room)
+    return {**facts, "heading": chunk.headings[-1] if chunk.headings else None}

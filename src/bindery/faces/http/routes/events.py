@@ -19,8 +19,8 @@ from dataclasses import dataclass
 import orjson
 
 from bindery.errors import InvalidValue
+from bindery.faces.http.background import Pool
 from bindery.faces.http.errors import Busy
-from bindery.faces.http.pools import Pool
 
 _LOOK_S = 0.5
 # Proxies close connections that are silent for 30 or 60 seconds.

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from bindery.faces.http import examples
 from bindery.faces.http.routes.shapes import DeletedAnswer, FileAnswer, FilesAnswer
 from bindery.faces.http.routes.transfers import receive_upload
-from bindery.faces.http.services import services_of
+from bindery.faces.http.services import AppServices
 from bindery.store.files import StoredFile
 
 router = APIRouter(prefix="/files", tags=["files"])
@@ -20,13 +20,12 @@ router = APIRouter(prefix="/files", tags=["files"])
     status_code=HTTPStatus.CREATED,
     openapi_extra=examples.UPLOAD,
 )
-async def upload_file(request: Request, response: Response) -> FileAnswer:
+async def upload_file(request: Request, services: AppServices, response: Response) -> FileAnswer:
     """Send one file as the multipart field `file`.
 
     Its id is the hash of its content. Uploading the same content again updates the name of the
     file and nothing else.
     """
-    services = services_of(request)
     store = await services.disk.run(lambda: services.library.files)
     limit_bytes = services.settings.upload_limit_bytes
     stored = await receive_upload(request, store, services.disk, limit_bytes=limit_bytes)
@@ -35,24 +34,21 @@ async def upload_file(request: Request, response: Response) -> FileAnswer:
 
 
 @router.get("", summary="List files")
-async def list_files(request: Request) -> FilesAnswer:
+async def list_files(services: AppServices) -> FilesAnswer:
     """All files, oldest first."""
-    services = services_of(request)
     files = await services.disk.run(lambda: list(services.library.files))
     return FilesAnswer(total_files=len(files), files=[_answer(stored) for stored in files])
 
 
 @router.get("/{file_id}", summary="Describe a file")
-async def describe_file(request: Request, file_id: examples.FilePath) -> FileAnswer:
+async def describe_file(services: AppServices, file_id: examples.FilePath) -> FileAnswer:
     """The name, size and upload time of a file."""
-    services = services_of(request)
     return _answer(await services.disk.run(lambda: services.library.files.get(file_id)))
 
 
 @router.delete("/{file_id}", summary="Delete a file")
-async def delete_file(request: Request, file_id: examples.FilePath) -> DeletedAnswer:
+async def delete_file(services: AppServices, file_id: examples.FilePath) -> DeletedAnswer:
     """Delete a file and everything that was made from it."""
-    services = services_of(request)
     await services.disk.run(lambda: services.library.files.delete(file_id))
     return DeletedAnswer(file_id=file_id)
 

@@ -28,7 +28,7 @@ from bindery.faces.http.routes.job_shapes import (
 )
 from bindery.faces.http.routes.shapes import ErrorFacts
 from bindery.faces.http.routes.transfers import attachment
-from bindery.faces.http.services import Services, services_of
+from bindery.faces.http.services import AppServices, Services
 from bindery.jobs import FileState, Job, JobEvent, JobFile, JobRequest
 from bindery.options import ChunkOptions, VectorOptions
 
@@ -55,8 +55,7 @@ _MEDIA_TYPES: Mapping[ResultFormat, str] = {
 }
 
 
-async def _visible(request: Request, job_id: examples.JobPath) -> Job:
-    services = services_of(request)
+async def _visible(request: Request, services: AppServices, job_id: examples.JobPath) -> Job:
     return await services.disk.run(_find, services, job_id, identity_of(request))
 
 
@@ -73,6 +72,7 @@ VisibleJob = Annotated[Job, Depends(_visible)]
 )
 async def create_job(
     request: Request,
+    services: AppServices,
     response: Response,
     idempotency_key: Annotated[
         str | None,
@@ -84,7 +84,7 @@ async def create_job(
     All errors of the request are reported at once. An accepted job survives restarts. If a file
     cannot be read, only that file fails.
     """
-    services, identity = services_of(request), identity_of(request)
+    identity = identity_of(request)
     body = parse_body(await read_body(request), JobBody)
     job = await services.disk.run(_submit, services, body, identity, idempotency_key)
     response.headers.update({"location": f"/jobs/{job.id}", **_RETRY})
@@ -94,6 +94,7 @@ async def create_job(
 @router.get("", summary="List jobs")
 async def list_jobs(
     request: Request,
+    services: AppServices,
     limit: Annotated[int, Query(ge=1, le=1000, description="The most jobs to return.")] = 100,
     after: Annotated[
         str | None,
@@ -101,7 +102,7 @@ async def list_jobs(
     ] = None,
 ) -> JobsAnswer:
     """The jobs of this key, newest first. A key with the scope `admin` sees all jobs."""
-    services, identity = services_of(request), identity_of(request)
+    identity = identity_of(request)
     return await services.disk.run(_list, services, identity, limit, after)
 
 
@@ -115,26 +116,23 @@ async def describe_job(response: Response, job: VisibleJob) -> JobAnswer:
 
 @router.get("/{job_id}/files", summary="List a job's files")
 async def list_job_files(
-    request: Request,
+    services: AppServices,
     job: VisibleJob,
     state: Annotated[FileState | None, Query(description="Only files in this state.")] = None,
 ) -> JobFilesAnswer:
     """The state of each file, and the error of each that failed."""
-    services = services_of(request)
     return await services.disk.run(_files, services, job.id, state)
 
 
 @router.post("/{job_id}/cancel", summary="Cancel a job")
-async def cancel_job(request: Request, job: VisibleJob) -> JobAnswer:
+async def cancel_job(services: AppServices, job: VisibleJob) -> JobAnswer:
     """Stop after the current batch of chunks. A job that has ended does not change."""
-    services = services_of(request)
     return _answer(await services.disk.run(lambda: services.jobs.cancel(job.id)))
 
 
 @router.delete("/{job_id}", summary="Delete a job")
-async def delete_job(request: Request, job: VisibleJob) -> JobDeletedAnswer:
+async def delete_job(services: AppServices, job: VisibleJob) -> JobDeletedAnswer:
     """Delete a finished job and its results, but not its files. 409 if it has not finished."""
-    services = services_of(request)
     await services.disk.run(lambda: services.jobs.delete(job.id))
     return JobDeletedAnswer(job_id=job.id)
 
@@ -146,14 +144,13 @@ async def delete_job(request: Request, job: VisibleJob) -> JobDeletedAnswer:
     responses={200: {"content": {"text/event-stream": {}}, "description": "Server-Sent Events."}},
 )
 async def follow_job(
-    request: Request,
+    services: AppServices,
     job: VisibleJob,
     last_event_id: Annotated[
         str | None, Header(description="The last event that you received.")
     ] = None,
 ) -> Response:
     """The events of a job as they happen, until it ends. `curl -N` shows them."""
-    services = services_of(request)
     after = events.last_event_id(last_event_id)
     services.listeners.check_room()
 
@@ -179,7 +176,7 @@ async def follow_job(
     },
 )
 async def download_results(
-    request: Request,
+    services: AppServices,
     job: VisibleJob,
     format: Annotated[ResultFormat, Query()] = ResultFormat.PARQUET,
 ) -> Response:
@@ -187,7 +184,6 @@ async def download_results(
 
     409 if the job has not finished.
     """
-    services = services_of(request)
     file, size_bytes = await services.results.run(_written, services, job.id, format)
     name = f"{job.id}.{format}"
     return attachment(file, size_bytes, name, services.disk, media_type=_MEDIA_TYPES[format])

@@ -1,7 +1,7 @@
 """The models of the catalog, and the rotations that were fitted for them."""
 
 import numpy as np
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 
 from bindery.faces.http import examples
 from bindery.faces.http.routes.shapes import (
@@ -13,7 +13,7 @@ from bindery.faces.http.routes.shapes import (
     RotationsAnswer,
     RowsAnswer,
 )
-from bindery.faces.http.services import services_of
+from bindery.faces.http.services import AppServices
 from bindery.library import Library, ModelStatus
 from bindery.models.card import CatalogEntry
 from bindery.types import DOCUMENT, QUERY
@@ -25,47 +25,42 @@ _LENGTHS = (1024, 768, 512, 384, 256, 192, 128, 96, 64, 32)
 
 
 @router.get("/models", summary="List models", tags=["models"])
-async def list_catalog(request: Request) -> RowsAnswer:
+async def list_catalog(services: AppServices) -> RowsAnswer:
     """Every model of the catalog with its state. Models load when they are first used.
 
     `data` lists them in OpenAI's format, for clients whose base URL lacks `/v1`.
     """
-    services = services_of(request)
     return await services.looking.run(_rows, services.library)
 
 
 @router.get("/v1/models", summary="List models", tags=["OpenAI"])
-async def list_models(request: Request) -> ModelsAnswer:
+async def list_models(services: AppServices) -> ModelsAnswer:
     """Every model of the catalog with its state. Models load when they are first used."""
-    services = services_of(request)
     statuses = await services.looking.run(services.library.statuses)
     return ModelsAnswer(data=[model_answer(status) for status in statuses])
 
 
 @router.get("/v1/models/{model_id:path}", summary="Describe a model", tags=["OpenAI"])
 @router.get("/models/{model_id:path}", include_in_schema=False)
-async def retrieve_model(request: Request, model_id: examples.ModelPath) -> ModelAnswer:
+async def retrieve_model(services: AppServices, model_id: examples.ModelPath) -> ModelAnswer:
     """One model of the catalog, by its id or its repository name.
 
     `name`, `endpoints` and `context_length` are for Cohere's client.
     """
-    services = services_of(request)
     found = services.names.model_id(model_id)
     return model_answer(await services.looking.run(services.library.status, found))
 
 
 @router.get("/rotations", tags=["rotations"], summary="List rotations")
-async def list_rotations(request: Request) -> RotationsAnswer:
+async def list_rotations(services: AppServices) -> RotationsAnswer:
     """Every rotation that was fitted on this machine, sorted by name."""
-    services = services_of(request)
     found = await services.looking.run(_rotations, services.library)
     return RotationsAnswer(total_rotations=len(found), rotations=found)
 
 
 @router.get("/rotations/{name}", tags=["rotations"], summary="Describe a rotation")
-async def describe_rotation(request: Request, name: examples.RotationPath) -> RotationAnswer:
+async def describe_rotation(services: AppServices, name: examples.RotationPath) -> RotationAnswer:
     """The model that it is for, and the share of energy that the first dimensions keep."""
-    services = services_of(request)
     return await services.looking.run(_rotation, services.library, name)
 
 
@@ -131,16 +126,6 @@ def _rotations(library: Library) -> list[RotationAnswer]:
 def _rotation(library: Library, name: str) -> RotationAnswer:
     rotation = library.rotations.get(name)
     kept = np.cumsum(rotation.energy)
-    return RotationAnswer(
-        name=name,
-        model=rotation.model,
-        revision=rotation.revision,
-        dimensions=rotation.width,
-        fitted_on=rotation.fitted_on,
-        digest=rotation.digest,
-        energy={
-            str(length): round(float(kept[length - 1]), 6)
-            for length in _LENGTHS
-            if length < rotation.width
-        },
-    )
+    lengths = [length for length in _LENGTHS if length < rotation.width]
+    energy = {str(length): round(float(kept[length - 1]), 6) for length in lengths}
+    return RotationAnswer.model_validate({"name": name, **rotation.facts, "energy": energy})

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
 from bindery.errors import InvalidValue
-from bindery.faces.http.pools import Pool
+from bindery.faces.http.background import Pool
 from bindery.store.files import FileStore, Incoming, StoredFile
 
 FIELD = "file"
