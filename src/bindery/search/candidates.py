@@ -30,11 +30,9 @@ class Leg:
 
     @classmethod
     def best(cls, view: View, parts: Sequence[tuple[Rows, Scores]], depth: int) -> "Leg":
-        """The best ``depth`` of the best rows of each segment with their scores."""
+        """The best ``depth`` of rows (m,) of each segment with their scores (m,)."""
         if not parts:
             return cls.empty()
-        if len(parts) == 1:
-            return cls(*parts[0])
         places = [rows + start for (rows, _), start in zip(parts, view.starts, strict=False)]
         scores = np.concatenate([some for _, some in parts])
         order = best_first(scores, depth)
@@ -45,12 +43,8 @@ class Leg:
         cls, view: View, scores: Sequence[Scores], allowed: Sequence[Mask], depth: int
     ) -> "Leg":
         """The best ``depth`` of the allowed rows with a score above 0, given those of all rows."""
-        parts: list[tuple[Rows, Scores]] = []
-        for some, mask in zip(scores, allowed, strict=True):
-            rows = np.flatnonzero((some > 0) & mask)
-            found = some[rows]
-            order = best_first(found, depth)
-            parts.append((rows[order], found[order]))
+        rows = [np.flatnonzero((s > 0) & mask) for s, mask in zip(scores, allowed, strict=True)]
+        parts = [(some, s[some]) for some, s in zip(rows, scores, strict=True)]
         return cls.best(view, parts, depth)
 
     def __len__(self) -> int:

@@ -52,11 +52,16 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class StageReport:
-    """What a stage did: how many candidates it left, and how long it took."""
+    """What a stage did: how many candidates it left, and how long it took.
+
+    ``recall`` is the share of the best that a stage which is not exact finds, as it was measured on
+    a sample of the collection; None for an exact one.
+    """
 
     name: str
     candidates: int
     milliseconds: float
+    recall: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,11 +190,16 @@ class Searcher:
         assert vector is not None, "a dense search needs the query's vector"
         segments = self._view.segments
         parts = [
-            segment.dense.best(vector, depth, mask)
+            (segment.dense, segment.dense.candidates(vector, depth, mask), np.count_nonzero(mask))
             for segment, mask in zip(segments, allowed, strict=True)
         ]
-        is_exact = all(segment.dense.is_exact for segment in segments)
-        return Leg.best(self._view, parts, depth), is_exact
+        passes = [dense.first_pass for dense, rows, count in parts if len(rows) < count]
+        if passes:
+            worst = min(passes, key=lambda one: one.recall)
+            self._report(worst.name, sum(len(rows) for _, rows, _ in parts), worst.recall)
+        is_exact = not passes and all(dense.has_exact_scores for dense, _, _ in parts)
+        scored = [(rows, dense.scores(vector, rows)) for dense, rows, _ in parts]
+        return Leg.best(self._view, scored, depth), is_exact
 
     def _fused(self, found: Candidates) -> Scores:
         question = self._question
@@ -265,9 +275,10 @@ class Searcher:
             int(found.lexical_ranks[place]) or None,
         )
 
-    def _report(self, name: str, candidates: int) -> None:
+    def _report(self, name: str, candidates: int, recall: float | None = None) -> None:
         now = time.perf_counter()
-        self._stages.append(StageReport(name, candidates, round((now - self._started) * 1000, 3)))
+        milliseconds = round((now - self._started) * 1000, 3)
+        self._stages.append(StageReport(name, candidates, milliseconds, recall))
         self._started = now
 
 

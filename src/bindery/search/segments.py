@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bindery.search.dense import Codes, DenseSegment
+from bindery.search.codes import Codes
+from bindery.search.dense import DenseSegment
 from bindery.search.lexical import LexicalSegment, Mask, Postings, Rows, Vocabulary
 from bindery.search.segment_files import (
     DamagedSegment,

@@ -11,11 +11,12 @@ best 10 agree with those of float16 to .998, at a quarter of the bytes of float3
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from bindery.search.dense import best_first
+from bindery.search.codes import FirstPass
 from bindery.search.lexical import Mask, Rows, Scores
 from bindery.vectors.embeddings import Embeddings
 
@@ -32,6 +33,9 @@ _NOTHING = np.float32(-1)
 class TokenSegment:
     """The token vectors (t, d) int8 of n rows: row r has ``tokens[starts[r]:starts[r + 1]]``."""
 
+    has_exact_scores: ClassVar[bool] = False
+    """Token vectors are kept as int8."""
+
     tokens: npt.NDArray[np.int8]
     starts: npt.NDArray[np.int64]
 
@@ -41,25 +45,18 @@ class TokenSegment:
         return cls(_quantised(embeddings.rows), embeddings.offsets)
 
     @property
-    def is_exact(self) -> bool:
-        """Whether a score is that of the vectors themselves."""
-        return False
+    def first_pass(self) -> FirstPass:
+        """How candidates are found if there are many rows."""
+        return FirstPass("none", 1.0)
 
     @property
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         """What is kept of it."""
         return {"tokens": self.tokens.view(np.uint8), "token_starts": self.starts}
 
-    def best(self, query: npt.NDArray[np.float32], k: int, allowed: Mask) -> tuple[Rows, Scores]:
-        """The k best of the allowed rows (n,), best first, with their scores.
-
-        Every allowed row is scored: up to about 2 million tokens that takes less than a search for
-        candidates would save.
-        """
-        rows = np.flatnonzero(allowed)
-        scores = self.scores(query, rows)
-        order = best_first(scores, k)
-        return rows[order], scores[order]
+    def candidates(self, query: npt.NDArray[np.float32], k: int, allowed: Mask) -> Rows:
+        """Every allowed row: up to about 2 million tokens, to search for fewer takes longer."""
+        return np.flatnonzero(allowed)
 
     def scores(self, query: npt.NDArray[np.float32], rows: Rows) -> Scores:
         """The scores (m,) of these rows for a query's tokens (q, d); -1 for a row without one."""

@@ -175,11 +175,12 @@ class HitAnswer(BaseModel):
 
 
 class StageAnswer(BaseModel):
-    """What a stage of the search did."""
+    """What a stage of the search did. ``recall`` is that of a first pass that is not exact."""
 
     name: str
     candidates: int
     milliseconds: float
+    recall: float | None
 
 
 class WeightAnswer(BaseModel):
