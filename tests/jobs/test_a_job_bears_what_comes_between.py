@@ -73,7 +73,7 @@ def test_a_text_without_a_vector_fails_its_file_alone_and_says_why(
     bad = folder.files()["3.txt"]
     assert bad.error_code == "text_failed"
     said = str(bad.error_message)
-    assert re.match(r"The engine fails on characters \d+ to \d+ of '3.txt': .*not finite", said)
+    assert re.match(r"The engine failed on characters \d+ to \d+ of '3.txt': .*not finite", said)
     assert "f32" in str(bad.remedy)
     records = folder.records()
     assert {one["file"] for one in records} == {f"{number}.txt" for number in (0, 1, 2, 4, 5)}

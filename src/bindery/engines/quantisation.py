@@ -35,7 +35,7 @@ FILE = "int8-calibration.safetensors"
 
 _REMEDY = "Run `bindery preload MODEL --precision int8` with the model's id."
 
-_to_bytes: Any = _save  # compiled: it has no annotations
+_to_bytes: Any = _save  # compiled, without annotations
 
 
 @dataclass(frozen=True, slots=True, eq=False)

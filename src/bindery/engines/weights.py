@@ -19,7 +19,7 @@ Tensor: TypeAlias = npt.NDArray[np.float32]
 Bits: TypeAlias = npt.NDArray[np.uint16]
 """bfloat16 numbers, which NumPy lacks: each is the upper half of a float32."""
 
-safe_open: Any = _safe_open  # compiled: it has no annotations
+safe_open: Any = _safe_open  # compiled, without annotations
 
 _MAPPED: Mapping[str, Any] = {"F32": np.dtype("<f4"), "BF16": np.dtype("<u2")}
 

@@ -85,10 +85,10 @@ class Jobs:
     ) -> Job:
         """Submit a job. It is durably stored when this returns.
 
-        The same request with the same key gives the job there is. ``known`` are the keys of the
+        The same request with the same key returns the existing job. ``known`` are the keys of the
         chunk sets that files had: those that still have them are done at once. Raises
         IdempotencyConflict for another request with the key; UnknownFile, UnknownModel,
-        UnknownStrategy, UnknownRotation and InvalidValue for what cannot be done.
+        UnknownStrategy, UnknownRotation and InvalidValue for a request that cannot be carried out.
         """
         key = idempotency_key
         with self._database.reading() as connection:
@@ -164,9 +164,9 @@ class Jobs:
         self._changed.send()
 
     def delete_stopped(self, owner: str) -> None:
-        """Forget the jobs of an owner that no process works on any more.
+        """Delete the jobs of an owner that no process works on.
 
-        A job that is not a minute old may be about to begin, and stays.
+        Jobs that are less than a minute old are kept: they may be about to begin.
         """
         with self._database.freeing() as connection:
             for row in rows.list_jobs(connection, owner):

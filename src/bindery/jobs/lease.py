@@ -23,7 +23,7 @@ def new_holder() -> str:
 
 
 def is_dead(holder: str, me: str) -> bool:
-    """Whether the process has certainly ended, which is only known of this machine."""
+    """Whether the process has certainly ended, which is only known for this machine."""
     host, pid, _ = holder.rsplit(":", 2)
     my_host, my_pid, _ = me.rsplit(":", 2)
     # The same pid may be this process, or an earlier one in a container.
@@ -33,7 +33,7 @@ def is_dead(holder: str, me: str) -> bool:
         os.kill(int(pid), 0)
     except ProcessLookupError:
         return True
-    except OSError:  # it is alive, and another user's
+    except OSError:  # it is alive and belongs to another user
         return False
     return False
 

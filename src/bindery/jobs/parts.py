@@ -266,5 +266,5 @@ class Sink(ABC):
     def keep(self, landed: Landed, counts: RunCounts) -> Landed:
         """Store the results of a batch, all of them or none.
 
-        In the returned value, files that were deleted meanwhile have failed. Raises VectorsDeleted.
+        In the returned value, files that were deleted since have failed. Raises VectorsDeleted.
         """

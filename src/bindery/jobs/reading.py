@@ -325,7 +325,7 @@ def _file_parts(
 
 
 def _waits(cancellation: Cancellation, seconds: float) -> bool:
-    """Wait; whether the job was stopped meanwhile."""
+    """Wait; returns whether the job was stopped while waiting."""
     left = threading.Event()
     cancellation.when_cancelled(left.set)
     return left.wait(seconds)

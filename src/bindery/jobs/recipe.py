@@ -64,7 +64,7 @@ class Recipe:
 
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any]) -> "Recipe":
-        """The recipe that these facts are of. Facts of older versions lack the newer ones."""
+        """The recipe with these facts. Older versions stored fewer of them."""
         facts = {**_BEFORE, **facts}
         cut_to = facts["cut_to"]
         vectors = VectorOptions(
@@ -114,7 +114,7 @@ class Recipe:
         vectors = self.vectors
         made_by = (self.owner, self.model, self.revision, self.precision, vectors.role)
         cut = (self.is_late, self.dimensions, vectors.dimensions, self.rotation_digest)
-        # Without them the keys are as they were before there was a choice.
+        # Left out if they are the defaults, so that keys from before these options stay valid.
         rare = (vectors.title, str(vectors.truncate))
         return (*made_by, *cut, *(() if rare == (None, "end") else rare))
 
@@ -133,7 +133,7 @@ _BEFORE = {
     "title": None,
     "truncate": Truncate.END,
 }
-"""What held for every recipe before these facts were written down."""
+"""The values for recipes of older versions, which did not store these facts."""
 
 
 def line_ids(name: str, first: int, chunks: Sequence[Chunk]) -> list[str]:

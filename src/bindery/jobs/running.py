@@ -196,10 +196,10 @@ class Run:
 
 
 def _text_failed(part: FilePart, bad: bytes, error: TextFailed) -> TextFailed:
-    """The same in the words of the file's user, who knows nothing of batches."""
+    """The same error in terms of files instead of batches."""
     span = part.chunks[part.keys.index(bad)].span
     where = f"characters {span.start} to {span.end}" if part.document is None else "the text"
     reason = error.__cause__.message if isinstance(error.__cause__, BinderyError) else error.message
     return TextFailed(
-        f"The engine fails on {where} of {part.file.name!r}: {reason}", remedy=error.remedy
+        f"The engine failed on {where} of {part.file.name!r}: {reason}", remedy=error.remedy
     )

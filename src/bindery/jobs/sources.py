@@ -157,7 +157,7 @@ class _StoredContent:
 class _LocalContent:
     """A document in memory, or a text file of any size that is read line by line.
 
-    The digest is only computed if somebody asks for it, which must be before reading.
+    The digest is only computed on request, which must come before reading.
     """
 
     def __init__(

@@ -35,7 +35,7 @@ _PAUSE_S = 5.0
 
 
 class Worker:
-    """Runs jobs, in threads of its own between ``start`` and ``stop``.
+    """Runs jobs in its own threads between ``start`` and ``stop``.
 
     Rebuilds of collections have a thread for themselves, so that they delay no other job. They are
     only run if there is ``when_filled``.

@@ -1,12 +1,12 @@
-"""What is kept between runs.
+"""Everything that is kept between runs.
 
 ::
 
-    database/              SQLite or PostgreSQL, which the next four are built on
-    files.py, blobs.py     uploaded files: their names, and their contents
-    derived.py             chunks and vectors made of them
-    jobs.py                jobs, and how far each has come
-    rotations.py, keys.py  files of their own
+    database/              SQLite or PostgreSQL, which holds the next four
+    files.py, blobs.py     uploaded files: their names and their contents
+    derived.py             the chunks and vectors of files
+    jobs.py                jobs and their progress
+    rotations.py, keys.py  kept in separate files
 
-Nothing is imported here: what needs no database does not wait for SQLAlchemy.
+Nothing is imported here, so that code without a database does not wait for SQLAlchemy.
 """

@@ -1,10 +1,10 @@
-"""Contents by their SHA-256: in a folder, or in a bucket that speaks S3.
+"""The contents of files by their SHA-256, in a folder or in an S3 bucket.
 
 ::
 
     <folder>/<sha256>        or        s3://<bucket>/<prefix>/<sha256>
 
-A content is received on the local disk first, because its digest is only known at its end.
+A file is received on the local disk first, because its digest is only known at the end.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 _PART_BYTES = 8 << 20
-# Times the size of a part, this is what an upload holds in memory, however large the file.
+# An upload holds this many parts in memory, however large the file is.
 _PARTS_AT_ONCE = 4
 
 
@@ -80,7 +80,7 @@ class LocalBlobs:
             folder.mkdir(parents=True, exist_ok=True)
 
     def prepare(self, path: Path, sha256: str) -> None:
-        """Nothing: renaming is fast."""
+        """Do nothing: renaming is fast."""
 
     def place(self, path: Path, sha256: str) -> None:
         """See :meth:`Blobs.place`."""
@@ -114,7 +114,7 @@ class S3Blobs:
     """
 
     def __init__(self, url: str, scratch: Path) -> None:
-        """``scratch`` is a folder for temporary copies, which the caller sweeps."""
+        """``scratch`` is a folder for temporary copies, which the caller cleans up."""
         try:
             import obstore
             from obstore import exceptions, store

@@ -161,7 +161,7 @@ class FileStore:
             yield path
 
     def delete(self, file_id: str) -> None:
-        """Delete a file. If no other file has its content, delete that and all that was made of it.
+        """Delete a file. If no other file has its content, delete that and everything made from it.
 
         Raises UnknownFile, StorageError.
         """
@@ -190,7 +190,7 @@ class FileStore:
         with self._database.reading() as connection:
             if not connection.scalars(old).first():
                 return
-        # In a transaction that writes, so that nobody adds a file with the content meanwhile.
+        # In a transaction that writes, so that nobody adds a file with the content in between.
         with self._database.freeing() as connection:
             digests = connection.scalars(old).all()
             for sha256 in digests:

@@ -34,7 +34,7 @@ _VERSION = 1
 _FORM = re.compile(r"bindery_([0-9a-f]{8})_([0-9a-f]{64})")
 _LONGEST_NAME = 100
 _LOCK_S = 10.0
-# What an unknown key is compared with, so that the answer takes as long as for a known one.
+# Unknown keys are compared with this, so that the answer takes as long as for a known key.
 _NO_DIGEST = hashlib.sha256(b"").hexdigest()
 
 

@@ -20,9 +20,9 @@ from bindery.disk import storage_errors, whole_file
 from bindery.errors import InvalidValue, StorageError, UnknownRotation
 from bindery.vectors.rotation import Rotation
 
-safe_open: Any = _safe_open  # compiled: it has no annotations
+safe_open: Any = _safe_open  # compiled, without annotations
 
-# As ids of models are, since both become parts of paths and addresses.
+# The same characters as in the ids of models: both become parts of paths and URLs.
 _NAME = re.compile(r"[a-z0-9](?:[._-]?[a-z0-9])*")
 _LONGEST_NAME = 100
 _SUFFIX = ".safetensors"

@@ -1,4 +1,4 @@
-"""What the store gives back: jobs, their files, and what was made of files, as frozen values.
+"""What the store returns, as frozen values: jobs, their files, and the chunks and vectors of files.
 
 Nothing here needs SQLAlchemy, which takes a quarter of a second to import.
 """
@@ -10,7 +10,7 @@ from typing import Any
 
 
 class JobState(StrEnum):
-    """What state a job is in. A queued or running job goes on after a crash."""
+    """The state of a job. A queued or running job resumes after a crash."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -20,7 +20,7 @@ class JobState(StrEnum):
 
     @property
     def is_over(self) -> bool:
-        """Whether the job has ended, in one way or another."""
+        """Whether the job has ended."""
         return self not in OPEN_STATES
 
 
@@ -28,7 +28,7 @@ OPEN_STATES = (JobState.QUEUED, JobState.RUNNING)
 
 
 class FileState(StrEnum):
-    """What state a file of a job is in."""
+    """The state of a file in a job."""
 
     WAITING = "waiting"
     DONE = "done"
@@ -37,7 +37,7 @@ class FileState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class JobRow:
-    """A job as it is kept; times are seconds since 1970.
+    """A job as it is stored; times are seconds since 1970.
 
     ``request``, ``progress``, ``maker`` (everything that its vectors depend on) and ``error`` are
     values that JSON can hold. ``changes`` counts the changes so far; ``lease_holder`` names the
@@ -62,7 +62,7 @@ class JobRow:
 
 @dataclass(frozen=True, slots=True)
 class JobFileRow:
-    """A file of a job as it is kept.
+    """A file of a job as it is stored.
 
     ``place`` is its index in the job and ``changed`` the number of its last change. ``attempts``
     counts those during which the process ended. ``content`` is the SHA-256 of the file, and
@@ -100,7 +100,7 @@ class KeptVectors:
 
 @dataclass(frozen=True, slots=True)
 class ChunkSet:
-    """All chunks of a content under one way of cutting.
+    """All chunks of one content, cut in one way.
 
     ``content`` is the SHA-256 of the file, ``document`` that of its text: late chunking needs it.
     """

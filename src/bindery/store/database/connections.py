@@ -16,7 +16,7 @@ from bindery.errors import StorageError
 from bindery.store.database.faults import RESTORE
 
 _WAIT_S = 30
-# What a server of many threads has open at once, beyond the few that stay open.
+# Connections that a server with many threads may open beyond the few that stay open.
 _POOL: dict[str, Any] = {"pool_size": 4, "max_overflow": 28}
 
 _SAFE_WAL = (3, 51, 3)

@@ -1,4 +1,4 @@
-"""``Database``: transactions that write, and steady views to read."""
+"""``Database``: transactions that write, and consistent snapshots to read."""
 
 import threading
 import weakref
@@ -37,7 +37,7 @@ class Database:
         self._writing = engine.execution_options(writes=True)
         self._turn = threading.Lock()
         self._failure: StorageError | None = None
-        # Whatever nobody closed is closed when the database is, not by garbage collection.
+        # Connections that nobody closed are closed with the database, not by garbage collection.
         self._close = weakref.finalize(self, engine.dispose)
 
     @classmethod
@@ -94,7 +94,7 @@ class Database:
 
     @contextmanager
     def reading(self) -> Generator[Connection]:
-        """A steady view of the database. Raises StorageError."""
+        """A consistent snapshot of the database. Raises StorageError."""
         with storage_faults(self._name), self._reading.begin() as connection:
             yield connection
 
@@ -104,7 +104,7 @@ class Database:
 
     @property
     def failure(self) -> StorageError | None:
-        """Why nothing is written any more: the disk failed to flush a write."""
+        """The error of a failed flush, after which nothing is written; None if there was none."""
         return self._failure
 
     @contextmanager
@@ -127,7 +127,7 @@ class Database:
         if found == REVISION:
             return
         with self._transaction() as connection:
-            # Another process may have done it meanwhile.
+            # Another process may have done it since.
             _upgrade(connection, _revision(connection), self._name)
 
     def _forget(self) -> None:

@@ -6,7 +6,7 @@
     files       uploaded files: a name and a content
     leftovers   contents that may be stored without a file, because they are being added or deleted
     jobs        jobs, and job_files: the states of their files
-    chunk_sets  the chunks of a content, in chunk_parts, by the digest of all they depend on
+    chunk_sets  the chunks of a file, in chunk_parts, by a digest of everything they depend on
     vectors     the vectors of texts, in the same way; vector_uses has the chunks that use them
     collections files that are searched together, with their generations, placements and segments
 

@@ -1,4 +1,4 @@
-"""What Alembic runs: the migrations, on the connection and in the transaction it is handed."""
+"""Run by Alembic: the migrations, on the connection and within the transaction of the caller."""
 
 from alembic import context
 

@@ -10,7 +10,7 @@ _SECONDS: sa.Double[float] = sa.Double()
 
 
 def upgrade() -> None:
-    """Make the tables."""
+    """Create the tables."""
     op.create_table(
         "contents",
         sa.Column("sha256", sa.String(64), nullable=False),
