@@ -33,6 +33,19 @@ PHRASES: Mapping[str, str] = {
     r"\bby lot\b": 'write "at random"',
     r"\bis no (kind|setting|number|name|key) of\b": 'write "is not"',
     r"\bas far as (it is|they are) there\b": 'write "those that exist"',
+    r"\b(there|where)(of|in|by|upon)\b|\b[tw]hence\b": "use a modern word",
+    r"\b(hence|ere|albeit|whilst|amongst|upon|unto|shall)\b": "use a modern word",
+    r"\bin vain\b": 'write "without success"',
+    r"\ba content\b": 'write "the content of a file"',
+    r"\b(comes|came) of\b": 'write "the result"',
+    r"\bthere already\b": 'write "already exists"',
+    r"\bwhat there is\b": "name the things",
+    r"\b(knows?|knew) of\b": 'write "knows" or "takes into account"',
+    r"\bso called\b": "name the thing",
+    r"\b(is|are) told (that|what|why|of|when)\b": 'write "gets an error" or "is informed"',
+    r"(^|[.;] )(Were|Had|Should) (it|they|there|the|a|an)\b": 'write "if"',
+    r"\bcan ?not but\b": 'write "must"',
+    r"\b(by|to) (itself|themselves) alone\b": 'write "only"',
 }
 
 

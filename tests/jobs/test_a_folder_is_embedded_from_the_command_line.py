@@ -184,7 +184,7 @@ def test_other_inputs_are_refused_unless_they_replace_or_come_together(
     replaces = ["--replace"] if target.suffix == ".jsonl" else []
     together = invoke(*given, "--out", target, *replaces)
     assert together.exit_code == 0, together.stderr
-    assert "3 chunks of 3 files" in together.stdout
+    assert "3 chunks from 3 files" in together.stdout
     assert invoke(two, "--out", target, "--replace").exit_code == 0
 
 

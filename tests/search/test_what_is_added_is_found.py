@@ -177,7 +177,7 @@ def test_attributes_have_one_type_and_can_be_replaced(sample):
     sample.add({"one.txt": "a text"}, year=2020)
     with pytest.raises(InvalidValue, match="it is a number, got a text"):
         sample.add({"two.txt": "a text"}, year="old")
-    with pytest.raises(InvalidValue, match="'kind' is what Bindery knows of every file"):
+    with pytest.raises(InvalidValue, match="'kind' is set by Bindery for every file"):
         sample.add({"two.txt": "a text"}, kind="x")
     name = sample.name("one.txt")
     sample.collection.set_attributes(name, {"year": 2021, "tags": ["a", "b"], "gone": None})

@@ -83,9 +83,8 @@ def chunk(
 ) -> list[Chunk]:
     """Cut a document into chunks as the options say, in order.
 
-    A ``size`` of None means 128 tokens, whatever window the model has:
-    :meth:`bindery.options.ChunkOptions.sized` knows of windows. A document that is empty or only
-    whitespace has no chunks.
+    A ``size`` of None means 128 tokens; :meth:`bindery.options.ChunkOptions.sized` limits it to the
+    model's window. A document that is empty or only whitespace has no chunks.
 
     ``embed`` gives ``semantic`` the vectors of its sentences, and ``divide`` tells ``code`` where a
     program may be cut (:func:`bindery.documents.divide`).

@@ -25,7 +25,7 @@ class Pending(Generic[_T]):
 
     @classmethod
     def done(cls, value: _T) -> "Pending[_T]":
-        """A value that is there already."""
+        """A value that is already known."""
         future: Future[_T] = Future()
         future.set_result(value)
         return cls(future, lambda found: found)

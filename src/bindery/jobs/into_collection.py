@@ -68,7 +68,7 @@ class CollectionFiles:
 def is_in_collection(
     transaction: Transaction, into: IntoCollection, name: str, content: str
 ) -> bool:
-    """Whether a collection still has a file with a content."""
+    """Whether a collection still has a file with this content."""
     file = collections.find_file(transaction, into.collection, name)
     return file is not None and file.content == content
 

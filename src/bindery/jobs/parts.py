@@ -251,7 +251,7 @@ class Sink(ABC):
         """Add ``step`` to the number of attempts at these files."""
 
     def look_up(self, content: Content) -> tuple[bytes, ChunkSet | None]:
-        """The key under which the chunks of a content are stored, and the chunks if they are."""
+        """The key of the chunks of this content, and the chunks if they are stored."""
         return b"", None
 
     def read_parts(self, kept: ChunkSet) -> Iterator[Sequence[Chunk]]:

@@ -92,7 +92,7 @@ class Recipe:
         return self.chunks.is_late
 
     def chunks_key(self, content: str, name: str) -> bytes:
-        """The key of the chunks of a content. Reading also depends on the name."""
+        """The key of the chunks of a file's content. Reading also depends on the name."""
         made_by = (self.owner, self.bindery, self.model, self.revision)
         how = ("lines",) if self.lines else astuple(self.chunks)
         return _digest("chunks", *made_by, *how, content, name)

@@ -136,7 +136,7 @@ def _renamed(
     new: Mapping[str, Path],
     digest: Callable[[Path], str | None],
 ) -> dict[str, str]:
-    """Former names by new ones: a content that is gone here and new there, once in each."""
+    """Former names by new ones, of contents that are once among the gone and once among the new."""
     sizes = {file.size_bytes for file in gone.values()}
     contents = Counter(file.content for file in gone.values())
     former = {file.content: name for name, file in gone.items() if contents[file.content] == 1}

@@ -266,7 +266,7 @@ class Collection:
                 continue
             if key in OF_FILES or key in OF_CHUNKS:
                 raise InvalidValue(
-                    f"{key!r} is what Bindery knows of every file.",
+                    f"{key!r} is set by Bindery for every file.",
                     remedy="Choose another name for the attribute.",
                     param="attributes",
                 )

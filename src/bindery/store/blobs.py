@@ -51,7 +51,7 @@ class Blobs(Protocol):
         ...
 
     def delete(self, sha256: str) -> None:
-        """Remove a content if it exists."""
+        """Remove the content if it exists."""
         ...
 
 

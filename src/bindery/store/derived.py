@@ -49,7 +49,7 @@ _INSERTS: Mapping[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql
 
 
 def keep_content(connection: Connection, sha256: str, size_bytes: int) -> None:
-    """Insert the row of a content, to which its chunks refer, if it is missing."""
+    """Insert the row of a file's content, to which its chunks refer, if it is missing."""
     _insert_new(connection, contents, [{"sha256": sha256, "size_bytes": size_bytes}])
 
 
@@ -163,9 +163,9 @@ def keep_uses(connection: Connection, chunk_set: bytes, keys: Iterable[bytes]) -
 
 
 def forget_content(connection: Connection, content: str) -> Counter[str]:
-    """Delete the chunks of a content, by its SHA-256, and vectors that no other content uses.
+    """Delete the chunks of the content with this SHA-256, and vectors that nothing else uses.
 
-    In jobs, its files get an error. Counts the ``chunks`` and ``vectors`` that went, and the files
+    In jobs, its files get an error. Counts the deleted ``chunks`` and ``vectors``, and the files
     of jobs as ``results``.
     """
     with_results = (job_files.c.content == content, job_files.c.chunk_set.is_not(None))

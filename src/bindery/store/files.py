@@ -31,8 +31,8 @@ from bindery.store.deletion import forget_contents, remove_files
 
 _LONGEST_NAME = 1024
 _ID = re.compile(r"[0-9a-f]{64}|file-[0-9a-f]{24}")
-# An upload that was not written to for this long belongs to a process that has ended, and so does
-# a content that had no file for this long.
+# Uploads that were not written to for this long, and contents without a file for this long, belong
+# to processes that have ended.
 _ABANDONED_S = 24 * 3600
 
 

@@ -98,7 +98,7 @@ def test_standard_output_takes_lines_of_json_and_nothing_else(run: Run, encoder:
     assert record["text"] == "Loose paper is fragile."
     expected = encoder.encode([record["text"]], "document").rows[0]
     np.testing.assert_allclose(record["embedding"], expected, atol=1e-6)
-    assert "1 chunk of 1 file" in result.stderr
+    assert "1 chunk from 1 file" in result.stderr
 
 
 def test_lines_are_embedded_as_they_are(run: Run, encoder: Encoder):

@@ -78,7 +78,7 @@ def doctor(found: Found, *, json: bool) -> bool:
     if json:
         print_json({"ok": not problems, "checks": [asdict(check) for check in looked]})
     else:
-        what = count(problems, "problem") if problems else "No problem"
+        what = count(problems, "problem") if problems else "No problems"
         style = "bold red" if problems else "bold green"
         output().print(Text(f"{what} found; the network was not contacted.", style=style))
     return not problems

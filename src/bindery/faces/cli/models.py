@@ -34,7 +34,7 @@ def models(settings: Settings, *, json: bool) -> None:
         return
     table = new_table("model", "family", "dims", "tokens", "state", "licence")
     for column in table.columns:
-        column.no_wrap = column.header != "dims"
+        column.no_wrap = True
         column.justify = "right" if column.header == "tokens" else "left"
     unchecked = [one.card.id for one in statuses if verified(library.catalog[one.card.id]) is False]
     for status in statuses:
@@ -59,11 +59,11 @@ def verified(entry: Entry) -> bool | None:
 
 def _row(status: ModelStatus, *, mark: str) -> list[Text]:
     card = status.card
-    dimensions = (card.dimensions, *card.nested_dimensions)
+    least = f"{card.nested_dimensions[-1]}-" if card.nested_dimensions else ""
     return [
         Text(card.id + mark, style="bold"),
         Text(card.family),
-        Text(", ".join(map(str, dimensions))),
+        Text(f"{least}{card.dimensions}"),
         Text(str(card.max_tokens)),
         Text(status.state, style=_STYLES[status.state]),
         Text(card.licence or "not known"),

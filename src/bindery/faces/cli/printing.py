@@ -61,10 +61,10 @@ def print_error(
 ) -> None:
     """Write an error to standard error, and its remedy on the next lines.
 
-    ``about`` is the name of a file, in any characters.
+    ``about`` is the name of a file, in any characters; it is shown unless the message has it.
     """
     text = Text(f"error ({error.code})", style="bold red")
-    text.append(f": {_beginning(about)}{printable(error.message)}", style="not bold default")
+    text.append(f": {_with_name(about, error.message)}", style="not bold default")
     if error.remedy:
         text.append(f"\n{printable(error.remedy)}", style="not bold default")
     (console or messages()).print(text, soft_wrap=True)
@@ -73,13 +73,16 @@ def print_error(
 def print_warning(message: str, *, about: str = "", console: Console | None = None) -> None:
     """Write a warning to standard error; ``about`` as in :func:`print_error`."""
     text = Text("warning", style="bold yellow")
-    text.append(f": {_beginning(about)}{printable(message)}", style="not bold default")
+    text.append(f": {_with_name(about, message)}", style="not bold default")
     (console or messages()).print(text, soft_wrap=True)
 
 
-def _beginning(name: str) -> str:
+def _with_name(name: str, message: str) -> str:
+    if not name or repr(name) in message:
+        return printable(message)
     # A file with a line end in its name could fake a line of output.
-    return printable(name).replace("\n", "\N{REPLACEMENT CHARACTER}") + ": " if name else ""
+    shown = printable(name).replace("\n", "\N{REPLACEMENT CHARACTER}")
+    return f"{shown}: {printable(message)}"
 
 
 def printable(text: str) -> str:

@@ -83,7 +83,7 @@ class EmbedReport:
         if self.progress.files_failed:
             files = f"{self.progress.files_done} of {files}"
         tokens = count(self.progress.tokens, "token")
-        line = f"{count(self.chunks, noun)} of {files}, {tokens}, {self.seconds:.1f} s"
+        line = f"{count(self.chunks, noun)} from {files}, {tokens}, {self.seconds:.1f} s"
         if self.out is not None:
             where = printable(shown_path(str(self.out)))
             output().print(f"{line}: written to {where}", soft_wrap=True)

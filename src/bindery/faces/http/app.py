@@ -34,7 +34,7 @@ from bindery.settings import Settings
 from bindery.store.keys import KeyRing, KeyStore
 
 _DESCRIPTION = """\
-Turns documents into embeddings: upload a file, view its chunks, embed them.
+Makes documents searchable: upload files, chunk and embed them, and search collections.
 
 Every error has a stable `code`, a message and a remedy. Nothing is truncated, dropped or reordered
 silently."""

@@ -3,7 +3,7 @@
 ::
 
     contents    the contents of files, each stored once
-    files       uploaded files: a name and a content
+    files       uploaded files: their names and contents
     leftovers   contents that may be stored without a file, because they are being added or deleted
     jobs        jobs, and job_files: the states of their files
     chunk_sets  the chunks of a file, in chunk_parts, by a digest of everything they depend on
@@ -11,7 +11,7 @@
     collections files that are searched together, with their generations, placements and segments
 
 Tables of derived data refer to ``contents.sha256`` with ON DELETE CASCADE: when the last file with
-a content is deleted, its row and everything derived from it are deleted.
+the content is deleted, the row of the content and everything derived from it are deleted.
 """
 
 from typing import Any

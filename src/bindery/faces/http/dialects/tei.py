@@ -260,8 +260,8 @@ TEI = Dialect(
             paths=("/similarity",),
             name="tei_similarity",
             summary="Compare texts",
-            about="Returns the similarity of a text to each of others: cosine, or MaxSim for late "
-            "interaction.",
+            about="Returns the similarity of one text to each of the others: cosine, or MaxSim for "
+            "late interaction.",
             body=SimilarityBody,
             answer=list[float],
             read=_read_similarity,

@@ -84,7 +84,7 @@ ACCESS: Mapping[str, RequiredScopes] = {
     "POST /jobs/{job_id}/cancel": FILES,
     "GET /jobs/{job_id}/events": FILES,
     "GET /jobs/{job_id}/results": FILES,
-    # Collections: whoever may search sees what there is; changing it takes more.
+    # Searching and changing collections need different scopes.
     "GET /collections": SEARCH,
     "GET /collections/{name}": SEARCH,
     "GET /collections/{name}/files": SEARCH,

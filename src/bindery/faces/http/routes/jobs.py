@@ -178,7 +178,9 @@ async def follow_job(
 async def download_results(
     services: AppServices,
     job: VisibleJob,
-    format: Annotated[ResultFormat, Query()] = ResultFormat.PARQUET,
+    format: Annotated[
+        ResultFormat, Query(description="The format of the file.")
+    ] = ResultFormat.PARQUET,
 ) -> Response:
     """The chunks of every file that did not fail, in order, with their vectors.
 
