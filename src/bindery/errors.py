@@ -293,7 +293,7 @@ class EngineError(BinderyError):
 class TextFailed(EngineError):
     """The engine failed for some of the texts; the others are not affected.
 
-    ``places`` are their positions in the request, sorted; the message names the first.
+    ``indices`` are their positions in the request, sorted; the message names the first.
     """
 
     code = "text_failed"
@@ -304,10 +304,10 @@ class TextFailed(EngineError):
         *,
         remedy: str = "",
         param: str | None = None,
-        places: tuple[int, ...] = (),
+        indices: tuple[int, ...] = (),
     ) -> None:
         super().__init__(message, remedy=remedy, param=param)
-        self.places = places
+        self.indices = indices
 
 
 class QueueError(BinderyError):

@@ -245,7 +245,7 @@ class Storm:
             kind, is_right = "left", True
         elif bad:
             kind = "with bad texts"
-            is_right = isinstance(error, TextFailed) and error.places == bad
+            is_right = isinstance(error, TextFailed) and error.indices == bad
         else:
             kind = "good"
             is_right = answer is not None and [vector.tolist() for (vector,) in answer] == [

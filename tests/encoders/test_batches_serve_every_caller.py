@@ -241,10 +241,10 @@ def test_a_text_that_fails_is_found_and_touches_nobody_else(machine: Machine) ->
     assert numbers(beside_it.result()) == [31, 32, 33]
     with pytest.raises(TextFailed, match=r"on text 1 alone: poisoned") as caught:
         poisoned.result()
-    assert caught.value.places == (1,)
+    assert caught.value.indices == (1,)
     with pytest.raises(TextFailed, match=r"on text 0 alone and on 2 more") as caught:
         twice.result()
-    assert caught.value.places == (0, 2, 3)
+    assert caught.value.indices == (0, 2, 3)
     figures = line.scheduler.figures()
     assert figures.failed_texts == 4
     assert figures.texts == 9 + 1, "the engine was proven on one"

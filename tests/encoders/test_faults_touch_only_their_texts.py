@@ -133,7 +133,7 @@ def test_texts_that_all_fail_do_not_pass_for_the_engine(scheduler: Scheduler) ->
     for number in range(1, 6):
         with pytest.raises(TextFailed) as caught:
             scheduler.submit([text(number, 40)] * 50, ends).result(30)
-        assert caught.value.places == tuple(range(50))
+        assert caught.value.indices == tuple(range(50))
         assert scheduler.fault is None
         scheduler.submit(GOOD, ends).result(30)
 
@@ -148,7 +148,7 @@ def test_a_text_that_hangs_fails_alone_and_is_left_behind(
 
     with pytest.raises(TextFailed, match=f"ran for more than {HANG_S:g} s") as caught:
         asked.result(30)
-    assert caught.value.places == (0,)
+    assert caught.value.indices == (0,)
     assert len(other.result(30)) == 3
     figures = scheduler.figures()
     assert figures.workers_alive == 3

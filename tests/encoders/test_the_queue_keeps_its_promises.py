@@ -208,7 +208,7 @@ class Callers(RuleBasedStateMachine):
                 assert type(one.error) is expected
             elif bad:
                 assert isinstance(one.error, TextFailed)
-                assert one.error.places == tuple(sorted(bad))
+                assert one.error.indices == tuple(sorted(bad))
             else:
                 assert one.error is None
                 places = range(len(self.lengths[one]))
@@ -315,7 +315,7 @@ def test_a_bad_text_among_many_costs_few_batches(bad: set[int], *, hangs: bool) 
             queue.settle(batch, [made_of(text) for text in batch.texts])
 
     assert asked.is_over
-    assert (asked.error.places if asked.error else ()) == tuple(sorted(bad))
+    assert (asked.error.indices if asked.error else ()) == tuple(sorted(bad))
     steps = 1 + 16 * bool(bad) if hangs else 1 + len(bad) * (2 * math.log2(16) + 1)
     assert runs <= steps
 

@@ -67,7 +67,7 @@ class Letters:
 
     def _encoded(self, rows: list, request: EncodeRequest, failed: tuple) -> Encoded:
         if failed:
-            raise TextFailed(f"The model fails on text {failed[0]}.", places=failed)
+            raise TextFailed(f"The model fails on text {failed[0]}.", indices=failed)
         counts = np.array([len(text) for text in request.texts], dtype=np.int64)
         used, cut = np.minimum(counts, WINDOW), np.maximum(counts - WINDOW, 0)
         if self.kind == "remote":

@@ -234,7 +234,7 @@ def test_errors_name_texts_as_the_caller_does_and_are_not_kept() -> None:
     for _ in range(2):
         with pytest.raises(TextFailed, match="on text 2 alone and on 1 more") as caught:
             cache.submit(model, request).result()
-        assert caught.value.places == (2, 5)
+        assert caught.value.indices == (2, 5)
     assert cache.figures().entries == 2
     model.bad.clear()
     assert_same(cache.submit(model, request).result(), Letters().submit(request).result())
@@ -325,7 +325,7 @@ def test_a_text_that_fails_fails_for_all_who_asked_for_it() -> None:
     for one in pending:
         with pytest.raises(TextFailed) as caught:
             one.result()
-        assert caught.value.places == (0,)
+        assert caught.value.indices == (0,)
     assert model.ran["bad"] == 1
     assert cache.figures().entries == 0
 
@@ -366,7 +366,7 @@ def test_many_threads_get_what_one_would(kind: str) -> None:
             found = outcome(lambda: cache.submit(model, request))  # noqa: B023
             if "b" in chosen:
                 assert isinstance(found, TextFailed)
-                assert found.places == tuple(i for i, text in enumerate(chosen) if text == "b")
+                assert found.indices == tuple(i for i, text in enumerate(chosen) if text == "b")
             else:
                 assert_same(found, Letters(kind).submit(request).result())
 

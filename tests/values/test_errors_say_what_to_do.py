@@ -99,10 +99,10 @@ def test_every_error_crosses_processes_whole(kind: type[BinderyError]) -> None:
 
 
 def test_what_an_error_tells_beyond_its_words_crosses_processes_too() -> None:
-    failed = pickle.loads(pickle.dumps(TextFailed("Texts 1 and 4 fail.", places=(1, 4))))
+    failed = pickle.loads(pickle.dumps(TextFailed("Texts 1 and 4 fail.", indices=(1, 4))))
     refused = pickle.loads(pickle.dumps(Overloaded("The queue is full.", retry_after_s=7)))
 
-    assert failed.places == (1, 4)
+    assert failed.indices == (1, 4)
     assert refused.retry_after_s == 7
 
 

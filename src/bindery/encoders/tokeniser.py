@@ -203,8 +203,8 @@ class Tokeniser:
         for start, end in _stretches(prompt + text, len(prompt)):
             found = self._tokenizer.encode((prompt + text)[start:end], add_special_tokens=False)
             ids.append(np.array(found.ids, dtype=np.int32))
-            places = np.array(found.offsets, dtype=np.int64).reshape(-1, 2)
-            offsets.append(places + start - len(prompt))
+            positions = np.array(found.offsets, dtype=np.int64).reshape(-1, 2)
+            offsets.append(positions + start - len(prompt))
         all_ids = np.concatenate(ids)
         shared = _shared(prompt_ids, all_ids.tolist())
         return WholeText(

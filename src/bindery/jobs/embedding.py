@@ -83,7 +83,7 @@ class Model:
     def _bad(self, flight: Flight, error: TextFailed) -> list[bytes]:
         if self._recipe.is_late:  # one document, which fails as a whole
             return list(flight.new)
-        return [flight.new[place] for place in error.places]
+        return [flight.new[index] for index in error.indices]
 
     def _request(self, batch: JobBatch, new: Sequence[bytes]) -> EncodeRequest | SpansRequest:
         vectors = self._recipe.vectors

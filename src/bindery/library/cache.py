@@ -158,7 +158,7 @@ class VectorCache:
                 return
             self._count(hits=1)
             if isinstance(found, TextFailed):
-                answer.set_exception(_copied(found, found.message, found.places))
+                answer.set_exception(_copied(found, found.message, found.indices))
             else:
                 answer.set_result(lambda: _joined([found], width))
 
@@ -330,17 +330,17 @@ def _joined(vectors: Sequence[KeptVectors], width: int) -> Encoded:
 def _renamed(error: TextFailed, texts: _Texts) -> TextFailed:
     """The same error, with the indices of the texts in the whole request."""
     ran = list(texts.new)
-    failed = {ran[place] for place in error.places}
-    places = tuple(place for place, key in enumerate(texts.keys) if key in failed)
-    first, *others = places
+    failed = {ran[index] for index in error.indices}
+    indices = tuple(index for index, key in enumerate(texts.keys) if key in failed)
+    first, *others = indices
     more = f" and on {len(others)} more" if others else ""
     cause = error.__cause__
     reason = f": {cause.message}" if isinstance(cause, BinderyError) else "."
-    return _copied(error, f"The engine failed on text {first} alone{more}{reason}", places)
+    return _copied(error, f"The engine failed on text {first} alone{more}{reason}", indices)
 
 
-def _copied(error: TextFailed, message: str, places: tuple[int, ...]) -> TextFailed:
-    return TextFailed(message, remedy=error.remedy, param=error.param, places=places)
+def _copied(error: TextFailed, message: str, indices: tuple[int, ...]) -> TextFailed:
+    return TextFailed(message, remedy=error.remedy, param=error.param, indices=indices)
 
 
 def _held_bytes(vectors: KeptVectors) -> int:

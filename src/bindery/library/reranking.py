@@ -143,8 +143,8 @@ def _renamed(error: TextTooLong | TextFailed, first: int) -> TextTooLong | TextF
     message = f"In the documents from {first} on: {error.message}"
     if isinstance(error, TextTooLong):
         return TextTooLong(message, remedy=error.remedy, param="documents")
-    places = tuple(first + place for place in error.places)
-    return TextFailed(message, remedy=error.remedy, param="documents", places=places)
+    indices = tuple(first + index for index in error.indices)
+    return TextFailed(message, remedy=error.remedy, param="documents", indices=indices)
 
 
 def reorder(

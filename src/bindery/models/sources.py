@@ -72,14 +72,14 @@ class FolderSource:
                 f"The folder {self.path} does not exist.", remedy="Check the folder's name."
             )
         release = entry.release
-        places = (
+        folders = (
             self.path / entry.id,
             self.path
             / f"models--{release.repository.replace('/', '--')}"
             / "snapshots"
             / release.revision,
         )
-        folder = next((place for place in places if place.is_dir()), self.path)
+        folder = next((one for one in folders if one.is_dir()), self.path)
         yield from read_folder(folder, entry)
 
 

@@ -69,7 +69,7 @@ class Call:
             f"The engine failed on text {index} alone{more}: {described(first)}",
             remedy=first.remedy if isinstance(first, BinderyError) else "",
             param="texts",
-            places=tuple(sorted(self.bad)),
+            indices=tuple(sorted(self.bad)),
         )
         error.__cause__ = first
         return error

@@ -38,9 +38,9 @@ class RotaryTable:
         frequencies = np.float32(1) / np.float32(base) ** exponents
         angles = np.arange(longest, dtype=np.float32)[:, None] * frequencies
         angles = np.concatenate([angles, angles], axis=1)
-        places = parts.positions(ids)
+        positions = parts.positions(ids)
         cosine, sine = (
-            op.unsqueeze(parts.rows(table, places), parts.constant([0, 1], np.int64))
+            op.unsqueeze(parts.rows(table, positions), parts.constant([0, 1], np.int64))
             for table in (np.cos(angles), np.sin(angles))
         )
         return cls(width, cosine, sine)

@@ -159,9 +159,9 @@ def _server(settings: Settings) -> Iterator[Check]:
 
 
 def _home(home: Path) -> Iterator[Check]:
-    place = next(path for path in (home, *home.parents) if path.exists())
+    nearest = next(path for path in (home, *home.parents) if path.exists())
     try:
-        with tempfile.TemporaryFile(dir=place):
+        with tempfile.TemporaryFile(dir=nearest):
             pass
     except OSError as error:
         yield Check(
@@ -172,9 +172,11 @@ def _home(home: Path) -> Iterator[Check]:
             "Check its owner and permissions, or set BINDERY_HOME to another folder.",
         )
         return
-    there = "exists and is writable" if place == home else "does not exist yet; it can be created"
+    there = (
+        "exists and is writable" if nearest == home else "does not exist yet; it can be created"
+    )
     yield Check("home", "folder", Verdict.GOOD, f"{home}: {there}")
-    free = shutil.disk_usage(place).free
+    free = shutil.disk_usage(nearest).free
     verdict = Verdict.GOOD if free >= _ENOUGH_BYTES else Verdict.NOTE
     remedy = "" if verdict is Verdict.GOOD else "Large models may not fit: free some space."
     yield Check("home", "free space", verdict, f"{free / 1e9:.1f} GB", remedy)

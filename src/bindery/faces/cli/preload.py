@@ -49,12 +49,12 @@ def preload(
     Models that were named are required; by default, only the default model is.
     """
     console = messages()
-    places = sources(settings, folder)
+    tried = sources(settings, folder)
     settings = replace(settings, precision=precision or settings.precision)
     with closing(open_library(settings)) as library:
         asked = list(dict.fromkeys(models)) or list(DEFAULT_MODELS)
-        with _notes(console), _Shown(console, places) as shown:
-            outcomes = library.preload(asked, places, progress=shown, force=force)
+        with _notes(console), _Shown(console, tried) as shown:
+            outcomes = library.preload(asked, tried, progress=shown, force=force)
     others = [
         id
         for id, entry in library.catalog.items()

@@ -196,8 +196,8 @@ def _choose(texts: Iterator[str], job: FitArguments) -> tuple[list[str], int]:
     for seen, text in enumerate(texts, start=1):
         if len(chosen) < job.sample:
             chosen.append(text)
-        elif (place := int(chance.integers(seen))) < job.sample:
-            chosen[place] = text
+        elif (index := int(chance.integers(seen))) < job.sample:
+            chosen[index] = text
     return chosen, seen
 
 

@@ -154,9 +154,9 @@ def check_fields(fields: dict[str, Any], kind: type[_Body]) -> _Body:
         raise invalid_field(first["loc"], first["msg"]) from None
 
 
-def invalid_field(place: Sequence[int | str], complaint: str) -> InvalidValue:
+def invalid_field(location: Sequence[int | str], complaint: str) -> InvalidValue:
     """The error for pydantic's complaint about a field, without its value."""
-    name = ".".join(str(part) for part in place) or "body"
+    name = ".".join(str(part) for part in location) or "body"
     return InvalidValue(f"{name}: {complaint}.", remedy="See /docs for an example.", param=name)
 
 

@@ -132,8 +132,8 @@ def _rest(answer: EmbedAnswer, *, version: str) -> dict[str, Any]:
     encoded = answer.encoded
     total = encoded.total_tokens
     warnings = [
-        f"Text {place}: {encoded.tokens_cut[place]} tokens were cut."
-        for place in np.flatnonzero(encoded.tokens_cut > 0).tolist()
+        f"Text {index}: {encoded.tokens_cut[index]} tokens were cut."
+        for index in np.flatnonzero(encoded.tokens_cut > 0).tolist()
     ]
     return {
         "id": str(uuid4()),

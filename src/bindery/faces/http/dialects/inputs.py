@@ -43,7 +43,7 @@ def inputs_of(given: object, param: str) -> Inputs:
         return [_checked_ids(items, param)]
     if isinstance(items[0], list):
         _check_count(items, param, MAX_TEXTS)
-        return [_checked_ids(ids, f"{param}[{place}]") for place, ids in enumerate(items)]
+        return [_checked_ids(ids, f"{param}[{index}]") for index, ids in enumerate(items)]
     return texts_of(items, param)
 
 
@@ -55,7 +55,7 @@ def texts_of(items: list[Any], param: str, *, most: int = MAX_TEXTS) -> list[str
     _check_count(items, param, most)
     if set(map(type, items)) <= {str}:  # ten times as fast as checking one by one
         return items
-    return [_text_of(item, f"{param}[{place}]", param) for place, item in enumerate(items)]
+    return [_text_of(item, f"{param}[{index}]", param) for index, item in enumerate(items)]
 
 
 def documents_of(given: object, param: str) -> list[list[str]]:
@@ -72,7 +72,7 @@ def documents_of(given: object, param: str) -> list[list[str]]:
         )
     items = cast("list[Any]", given)
     _check_count(items, param, MAX_DOCUMENTS)
-    documents = [_chunks_of(one, f"{param}[{place}]", param) for place, one in enumerate(items)]
+    documents = [_chunks_of(one, f"{param}[{index}]", param) for index, one in enumerate(items)]
     _check_count([chunk for chunks in documents for chunk in chunks], param, MAX_TEXTS)
     return documents
 
@@ -94,10 +94,10 @@ def truncation_of(given: object, *, default: Truncate, param: str) -> Truncate:
     return found
 
 
-def _chunks_of(given: object, place: str, param: str) -> list[str]:
+def _chunks_of(given: object, name: str, param: str) -> list[str]:
     if not isinstance(given, list) or not given:
         raise InvalidValue(
-            f"{place} must be a non-empty list of chunks.",
+            f"{name} must be a non-empty list of chunks.",
             remedy="Send a list of strings.",
             param=param,
         )
@@ -105,7 +105,7 @@ def _chunks_of(given: object, place: str, param: str) -> list[str]:
     for number, chunk in enumerate(chunks):
         if not isinstance(chunk, str) or not chunk:
             raise InvalidValue(
-                f"{place}[{number}] must be a non-empty string.",
+                f"{name}[{number}] must be a non-empty string.",
                 remedy="Send strings, without empty chunks.",
                 param=param,
             )
@@ -121,10 +121,10 @@ def _check_count(items: list[Any], param: str, most: int) -> None:
         )
 
 
-def _text_of(item: object, place: str, param: str) -> str:
+def _text_of(item: object, name: str, param: str) -> str:
     text = cast("dict[str, Any]", item).get("text") if isinstance(item, dict) else item
     if not isinstance(text, str):
-        raise InvalidValue(f"{place} must be a string.", remedy="Send strings.", param=param)
+        raise InvalidValue(f"{name} must be a string.", remedy="Send strings.", param=param)
     return text
 
 

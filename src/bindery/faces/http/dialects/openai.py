@@ -88,8 +88,8 @@ def write(ask: EmbedAsk, answer: EmbedAnswer) -> dict[str, Any]:
     return {
         "object": "list",
         "data": [
-            {"object": "embedding", "index": place, "embedding": row}
-            for place, row in enumerate(rows)
+            {"object": "embedding", "index": index, "embedding": row}
+            for index, row in enumerate(rows)
         ],
         "model": ask.model,
         "usage": usage(answer.encoded.total_tokens),

@@ -150,14 +150,14 @@ def _list(
     if newest_first:
         files.reverse()
     if after is not None:
-        places = {file.id: place for place, file in enumerate(files)}
-        if after not in places:
+        indices = {file.id: index for index, file in enumerate(files)}
+        if after not in indices:
             raise InvalidValue(
                 f"There is no file {after!r} in this list.",
                 remedy="Send the id of an existing file, or leave out 'after' to start again.",
                 param="after",
             )
-        files = files[places[after] + 1 :]
+        files = files[indices[after] + 1 :]
     page = files[:limit]
     ends = (page[0].id, page[-1].id) if page else (None, None)
     return FileList(data=page, first_id=ends[0], last_id=ends[1], has_more=len(files) > limit)

@@ -99,10 +99,10 @@ def _in_context(chunks: list[Any]) -> list[str]:
         cast("dict[str, Any]", chunk).get("context") if isinstance(chunk, dict) else None
         for chunk in chunks
     ]
-    for place, context in enumerate(contexts):
+    for index, context in enumerate(contexts):
         if context is not None and not isinstance(context, str):
             raise InvalidValue(
-                f"The context of chunks[{place}] must be a string.",
+                f"The context of chunks[{index}] must be a string.",
                 remedy="Send a string, or leave it out.",
                 param="chunks",
             )

@@ -134,10 +134,10 @@ def _write_contextualized(ask: EmbedAsk, answer: EmbedAnswer) -> dict[str, Any]:
         "data": [
             {
                 "object": "list",
-                "index": place,
+                "index": index,
                 "data": [{**chunk, "index": number} for number, chunk in enumerate(document)],
             }
-            for place, document in enumerate(documents)
+            for index, document in enumerate(documents)
         ],
     }
 
