@@ -172,9 +172,7 @@ def _home(home: Path) -> Iterator[Check]:
             "Check its owner and permissions, or set BINDERY_HOME to another folder.",
         )
         return
-    there = (
-        "exists and is writable" if nearest == home else "does not exist yet; it can be created"
-    )
+    there = "exists and is writable" if nearest == home else "does not exist yet; it can be created"
     yield Check("home", "folder", Verdict.GOOD, f"{home}: {there}")
     free = shutil.disk_usage(nearest).free
     verdict = Verdict.GOOD if free >= _ENOUGH_BYTES else Verdict.NOTE
