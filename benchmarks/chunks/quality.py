@@ -55,6 +55,11 @@ class Index:
     corpora: Sequence[str]
     vectors: Vectors
 
+    def spans(self, places: np.ndarray) -> list[tuple[str, int, int]]:
+        """The corpus, start and end of the chunks at some places."""
+        spans = [(self.corpora[place], self.chunks[place].span) for place in places]
+        return [(corpus, span.start, span.end) for corpus, span in spans]
+
 
 def cuttings(strategies: Iterable[str], sizes: Sequence[int]) -> list[Cutting]:
     """All strategies and sizes; overlaps and contexts only with the default strategy."""
@@ -97,8 +102,8 @@ def evaluate(questions: Questions, asked: Vectors, index: Index) -> Figures:
     for question, scores in zip(questions.all, asked @ index.vectors.T, strict=True):
         order = np.argsort(-scores, kind="stable")
         within = order[np.cumsum(tokens[order]) <= TOKENS]
-        in_tokens, _ = _retrieved(question, index, within)
-        in_best, union = _retrieved(question, index, order[:BEST])
+        in_tokens, _ = retrieved(question, index.spans(within))
+        in_best, union = retrieved(question, index.spans(order[:BEST]))
         gold = question.gold_characters
         found[question.corpus].append((in_tokens / gold, in_best / gold, in_best / union))
     recall, recall_at_5, iou = np.mean([row for rows in found.values() for row in rows], axis=0)
@@ -114,25 +119,25 @@ def evaluate(questions: Questions, asked: Vectors, index: Index) -> Figures:
     }
 
 
-def _retrieved(question: Question, index: Index, order: np.ndarray) -> tuple[int, int]:
+def retrieved(question: Question, found: Sequence[tuple[str, int, int]]) -> tuple[int, int]:
     """The number of gold characters retrieved, and of characters in the union of both.
 
-    A character retrieved twice, because chunks overlap, counts against it the second time.
+    ``found`` are a corpus, start and end each. A character retrieved twice, because chunks overlap,
+    counts against it the second time.
     """
-    spans = [(index.corpora[place], index.chunks[place].span) for place in order]
     hits = 0
     for gold in question.gold:
         inside = sorted(
-            (max(span.start, gold.start), min(span.end, gold.end))
-            for name, span in spans
+            (max(start, gold.start), min(end, gold.end))
+            for name, start, end in found
             if name == question.corpus
         )
         reached = gold.start
         for start, end in inside:
             hits += max(0, end - max(start, reached))
             reached = max(reached, end)
-    retrieved = sum(len(span) for _, span in spans)
-    return hits, retrieved + question.gold_characters - hits
+    characters = sum(end - start for _, start, end in found)
+    return hits, characters + question.gold_characters - hits
 
 
 def _index(

@@ -180,13 +180,15 @@ class AddReport:
     """What became of the files: those that failed, are gone from the folders, or were skipped.
 
     ``gone`` files are still in the collection, unless it was synced. ``skipped`` has reasons, and
-    ``missing`` are the paths that do not exist.
+    ``missing`` are the paths that do not exist. ``warnings`` are about the whole collection, such
+    as that its model is not meant for the language of its documents.
     """
 
     files: tuple[JobFile, ...]
     gone: tuple[str, ...]
     skipped: Mapping[str, str]
     missing: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def failed(self) -> list[JobFile]:
@@ -229,7 +231,8 @@ def add_local(
     seal(collection.index, least_rows=FEW_ROWS)
     rewrite(collection.index)
     gone = () if options.syncs else plan.gone
-    return AddReport(tuple(files), gone, inputs.skipped, inputs.missing)
+    warnings = tuple(collection.warnings())
+    return AddReport(tuple(files), gone, inputs.skipped, inputs.missing, warnings)
 
 
 def open_for_adding(

@@ -19,6 +19,7 @@ from bindery.search.answers import SearchAnswer
 from bindery.search.columns import AttributeType, AttributeValue, check_attribute, type_of
 from bindery.search.deleting import DeletionReceipt, receipt_of
 from bindery.search.index import CollectionIndex, OpenIndexes
+from bindery.search.language import unsuited
 from bindery.search.segment_files import remove_folder
 from bindery.search.view import OF_CHUNKS, OF_FILES
 from bindery.store import collections as catalog
@@ -83,6 +84,10 @@ class Collections:
         with self._library.database.reading() as connection:
             stored = catalog.find_collection(connection, name)
         return None if stored is None else self._opened(stored)
+
+    def find_by_id(self, collection_id: str) -> "Collection | None":
+        """The collection of an id, if it is still there."""
+        return next((one for one in self if one.id == collection_id), None)
 
     def __iter__(self) -> "Iterator[Collection]":
         """Every collection, by name."""
@@ -174,6 +179,7 @@ class Collection:
             "languages": sorted(one for one in view.languages if one),
             "attributes": {key: str(type_) for key, type_ in view.schema.items()},
             "created_at": utc_text(self.stored.created_at),
+            "warnings": self.warnings(),
         }
 
     def indexes(self) -> list[CollectionIndex]:
@@ -187,6 +193,12 @@ class Collection:
             for one in found
         }
         return list(self._others.values())
+
+    def warnings(self) -> list[str]:
+        """What its user should know, such as that its model is not meant for its documents."""
+        counts = self.index.view().chunks_by_language()
+        found = unsuited(self.recipe.model, self.recipe.languages, counts)
+        return [found] if found else []
 
     # Changes
 

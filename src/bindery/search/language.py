@@ -1,4 +1,4 @@
-"""Languages in a search: which one a query is in, and how it moves the weight of meaning.
+"""Languages in a search: which one a query is in, what they weigh, and which model suits them.
 
 Languages are ISO 639-1 codes, and empty if they cannot be told.
 """
@@ -10,6 +10,7 @@ from functools import cache
 from importlib.resources import files
 
 from bindery.models.card import supports
+from bindery.models.catalog import CATALOG
 from bindery.search.characters import CharClass, class_of, plain, script_of
 
 # The language of a script that no other language of note is written in; of CJK, see _by_script.
@@ -71,6 +72,34 @@ def _stop_lists() -> Mapping[str, frozenset[str]]:
     lines = (files("bindery.search") / "stopwords.txt").read_text(encoding="utf-8").splitlines()
     lists = (line.partition(": ") for line in lines if not line.startswith("#"))
     return {code: frozenset(map(plain, words.split())) for code, _, words in lists}
+
+
+_MOSTLY = 0.5
+
+
+def unsuited(model: str, of_model: Sequence[str], chunks: Mapping[str, int]) -> str:
+    """A warning that names a better model, if most chunks are in languages that one is not for.
+
+    ``of_model`` are the languages of the model's card, ``chunks`` counts chunks by language. Empty
+    if the model suits them, or if the languages of the model or of most chunks are not known.
+    """
+    outside = {one: n for one, n in chunks.items() if supports(of_model, one) is False}
+    if sum(outside.values()) <= _MOSTLY * sum(chunks.values()):
+        return ""
+    language, count = max(outside.items(), key=lambda item: item[1])
+    share = round(100 * count / sum(chunks.values()))
+    better = next(
+        (
+            f"Make a collection with --model {entry.id} for them"
+            for entry in CATALOG.values()
+            if supports(entry.card.languages, language) and not entry.release.gated
+        ),
+        "Make a collection for them with a model of your own (--model FOLDER)",
+    )
+    return (
+        f"{share}% of the chunks are in the language {language!r}, which the model {model} is not "
+        f"meant for, so a search by meaning misses many of them. {better}."
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 A view is replaced whole and never changed, so that readers need no lock.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -100,6 +101,15 @@ class View:
         return tuple(
             dict.fromkeys(one for segment in self.segments for one in segment.table.language_names)
         )
+
+    def chunks_by_language(self) -> Mapping[str, int]:
+        """How many living rows there are of each language."""
+        counts: Counter[str] = Counter()
+        for segment in self.segments:
+            names = segment.table.language_names
+            rows = np.bincount(segment.table.languages[segment.alive], minlength=len(names))
+            counts.update(dict(zip(names, rows.tolist(), strict=True)))
+        return counts
 
     def allowed(self, where: Filter | None) -> list[Mask]:
         """Which rows of each segment are alive and pass the filter. Raises InvalidValue."""

@@ -103,6 +103,8 @@ def _print_added(
             f"{count(len(report.gone), 'file')} of the collection no longer on disk: "
             f"{names}{more}. Use --sync to remove them."
         )
+    for warning in report.warnings:
+        print_warning(warning)
     output().print(
         f"{printable(collection.name)}: {count(facts['files'], 'file')}, "
         f"{count(facts['chunks'], 'chunk')}, {seconds:.1f} s",

@@ -98,6 +98,9 @@ def list_collections(asked: Asked, *, json: bool) -> None:
         name, languages = printable(one["name"]), ", ".join(one["languages"])
         table.add_row(name, f"{one['files']:,}", f"{one['chunks']:,}", one["model"], languages)
     output().print(table)
+    for one in found:
+        for warning in one["warnings"]:
+            print_warning(warning, about=one["name"])
 
 
 def list_files(asked: Asked, collection: str, *, json: bool) -> None:

@@ -61,7 +61,10 @@ class CollectionBody(create_model("CollectionOptions", __base__=RequestBody, **_
 
 
 class CollectionAnswer(BaseModel):
-    """A collection, with the types of its attributes and the languages of its files."""
+    """A collection, with the types of its attributes and the languages of its files.
+
+    ``warnings`` say, for example, that its model is not meant for the language of its documents.
+    """
 
     name: str
     model: str
@@ -76,6 +79,7 @@ class CollectionAnswer(BaseModel):
     languages: list[str]
     attributes: dict[str, str]
     created_at: datetime
+    warnings: list[str]
 
 
 class CollectionsAnswer(BaseModel):

@@ -54,7 +54,10 @@ class ProgressAnswer(BaseModel):
 
 
 class JobAnswer(BaseModel):
-    """A job; ``error`` says why it failed as a whole. Errors of single files are with the files."""
+    """A job; ``error`` says why it failed as a whole. Errors of single files are with the files.
+
+    A job that has added files to a collection has ``warnings`` about it.
+    """
 
     job_id: str
     state: str
@@ -63,6 +66,7 @@ class JobAnswer(BaseModel):
     progress: ProgressAnswer
     request: JobSettings
     error: ErrorFacts | None
+    warnings: list[str] = []
 
 
 class JobsAnswer(BaseModel):

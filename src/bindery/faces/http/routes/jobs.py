@@ -107,11 +107,15 @@ async def list_jobs(
 
 
 @router.get("/{job_id}", summary="Describe a job")
-async def describe_job(response: Response, job: VisibleJob) -> JobAnswer:
+async def describe_job(request: Request, response: Response, job: VisibleJob) -> JobAnswer:
     """Its progress and its state: `queued`, `running`, `done`, `failed` or `cancelled`."""
+    answer, into = _answer(job), job.request.into
     if not job.state.is_over:
         response.headers.update(_RETRY)
-    return _answer(job)
+    elif into is not None:
+        services = services_of(request)
+        answer.warnings = await services.disk.run(_warnings, services, into.collection)
+    return answer
 
 
 @router.get("/{job_id}/files", summary="List a job's files")
@@ -254,6 +258,11 @@ def _written(services: Services, job_id: str, format_: ResultFormat) -> tuple[Bi
         file.close()
         raise
     return file, size_bytes
+
+
+def _warnings(services: Services, collection_id: str) -> list[str]:
+    collection = services.collections.find_by_id(collection_id)
+    return collection.warnings() if collection else []
 
 
 def _answer(job: Job) -> JobAnswer:
