@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from bindery.errors import InvalidValue
 from bindery.search.analysis import Analyser
 from bindery.search.language import language_of_query, stop_words
-from bindery.search.queries import check_query, read_query
+from bindery.search.queries import check_queries, read_query
 
 ENGLISH, GERMAN, FRENCH, NONE = (Analyser(language) for language in ("en", "de", "fr", ""))
 
@@ -38,6 +38,16 @@ def meet(query: str, text: str, analyser: Analyser = NONE) -> bool:
         ("zero\u200bwidth", "zerowidth", NONE),
         ("ёлка", "елка", NONE),
         ("كِتَاب", "كتاب", NONE),
+        ("Αθήνα", "αθηνα", NONE),
+        ("Hà Nội", "ha noi", NONE),
+        ("İstanbul", "istanbul", NONE),
+        ("ＩＳＯ", "iso", NONE),
+        ("２０１８", "2018", NONE),
+        ("٢٠١٨", "2018", NONE),
+        ("zero\u200dwidth", "zerowidth", NONE),
+        # Folded before they are stemmed: the stemmer would leave é alone.
+        ("CAFÉS", "cafe", FRENCH),
+        ("Größere", "grossere", GERMAN),
     ],
 )
 def test_spellings_of_one_word_meet_in_both_directions(one, other, analyser):
@@ -64,6 +74,11 @@ def test_a_code_has_a_term_that_no_other_code_has(code, others):
         assert whole - set(NONE.terms(f"see {other} there"))
 
 
+@pytest.mark.parametrize("dash", "\u2010\u2011\u2012\u2013\u2212")
+def test_a_code_has_one_term_whatever_dash_it_is_written_with(dash):
+    assert NONE.terms(f"ISO{dash}9001") == NONE.terms("ISO-9001")
+
+
 def test_a_code_is_also_its_parts():
     assert {"fy", "2018", "fy2018"} <= set(NONE.terms("FY2018"))
     assert {"iso", "9001", "2015"} <= set(NONE.terms("ISO-9001:2015"))
@@ -83,19 +98,21 @@ def test_two_ideographs_do_not_match_the_same_two_apart():
 
 def test_emoji_are_words():
     assert meet("🚀", "🚀 launch day")
+    assert meet("👩\u200d🚀", "👩\u200d🚀 launch day")
+    assert meet("👍🏽", "👍 fine")
     assert not meet("🚀", "launch day")
 
 
 @pytest.mark.parametrize("text", ["-", "*", "**", ":", '"', "'", "(", ")", "…", "???", "` ^ ~"])
 def test_punctuation_alone_is_no_word_and_no_error(text):
-    check_query(text)
+    check_queries([text])
     assert not read_query(text, {"en": ENGLISH}).words
 
 
 @pytest.mark.parametrize("text", ["", "   ", "\u200b", "\n", "\ufeff \t"])
 def test_a_blank_query_is_refused(text):
     with pytest.raises(InvalidValue, match=r"The query is blank\. Ask with at least one word\."):
-        check_query(text)
+        check_queries([text])
 
 
 def test_stop_words_are_left_out_if_there_is_another_word():
@@ -116,6 +133,28 @@ def test_a_quoted_phrase_keeps_its_stop_words():
 def test_a_word_has_the_terms_of_every_language_of_the_collection():
     (word,) = read_query("running", {"en": ENGLISH, "": NONE}).words
     assert set(word.terms) == {"run", "running"}
+
+
+def test_a_short_query_of_unknown_language_finds_texts_of_every_language():
+    analysers = {"en": ENGLISH, "de": GERMAN, "fr": FRENCH, "": NONE}
+    for text, language in [("Häuser", "de"), ("revocations", "en"), ("jardins", "fr"), ("x1", "")]:
+        query = read_query(text, analysers)
+        assert not query.terms.isdisjoint(analysers[language].terms(f"{text} ."))
+
+
+def test_stop_words_are_never_left_out_of_an_index():
+    assert ENGLISH.terms("The Who and the IT team") == ["the", "who", "and", "the", "it", "team"]
+
+
+def test_stop_words_of_the_language_of_the_query_are_left_out():
+    analysers = {"en": ENGLISH, "de": GERMAN}
+    query = read_query("Wie alt ist die Brücke?", analysers, language="de")
+    left = {term for word in query.words for term in word.terms}
+    assert {"alt"} <= left
+    assert left.isdisjoint({"wie", "ist", "die"})
+    # "die" is a word of an English query.
+    query = read_query("Why do stars die?", analysers, language="en")
+    assert "die" in {term for word in query.words for term in word.terms}
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,9 @@ STEMMERS = {
 
 _PIECE = re.compile(r"\S+")
 # What may stand inside a code. An apostrophe divides: l'homme is two words.
-_JOINERS = frozenset("-_.:/,&@+#~=\\\u2010\u2011\u2012\u2013")
+_DASHES = "\u2010\u2011\u2012\u2013\u2212"
+_JOINERS = frozenset(f"-_.:/,&@+#~=\\{_DASHES}")
+_ONE_DASH = str.maketrans(dict.fromkeys(_DASHES, "-"))
 _TRAILING = frozenset("+#")
 # Longer runs are not codes but data, such as base64: their atoms are enough.
 _LONGEST_CODE = 64
@@ -190,4 +192,5 @@ def _whole(run: Sequence[_Atom], piece: str) -> Token | None:
             end += 1
     if (len(run) == 1 and end == run[0].end) or end - start > _LONGEST_CODE:
         return None
-    return Token(Span(start, end), (folded(piece[start:end]),), is_whole=True)
+    whole = folded(piece[start:end]).translate(_ONE_DASH)
+    return Token(Span(start, end), (whole,), is_whole=True)

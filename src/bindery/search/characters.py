@@ -82,7 +82,10 @@ def plain(word: str) -> str:
 
 
 def folded(word: str) -> str:
-    """The same as :func:`plain`, without accents: ``Müller`` and ``muller`` become one."""
+    """The same as :func:`plain`, without accents: ``Müller`` and ``muller`` become one.
+
+    The digits of every script become those of ASCII.
+    """
     return _without_marks(plain(word))
 
 
@@ -102,6 +105,8 @@ def _without_marks(word: str) -> str:
 def _bare(char: str) -> str:
     if char in _PLAIN:
         return _PLAIN[char]
+    if unicodedata.category(char) == "Nd":
+        return str(unicodedata.decimal(char))
     if unicodedata.category(char) == "Mn":
         # A mark that had no composed form with its letter.
         name = unicodedata.name(char, "")
