@@ -35,7 +35,8 @@ STRATEGIES: Mapping[str, str] = {
 }
 """The chunking strategies and where each of them cuts; :data:`bindery.chunking.CHUNKERS` does."""
 
-CONTEXTS = ("none", "title", "headings", "table")
+AUTO = "auto"
+CONTEXTS = (AUTO, "none", "title", "headings", "table")
 FORMS = ("float32", "float16", "int8", "binary", "ubinary")
 """The names of :class:`bindery.vectors.Form`, which is too heavy to import for a page of help."""
 
@@ -154,7 +155,8 @@ class ChunkOptions:
     :data:`USUAL_SIZE`, or the model's window if that is smaller. ``overlap`` is how many tokens a
     chunk may repeat of the one before it. ``context``, one of :data:`CONTEXTS`, is put before the
     text of each chunk when it is embedded: nothing, the document's title, its title and headings,
-    or these and the caption and head of a table that the chunk continues. It takes at most half of
+    or these and the caption and head of a table that the chunk continues. ``auto`` is nothing, but
+    the title in a collection that begins with many files. A context takes at most half of
     ``size``. ``parent_size`` is the most tokens of a parent, for the strategy ``parent-child``
     alone; None means 4 times ``size``.
 
@@ -176,8 +178,9 @@ class ChunkOptions:
         0, "How many tokens of the chunk before it a chunk repeats.", least=0, most=MOST_TOKENS
     )
     context: str = _option(
-        "none",
-        "What to put before each chunk when it is embedded; it counts towards size.",
+        AUTO,
+        "What to put before each chunk when it is embedded; it counts towards size. auto is the "
+        "title in a collection that begins with many files, else none.",
         choices=CONTEXTS,
     )
     parent_size: int | None = _option(
@@ -191,7 +194,7 @@ class ChunkOptions:
         _check(self)
         if self.size is not None:
             self._check_size(self.size)
-        if self.strategy == LATE and self.context != "none":
+        if self.strategy == LATE and self.context not in {AUTO, "none"}:
             raise InvalidValue(
                 "The strategy 'late' embeds a chunk together with the text around it and takes no "
                 "other context.",
@@ -226,11 +229,12 @@ class ChunkOptions:
         return self.strategy == LATE
 
     def sized(self, room: int) -> "ChunkOptions":
-        """The same with a size, for a window with room for ``room`` tokens of text.
+        """The same with a size and a context, for a window with room for ``room`` tokens of text.
 
         Raises InvalidValue if the overlap or the parents do not fit the size that this gives.
         """
-        return self if self.size is not None else replace(self, size=min(room, USUAL_SIZE))
+        size = self.size or min(room, USUAL_SIZE)
+        return replace(self, size=size, context="none" if self.context == AUTO else self.context)
 
 
 @dataclass(frozen=True, slots=True)

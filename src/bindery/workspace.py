@@ -10,7 +10,7 @@ from typing import Any, overload
 
 from bindery import documents
 from bindery.encoders import Encoded
-from bindery.encoders.request import EncodeRequest, chunks_request
+from bindery.encoders.request import EncodeRequest, chunks_request, has_title_slot
 from bindery.errors import InvalidValue
 from bindery.jobs import JobRequest, Jobs
 from bindery.library import DEFAULT_MODEL, Library, ModelStatus
@@ -95,7 +95,9 @@ class Workspace:
         items = self.chunk(texts, model=model) if isinstance(texts, Document) else texts
         chunks = [one for one in items if isinstance(one, Chunk)]
         if chunks and len(chunks) == len(items):
-            request = chunks_request(chunks, chosen, late_in=late_in)
+            card = self.library.catalog[self.library.find(model)].card
+            slot = has_title_slot(card, chosen)
+            request = chunks_request(chunks, chosen, late_in=late_in, title_slot=slot)
         else:
             request = EncodeRequest([*items], chosen)  # pyright: ignore[reportArgumentType]
         return self.library.submit(model, request).result()[1]

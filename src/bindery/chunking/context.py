@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from bindery.chunking.structure import Structure
 from bindery.chunking.tokens import OffsetTokeniser
+from bindery.options import AUTO
 
 # Written like a path of headings, on a separate line, with a blank line before the text. Because
 # it ends in blanks, the text keeps the tokens that it has alone.
@@ -56,7 +57,7 @@ def contexts_of(
     ``kind`` is one of :data:`bindery.options.CONTEXTS`. A heading with which a chunk begins is not
     repeated in its context.
     """
-    if kind == "none":
+    if kind in {AUTO, "none"}:
         return NO_CONTEXTS
 
     def titles_at(position: int) -> tuple[str, ...]:

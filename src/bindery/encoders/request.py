@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bindery.errors import InvalidValue
+from bindery.models.card import ModelCard
 from bindery.options import VectorOptions
-from bindery.types import Chunk, Document, Span, TokenIds
+from bindery.types import DOCUMENT, Chunk, Document, Span, TokenIds
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +88,28 @@ class SpansRequest:
             )
 
 
+def has_title_slot(card: ModelCard, options: VectorOptions) -> bool:
+    """Whether the context of a chunk goes where the model's prompt of documents has a title."""
+    return bool(card.title_prompt) and options.role == DOCUMENT and options.title is None
+
+
 def chunks_request(
-    chunks: Sequence[Chunk], options: VectorOptions, *, late_in: Document | None = None
+    chunks: Sequence[Chunk],
+    options: VectorOptions,
+    *,
+    late_in: Document | None = None,
+    title_slot: bool = False,
 ) -> EncodeRequest | SpansRequest:
     """The request for the vectors of chunks, in order.
 
-    Each chunk is one text, with its context before it. With ``late_in``, the document that they are
-    from, they are embedded by late chunking.
+    Each chunk is one text, with its context before it, or in the place of its title if
+    ``title_slot`` says that the model has one (:func:`has_title_slot`). With ``late_in``, the
+    document that they are from, they are embedded by late chunking.
     """
+    if late_in is None and title_slot:
+        titles = [chunk.context.strip() or None for chunk in chunks]
+        ids = [chunk.ids for chunk in chunks]
+        return EncodeRequest([chunk.text for chunk in chunks], options, titles, ids)
     if late_in is None:
         texts = [chunk.context + chunk.text for chunk in chunks]
         # A context changes how the text is cut into tokens.

@@ -89,7 +89,8 @@ class Model:
         vectors = self._recipe.vectors
         if not self._recipe.is_late:
             by_key = batch.chunks()
-            return chunks_request([by_key[key] for key in new], vectors)
+            slot = self._recipe.title_slot
+            return chunks_request([by_key[key] for key in new], vectors, title_slot=slot)
         [document] = [part.document for part in batch.parts if part.document is not None]
         chunks = [chunk for part in batch.parts for chunk in part.chunks]
         return chunks_request(chunks, vectors, late_in=document)

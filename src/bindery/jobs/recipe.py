@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bindery.encoders.checks import check_dimensions, check_options, prompts_of
+from bindery.encoders.request import has_title_slot
 from bindery.errors import ModelBroken, ModelMissing, UnknownModel
 from bindery.jobs.values import JobRequest
 from bindery.library import Library
@@ -29,7 +30,8 @@ class Recipe:
     Keys contain the digest of a rotation instead of its name, which may be used again.
 
     A model in a folder has an id in one process only: ``folder`` finds it again, and ``loaded_as``
-    is its id in this process. ``languages`` are those of the model's card.
+    is its id in this process. ``languages`` are those of the model's card. With
+    ``title_slot``, the context of a chunk is the title in the model's prompt.
     """
 
     owner: str
@@ -46,6 +48,7 @@ class Recipe:
     is_remote: bool = False
     lines: bool = False
     languages: tuple[str, ...] = ()
+    title_slot: bool = False
     folder: str = ""
     loaded_as: str = field(default="", compare=False)
 
@@ -116,12 +119,14 @@ class Recipe:
         cut = (self.is_late, self.dimensions, vectors.dimensions, self.rotation_digest)
         # Left out if they are the defaults, so that keys from before these options stay valid.
         rare = (vectors.title, str(vectors.truncate))
-        return (*made_by, *cut, *(() if rare == (None, "end") else rare))
+        slot = ("title slot",) * self.title_slot
+        return (*made_by, *cut, *(() if rare == (None, "end") else rare), *slot)
 
 
 _FACTS = (
     *("owner", "bindery", "model", "repository", "revision", "precision", "dimensions"),
     *("rotation_digest", "has_many_vectors", "is_remote", "lines", "languages", "folder"),
+    "title_slot",
 )
 
 _BEFORE = {
@@ -129,6 +134,7 @@ _BEFORE = {
     "is_remote": False,
     "lines": False,
     "languages": (),
+    "title_slot": False,
     "folder": "",
     "title": None,
     "truncate": Truncate.END,
@@ -207,6 +213,7 @@ def make_recipe(library: Library, request: JobRequest, owner: str = "") -> Recip
         is_remote=_is_remote(library, request.model),
         lines=request.lines,
         languages=card.languages,
+        title_slot=has_title_slot(card, wanted),
         folder=library.folder_of(card.id),
         loaded_as=card.id,
     )

@@ -7,7 +7,7 @@ that is missing or empty, or because most of its files are gone, unless that is 
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from bindery.errors import InputError, InvalidValue, UnknownFile
@@ -16,12 +16,15 @@ from bindery.jobs.jobs import Jobs
 from bindery.jobs.recipe import Recipe, make_recipe
 from bindery.jobs.sources import LocalFiles, shown_path, walk
 from bindery.library import Library
-from bindery.options import ChunkOptions, VectorOptions, names_of
+from bindery.options import AUTO, ChunkOptions, VectorOptions, names_of
 from bindery.search.collection import Collection, Collections
 from bindery.search.maintenance import FEW_ROWS, Maintainer, rewrite, seal
 from bindery.store.collections import CollectionFile
 
 _MOST_GONE = 0.5
+
+FILES_WITH_TITLES = 10
+"""A collection that begins with this number of files has their titles in its vectors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,17 +253,34 @@ def open_for_adding(
     """
     found = collections.find(name)
     if found is None:
-        _check_files(find_local(paths, takes_hidden=options.takes_hidden), paths)
+        inputs = find_local(paths, takes_hidden=options.takes_hidden)
+        _check_files(inputs, paths)
         try:
-            return collections.create(name, make_recipe(library, request))
+            chosen = _with_context(request, len(inputs.files))
+            return collections.create(name, make_recipe(library, chosen))
         except InvalidValue:
             # Another process may have made it a moment ago.
             if (found := collections.find(name)) is None:
                 raise
     plain = JobRequest(request.files)
     if any(getattr(request, part) != getattr(plain, part) for part in _MADE_WITH):
+        if request.chunks.context == AUTO:
+            same = replace(request.chunks, context=found.recipe.chunks.context)
+            request = replace(request, chunks=same)
         _check_same(found, make_recipe(library, request))
     return found
+
+
+def _with_context(request: JobRequest, files: int) -> JobRequest:
+    """The request for a collection that begins with this number of files.
+
+    In many files titles tell similar passages apart: the right page of 12 company reports was among
+    the best 5 for .649 of the questions instead of .486. In one file they only take room (-.026).
+    """
+    chunks = request.chunks
+    if chunks.context != AUTO or chunks.is_late or files < FILES_WITH_TITLES:
+        return request
+    return replace(request, chunks=replace(chunks, context="title"))
 
 
 _MADE_WITH = ("model", "chunks", "vectors")
