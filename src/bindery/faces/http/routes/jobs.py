@@ -107,13 +107,12 @@ async def list_jobs(
 
 
 @router.get("/{job_id}", summary="Describe a job")
-async def describe_job(request: Request, response: Response, job: VisibleJob) -> JobAnswer:
+async def describe_job(response: Response, services: AppServices, job: VisibleJob) -> JobAnswer:
     """Its progress and its state: `queued`, `running`, `done`, `failed` or `cancelled`."""
     answer, into = _answer(job), job.request.into
     if not job.state.is_over:
         response.headers.update(_RETRY)
     elif into is not None:
-        services = services_of(request)
         answer.warnings = await services.disk.run(_warnings, services, into.collection)
     return answer
 
