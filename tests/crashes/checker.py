@@ -28,6 +28,11 @@ class Told:
     round: int = -1
     faults: list[str] = field(default_factory=list)
 
+    @property
+    def acknowledged(self) -> int:
+        """How many steps were acknowledged."""
+        return len(self.kept) + len(self.deleted) + len(self.submitted)
+
     def hear(self, lines: Iterable[bytes]) -> None:
         """Take in what a process said. Its last line may be cut off."""
         for line in lines:

@@ -7,11 +7,12 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from tests.crashes.checker import Told, check
+from tests.crashes import checker, indexing
 from tests.crashes.process import Writer
 
 _MANY_ROUNDS = 1 << 20
@@ -25,6 +26,19 @@ _STORAGE_CALLS = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A process to end: its module, what it is heard by, and what holds after its end."""
+
+    module: str
+    told: Callable[[], Any]
+    check: Callable[..., list[str]]
+
+
+FILES_AND_JOBS = Subject("tests.crashes.writer", checker.Told, checker.check)
+INDEX = Subject(indexing.MODULE, indexing.ToldIndex, indexing.check)
+
+
 @dataclass(slots=True)
 class Outcome:
     """How often the writer was ended, what it had been told by then, and what was wrong after."""
@@ -35,14 +49,16 @@ class Outcome:
 
 
 def kill_at_random(
-    folder: Path, models: Path, times: int, seed: int, careless: str | None
+    subject: Subject, folder: Path, models: Path, times: int, seed: int, careless: str | None
 ) -> Outcome:
     """Kill -9 one writer after the other on one home, each a random while after it has started."""
-    draw, told, outcome = random.Random(seed), Told(), Outcome()
+    draw, told, outcome = random.Random(seed), subject.told(), Outcome()
     home = folder / "home"
     for _ in range(times):
         first = told.next_round(seed)
-        writer = Writer([home, models, seed, first, _MANY_ROUNDS, *_options(careless)])
+        writer = Writer(
+            subject.module, [home, models, seed, first, _MANY_ROUNDS, *_options(careless)]
+        )
         writer.wait_until_ready()
         time.sleep(draw.uniform(0, _LONGEST_RUN_S))
         writer.signal(signal.SIGKILL)
@@ -51,16 +67,22 @@ def kill_at_random(
             break
         told.hear(writer.lines)
         outcome.endings += 1
-        outcome.acknowledged = len(told.kept) + len(told.deleted) + len(told.submitted)
-        outcome.faults += check(home, models, seed, told, results=False)
+        outcome.acknowledged = told.acknowledged
+        outcome.faults += subject.check(home, models, seed, told, results=False)
         if outcome.faults:
             break
-    outcome.faults += check(home, models, seed, told, results=True)
+    outcome.faults += subject.check(home, models, seed, told, results=True)
     return outcome
 
 
 def kill_at_storage_calls(
-    folder: Path, models: Path, seed: int, careless: str | None, numbers: Iterable[int]
+    subject: Subject,
+    folder: Path,
+    models: Path,
+    seed: int,
+    careless: str | None,
+    numbers: Iterable[int],
+    rounds: int = 1,
 ) -> Outcome:
     """Kill a writer at each of these of its storage calls, rising from 1, until it gets through.
 
@@ -70,22 +92,24 @@ def kill_at_storage_calls(
     outcome = Outcome()
     for number in numbers:
         home = folder / f"call-{number}"
-        told = Told()
+        told = subject.told()
         inject = f"inject={_STORAGE_CALLS}:signal=KILL:when={number}"
         strace = ["strace", "-f", "-qqq", "-o", "/dev/null"]
         trace = [*strace, "-e", f"trace={_STORAGE_CALLS}", "-e", "signal=none", "-e", inject]
         options = _options(careless)
-        writer = Writer([home, models, seed, 0, 1, *options], prefix=trace)
+        writer = Writer(subject.module, [home, models, seed, 0, rounds, *options], prefix=trace)
         status = writer.end()
         told.hear(writer.lines)
         outcome.endings += status != 0
-        outcome.acknowledged += len(told.kept) + len(told.deleted) + len(told.submitted)
-        faults = check(home, models, seed, told, results=False)
-        again = Writer([home, models, seed, told.next_round(seed), 1, *options])
+        outcome.acknowledged += told.acknowledged
+        faults = subject.check(home, models, seed, told, results=False)
+        again = Writer(
+            subject.module, [home, models, seed, told.next_round(seed), rounds, *options]
+        )
         if again.end() != 0:
             faults.append("The next process does not get through.")
         told.hear(again.lines)
-        faults += check(home, models, seed, told, results=True)
+        faults += subject.check(home, models, seed, told, results=True)
         outcome.faults += [f"Call {number}: {fault}" for fault in faults]
         shutil.rmtree(home)
         if status == 0 or outcome.faults:
@@ -93,7 +117,9 @@ def kill_at_storage_calls(
     return outcome
 
 
-def lose_power(folder: Path, models: Path, images: int, seed: int, careless: str | None) -> Outcome:
+def lose_power(
+    subject: Subject, folder: Path, models: Path, images: int, seed: int, careless: str | None
+) -> Outcome:
     """Take an image of the file system of a running writer, as a disk without power would have it.
 
     The file system's image lies in memory; what its kernel has not yet written to it is lost. Needs
@@ -102,9 +128,12 @@ def lose_power(folder: Path, models: Path, images: int, seed: int, careless: str
     draw, outcome = random.Random(seed), Outcome()
     for number in range(images):
         image, copy = folder / "disk", folder / "copy"
-        told = Told()
+        told = subject.told()
         with _mounted(_formatted(image), folder / "disk.mnt") as disk:
-            writer = Writer([disk / "home", models, seed + number, 0, 1 << 20, *_options(careless)])
+            writer = Writer(
+                subject.module,
+                [disk / "home", models, seed + number, 0, 1 << 20, *_options(careless)],
+            )
             writer.wait_until_ready()
             time.sleep(draw.uniform(0.2, _LONGEST_RUN_S))
             writer.signal(signal.SIGSTOP)
@@ -115,19 +144,19 @@ def lose_power(folder: Path, models: Path, images: int, seed: int, careless: str
             writer.signal(signal.SIGKILL)
             writer.end()
         outcome.endings += 1
-        outcome.acknowledged += len(told.kept) + len(told.deleted) + len(told.submitted)
+        outcome.acknowledged += told.acknowledged
         with _mounted(copy, folder / "copy.mnt") as disk:
-            faults = _checked(disk / "home", models, seed + number, told)
+            faults = _checked(subject, disk / "home", models, seed + number, told)
         outcome.faults += [f"Image {number}: {fault}" for fault in faults]
         copy.unlink()
         image.unlink()
     return outcome
 
 
-def _checked(home: Path, models: Path, seed: int, told: Told) -> list[str]:
+def _checked(subject: Subject, home: Path, models: Path, seed: int, told: Any) -> list[str]:
     # Whatever is wrong with the image is a finding, and the next image is looked at all the same.
     try:
-        return check(home, models, seed, told, results=True)
+        return subject.check(home, models, seed, told, results=True)
     except Exception as error:  # noqa: BLE001
         return [f"It cannot be opened: {type(error).__name__}: {error}"]
 

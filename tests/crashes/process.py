@@ -12,8 +12,10 @@ ROOT = Path(__file__).parents[2]
 class Writer:
     """The process, and every line that it has said."""
 
-    def __init__(self, arguments: Sequence[object], *, prefix: Sequence[str] = ()) -> None:
-        command = [*prefix, sys.executable, "-m", "tests.crashes.writer", *map(str, arguments)]
+    def __init__(
+        self, module: str, arguments: Sequence[object], *, prefix: Sequence[str] = ()
+    ) -> None:
+        command = [*prefix, sys.executable, "-m", module, *map(str, arguments)]
         self._process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
         self.lines: list[bytes] = []
         self._is_ready = threading.Event()
