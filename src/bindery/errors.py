@@ -5,6 +5,8 @@
     BinderyError
     ├── InputError                 the caller can fix it
     │   ├── InvalidValue           a value is out of range or has the wrong shape
+    │   │   ├── InvalidCursor      a cursor of a search is damaged or belongs to another one
+    │   │   └── CursorExpired      the collection has been rebuilt since the cursor was made
     │   ├── TextTooLong            a text is longer than the model's window and must not be cut
     │   ├── FileTooLarge           an upload exceeds the size limit
     │   ├── UnsupportedKind        no reader supports this kind of document
@@ -90,6 +92,18 @@ class InvalidValue(InputError):
     """A value is out of range or has the wrong shape."""
 
     code = "invalid_value"
+
+
+class InvalidCursor(InvalidValue):
+    """A cursor of a search is damaged or belongs to another one."""
+
+    code = "invalid_cursor"
+
+
+class CursorExpired(InvalidValue):
+    """The collection has been rebuilt since the cursor was made."""
+
+    code = "cursor_expired"
 
 
 class TextTooLong(InputError):

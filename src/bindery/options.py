@@ -324,6 +324,15 @@ SCORE_RANGES: Mapping[SearchMode, tuple[float, float]] = {
 }
 """The least and the largest score of a hit, by mode."""
 
+
+class Passage(StrEnum):
+    """What a hit is: a chunk, neighbouring chunks as one, or the parent of chunks."""
+
+    CHUNK = "chunk"
+    JOINED = "joined"
+    PARENT = "parent"
+
+
 MOST_HITS = 1000
 
 
@@ -337,7 +346,9 @@ class SearchOptions:
     against words, in the mode hybrid; None for that of the collection, or else of the languages of
     the query and of each passage. ``score_threshold`` keeps hits with at least this score.
     ``limit_per_file`` is how many hits a file has at most. ``diversity`` prefers hits that differ
-    from each other, from 0 (not at all) to 1.
+    from each other, from 0 (not at all) to 1. ``passage`` says what a hit is; None means the parent
+    if the collection's chunks have parents, and else the chunk. ``cursor`` is the ``next_cursor``
+    of an answer to the same search.
 
     Raises InvalidValue for a value that is out of range, and for a filter that cannot be read.
     """
@@ -359,10 +370,19 @@ class SearchOptions:
     diversity: float = _option(
         0.0, "Prefer hits that differ from each other, 0 to 1.", least=0, most=1
     )
+    passage: Passage | None = _option(
+        None,
+        "What a hit is: a chunk, neighbouring chunks joined, or their parent, which is the default "
+        "if there are parents.",
+        choices=tuple(Passage),
+        given_as=str | None,
+    )
+    cursor: str | None = _option(None, "The next_cursor of an answer: gives the page after it.")
 
     def __post_init__(self) -> None:
         _check(self)
         object.__setattr__(self, "mode", SearchMode(self.mode))
+        object.__setattr__(self, "passage", None if self.passage is None else Passage(self.passage))
         if isinstance(self.filter, str):
             object.__setattr__(self, "filter", filter_from_text(self.filter))
         low, high = SCORE_RANGES[self.mode]

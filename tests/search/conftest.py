@@ -14,7 +14,7 @@ from bindery.jobs import FileState, JobRequest, Jobs
 from bindery.jobs.recipe import make_recipe
 from bindery.jobs.sources import LocalFiles
 from bindery.library import Library
-from bindery.options import SearchOptions
+from bindery.options import ChunkOptions, SearchOptions
 from bindery.search.adding import find_local
 from bindery.search.collection import Collection, Collections
 from bindery.settings import Settings
@@ -23,11 +23,18 @@ from bindery.settings import Settings
 class SampleCollection:
     """A collection, and a folder of texts that is added to it."""
 
-    def __init__(self, library: Library, collections: Collections, name: str, folder: Path) -> None:
+    def __init__(
+        self,
+        library: Library,
+        collections: Collections,
+        name: str,
+        folder: Path,
+        chunks: ChunkOptions | None = None,
+    ) -> None:
         self.library = library
         self.collections = collections
         self.folder = folder
-        recipe = make_recipe(library, JobRequest(("-",)))
+        recipe = make_recipe(library, JobRequest(("-",), chunks=chunks or ChunkOptions()))
         self.collection: Collection = collections.create(name, recipe)
 
     def add(self, texts: Mapping[str, str | bytes], **attributes: object) -> None:

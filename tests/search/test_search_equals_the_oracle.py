@@ -71,14 +71,24 @@ def words_of(*terms: str) -> LexicalQuery:
     return LexicalQuery(tuple(Word((term,), Span(0, 1)) for term in terms))
 
 
+class NoTexts:
+    """Reads rows that have no texts."""
+
+    def has_phrases(self, rows):
+        return np.ones(len(rows), dtype=np.bool_)
+
+    def parents(self, rows):
+        return [None] * len(rows)
+
+
 def ask(view: View, question: Question):
-    return Searcher(view, question, lambda rows: np.ones(len(rows), dtype=np.bool_)).search()
+    return Searcher(view, question, NoTexts()).search()
 
 
 def ids_of(view: View, found) -> list[int]:
     return [
         int.from_bytes(view.segments[row.segment].table.ids[row.row].tobytes(), "big")
-        for row in found.rows
+        for (row,) in found.passages
     ]
 
 
@@ -147,7 +157,9 @@ def test_merged_segments_answer_as_before(seed, mode):
     one, other = ask(before, question), ask(after, question)
     assert ids_of(before, one) == ids_of(after, other)
     np.testing.assert_allclose(
-        [row.score for row in one.rows], [row.score for row in other.rows], rtol=1e-4
+        [row.score for (row,) in one.passages],
+        [row.score for (row,) in other.passages],
+        rtol=1e-4,
     )
 
 
@@ -269,7 +281,7 @@ def test_reciprocal_ranks_are_those_of_the_paper():
 def test_neighbours_and_diversity_keep_every_candidate(scores, seed):
     vectors = unit(np.random.default_rng(seed).normal(size=(len(scores), 8)))
     assert with_neighbours(scores, vectors).shape == scores.shape
-    order = diverse(scores, vectors, len(scores), 0.5)
+    order = np.array([*diverse(scores, vectors, 0.5)])
     assert sorted(order.tolist()) == list(range(len(scores)))
     assert scores[order[0]] >= scores.max() - 1e-6
 

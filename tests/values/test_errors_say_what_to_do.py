@@ -15,6 +15,8 @@ CODES = {
     "BinderyError": "internal_error",
     "InputError": "invalid_input",
     "InvalidValue": "invalid_value",
+    "InvalidCursor": "invalid_cursor",
+    "CursorExpired": "cursor_expired",
     "TextTooLong": "text_too_long",
     "FileTooLarge": "file_too_large",
     "UnsupportedKind": "unsupported_kind",

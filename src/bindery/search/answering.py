@@ -1,32 +1,39 @@
 """Queries in, answers out: embed the queries, search a view of the index, read the hits' texts."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
 
-from bindery.errors import StorageError
+from bindery.errors import InvalidCursor, InvalidValue, StorageError
 from bindery.jobs.recipe import Recipe
 from bindery.library import Library
-from bindery.options import SearchOptions
-from bindery.search.answers import Hit, SearchAnswer, marked
+from bindery.options import PARENT_CHILD, Passage, SearchOptions
+from bindery.search.answers import Hit, SearchAnswer, marked, text_of
+from bindery.search.candidates import ScoredRow
 from bindery.search.index import ChangedMeanwhile, CollectionIndex
 from bindery.search.language import Weight, chosen_weight, language_of_query, weight_of
 from bindery.search.lexical import Mask
+from bindery.search.paging import MOST_SHOWN, SearchScope, read_cursor, write_cursor
 from bindery.search.queries import LexicalQuery, check_queries, read_query
-from bindery.search.searching import Question, ScoredRow, Searcher
-from bindery.search.view import View
-from bindery.types import QUERY, Span
+from bindery.search.searching import Question, Searcher
+from bindery.search.view import IndexedFile, View
+from bindery.store.collections import StoredCollection
+from bindery.types import QUERY, Chunk, Span
 
 _ATTEMPTS = 5
+_ENDS_HERE = (
+    f"Pages end after {MOST_SHOWN:,} chunks. Narrow the search with a filter to see the others."
+)
 
 
 def search_index(
     library: Library,
     recipe: Callable[[], Recipe],
     index: CollectionIndex,
-    collection: str,
+    stored: StoredCollection,
     queries: Sequence[str],
     options: SearchOptions,
     *,
@@ -40,8 +47,29 @@ def search_index(
     not have; what loading the model and embedding the queries raise.
     """
     check_queries(queries)
-    answering = _Answering(index, collection, options, chosen_weight(options.weight, weight))
+    if options.cursor is not None and len(queries) > 1:
+        raise InvalidCursor(
+            f"A cursor belongs to one query, got {len(queries)}.",
+            remedy="Ask for further pages query by query.",
+            param="cursor",
+        )
+    chosen = _with_passage(options, index.recipe)
+    answering = _Answering(index, stored, chosen, chosen_weight(options.weight, weight))
     return [answering.answer(one) for one in _embedded(library, recipe, queries, options)]
+
+
+def _with_passage(options: SearchOptions, recipe: Recipe) -> SearchOptions:
+    """The options with the passage that None stands for. Raises InvalidValue for no parents."""
+    has_parents = recipe.chunks.strategy == PARENT_CHILD
+    if options.passage is Passage.PARENT and not has_parents:
+        raise InvalidValue(
+            f"The chunks of the strategy {recipe.chunks.strategy!r} have no parents.",
+            remedy=f"Choose {Passage.JOINED} for larger passages.",
+            param="passage",
+        )
+    if options.passage is None and has_parents:
+        return replace(options, passage=Passage.PARENT)
+    return options
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,12 +109,12 @@ class _Answering:
     def __init__(
         self,
         index: CollectionIndex,
-        collection: str,
+        stored: StoredCollection,
         options: SearchOptions,
         weight: Weight | None,
     ) -> None:
         self._index = index
-        self._collection = collection
+        self._stored = stored
         self._options = options
         self._weight = weight
 
@@ -104,30 +132,24 @@ class _Answering:
         language = language_of_query(query.text, view.languages)
         analysers = {one: self._index.analyser(one) for one in view.languages}
         words = read_query(query.text, analysers, language=language)
+        scope = SearchScope(query.text, self._options, self._stored.id, self._index.generation)
+        cursor = self._options.cursor
+        walk = None if cursor is None else read_cursor(cursor, scope)
+        reader = _ChunkReader(self._index, view, words)
         of_model = self._index.recipe.languages
         weights = {
             one: self._weight or weight_of(language, one, of_model) for one in view.languages
         }
-        question = Question(self._options, query.vector, words, weights)
-
-        def has_phrases(rows: Sequence[tuple[int, int]]) -> Mask:
-            texts = self._index.texts(view, rows)
-            languages = [view.segments[n].table.language_of(row) for n, row in rows]
-            return np.array(
-                [
-                    self._has_phrases(text, language, words)
-                    for text, language in zip(texts, languages, strict=True)
-                ],
-                dtype=np.bool_,
-            )
-
-        found = Searcher(view, question, has_phrases).search()
+        question = Question(self._options, query.vector, words, weights, walk)
+        found = Searcher(view, question, reader).search()
+        ends_here = found.walk is not None and len(found.walk.shown) > MOST_SHOWN
+        following = None if ends_here else found.walk
         recipe = self._index.recipe
         return SearchAnswer(
             query=query.text,
-            collection=self._collection,
+            collection=self._stored.name,
             mode=str(self._options.mode),
-            hits=tuple(self._hits(view, found.rows, words)),
+            hits=tuple(reader.hits(found.passages, self._options.passage)),
             stages=found.stages,
             weights=found.weights,
             searched=found.allowed,
@@ -138,36 +160,80 @@ class _Answering:
             generation=self._index.generation,
             language=language,
             query_tokens_cut=query.tokens_cut,
+            next_cursor=None if following is None else write_cursor(following, scope),
+            warnings=(_ENDS_HERE,) if ends_here else (),
         )
 
-    def _hits(self, view: View, rows: Sequence[ScoredRow], words: LexicalQuery) -> list[Hit]:
-        texts = self._index.texts(view, [(row.segment, row.row) for row in rows])
-        return [self._hit(view, row, text, words) for row, text in zip(rows, texts, strict=True)]
 
-    def _hit(self, view: View, row: ScoredRow, text: str, words: LexicalQuery) -> Hit:
-        table = view.segments[row.segment].table
-        file = view.files[int(table.files[row.row])]
-        analyser = self._index.analyser(file.language)
-        spans = [t.span for t in analyser.tokens(text) if not words.terms.isdisjoint(t.terms)]
-        page = int(table.pages[row.row])
+class _ChunkReader:
+    """Reads the chunks of rows of a view, for one query."""
+
+    def __init__(self, index: CollectionIndex, view: View, words: LexicalQuery) -> None:
+        self._index = index
+        self._view = view
+        self._words = words
+
+    def has_phrases(self, rows: Sequence[tuple[int, int]]) -> Mask:
+        """Which rows (m,) have the query's phrases in their texts."""
+        found = np.zeros(len(rows), dtype=np.bool_)
+        chunks = self._index.chunks(self._view, rows)
+        for n, (row, chunk) in enumerate(zip(rows, chunks, strict=True)):
+            tokens = self._index.analyser(self._file(row).language).tokens(chunk.text)
+            terms = [one.terms[0] for one in tokens if not one.is_pair and not one.is_whole]
+            found[n] = self._words.has_phrases_in(terms)
+        return found
+
+    def parents(self, rows: Sequence[tuple[int, int]]) -> list[Span | None]:
+        """The parents of the rows' chunks."""
+        return [chunk.parent for chunk in self._index.chunks(self._view, rows)]
+
+    def hits(self, passages: Sequence[Sequence[ScoredRow]], kind: Passage | None) -> Iterator[Hit]:
+        """The hit of each passage."""
+        places = [(row.segment, row.row) for rows in passages for row in rows]
+        chunks = iter(self._index.chunks(self._view, places))
+        for rows in passages:
+            own = list(islice(chunks, len(rows)))
+            spans = sorted((chunk.span for chunk in own), key=lambda span: span.start)
+            if kind is Passage.PARENT:
+                own = self._siblings(rows[0], own[0])
+            own.sort(key=lambda chunk: chunk.span.start)
+            yield self._hit(rows[0], own, spans)
+
+    def _siblings(self, row: ScoredRow, chunk: Chunk) -> list[Chunk]:
+        """All chunks of the parent of a chunk."""
+        parent = chunk.parent
+        if parent is None:
+            return [chunk]
+        segment = self._view.segments[row.segment]
+        table = segment.table
+        is_inside = (table.starts >= parent.start) & (table.ends <= parent.end) & segment.alive
+        rows = np.flatnonzero((table.files == table.files[row.row]) & is_inside)
+        return self._index.chunks(self._view, [(row.segment, one) for one in rows.tolist()])
+
+    def _hit(self, row: ScoredRow, chunks: Sequence[Chunk], spans: Sequence[Span]) -> Hit:
+        table = self._view.segments[row.segment].table
+        file = self._file((row.segment, row.row))
+        text, first = text_of(chunks), chunks[0]
+        tokens = self._index.analyser(file.language).tokens(text)
+        matches = [one.span for one in tokens if not self._words.terms.isdisjoint(one.terms)]
         return Hit(
             id=table.ids[row.row].tobytes().hex(),
             file=file.name,
             text=text,
-            span=Span(int(table.starts[row.row]), int(table.ends[row.row])),
+            span=Span(first.span.start, first.span.start + len(text)),
+            spans=tuple(spans),
             score=row.score,
             scores={"cosine": row.cosine, "bm25": row.bm25},
-            ranks={"dense": row.dense_rank, "lexical": row.lexical_rank},
-            marks=marked(text, spans),
-            page=page or None,
-            headings=table.heading_names[int(table.headings[row.row])],
+            ranks=row.ranks,
+            marks=marked(text, matches),
+            page=first.page,
+            headings=first.headings,
             title=file.title,
             kind=file.kind,
             language=file.language,
             attributes=file.attributes,
         )
 
-    def _has_phrases(self, text: str, language: str, words: LexicalQuery) -> bool:
-        tokens = self._index.analyser(language).tokens(text)
-        terms = [token.terms[0] for token in tokens if not token.is_pair and not token.is_whole]
-        return words.has_phrases_in(terms)
+    def _file(self, place: tuple[int, int]) -> IndexedFile:
+        segment, row = place
+        return self._view.files[int(self._view.segments[segment].table.files[row])]

@@ -6,16 +6,18 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from bindery.search.searching import StageReport, UsedWeight
-from bindery.types import Span
+from bindery.types import Chunk, Span
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A chunk that was found.
+    """A passage that was found: a chunk, several that are neighbours, or their parent.
 
-    ``score`` is that of the mode (see :class:`bindery.options.SearchOptions`), ``scores`` and
-    ``ranks`` those of each leg, None if the leg did not find it. ``span`` is its place in the
-    text of its document, ``marks`` are the places within ``text`` of the words that matched.
+    ``score`` is that of the mode (see :class:`bindery.options.SearchOptions`), ``scores`` are those
+    of each leg, None if the mode does not use it, and ``ranks`` those in each stage, None if a leg
+    did not find it. Of several chunks they are those of the best one, as is ``id``. ``span`` is the
+    place of ``text`` in its document, ``spans`` are those of the chunks that were found. ``marks``
+    are the places within ``text`` of the words that matched.
     """
 
     id: str
@@ -25,6 +27,7 @@ class Hit:
     score: float
     scores: Mapping[str, float | None]
     ranks: Mapping[str, int | None]
+    spans: tuple[Span, ...] = ()
     marks: tuple[Span, ...] = ()
     page: int | None = None
     headings: tuple[str, ...] = ()
@@ -47,6 +50,7 @@ class Hit:
             "headings": list(self.headings),
             "start": self.span.start,
             "end": self.span.end,
+            "spans": [{"start": span.start, "end": span.end} for span in self.spans],
             "text": self.text,
             "text_sha256": self.text_sha256,
             "marks": [{"start": mark.start, "end": mark.end} for mark in self.marks],
@@ -67,6 +71,7 @@ class SearchAnswer:
     ``searched`` counts the chunks that the filter allowed. ``is_exact`` says that no stage was
     approximate. ``weights`` are those of meaning against words in the mode hybrid.
     ``query_tokens_cut`` counts the tokens of the query beyond the model's window.
+    ``next_cursor`` gives the next page, and is None if there are no further hits.
     """
 
     query: str
@@ -83,6 +88,7 @@ class SearchAnswer:
     language: str = ""
     query_tokens_cut: int = 0
     weights: tuple[UsedWeight, ...] = ()
+    next_cursor: str | None = None
     warnings: tuple[str, ...] = ()
 
     def facts(self) -> dict[str, Any]:
@@ -101,9 +107,24 @@ class SearchAnswer:
             "language": self.language,
             "query_tokens_cut": self.query_tokens_cut,
             "weights": [asdict(weight) for weight in self.weights],
+            "next_cursor": self.next_cursor,
             "stages": [asdict(stage) for stage in self.stages],
             "warnings": list(self.warnings),
         }
+
+
+def text_of(chunks: Sequence[Chunk]) -> str:
+    """The text from the first chunk to the last, given chunks of a document in order.
+
+    What lies between chunks is white space, and is not kept: a blank stands for one character, and
+    line ends for more, so that the places in the text stay right.
+    """
+    text, start = chunks[0].text, chunks[0].span.start
+    for chunk in chunks[1:]:
+        gap = chunk.span.start - start - len(text)
+        between = " " if gap == 1 else "\n" * max(0, gap)
+        text += between + chunk.text[max(0, -gap) :]
+    return text
 
 
 def marked(text: str, spans: Sequence[Span]) -> tuple[Span, ...]:

@@ -3,13 +3,14 @@
 A candidate is a place in a view: the rows of all segments are numbered one segment after the other.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from bindery.options import SearchMode
 from bindery.search.dense import best_first
 from bindery.search.lexical import Mask, Rows, Scores
 from bindery.search.segments import Segment
@@ -106,6 +107,22 @@ class Candidates:
         """Those that are chosen by a mask, or by their places in an order."""
         return Candidates(*(getattr(self, one.name)[places] for one in fields(self)))
 
+    @classmethod
+    def none(cls) -> "Candidates":
+        """No candidates."""
+        whole, part = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32)
+        return cls(whole, whole, part, part, whole, whole)
+
+    def followed_by(self, others: "Candidates") -> "Candidates":
+        """These and then the others."""
+        names = [one.name for one in fields(self)]
+        pairs = [(getattr(self, name), getattr(others, name)) for name in names]
+        return Candidates(*map(np.concatenate, pairs))
+
+    def places(self, view: View) -> Rows:
+        """Their places in the view."""
+        return view.starts[self.segments] + self.rows
+
     def where(self) -> list[tuple[int, int]]:
         """The segment and row of each."""
         return list(zip(self.segments.tolist(), self.rows.tolist(), strict=True))
@@ -119,6 +136,8 @@ class Candidates:
 
     def ids(self, view: View) -> npt.NDArray[np.uint64]:
         """The ids of the chunks (m, 2): numbers that are in the order of the ids."""
+        if not len(self):
+            return np.zeros((0, 2), dtype=np.uint64)
         return self.collect(view, lambda segment, rows: segment.table.ids[rows].view(">u8"))
 
     def files(self, view: View) -> npt.NDArray[np.int64]:
@@ -148,6 +167,76 @@ def _union(one: Rows, other: Rows) -> Rows:
     if not len(one) or not len(other):
         return np.sort(one if len(one) else other)
     return np.unique(np.concatenate([one, other]))
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredRow:
+    """A hit: row ``row`` of the view's segment ``segment``.
+
+    ``score`` is that of the mode: the cosine (dense), BM25 (lexical), the sum of reciprocal ranks
+    (rrf), or the logistic function of the fused z-scores (hybrid), from 0 to 1. The others are the
+    exact scores. ``ranks`` are those in each stage that ranked it, from 1; None in a leg that does
+    not have it among its candidates.
+    """
+
+    segment: int
+    row: int
+    score: float
+    cosine: float | None
+    bm25: float | None
+    ranks: Mapping[str, int | None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ranking:
+    """Candidates with their final scores (m,), block after block.
+
+    ``stages`` has the ranks (m,) of each stage that mixed scores, 0 for none. ``looked_at`` are the
+    places of all candidates so far, also of those that were left out.
+    """
+
+    found: Candidates
+    scores: Scores
+    stages: Mapping[str, npt.NDArray[np.int64]]
+    looked_at: Rows
+
+    @classmethod
+    def empty(cls) -> "Ranking":
+        """Before the first block."""
+        none = Candidates.none()
+        return cls(none, none.cosines, {}, none.rows)
+
+    def followed_by(
+        self, found: Candidates, scores: Scores, stages: Mapping[str, Scores], looked_at: Rows
+    ) -> "Ranking":
+        """With a further block: its candidates, their final scores and those of each stage."""
+        count, more = len(self.found), len(found)
+        ranks: dict[str, npt.NDArray[np.int64]] = {}
+        for name in {**self.stages, **stages}:
+            both = np.zeros(count + more, dtype=np.int64)
+            both[:count] = self.stages.get(name, 0)
+            if name in stages:
+                both[count + best_first(stages[name], more)] = np.arange(count, count + more) + 1
+            ranks[name] = both
+        return Ranking(
+            self.found.followed_by(found),
+            np.concatenate([self.scores, scores]),
+            ranks,
+            np.concatenate([self.looked_at, looked_at]),
+        )
+
+    def row(self, place: int, mode: SearchMode) -> ScoredRow:
+        """The candidate at a place, for its hit."""
+        found = self.found
+        legs = {"dense": found.dense_ranks, "lexical": found.lexical_ranks}
+        return ScoredRow(
+            int(found.segments[place]),
+            int(found.rows[place]),
+            float(self.scores[place]),
+            float(found.cosines[place]) if mode.is_dense else None,
+            float(found.bm25[place]) if mode.is_lexical else None,
+            {name: int(ranks[place]) or None for name, ranks in {**legs, **self.stages}.items()},
+        )
 
 
 def distinct(numbers: npt.NDArray[np.int64]) -> list[int]:

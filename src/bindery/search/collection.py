@@ -313,7 +313,7 @@ class Collection:
             self._library,
             lambda: self._opened_recipe,
             self.index,
-            self.name,
+            self.stored,
             queries,
             chosen,
             weight=self.stored.settings.get("weight"),

@@ -5,7 +5,7 @@ brought to z-scores over all candidates, and mixed. Raw scores do not carry over
 cosines of one spread from .03 to .58, of another from .74 to .87.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -73,24 +73,26 @@ def with_neighbours(scores: Scores, vectors: npt.NDArray[np.float32]) -> Scores:
 
 
 def diverse(
-    scores: Scores, vectors: npt.NDArray[np.float32], k: int, trade: float
-) -> npt.NDArray[np.int64]:
-    """The k places that are relevant and unlike each other (MMR; Carbonell and Goldstein, 1998).
+    scores: Scores,
+    vectors: npt.NDArray[np.float32],
+    trade: float,
+    former: Sequence[int] = (),
+) -> Iterator[int]:
+    """All places, each the most relevant and unlike those before it; ``former`` come first.
 
-    ``trade`` from 0 (relevance alone) to 1 (difference alone). Scores are brought to 0 to 1 first.
+    This is MMR (Carbonell and Goldstein, 1998). ``trade`` goes from 0 (relevance alone) to 1
+    (difference alone). Scores are brought to 0 to 1 first.
     """
-    if not len(scores):
-        return np.zeros(0, dtype=np.int64)
-    spread = float(np.ptp(scores))
+    spread = float(np.ptp(scores)) if len(scores) else 0.0
     relevance = (scores - scores.min()) / spread if spread > 0 else np.ones_like(scores)
-    near = vectors @ vectors.T
-    chosen: list[int] = []
     closest = np.zeros(len(scores), dtype=np.float32)
     open_ = np.ones(len(scores), dtype=np.bool_)
-    for _ in range(min(k, len(scores))):
-        worth = np.where(open_, (1 - trade) * relevance - trade * closest, -np.inf)
-        place = int(np.argmax(worth))
-        chosen.append(place)
+    for count in range(len(scores)):
+        if count < len(former):
+            place = former[count]
+        else:
+            worth = np.where(open_, (1 - trade) * relevance - trade * closest, -np.inf)
+            place = int(np.argmax(worth))
+        yield place
         open_[place] = False
-        closest = np.maximum(closest, near[place])
-    return np.array(chosen, dtype=np.int64)
+        closest = np.maximum(closest, vectors @ vectors[place])

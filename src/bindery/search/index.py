@@ -273,8 +273,8 @@ class CollectionIndex:
             terms=[*analyser.terms(chunk.text), *headings, *extra],
         )
 
-    def texts(self, view: View, places: Sequence[tuple[int, int]]) -> list[str]:
-        """The texts of rows of a view: each a segment's number and a row in it, in that order.
+    def chunks(self, view: View, places: Sequence[tuple[int, int]]) -> list[Chunk]:
+        """The chunks of rows of a view: each a segment's number and a row in it, in that order.
 
         Raises ChangedMeanwhile for a row whose file has been replaced or deleted since.
         """
@@ -293,7 +293,7 @@ class CollectionIndex:
                 one: derived.read_part(connection, sets[one[0]], one[1])
                 for one in dict.fromkeys((file, part) for file, part, _ in wanted)
             }
-        return [parts[file, part][place].text for file, part, place in wanted]
+        return [parts[file, part][place] for file, part, place in wanted]
 
 
 class ChangedMeanwhile(Exception):

@@ -1,29 +1,37 @@
 """One search over one view: candidates of each leg, exact scores, fusion.
 
 Both legs give their best ``depth`` of the allowed rows. Every candidate of either then has its
-exact cosine and its exact BM25, and only these are mixed. Each stage is reported with its
-candidates and its time, and each hit with its rank in each leg.
+exact cosine and its exact BM25, and only these are mixed. If more hits are wanted than these give,
+as on later pages or with a limit per file, deeper candidates follow: behind the former ones, and
+with scores that are not above theirs, so that an order once shown stays. Each stage is reported
+with its candidates and its time, and each hit with its rank in each stage.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from bindery.options import SearchMode, SearchOptions
 from bindery.search import fusion
-from bindery.search.candidates import Candidates, Leg
-from bindery.search.dense import best_first
+from bindery.search.candidates import Candidates, Leg, Ranking, ScoredRow
 from bindery.search.language import USUAL_WEIGHT, Weight
 from bindery.search.lexical import Mask, Rows, Scores, bm25
+from bindery.search.paging import Walk, begin_walk, keys_of
 from bindery.search.queries import LexicalQuery, Word
 from bindery.search.segments import Segment
+from bindery.search.selecting import Selection
 from bindery.search.view import View
+from bindery.types import Span
 
 DEPTH = 100
 """How many candidates each leg gives, at least."""
+
+_MOST_COMPARED = 4000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,13 +39,15 @@ class Question:
     """What is searched for; ``vector`` and ``words`` as far as the mode needs them.
 
     ``vector`` is (d,), or (q, d) for a model with a vector for each token. ``weights`` are those of
-    meaning in the mode hybrid, by the language of a passage.
+    meaning in the mode hybrid, by the language of a passage. ``walk`` is how far the same search
+    was read before.
     """
 
     options: SearchOptions
     vector: npt.NDArray[np.float32] | None = None
     words: LexicalQuery | None = None
     weights: Mapping[str, Weight] = field(default_factory=dict[str, Weight])
+    walk: Walk | None = None
 
     @property
     def mode(self) -> SearchMode:
@@ -74,83 +84,111 @@ class UsedWeight:
 
 
 @dataclass(frozen=True, slots=True)
-class ScoredRow:
-    """A hit: row ``row`` of the view's segment ``segment``.
-
-    ``score`` is that of the mode: the cosine (dense), BM25 (lexical), the sum of reciprocal ranks
-    (rrf), or the logistic function of the fused z-scores (hybrid), from 0 to 1. The others are the
-    exact scores, and the ranks from 1 in each leg, None if it is not among the leg's candidates.
-    """
-
-    segment: int
-    row: int
-    score: float
-    cosine: float | None
-    bm25: float | None
-    dense_rank: int | None
-    lexical_rank: int | None
-
-
-@dataclass(frozen=True, slots=True)
 class SearchResult:
-    """The hits, best first, and what was done; ``is_exact`` if no first pass was approximate.
+    """The passages, best first, each the rows of its chunks, of which the first is the best.
 
-    ``weights`` are those of the mode hybrid.
+    ``is_exact`` if no first pass was approximate. ``walk`` is None if nothing follows.
     """
 
-    rows: tuple[ScoredRow, ...]
+    passages: tuple[tuple[ScoredRow, ...], ...]
     stages: tuple[StageReport, ...]
     allowed: int
     is_exact: bool
-    weights: tuple[UsedWeight, ...] = ()
+    weights: tuple[UsedWeight, ...]
+    walk: Walk | None
 
 
-HasPhrases = Callable[[Sequence[tuple[int, int]]], Mask]
-"""Which rows, each a segment's number and a row in it, have the query's phrases."""
+class RowReader(Protocol):
+    """Reads what is said of rows, each a segment's number and a row in it, in the catalog."""
+
+    def has_phrases(self, rows: Sequence[tuple[int, int]]) -> Mask:
+        """Which rows (m,) have the query's phrases in their texts."""
+        ...
+
+    def parents(self, rows: Sequence[tuple[int, int]]) -> Sequence[Span | None]:
+        """The parents of the rows' chunks."""
+        ...
 
 
 class Searcher:
     """Answers one question on one view."""
 
-    def __init__(self, view: View, question: Question, has_phrases: HasPhrases) -> None:
+    def __init__(self, view: View, question: Question, reader: RowReader) -> None:
         self._view = view
         self._question = question
-        self._has_phrases = has_phrases
+        self._reader = reader
         self._stages: list[StageReport] = []
-        self._weights: dict[Weight, int] = {}
+        self._weights = Counter[Weight]()
         self._started = time.perf_counter()
+        self._walk = question.walk or begin_walk(
+            max(DEPTH, 2 * question.k), max(view.files, default=0)
+        )
 
     def search(self) -> SearchResult:
         """The hits. Raises InvalidValue for a filter on something that is not there."""
-        question = self._question
+        question, walk = self._question, self._walk
         allowed = self._allowed()
         count = sum(int(np.count_nonzero(mask)) for mask in allowed)
         self._report("filter", count)
         scores: list[Scores] | None = None
         if question.mode.is_lexical and question.words is not None:
             scores = bm25([segment.lexical for segment in self._view.segments], question.words)
-        depth = self._depth()
+        selection = Selection(self._view, question.options, self._reader.parents)
+        depth, ranking = self._depth(), Ranking.empty()
         while True:
-            found, is_exact = self._candidates(allowed, depth, scores)
-            # A phrase is looked for in the texts of candidates: of all rows it would take too long.
-            if not self._phrases or len(found) >= question.k or depth >= count:
+            found, is_exact, is_all = self._candidates(allowed, depth, scores, ranking)
+            ranking = self._extended(ranking, found)
+            shown = walk.has_shown(keys_of(ranking.found.ids(self._view)))
+            # One more than wanted tells whether anything follows.
+            chosen = selection.passages(ranking.found, ranking.scores, shown, question.k + 1)
+            if len(chosen) > question.k or is_all or depth >= count or self._is_low(ranking):
                 break
             depth *= 4
-        final = self._fused(found)
-        chosen = self._chosen(found, final)
-        rows = tuple(self._row(found, place, float(final[place])) for place in chosen)
-        self._report("select", len(rows))
-        weights = tuple(UsedWeight(w.value, w.reason, n) for w, n in self._weights.items())
-        return SearchResult(rows, tuple(self._stages), count, is_exact, weights)
+        passages = tuple(
+            tuple(ranking.row(place, question.mode) for place in some)
+            for some in chosen[: question.k]
+        )
+        self._report("select", len(passages))
+        following = self._following(ranking, chosen)
+        weights = tuple(UsedWeight(w.value, w.reason, n) for w, n in self._weights.items() if n)
+        return SearchResult(passages, tuple(self._stages), count, is_exact, weights, following)
+
+    def _extended(self, ranking: Ranking, found: Candidates) -> Ranking:
+        looked_at = found.places(self._view)
+        kept, scores, stages = self._fused(found)
+        scores = np.minimum(scores, np.float32(self._ceiling(ranking)))
+        return ranking.followed_by(kept, scores, stages, looked_at)
+
+    def _following(self, ranking: Ranking, chosen: Sequence[Sequence[int]]) -> Walk | None:
+        """The walk after the page of the first k passages; None if no other follows."""
+        if len(chosen) <= self._question.k:
+            return None
+        places = [place for some in chosen[: self._question.k] for place in some]
+        keys = keys_of(ranking.found.only(np.array(places)).ids(self._view))
+        return self._walk.after(keys, min(float(ranking.scores[some[0]]) for some in chosen[:-1]))
+
+    def _ceiling(self, ranking: Ranking) -> float:
+        """The highest score that further candidates may have.
+
+        Scores that mix both legs depend on the candidates that are mixed, and BM25 on what has been
+        added or removed since a former page.
+        """
+        # With diversity the hits of a page are not the best ones of those that are left.
+        lowest = float("inf") if self._question.options.diversity else self._walk.lowest
+        return min(lowest, float(ranking.scores.min(initial=np.inf)))
+
+    def _is_low(self, ranking: Ranking) -> bool:
+        """Whether all that would follow is below the threshold."""
+        threshold = self._question.options.score_threshold
+        return threshold is not None and bool((ranking.scores < np.float32(threshold)).any())
 
     def _depth(self) -> int:
         """How many candidates each leg gives: no more than there are hits, if none is left out."""
         options = self._question.options
-        if options.mode is SearchMode.DENSE and not (
-            self._phrases or options.diversity or options.limit_per_file
-        ):
-            return options.top
-        return max(DEPTH, 2 * options.top)
+        leaves_out = self._phrases or options.diversity or options.limit_per_file or options.passage
+        if options.mode is SearchMode.DENSE and not leaves_out:
+            return len(self._walk.shown) + options.top + 1
+        return self._walk.depth
 
     @property
     def _phrases(self) -> tuple[tuple[Word, ...], ...]:
@@ -158,17 +196,28 @@ class Searcher:
 
     def _allowed(self) -> list[Mask]:
         """The rows that pass the filter and have the words of every phrase, in whatever order."""
-        allowed = self._view.allowed(self._question.options.where)
+        view, walk = self._view, self._question.walk
+        allowed = view.allowed(self._question.options.where)
+        if walk is not None:
+            allowed = [
+                mask & (segment.table.files <= walk.newest_file)
+                for segment, mask in zip(view.segments, allowed, strict=True)
+            ]
         for phrase in self._phrases:
             allowed = [
                 mask & segment.lexical.has_all(phrase)
-                for segment, mask in zip(self._view.segments, allowed, strict=True)
+                for segment, mask in zip(view.segments, allowed, strict=True)
             ]
         return allowed
 
     def _candidates(
-        self, allowed: Sequence[Mask], depth: int, scores: list[Scores] | None
-    ) -> tuple[Candidates, bool]:
+        self,
+        allowed: Sequence[Mask],
+        depth: int,
+        scores: list[Scores] | None,
+        former: Ranking,
+    ) -> tuple[Candidates, bool, bool]:
+        """The candidates that are not among the former ones; if they are exact; if they are all."""
         view, question = self._view, self._question
         vector = question.vector if question.mode.is_dense else None
         dense, is_exact = Leg.empty(), True
@@ -180,10 +229,9 @@ class Searcher:
             lexical = Leg.of_scores(view, scores, allowed, depth)
             self._report("lexical", len(lexical))
         found = Candidates.of(view, (dense, lexical), vector, scores)
-        if self._phrases:
-            found = found.only(self._has_phrases(found.where()))
-            self._report("phrases", len(found))
-        return found, is_exact
+        if len(former.looked_at):
+            found = found.only(~np.isin(found.places(view), former.looked_at))
+        return found, is_exact, max(len(dense), len(lexical)) < depth
 
     def _dense(self, allowed: Sequence[Mask], depth: int) -> tuple[Leg, bool]:
         vector = self._question.vector
@@ -201,28 +249,35 @@ class Searcher:
         scored = [(rows, dense.scores(vector, rows)) for dense, rows, _ in parts]
         return Leg.best(self._view, scored, depth), is_exact
 
-    def _fused(self, found: Candidates) -> Scores:
+    def _fused(self, found: Candidates) -> tuple[Candidates, Scores, Mapping[str, Scores]]:
+        """The candidates that have the phrases, their final scores, and those of each stage."""
         question = self._question
+        if self._phrases:
+            found = found.only(self._reader.has_phrases(found.where()))
+            self._report("phrases", len(found))
         if question.mode is SearchMode.DENSE:
-            return found.cosines
+            return found, found.cosines, {}
         if question.mode is SearchMode.LEXICAL:
-            return found.bm25
+            return found, found.bm25, {}
         if question.mode is SearchMode.RRF:
             final = fusion.reciprocal_ranks(found.rankings(), len(found))
             self._report("rrf", len(found))
-            return final
+            return found, final, {"rrf": final}
         final = fusion.weighted(found.cosines, found.bm25, self._weights_of(found))
         self._report("fusion", len(found))
-        if len(found) > 1:
+        stages = {"fusion": final}
+        # Every pair of candidates is compared: far down in a walk that would be too many.
+        if 1 < len(found) <= _MOST_COMPARED:
             final = fusion.with_neighbours(final, found.vectors(self._view))
             self._report("neighbours", len(found))
-        return (1 / (1 + np.exp(-final.astype(np.float64)))).astype(np.float32)
+            stages["neighbours"] = final
+        return found, (1 / (1 + np.exp(-final.astype(np.float64)))).astype(np.float32), stages
 
     def _weights_of(self, found: Candidates) -> Scores:
         """The weight (m,) of meaning for each candidate, by its language."""
         only = fusion.only_leg(found.cosines, found.bm25)
         if only is not None:
-            self._weights = {_ONLY[only]: len(found)}
+            self._weights[_ONLY[only]] += len(found)
             return np.full(len(found), only, dtype=np.float32)
         by_language = self._question.weights
         used = list(dict.fromkeys([*by_language.values(), USUAL_WEIGHT]))
@@ -234,46 +289,8 @@ class Searcher:
 
         chosen = found.collect(self._view, numbers)
         counts = np.bincount(chosen, minlength=len(used)).tolist()
-        self._weights = {one: count for one, count in zip(used, counts, strict=True) if count}
+        self._weights.update(dict(zip(used, counts, strict=True)))
         return np.array([one.value for one in used], dtype=np.float32)[chosen]
-
-    def _chosen(self, found: Candidates, final: Scores) -> list[int]:
-        """The places of the hits: above the threshold, few enough of a file, unlike each other."""
-        question = self._question
-        order = best_first(final, len(final))
-        if question.options.score_threshold is not None:
-            order = order[final[order] >= np.float32(question.options.score_threshold)]
-        if question.options.limit_per_file is not None:
-            order = self._limited(found, order, question.options.limit_per_file)
-        if question.options.diversity and len(order):
-            vectors = found.vectors(self._view)[order]
-            picked = fusion.diverse(final[order], vectors, question.k, question.options.diversity)
-            return [int(order[place]) for place in picked]
-        return [int(place) for place in order[: question.k]]
-
-    def _limited(
-        self, found: Candidates, order: npt.NDArray[np.int64], most: int
-    ) -> npt.NDArray[np.int64]:
-        seen: dict[int, int] = {}
-        kept: list[int] = []
-        files = found.files(self._view)[order] if len(order) else order
-        for place, file in zip(order.tolist(), files.tolist(), strict=True):
-            seen[file] = seen.get(file, 0) + 1
-            if seen[file] <= most:
-                kept.append(place)
-        return np.array(kept, dtype=np.int64)
-
-    def _row(self, found: Candidates, place: int, score: float) -> ScoredRow:
-        mode = self._question.mode
-        return ScoredRow(
-            int(found.segments[place]),
-            int(found.rows[place]),
-            score,
-            float(found.cosines[place]) if mode.is_dense else None,
-            float(found.bm25[place]) if mode.is_lexical else None,
-            int(found.dense_ranks[place]) or None,
-            int(found.lexical_ranks[place]) or None,
-        )
 
     def _report(self, name: str, candidates: int, recall: float | None = None) -> None:
         now = time.perf_counter()

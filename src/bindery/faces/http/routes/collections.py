@@ -136,7 +136,7 @@ class AttributesBody(RequestBody):
     attributes: dict[str, Any]
 
 
-_SEARCH = fields_of(SearchOptions, leave_out=("filter",))
+_SEARCH = fields_of(SearchOptions, leave_out=("filter", "cursor"))
 # Pydantic's errors would name a branch of a union, so these two are checked where they are read.
 _TEXT = {"type": "string", "maxLength": MOST_CHARACTERS}
 _TEXTS = {"type": "array", "items": _TEXT, "minItems": 1, "maxItems": MOST_QUERIES}
@@ -155,10 +155,15 @@ class SearchBody(create_model("SearchFields", __base__=RequestBody, **_SEARCH)):
     filter: Annotated[Any, WithJsonSchema(_FILTER)] = Field(
         None, description="Which chunks may be hits: JSON, or text such as `year >= 2020`."
     )
+    cursor: str | None = Field(
+        None,
+        description="The `next_cursor` of an answer: gives the page after it.",
+        max_length=100_000,
+    )
 
 
 class HitAnswer(BaseModel):
-    """A chunk that was found; `marks` are the places in `text` of the words that matched."""
+    """A passage that was found; `marks` are the places in `text` of the words that matched."""
 
     id: str
     file: str
@@ -166,6 +171,7 @@ class HitAnswer(BaseModel):
     headings: list[str]
     start: int
     end: int
+    spans: list[dict[str, int]]
     text: str
     text_sha256: str
     marks: list[dict[str, int]]
@@ -211,6 +217,7 @@ class FoundAnswer(BaseModel):
     language: str
     query_tokens_cut: int
     weights: list[WeightAnswer]
+    next_cursor: str | None
     stages: list[StageAnswer]
     warnings: list[str]
 
