@@ -142,9 +142,9 @@ def test_what_cannot_be_done_is_told(
     (tmp_path / "IN" / "a.txt").write_text("Vellum lasts.")
     given = [str(tmp_path / one) if one.isupper() else one for one in arguments]
 
-    ended = run(*given)
+    ended = invoke(*given)
 
-    assert ended.returncode == code
+    assert ended.exit_code == code
     assert said in ended.stderr
     assert "Traceback" not in ended.stderr
     assert not (tmp_path / "OUT").exists()
@@ -190,20 +190,20 @@ def test_other_inputs_are_refused_unless_they_replace_or_come_together(
 
 def test_other_inputs_may_follow_a_run_without_results(inputs: Path) -> None:
     (inputs / "bad.pdf").write_bytes(b"%PDF-1.7\nno more than a beginning")
-    assert run(inputs / "bad.pdf", "--out", inputs / "out").returncode == 4
-    assert run(inputs / "three.txt", "--out", inputs / "out").returncode == 0
+    assert invoke(inputs / "bad.pdf", "--out", inputs / "out").exit_code == 4
+    assert invoke(inputs / "three.txt", "--out", inputs / "out").exit_code == 0
 
 
 def test_folders_and_files_go_to_standard_output_and_into_one_file(inputs: Path) -> None:
     given = [inputs / "one", inputs / "three.txt"]
-    lines = run(*given)
-    assert lines.returncode == 0, lines.stderr
+    lines = invoke(*given)
+    assert lines.exit_code == 0, lines.stderr
     names = [f"{inputs}/one/a.txt", f"{inputs}/three.txt"]
     assert [one["file"] for one in events(lines.stdout)] == names
-    assert run(*given, "--out", inputs / "all.jsonl").returncode == 0
+    assert invoke(*given, "--out", inputs / "all.jsonl").exit_code == 0
     assert files_in(inputs / "all.jsonl") == names
-    alone = run(inputs / "three.txt", "--out", inputs / "out", "--format", "jsonl", "--lines")
-    assert alone.returncode == 0, alone.stderr
+    alone = invoke(inputs / "three.txt", "--out", inputs / "out", "--format", "jsonl", "--lines")
+    assert alone.exit_code == 0, alone.stderr
     assert files_in(inputs / "out" / "embeddings.jsonl") == [f"{inputs}/three.txt"]
 
 

@@ -45,6 +45,15 @@ NO_ROUTES = [
     "",
 ]
 
+RUNNER = asyncio.Runner()
+"""All requests run on one event loop: making one takes longer than a request."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _loop_is_closed() -> Iterator[None]:
+    yield
+    RUNNER.close()
+
 
 @dataclass(frozen=True)
 class Answered:
@@ -89,7 +98,7 @@ def ask(app: FastAPI, method: str, path: str, headers: dict[str, str]) -> Answer
         sent.append(message)
 
     scope = scope_of(method, path, {"content-length": "2", **headers})
-    asyncio.run(app(scope, receive, send))
+    RUNNER.run(app(scope, receive, send))
     body = b"".join(message.get("body", b"") for message in sent[1:])
     return Answered(sent[0]["status"], dict(sent[0]["headers"]), body, asked)
 
@@ -150,6 +159,11 @@ def paths(app: FastAPI) -> list[str]:
     return sorted({re.sub(r"{[^}]*}", "nothing", path) for path in found})
 
 
+def requests(app: FastAPI) -> Iterator[tuple[str, str]]:
+    """Every path with every method."""
+    return product(paths(app), METHODS)
+
+
 def line_of(app: FastAPI, method: str, path: str) -> str | None:
     """The line of the table for the route that the router chooses; None if it finds none."""
     scope = {"type": "http", "method": method, "path": path, "headers": [], "root_path": ""}
@@ -185,8 +199,9 @@ def test_every_route_turns_away_who_has_no_key_for_it(minilm_folder, keys):
     # The home has the model, which refused requests must not load.
     home_with(minilm_folder, guarded)
     app = apps(guarded)
-    for path, method, who in product(paths(app), METHODS, everybody):
-        status = expected(line_of(app, method, path), who)
+    asked = [(path, method, line_of(app, method, path)) for path, method in requests(app)]
+    for (path, method, line), who in product(asked, everybody):
+        status = expected(line, who)
         if status is None:
             continue
         answer = ask(app, method, path, everybody[who])
@@ -203,7 +218,7 @@ def test_every_route_treats_who_has_the_key_as_a_server_without_keys_does(
     open_app, closed_app, keys
 ):
     _, everybody = keys
-    for path, method in product(paths(open_app), METHODS):
+    for path, method in requests(open_app):
         line = line_of(open_app, method, path)
         answer = ask(open_app, method, path, {})
         what = f"{method} {path}: {answer}"
