@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TypeAlias
 
-from bindery.documents.language import LanguageFinder
+from bindery.documents.language import language_of
 from bindery.encoders.base import UNKNOWN
 from bindery.encoders.pending import Cancellation
 from bindery.errors import (
@@ -64,7 +64,6 @@ class Cutter:
         self._library = library
         self._recipe = recipe
         self._cancellation = cancellation or Cancellation()
-        self._languages = LanguageFinder()
         self.stage = Stage.READING
 
     def cut(self, file: JobFileRow, content: Content, key: bytes = b"") -> Iterator[FilePart]:
@@ -110,7 +109,7 @@ class Cutter:
             kind=document.kind,
             title=document.title,
             # Only what is kept is searched.
-            language=self._languages.find(document.text) if key else "",
+            language=language_of(document.text) if key else "",
         )
         is_late = self._recipe.is_late
         groups = [chunks] if is_late else _parts(chunks)
