@@ -61,7 +61,7 @@ def _trusted() -> ssl.SSLContext:
     return httpx2.create_ssl_context()
 
 
-class Passing(Exception):
+class TransientFault(Exception):
     """A fault that may pass; ``wait_s`` is how long the vendor asks to wait, if it says so."""
 
     def __init__(self, reason: str, wait_s: float | None = None) -> None:
@@ -108,7 +108,7 @@ class VendorClient:
                 return self._read(self._try(body, most_bytes, limit_s, stop), request, width)
             except BadAnswer as error:
                 raise self._broken(error, request) from None
-            except Passing as fault:
+            except TransientFault as fault:
                 wait_s = self._wait_s(fault, tries)
                 if tries == endpoint.tries or clock() + wait_s + _SHORTEST_TRY_S > deadline:
                     raise self._unavailable(fault, tries, request) from None
@@ -158,7 +158,7 @@ class VendorClient:
         if stop.done():
             raise _given_up()
         if not answer.done():
-            raise Passing(f"no answer within {limit_s:.3g} s")
+            raise TransientFault(f"no answer within {limit_s:.3g} s")
         return answer.result()
 
     def _send(self, body: bytes, most_bytes: int, limit_s: float) -> VendorResponse:
@@ -179,20 +179,20 @@ class VendorClient:
                     if len(content) > most_bytes:
                         raise BadAnswer(f"it is longer than {most_bytes} bytes")
                     if time.monotonic() > ends:
-                        raise Passing(f"no complete answer within {limit_s:.3g} s")
+                        raise TransientFault(f"no complete answer within {limit_s:.3g} s")
                 return VendorResponse(response.status_code, response.headers, bytes(content))
         # The causes are dropped, because they may hold the header with the key. The name lookup
         # raises ValueError for an impossible name.
         except httpx2.TimeoutException:
-            raise Passing(f"no answer within {limit_s:.3g} s") from None
+            raise TransientFault(f"no answer within {limit_s:.3g} s") from None
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
-            raise Passing(self._refusals.hide(f"{type(error).__name__}: {error}")) from None
+            raise TransientFault(self._refusals.hide(f"{type(error).__name__}: {error}")) from None
 
     def _read(self, answer: VendorResponse, request: VendorRequest, width: int) -> VendorReply:
         if answer.status in _PASSING or answer.status >= 500:
             self._refusals.check_exhausted(answer)
             reason = f"status {answer.status}{self._refusals.quote(answer)}"
-            raise Passing(reason, retry_after_s(answer.headers))
+            raise TransientFault(reason, retry_after_s(answer.headers))
         if not 200 <= answer.status < 300:
             raise self._refusals.refusal(answer, request)
         if is_page(answer):
@@ -205,12 +205,14 @@ class VendorClient:
         _check(reply, width)
         return reply
 
-    def _wait_s(self, fault: Passing, tries: int) -> float:
+    def _wait_s(self, fault: TransientFault, tries: int) -> float:
         most = min(_FIRST_WAIT_S * 2 ** (tries - 1), _LONGEST_WAIT_S)
         # Slightly longer than asked, so that not all refused clients return at the same time.
         return (fault.wait_s or 0.0) + most * self._pace.chance()
 
-    def _unavailable(self, fault: Passing, tries: int, request: VendorRequest) -> VendorUnavailable:
+    def _unavailable(
+        self, fault: TransientFault, tries: int, request: VendorRequest
+    ) -> VendorUnavailable:
         after = "1 try" if tries == 1 else f"{tries} tries"
         asked = f"; it asks to wait {fault.wait_s:g} s" if fault.wait_s else ""
         return VendorUnavailable(

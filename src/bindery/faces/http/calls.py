@@ -20,7 +20,7 @@ from bindery.faces.http.bodies import (
     parse_object,
     read_body,
 )
-from bindery.faces.http.dialects.base import EmbedAsk, Parameters, Translation
+from bindery.faces.http.dialects.base import EmbedRequest, Parameters, Translation
 from bindery.faces.http.gate.access import cancellation_of, identity_of
 from bindery.faces.http.observing.timings import RequestStage, RequestTimings, timings_of
 from bindery.faces.http.services import Services, services_of
@@ -34,7 +34,7 @@ TOKENS = "x-bindery-tokens"
 WARNING = "bindery-warning"
 """The header that names fields which were ignored and look like one of Bindery's own."""
 
-_Ask = TypeVar("_Ask")
+_Asked = TypeVar("_Asked")
 _Answer = TypeVar("_Answer")
 _Body = TypeVar("_Body", bound=RequestBody)
 
@@ -68,8 +68,8 @@ async def take(request: Request) -> ApiCall:
 
 
 def translated(
-    call: ApiCall, translations: Sequence[Translation[_Ask, _Answer]]
-) -> tuple[Translation[_Ask, _Answer], _Ask]:
+    call: ApiCall, translations: Sequence[Translation[_Asked, _Answer]]
+) -> tuple[Translation[_Asked, _Answer], _Asked]:
     """The request, read by the first of the dialects on its path that recognises it.
 
     Raises InvalidValue if the body is not valid in that dialect.
@@ -104,9 +104,9 @@ async def arrival(pending: Pending[Any]) -> None:
 
 
 @contextlib.contextmanager
-def worded_for(translation: Translation[_Ask, Any], ask: _Ask) -> Generator[None]:
+def worded_for(translation: Translation[_Asked, Any], ask: _Asked) -> Generator[None]:
     """Rewrite errors to name the dialect's own fields and options."""
-    options = ask.options if isinstance(ask, EmbedAsk) else None
+    options = ask.options if isinstance(ask, EmbedRequest) else None
     has_more = options and not (options.any_dimensions or options.rotation)
     try:
         yield

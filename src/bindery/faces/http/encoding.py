@@ -24,9 +24,9 @@ from bindery.faces.http.calls import (
 )
 from bindery.faces.http.dialects.base import (
     EmbedAnswer,
-    EmbedAsk,
+    EmbedRequest,
     RerankAnswer,
-    RerankAsk,
+    RerankRequest,
     Translation,
 )
 from bindery.faces.http.dialects.inputs import role_of
@@ -43,7 +43,7 @@ _SMALL_BYTES = 8192
 # Writing such an answer takes 0.1 ms; under load, waiting for another thread can take several.
 _LIGHT_TEXTS = 4
 
-Embeds: TypeAlias = Translation[EmbedAsk, EmbedAnswer]
+Embeds: TypeAlias = Translation[EmbedRequest, EmbedAnswer]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class _Job:
     """A checked request, in the library's terms: a model id and texts."""
 
     translation: Embeds
-    ask: EmbedAsk
+    ask: EmbedRequest
     decoded: InputTexts
     request: EncodeRequest | SpansRequest
     is_nested: bool
@@ -98,7 +98,7 @@ def _begin(call: ApiCall, translations: Sequence[Embeds]) -> _Job | _Waiting | R
     return _hand_in(call, job) if call.services.library.is_loaded(job.ask.model) else job
 
 
-def _job(call: ApiCall, translation: Embeds, ask: EmbedAsk) -> _Job:
+def _job(call: ApiCall, translation: Embeds, ask: EmbedRequest) -> _Job:
     library, names = call.services.library, call.services.names
     ask = replace(ask, model=names.model_id(ask.model))
     entry = library.catalog.get(ask.model)
@@ -120,7 +120,7 @@ def _job(call: ApiCall, translation: Embeds, ask: EmbedAsk) -> _Job:
     return _Job(translation, ask, decoded, _request(ask, decoded.texts, role), is_nested)
 
 
-def _request(ask: EmbedAsk, texts: Sequence[str], role: Role) -> EncodeRequest | SpansRequest:
+def _request(ask: EmbedRequest, texts: Sequence[str], role: Role) -> EncodeRequest | SpansRequest:
     options = replace(ask.options, role=role)
     if ask.chunks_of is None:
         return EncodeRequest(texts, options, ask.titles)
@@ -129,7 +129,7 @@ def _request(ask: EmbedAsk, texts: Sequence[str], role: Role) -> EncodeRequest |
     return SpansRequest(documents, options)
 
 
-def _texts(call: ApiCall, ask: EmbedAsk) -> InputTexts:
+def _texts(call: ApiCall, ask: EmbedRequest) -> InputTexts:
     library = call.services.library
     arrays = [ids for ids in ask.inputs if isinstance(ids, list)]
     if not arrays:
@@ -179,7 +179,7 @@ def _finish(call: ApiCall, waiting: _Waiting) -> Response:
         return json_answer(job.translation.write(job.ask, answer), headers)
 
 
-Reranks: TypeAlias = Translation[RerankAsk, RerankAnswer]
+Reranks: TypeAlias = Translation[RerankRequest, RerankAnswer]
 
 
 async def rerank(request: Request, translations: Sequence[Reranks]) -> Response:

@@ -74,7 +74,7 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True)
-class EmbedAsk:
+class EmbedRequest:
     """A dialect-neutral request to embed.
 
     - ``model``: any name of a model; ``""`` is the server's default.
@@ -134,8 +134,8 @@ class EmbedAnswer:
 
 
 @dataclass(frozen=True, slots=True)
-class RerankAsk:
-    """A dialect-neutral request to rerank; ``model`` as in :class:`EmbedAsk`."""
+class RerankRequest:
+    """A dialect-neutral request to rerank; ``model`` as in :class:`EmbedRequest`."""
 
     model: str
     query: str
@@ -156,12 +156,12 @@ class RerankAnswer:
     found: Reranked
 
 
-_Ask = TypeVar("_Ask")
+_Asked = TypeVar("_Asked")
 _Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True, slots=True)
-class Translation(Generic[_Ask, _Answer]):
+class Translation(Generic[_Asked, _Answer]):
     """One route of a dialect: how its requests are read and its answers written.
 
     - ``paths``: its path, followed by aliases.
@@ -180,8 +180,8 @@ class Translation(Generic[_Ask, _Answer]):
     about: str
     body: type[RequestBody]
     answer: type[BaseModel] | Any
-    read: Callable[[Any, Parameters], _Ask]
-    write: Callable[[_Ask, _Answer], object]
+    read: Callable[[Any, Parameters], _Asked]
+    write: Callable[[_Asked, _Answer], object]
     examples: Variants
     marks: frozenset[str] = frozenset()
     names: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -199,6 +199,6 @@ class Dialect:
     """
 
     name: str
-    embeds: tuple[Translation[EmbedAsk, EmbedAnswer], ...] = ()
-    reranks: tuple[Translation[RerankAsk, RerankAnswer], ...] = ()
+    embeds: tuple[Translation[EmbedRequest, EmbedAnswer], ...] = ()
+    reranks: tuple[Translation[RerankRequest, RerankAnswer], ...] = ()
     others: APIRouter | None = None

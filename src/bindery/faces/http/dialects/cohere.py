@@ -15,7 +15,7 @@ from bindery.faces.http.dialects import tokens
 from bindery.faces.http.dialects.base import (
     Dialect,
     EmbedAnswer,
-    EmbedAsk,
+    EmbedRequest,
     Output,
     Parameters,
     Translation,
@@ -84,7 +84,7 @@ class CoherePlainAnswer(BaseModel):
     meta: CohereMeta
 
 
-def _read(body: CohereBody, _: Parameters) -> EmbedAsk:
+def _read(body: CohereBody, _: Parameters) -> EmbedRequest:
     if not body.texts:
         raise InvalidValue(
             "texts must not be empty.", remedy="Send at least one text.", param="texts"
@@ -97,7 +97,7 @@ def _read(body: CohereBody, _: Parameters) -> EmbedAsk:
             remedy="Leave other types out.",
             param="embedding_types",
         )
-    return EmbedAsk(
+    return EmbedRequest(
         model=body.model,
         inputs=texts_of(body.texts, "texts"),
         options=vector_options(body, body.truncate, dimensions=body.output_dimension),
@@ -107,7 +107,7 @@ def _read(body: CohereBody, _: Parameters) -> EmbedAsk:
     )
 
 
-def _write(ask: EmbedAsk, answer: EmbedAnswer) -> dict[str, Any]:
+def _write(ask: EmbedRequest, answer: EmbedAnswer) -> dict[str, Any]:
     """The answer of version 2, and of version 1 with ``embedding_types``."""
     wires = {output: answer.wire(output) for output in ask.outputs}
     scales = [wire["scales"] for wire in wires.values() if "scales" in wire]
@@ -119,7 +119,7 @@ def _write(ask: EmbedAsk, answer: EmbedAnswer) -> dict[str, Any]:
     }
 
 
-def _write_plain(ask: EmbedAsk, answer: EmbedAnswer) -> dict[str, Any]:
+def _write_plain(ask: EmbedRequest, answer: EmbedAnswer) -> dict[str, Any]:
     """The answer of version 1 without ``embedding_types``."""
     return {
         "response_type": "embeddings_floats",

@@ -7,7 +7,7 @@ from pydantic.config import JsonDict
 
 from bindery.errors import InvalidValue
 from bindery.faces.http.dialects import openai
-from bindery.faces.http.dialects.base import Dialect, EmbedAsk, Output, Parameters, Translation
+from bindery.faces.http.dialects.base import Dialect, EmbedRequest, Output, Parameters, Translation
 from bindery.faces.http.dialects.inputs import inputs_of, roles_of
 from bindery.faces.http.dialects.vectors import ExtendedBody, output_of, vector_options
 
@@ -44,7 +44,7 @@ class JinaBody(ExtendedBody):
     )
 
 
-def _read(body: JinaBody, _: Parameters) -> EmbedAsk:
+def _read(body: JinaBody, _: Parameters) -> EmbedRequest:
     inputs = inputs_of(body.input, "input")
     if body.late_chunking and body.titles:
         raise InvalidValue(
@@ -52,7 +52,7 @@ def _read(body: JinaBody, _: Parameters) -> EmbedAsk:
             remedy="Leave the titles out.",
             param="titles",
         )
-    return EmbedAsk(
+    return EmbedRequest(
         model=body.model,
         inputs=inputs,
         chunks_of=[len(inputs)] if body.late_chunking else None,

@@ -11,7 +11,13 @@ import bindery
 from bindery.encoders.base import UNKNOWN
 from bindery.faces.http import examples
 from bindery.faces.http.bodies import RequestBody, parse_body, read_body
-from bindery.faces.http.dialects.base import Dialect, EmbedAnswer, EmbedAsk, Parameters, Translation
+from bindery.faces.http.dialects.base import (
+    Dialect,
+    EmbedAnswer,
+    EmbedRequest,
+    Parameters,
+    Translation,
+)
 from bindery.faces.http.dialects.inputs import MAX_TEXTS, texts_of
 from bindery.faces.http.dialects.vectors import ExtendedBody, vector_options
 from bindery.faces.http.services import AppServices
@@ -110,8 +116,8 @@ class VersionAnswer(BaseModel):
     version: str
 
 
-def _read(body: OllamaBody, _: Parameters) -> EmbedAsk:
-    return EmbedAsk(
+def _read(body: OllamaBody, _: Parameters) -> EmbedRequest:
+    return EmbedRequest(
         model=body.model,
         inputs=texts_of(_listed(body.input), "input"),
         options=vector_options(body, body.truncate),
@@ -125,8 +131,8 @@ def _listed(given: object) -> list[Any]:
     return [given]
 
 
-def _read_prompt(body: OllamaPromptBody, _: Parameters) -> EmbedAsk:
-    return EmbedAsk(
+def _read_prompt(body: OllamaPromptBody, _: Parameters) -> EmbedRequest:
+    return EmbedRequest(
         model=body.model,
         inputs=[body.prompt],
         options=vector_options(body, "end"),
@@ -134,7 +140,7 @@ def _read_prompt(body: OllamaPromptBody, _: Parameters) -> EmbedAsk:
     )
 
 
-def _write(ask: EmbedAsk, answer: EmbedAnswer) -> dict[str, Any]:
+def _write(ask: EmbedRequest, answer: EmbedAnswer) -> dict[str, Any]:
     total = answer.encoded.total_tokens
     return {
         "model": ask.model,
@@ -143,7 +149,7 @@ def _write(ask: EmbedAsk, answer: EmbedAnswer) -> dict[str, Any]:
     }
 
 
-def _write_prompt(ask: EmbedAsk, answer: EmbedAnswer) -> dict[str, Any]:
+def _write_prompt(ask: EmbedRequest, answer: EmbedAnswer) -> dict[str, Any]:
     return {"embedding": answer.wire(ask.outputs[0])["embeddings"][0]}
 
 

@@ -6,7 +6,13 @@ from pydantic import BaseModel, Field
 from pydantic.config import JsonDict
 
 from bindery.faces.http import examples
-from bindery.faces.http.dialects.base import Dialect, EmbedAnswer, EmbedAsk, Parameters, Translation
+from bindery.faces.http.dialects.base import (
+    Dialect,
+    EmbedAnswer,
+    EmbedRequest,
+    Parameters,
+    Translation,
+)
 from bindery.faces.http.dialects.inputs import MAX_TEXTS, inputs_of, roles_of
 from bindery.faces.http.dialects.openai_files import router
 from bindery.faces.http.dialects.vectors import (
@@ -68,9 +74,9 @@ class EmbeddingsAnswer(VectorsAnswer):
     tokens_cut: list[int] | None = None
 
 
-def read(body: EmbeddingsBody, _: Parameters) -> EmbedAsk:
+def read(body: EmbeddingsBody, _: Parameters) -> EmbedRequest:
     """The request in neutral form."""
-    return EmbedAsk(
+    return EmbedRequest(
         model=body.model,
         inputs=inputs_of(body.input, "input"),
         options=vector_options(body, body.truncate),
@@ -80,7 +86,7 @@ def read(body: EmbeddingsBody, _: Parameters) -> EmbedAsk:
     )
 
 
-def write(ask: EmbedAsk, answer: EmbedAnswer) -> dict[str, Any]:
+def write(ask: EmbedRequest, answer: EmbedAnswer) -> dict[str, Any]:
     """The answer in OpenAI's format, which Voyage and Jina adopted."""
     fields = facts(ask, answer)
     rows = fields.pop("embeddings")

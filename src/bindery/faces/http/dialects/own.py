@@ -8,7 +8,13 @@ from pydantic.config import JsonDict
 from bindery.errors import InvalidValue
 from bindery.faces.http import examples
 from bindery.faces.http.bodies import invalid_field, refuse_unknown
-from bindery.faces.http.dialects.base import Dialect, EmbedAnswer, EmbedAsk, Parameters, Translation
+from bindery.faces.http.dialects.base import (
+    Dialect,
+    EmbedAnswer,
+    EmbedRequest,
+    Parameters,
+    Translation,
+)
 from bindery.faces.http.dialects.inputs import MAX_TEXTS, texts_of
 from bindery.faces.http.dialects.vectors import (
     VectorsAnswer,
@@ -69,9 +75,9 @@ class GenerateAnswer(VectorsAnswer):
     embeddings: list[list[float]] | list[list[list[float]]] | list[str]
 
 
-def _read(body: GenerateBody, parameters: Parameters) -> EmbedAsk:
+def _read(body: GenerateBody, parameters: Parameters) -> EmbedRequest:
     refuse_unknown(parameters, ("model_id", "preview"), "query parameter")
-    return EmbedAsk(
+    return EmbedRequest(
         model=parameters["model_id"],
         inputs=_in_context(body.chunks),
         options=vector_options(body, body.truncate),
@@ -82,7 +88,7 @@ def _read(body: GenerateBody, parameters: Parameters) -> EmbedAsk:
     )
 
 
-def _write(ask: EmbedAsk, answer: EmbedAnswer) -> dict[str, Any]:
+def _write(ask: EmbedRequest, answer: EmbedAnswer) -> dict[str, Any]:
     return {
         "model_id": ask.model,
         "total_chunks": len(answer.texts),

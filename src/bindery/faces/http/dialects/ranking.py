@@ -11,7 +11,7 @@ from bindery.faces.http.dialects.base import (
     Dialect,
     Parameters,
     RerankAnswer,
-    RerankAsk,
+    RerankRequest,
     Translation,
 )
 from bindery.faces.http.dialects.inputs import MAX_DOCUMENTS, texts_of, truncation_of
@@ -104,9 +104,9 @@ class RerankingAnswer(BaseModel):
     usage: Usage = Field(examples=[{"prompt_tokens": 30, "total_tokens": 30}])
 
 
-def _read(body: RerankBody, _: Parameters) -> RerankAsk:
+def _read(body: RerankBody, _: Parameters) -> RerankRequest:
     default = Truncate.END if body.truncation else Truncate.ERROR
-    return RerankAsk(
+    return RerankRequest(
         model=body.model,
         query=body.query,
         documents=texts_of(body.documents, "documents", most=MAX_DOCUMENTS),
@@ -117,7 +117,7 @@ def _read(body: RerankBody, _: Parameters) -> RerankAsk:
     )
 
 
-def _write(ask: RerankAsk, answer: RerankAnswer) -> dict[str, Any]:
+def _write(ask: RerankRequest, answer: RerankAnswer) -> dict[str, Any]:
     ranked, documents = answer.found.ranked, ask.documents
     given = ask.returns_documents
     return {

@@ -17,11 +17,11 @@ from bindery.faces.http.dialects import tokens
 from bindery.faces.http.dialects.base import (
     Dialect,
     EmbedAnswer,
-    EmbedAsk,
+    EmbedRequest,
     Output,
     Parameters,
     RerankAnswer,
-    RerankAsk,
+    RerankRequest,
     Translation,
 )
 from bindery.faces.http.dialects.inputs import (
@@ -147,8 +147,8 @@ class TeiRank(BaseModel):
     text: str | None = None
 
 
-def _read(body: EmbedBody, parameters: Parameters) -> EmbedAsk:
-    return EmbedAsk(
+def _read(body: EmbedBody, parameters: Parameters) -> EmbedRequest:
+    return EmbedRequest(
         model=body.model or parameters.get("model", ""),
         inputs=inputs_of(body.inputs, "inputs"),
         options=options_from(body, VectorOptions, truncate=body.to_truncate),
@@ -158,11 +158,11 @@ def _read(body: EmbedBody, parameters: Parameters) -> EmbedAsk:
     )
 
 
-def _read_each_token(body: EmbedBody, parameters: Parameters) -> EmbedAsk:
+def _read_each_token(body: EmbedBody, parameters: Parameters) -> EmbedRequest:
     return replace(_read(body, parameters), each_token=True)
 
 
-def _read_similarity(body: SimilarityBody, parameters: Parameters) -> EmbedAsk:
+def _read_similarity(body: SimilarityBody, parameters: Parameters) -> EmbedRequest:
     source, sentences = body.inputs.get("source_sentence"), body.inputs.get("sentences")
     if not isinstance(source, str) or not isinstance(sentences, list):
         raise InvalidValue(
@@ -177,22 +177,22 @@ def _read_similarity(body: SimilarityBody, parameters: Parameters) -> EmbedAsk:
     return replace(_read(how, parameters), compares=True)
 
 
-def _read_root(body: RootBody, parameters: Parameters) -> EmbedAsk:
+def _read_root(body: RootBody, parameters: Parameters) -> EmbedRequest:
     """Texts to embed or to compare: Hugging Face's clients use one path for both."""
     if isinstance(body.inputs, dict):
         return _read_similarity(check_fields(body.model_dump(), SimilarityBody), parameters)
     return _read(body, parameters)
 
 
-def _write(ask: EmbedAsk, answer: EmbedAnswer) -> Any:  # noqa: ANN401 - a bare list of vectors
+def _write(ask: EmbedRequest, answer: EmbedAnswer) -> Any:  # noqa: ANN401 - a bare list of vectors
     return answer.wire(ask.outputs[0])["embeddings"]
 
 
-def _write_root(ask: EmbedAsk, answer: EmbedAnswer) -> Any:  # noqa: ANN401 - vectors, or numbers
+def _write_root(ask: EmbedRequest, answer: EmbedAnswer) -> Any:  # noqa: ANN401 - vectors, or numbers
     return (_write_similarity if ask.compares else _write)(ask, answer)
 
 
-def _write_similarity(_: EmbedAsk, answer: EmbedAnswer) -> list[float]:
+def _write_similarity(_: EmbedRequest, answer: EmbedAnswer) -> list[float]:
     """The similarity of the first text to each other: cosine, or MaxSim for several vectors."""
     found = answer.encoded.embeddings.normalised()
     ends = found.offsets
@@ -201,8 +201,8 @@ def _write_similarity(_: EmbedAsk, answer: EmbedAnswer) -> list[float]:
     return mean_maxsim(first, others)[0].tolist()
 
 
-def _read_rerank(body: TeiRerankBody, parameters: Parameters) -> RerankAsk:
-    return RerankAsk(
+def _read_rerank(body: TeiRerankBody, parameters: Parameters) -> RerankRequest:
+    return RerankRequest(
         model=body.model or parameters.get("model", ""),
         query=body.query,
         documents=texts_of(body.texts, "texts", most=MAX_DOCUMENTS),
@@ -213,7 +213,7 @@ def _read_rerank(body: TeiRerankBody, parameters: Parameters) -> RerankAsk:
     )
 
 
-def _write_rerank(ask: RerankAsk, answer: RerankAnswer) -> list[dict[str, Any]]:
+def _write_rerank(ask: RerankRequest, answer: RerankAnswer) -> list[dict[str, Any]]:
     return [
         {
             "index": one.index,

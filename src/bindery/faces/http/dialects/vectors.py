@@ -9,7 +9,7 @@ from pydantic.config import JsonDict
 
 from bindery.encoders.base import UNKNOWN, Counts
 from bindery.faces.http.bodies import RequestBody, options_from
-from bindery.faces.http.dialects.base import EmbedAnswer, EmbedAsk, Output
+from bindery.faces.http.dialects.base import EmbedAnswer, EmbedRequest, Output
 from bindery.faces.http.dialects.inputs import MAX_TEXTS, truncation_of
 from bindery.options import VectorOptions
 from bindery.types import Truncate
@@ -134,7 +134,7 @@ def output_of(dtype: str, *, is_base64: bool) -> Output:
     return replace(OUTPUTS[dtype], base64=is_base64) if is_base64 else OUTPUTS[dtype]
 
 
-def facts(ask: EmbedAsk, answer: EmbedAnswer) -> dict[str, Any]:
+def facts(ask: EmbedRequest, answer: EmbedAnswer) -> dict[str, Any]:
     """The fields of :class:`VectorsAnswer`, and ``embeddings``."""
     output = ask.outputs[0]
     return {

@@ -12,7 +12,7 @@ from bindery.faces.http.dialects import openai
 from bindery.faces.http.dialects.base import (
     Dialect,
     EmbedAnswer,
-    EmbedAsk,
+    EmbedRequest,
     Output,
     Parameters,
     Translation,
@@ -62,8 +62,8 @@ class VoyageBody(_VoyageBody, ExtendedBody):
     )
 
 
-def _read(body: VoyageBody, _: Parameters) -> EmbedAsk:
-    return EmbedAsk(
+def _read(body: VoyageBody, _: Parameters) -> EmbedRequest:
+    return EmbedRequest(
         model=body.model,
         inputs=inputs_of(body.input, "input"),
         options=vector_options(body, body.truncation, dimensions=body.output_dimension),
@@ -107,7 +107,7 @@ class ContextualizedAnswer(VectorsAnswer):
     usage: Usage
 
 
-def _read_contextualized(body: ContextualizedBody, _: Parameters) -> EmbedAsk:
+def _read_contextualized(body: ContextualizedBody, _: Parameters) -> EmbedRequest:
     if body.enable_auto_chunking:
         raise InvalidValue(
             "enable_auto_chunking is not supported.",
@@ -115,7 +115,7 @@ def _read_contextualized(body: ContextualizedBody, _: Parameters) -> EmbedAsk:
             param="enable_auto_chunking",
         )
     documents = documents_of(body.inputs, "inputs")
-    return EmbedAsk(
+    return EmbedRequest(
         model=body.model,
         inputs=[chunk for chunks in documents for chunk in chunks],
         chunks_of=[len(chunks) for chunks in documents],
@@ -125,7 +125,7 @@ def _read_contextualized(body: ContextualizedBody, _: Parameters) -> EmbedAsk:
     )
 
 
-def _write_contextualized(ask: EmbedAsk, answer: EmbedAnswer) -> dict[str, Any]:
+def _write_contextualized(ask: EmbedRequest, answer: EmbedAnswer) -> dict[str, Any]:
     flat = openai.write(ask, answer)
     chunks: Iterator[dict[str, Any]] = iter(flat["data"])
     documents = [list(islice(chunks, count)) for count in ask.chunks_of or ()]
