@@ -116,9 +116,16 @@ def check(home: Path, models: Path, seed: int, told: ToldIndex, *, results: bool
 
 def _checked(library: Library, told: ToldIndex, *, seals: bool) -> Iterator[str]:
     collection = open_synthetic(library)
-    yield from _searched(collection, told)
-    if not seals:
-        return
+    try:
+        yield from _searched(collection, told)
+        if seals:
+            yield from _merged(library, collection, told)
+    finally:
+        collection.index.close()  # its maps would keep the disk from being unmounted
+
+
+def _merged(library: Library, collection: Collection, told: ToldIndex) -> Iterator[str]:
+    """The same once all rows lie in segments without dead ones."""
     seal(collection.index, least_rows=1)
     erase(collection.index)
     yield from _searched(collection, told)
