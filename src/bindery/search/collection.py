@@ -24,7 +24,7 @@ from bindery.search.segment_files import remove_folder
 from bindery.search.view import OF_CHUNKS, OF_FILES
 from bindery.store import collections as catalog
 from bindery.store import generations, placements
-from bindery.store.collections import CollectionFile, StoredCollection
+from bindery.store.collections import CollectionFile, StoredCollection, has_attribute
 from bindery.store.database import Conflict, Transaction
 from bindery.store.deletion import delete_collection, remove_files
 from bindery.types import utc_text
@@ -264,14 +264,23 @@ class Collection:
             file = catalog.find_file(connection, self.id, name)
             if file is None:
                 raise _unknown_file(name, self.name)
-            clean = self._checked(connection, attributes)
+            clean = self._checked(connection, attributes, of_file=file.number)
             catalog.change_file(connection, file.number, attributes=clean)
 
-    def _checked(self, connection: Transaction, attributes: Mapping[str, object]) -> dict[str, Any]:
-        schema = {
-            key: AttributeType(value)
-            for key, value in catalog.schema_of(connection, self.id).items()
-        }
+    def _checked(
+        self,
+        connection: Transaction,
+        attributes: Mapping[str, object],
+        *,
+        of_file: int | None = None,
+    ) -> dict[str, Any]:
+        """Attributes as they are kept, whose types are fixed from now on.
+
+        ``of_file`` is the file whose attributes they replace. A type that was fixed by files which
+        failed or are gone does not count.
+        """
+        former = catalog.schema_of(connection, self.id)
+        schema = {key: AttributeType(value) for key, value in former.items()}
         clean: dict[str, AttributeValue] = {}
         for key, value in attributes.items():
             if value is None:
@@ -282,11 +291,19 @@ class Collection:
                     remedy="Choose another name for the attribute.",
                     param="attributes",
                 )
-            clean[key] = check_attribute(key, value, schema)
+            try:
+                clean[key] = check_attribute(key, value, schema)
+            except InvalidValue:
+                if key not in schema or has_attribute(connection, self.id, key, of_file):
+                    raise
+                del schema[key]
+                clean[key] = check_attribute(key, value, schema)
             schema.setdefault(key, type_of(clean[key]))
-        catalog.change_collection(
-            connection, self.id, schema={key: str(value) for key, value in schema.items()}
-        )
+        types = {key: str(value) for key, value in schema.items()}
+        if types != former:
+            # Open views know the types of their state.
+            catalog.count_change(connection, self.id)
+            catalog.change_collection(connection, self.id, schema=types)
         return {key: list(v) if isinstance(v, tuple) else v for key, v in clean.items()}
 
     # Search

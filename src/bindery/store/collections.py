@@ -16,16 +16,30 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+import orjson
+from sqlalchemy import (
+    Connection,
+    Row,
+    Text,
+    delete,
+    exists,
+    insert,
+    or_,
+    select,
+    type_coerce,
+    update,
+)
 
 from bindery.store.database.tables import (
     collection_files,
     collections,
     generations,
+    jobs,
     placements,
 )
 from bindery.store.deletion import forget_contents
 from bindery.store.derived import forget_sets, key_groups, release_results
+from bindery.store.values import OPEN_STATES
 from bindery.types import utc_text
 
 
@@ -181,6 +195,29 @@ def find_file(connection: Connection, collection_id: str, name: str) -> Collecti
     this = (columns.collection == collection_id, columns.name == name)
     row = connection.execute(select(collection_files).where(*this)).one_or_none()
     return None if row is None else _file(row)
+
+
+def has_attribute(
+    connection: Connection, collection_id: str, key: str, without: int | None = None
+) -> bool:
+    """Whether a file has an attribute, or a job that is not over will give it to one.
+
+    The file numbered ``without`` does not count.
+    """
+    columns = collection_files.c
+    named = f"{orjson.dumps(key).decode()}:"  # as it stands in JSON, and nowhere else
+    has_it = type_coerce(columns.attributes, Text).contains(named, autoescape=True)
+    mine = [columns.collection == collection_id, has_it]
+    if without is not None:
+        mine.append(columns.number != without)
+    request = type_coerce(jobs.c.request, Text)
+    open_job = (
+        jobs.c.state.in_(OPEN_STATES),
+        request.contains(f'"{collection_id}"', autoescape=True),
+        request.contains(named, autoescape=True),
+    )
+    found = or_(exists().where(*mine), exists().where(*open_job))
+    return bool(connection.scalar(select(found)))
 
 
 def put_file(
