@@ -11,7 +11,7 @@ from bindery.engines import EngineName
 from bindery.errors import ModelMissing
 from bindery.models.cache import locate
 from bindery.models.catalog import CATALOG
-from bindery.settings import read_settings
+from bindery.settings import VARIABLES, read_settings
 
 # How long an example takes says nothing on a busy machine.
 settings.register_profile("any machine", deadline=None)
@@ -35,3 +35,12 @@ def minilm_folder() -> Path:
         return locate(CATALOG["vanilla"], read_settings(os.environ).home)
     except ModelMissing as error:
         pytest.exit(f"The tests need the small model. {error}", returncode=3)
+
+
+@pytest.fixture
+def own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No settings of this machine: an empty home and one thread."""
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("BINDERY_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("BINDERY_THREADS", "1")

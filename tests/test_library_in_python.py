@@ -13,7 +13,8 @@ from bindery.errors import InvalidValue, KeyMissing, ModelBroken, ModelMissing, 
 from bindery.library import Library
 from bindery.models.catalog import read_catalog
 from bindery.models.sources import FolderSource
-from bindery.settings import VARIABLES
+
+pytestmark = pytest.mark.usefixtures("own_environment")
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 CATALOG = f"""
@@ -28,14 +29,6 @@ pooling = "mean"
 [models.small.prompts]
 query = "on: "
 """
-
-
-@pytest.fixture(autouse=True)
-def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in VARIABLES:
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("BINDERY_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("BINDERY_THREADS", "1")
 
 
 @pytest.fixture
@@ -58,18 +51,15 @@ def run(program: str) -> str:
     return done.stdout
 
 
-def test_importing_imports_nothing_heavy() -> None:
-    loaded = run("import sys, bindery; print(*sorted(sys.modules))").split()
+def test_importing_imports_nothing_heavy_nor_do_errors_types_and_settings() -> None:
+    program = "import sys, bindery; print(*sorted(sys.modules)); import bindery.errors, "
+    program += "bindery.types, bindery.settings; print(*sorted(sys.modules))"
+    alone, more = (set(line.split()) for line in run(program).splitlines())
 
     heavy = {"numpy", "openvino", "tokenizers", "safetensors", "fastapi", "typer", "rich", "torch"}
-    assert not heavy & set(loaded)
-    assert [name for name in loaded if name.startswith("bindery")] == ["bindery"]
-
-
-def test_errors_types_and_settings_import_nothing_heavy_either() -> None:
-    program = "import sys, bindery.errors, bindery.types; print(*sorted(sys.modules))"
-
-    assert not {"numpy", "openvino", "tokenizers"} & set(run(program).split())
+    assert not heavy & alone
+    assert [name for name in alone if name.startswith("bindery")] == ["bindery"]
+    assert not {"numpy", "openvino", "tokenizers"} & more
 
 
 def test_every_public_name_is_where_it_is_said_to_be() -> None:

@@ -15,18 +15,11 @@ from bindery.library.names import ModelNames
 from bindery.models.catalog import CATALOG
 from bindery.models.sources import FolderSource
 from bindery.options import ModelOptions
-from bindery.settings import VARIABLES
+
+pytestmark = pytest.mark.usefixtures("own_environment")
 
 TEXT = b"# Wood\n\n## Oak\n\nOak lasts.\n\n## Elm\n\nElm bends."
 FULL_NAME = "sentence-transformers/all-MiniLM-L6-v2"
-
-
-@pytest.fixture(autouse=True)
-def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in VARIABLES:
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("BINDERY_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("BINDERY_THREADS", "1")
 
 
 @pytest.fixture

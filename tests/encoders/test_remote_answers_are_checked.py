@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from tests.encoders.fault_server import WIDTH, FaultServer, changed, endless, raw, vectors_of
-from tests.encoders.remote_rows import Clock, bounded, entry
+from tests.encoders.remote_rows import bounded, entry
 
 from bindery.errors import VendorBroken
 from bindery.models.endpoint import EncodingFormat, Vendor
@@ -14,21 +14,10 @@ from bindery.models.endpoint import EncodingFormat, Vendor
 TEXTS = ["one", "two", "three"]
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[FaultServer]:
-    with FaultServer() as server:
-        yield server
-
-
 @pytest.fixture(autouse=True)
 def _fresh(server: FaultServer) -> Iterator[None]:
     yield
     server.clear()
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 def _data(change):

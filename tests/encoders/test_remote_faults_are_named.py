@@ -33,21 +33,10 @@ from bindery.models.endpoint import Vendor
 TEXTS = ["one", "two", "three"]
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[FaultServer]:
-    with FaultServer() as server:
-        yield server
-
-
 @pytest.fixture(autouse=True)
 def _fresh(server: FaultServer) -> Iterator[None]:
     yield
     server.clear()
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 # What is tried again

@@ -3,12 +3,10 @@
 import logging
 import pickle
 import traceback
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 from tests.encoders.fault_server import (
-    FaultServer,
     changed,
     cut,
     echo_key,
@@ -28,12 +26,6 @@ VALUE = "sk-test-Zq7Kx92mWvB4hT"
 KEY = Secret(VALUE, name="VENDOR_KEY")
 # Any piece this long, in a message, would be a part of the key.
 PIECES = [VALUE[at : at + 6] for at in range(len(VALUE) - 5)]
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[FaultServer]:
-    with FaultServer() as server:
-        yield server
 
 
 def _shows(text: str) -> list[str]:

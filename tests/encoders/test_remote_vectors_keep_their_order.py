@@ -1,6 +1,5 @@
 """Remote models: every dialect, in batches, several at once, and each text gets its own vector."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -17,12 +16,6 @@ from bindery.models.card import Family
 from bindery.models.endpoint import EncodingFormat, Vendor
 
 TEXTS = ["Loose paper is lost.", "Bound paper is kept.", "糊", "e\u0301", " ", "\n" * 3, "x" * 5000]
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[FaultServer]:
-    with FaultServer() as server:
-        yield server
 
 
 @pytest.fixture(autouse=True)

@@ -9,8 +9,18 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from tests.encoders.late_checkpoints import copied
 
 from bindery.models.card import CatalogEntry, Family, ModelCard, Pooling, Release, Wheel
+
+FILES = (
+    "config.json",
+    "1_Pooling/config.json",
+    "special_tokens_map.json",
+    "tokenizer.json",
+    "model.safetensors",
+)
+"""Those of the made-up model."""
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 
@@ -219,3 +229,13 @@ def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.fixture
+def stanford(tmp_path: Path) -> Path:
+    return copied("stanford", tmp_path)
+
+
+@pytest.fixture
+def pylate(tmp_path: Path) -> Path:
+    return copied("pylate", tmp_path)

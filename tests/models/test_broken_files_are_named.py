@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.models.conftest import FILES
 
 from bindery.checkpoint import read_tensors
 from bindery.errors import ModelBroken, ModelMissing, StorageError
@@ -15,14 +16,6 @@ from bindery.models.cache import locate, model_folder, read_lock
 from bindery.models.preload import State, preload
 from bindery.models.sources import FolderSource
 from bindery.models.verify import FileDigest, verify
-
-FILES = (
-    "config.json",
-    "1_Pooling/config.json",
-    "special_tokens_map.json",
-    "tokenizer.json",
-    "model.safetensors",
-)
 
 
 def _truncate(file: Path) -> None:

@@ -7,6 +7,7 @@ import socket
 import traceback
 
 import pytest
+from tests.models.conftest import FILES
 
 from bindery.errors import InvalidValue, ModelBroken, ModelGated, SourceError
 from bindery.models.cache import locate
@@ -15,13 +16,6 @@ from bindery.models.preload import State, preload
 from bindery.secret import Secret
 
 CANARY = "hf_cAnArYq7xZ9kVb3TmW8sLdPfGj"
-FILES = (
-    "config.json",
-    "1_Pooling/config.json",
-    "special_tokens_map.json",
-    "tokenizer.json",
-    "model.safetensors",
-)
 
 # By fault: the error's class, and what its message says beside the file's name.
 FAULTS = {

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
-from tests.encoders.late_checkpoints import LATE, copied, late_encoder, late_of
+from tests.encoders.late_checkpoints import LATE, late_encoder, late_of
 from tests.engines.checkpoints import retensor, rewrite
 
 from bindery.errors import ModelBroken, UnsupportedModel
@@ -17,16 +17,6 @@ OWN = "config_sentence_transformers.json"
 SETTINGS = "sentence_bert_config.json"
 METADATA = "artifact.metadata"
 PUNCTUATION = tuple(string.punctuation)
-
-
-@pytest.fixture
-def stanford(tmp_path: Path) -> Path:
-    return copied("stanford", tmp_path)
-
-
-@pytest.fixture
-def pylate(tmp_path: Path) -> Path:
-    return copied("pylate", tmp_path)
 
 
 # colbert-ai

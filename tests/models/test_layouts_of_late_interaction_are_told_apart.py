@@ -21,16 +21,6 @@ TRANSFORMER = {"path": "", "type": "sentence_transformers.models.Transformer"}
 
 
 @pytest.fixture
-def stanford(tmp_path: Path) -> Path:
-    return copied("stanford", tmp_path)
-
-
-@pytest.fixture
-def pylate(tmp_path: Path) -> Path:
-    return copied("pylate", tmp_path)
-
-
-@pytest.fixture
 def native(tmp_path: Path) -> Path:
     return copied("native", tmp_path)
 
