@@ -356,16 +356,19 @@ class SearchOptions:
     mode: SearchMode = _option(
         SearchMode.HYBRID, "What to rank by.", choices=tuple(SearchMode), given_as=str
     )
-    top: int = _option(10, "How many hits to give at most.", least=1, most=MOST_HITS)
+    top: int = _option(10, "The most hits to return.", least=1, most=MOST_HITS)
     filter: Filter | str | None = _option(
-        None, "Which chunks may be hits, such as: year >= 2020.", given_as=str | None
+        None, "Search only chunks that match, such as: year >= 2020.", given_as=str | None
     )
     weight: float | None = _option(
-        None, "The weight of meaning in hybrid, 0 to 1; by language by default.", least=0, most=1
+        None,
+        "The weight of meaning in hybrid, 0 to 1; by default it depends on the languages.",
+        least=0,
+        most=1,
     )
     score_threshold: float | None = _option(None, "Keep hits with at least this score.")
     limit_per_file: int | None = _option(
-        None, "How many hits of one file to give at most.", least=1, most=MOST_HITS
+        None, "The most hits from one file.", least=1, most=MOST_HITS
     )
     diversity: float = _option(
         0.0, "Prefer hits that differ from each other, 0 to 1.", least=0, most=1
@@ -377,7 +380,7 @@ class SearchOptions:
         choices=tuple(Passage),
         given_as=str | None,
     )
-    cursor: str | None = _option(None, "The next_cursor of an answer: gives the page after it.")
+    cursor: str | None = _option(None, "The next_cursor of an answer, to get the next page.")
 
     def __post_init__(self) -> None:
         _check(self)

@@ -1,4 +1,4 @@
-"""What can be typed about collections: ``add``, ``search`` and the group ``collections``."""
+"""The commands about collections: ``add``, ``search`` and the group ``collections``."""
 
 from typing import Annotated
 
@@ -15,7 +15,7 @@ CollectionName = Annotated[
     str, typer.Option("--collection", "-c", metavar="NAME", help="The collection.")
 ]
 NoServer = Annotated[
-    bool, typer.Option("--no-server", help="Do not ask the server that runs on this home.")
+    bool, typer.Option("--no-server", help="Search without the server that runs on this home.")
 ]
 
 
@@ -28,7 +28,7 @@ NoServer = Annotated[
 @takes_options
 def add(
     paths: Annotated[
-        list[str], typer.Argument(metavar="PATH", help="Documents and folders to be found.")
+        list[str], typer.Argument(metavar="PATH", help="Documents and folders to add.")
     ],
     chunks: ChunkOptions,
     vectors: VectorOptions,
@@ -40,17 +40,20 @@ def add(
     ] = None,
     hidden: Hidden = False,
     sync: Annotated[
-        bool, typer.Option("--sync", help="Remove files that are gone from the folders.")
+        bool, typer.Option("--sync", help="Remove files that are no longer in the folders.")
     ] = False,
     yes: Annotated[
-        bool, typer.Option("--yes", help="Sync even if most files of a folder are gone.")
+        bool,
+        typer.Option(
+            "--yes", help="With --sync: continue even if most files of a folder are gone."
+        ),
     ] = False,
     json: Json = False,
 ) -> None:
     """Add documents to a collection, so that `bindery search` finds them.
 
-    The same command again resumes what was stopped, and embeds only what has changed.
-    A file that cannot be read is reported, and the others are added.
+    Run the same command again to resume it, or to add only what has changed.
+    If a file cannot be read, the error is reported and the others are added.
     """
     found = begin()
     from bindery.faces.cli.add import AddArguments
@@ -96,7 +99,7 @@ def search(
 
     Words in double quotes are a phrase; everything else in a query is plain text.
     With several queries, --json prints one line for each.
-    If a server runs on the same home, it is asked.
+    If a server runs on the same home, it answers.
     """
     found = begin()
     from bindery.faces.cli.collections import search as run
@@ -117,7 +120,8 @@ collections = typer.Typer(
 )
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The collection.")]
 Now = Annotated[
-    bool, typer.Option("--now", help="Leave nothing of them on the disk when the command ends.")
+    bool,
+    typer.Option("--now", help="Also overwrite their data on the disk before the command ends."),
 ]
 
 
@@ -150,7 +154,7 @@ def collections_remove(
     now: Now = False,
     json: Json = False,
 ) -> None:
-    """Remove files from a collection, with everything that was made of them."""
+    """Remove files from a collection, with everything made from them."""
     found = begin()
     from bindery.faces.cli.collections import remove
 
@@ -159,7 +163,7 @@ def collections_remove(
 
 @collections.command("delete", epilog="Example:\n  bindery collections delete work")
 def collections_delete(name: Name, now: Now = False, json: Json = False) -> None:
-    """Delete a collection. The documents themselves stay where they are."""
+    """Delete a collection. The documents themselves are kept."""
     found = begin()
     from bindery.faces.cli.collections import delete
 

@@ -91,7 +91,7 @@ def list_collections(asked: Asked, *, json: bool) -> None:
         print_json({"collections": found})
         return
     if not found:
-        output().print("There is no collection yet: bindery add FOLDER makes one.")
+        output().print("There are no collections yet. Create one with `bindery add FOLDER`.")
         return
     table = _table("name", "files", "chunks", "model", "languages")
     for one in found:

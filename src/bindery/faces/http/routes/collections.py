@@ -157,7 +157,7 @@ class SearchBody(create_model("SearchFields", __base__=RequestBody, **_SEARCH)):
     )
     cursor: str | None = Field(
         None,
-        description="The `next_cursor` of an answer: gives the page after it.",
+        description="The `next_cursor` of an answer, to get the next page.",
         max_length=100_000,
     )
 
@@ -235,7 +235,7 @@ class AnswersAnswer(BaseModel):
     openapi_extra=examples.body(CollectionBody, examples.COLLECTIONS),
 )
 async def create_collection(request: Request, response: Response) -> CollectionAnswer:
-    """Fix how files will be cut and embedded. The model is loaded if it is not."""
+    """Create a collection. How its files are chunked and embedded stays fixed."""
     services = services_of(request)
     body = parse_body(await read_body(request), CollectionBody)
     collection = await services.loading.run(_create, services, body)
@@ -263,7 +263,7 @@ async def describe_collection(request: Request, name: NamePath) -> CollectionAns
 async def delete_collection(
     request: Request, name: NamePath, *, now: NowQuery = False
 ) -> CollectionDeletedAnswer:
-    """Remove a collection with its index. Stored files stay. The receipt says what went."""
+    """Remove a collection with its index. Stored files are kept; the answer is a receipt."""
     services = services_of(request)
     receipt = await services.disk.run(lambda: services.collections.delete(name, now=now))
     return CollectionDeletedAnswer(name=name, receipt=receipt_answer(receipt))
@@ -278,7 +278,7 @@ async def delete_collection(
 async def add_files(request: Request, response: Response, name: NamePath) -> AddFilesAnswer:
     """Cut, embed and index stored files, in the background; `Location` is the job.
 
-    A file replaces the one of its name once all of it is there. Until then that one is found.
+    When a file has been added, it replaces the file with its name; until then, that one is found.
     """
     services, identity = services_of(request), identity_of(request)
     body = parse_body(await read_body(request), AddFilesBody)
@@ -319,7 +319,7 @@ async def change_attributes(
 async def remove_file(
     request: Request, name: NamePath, file: FileNamePath, *, now: NowQuery = False
 ) -> FileRemovedAnswer:
-    """Remove what was made of a file. The stored file itself stays. The receipt says what went."""
+    """Remove a file from the collection. The stored file itself is kept; the answer is a receipt."""
     services = services_of(request)
     receipt = await services.disk.run(
         lambda: services.collections.get(name).remove([file], now=now)
