@@ -44,7 +44,6 @@ PHRASES: Mapping[str, str] = {
     r"\bso called\b": "name the thing",
     r"\bgo(es)? on where\b": 'write "resumes"',
     r"\bonce all of it is there\b": 'write "when it is complete"',
-    r"\bis asked\.": "say who answers",
     r"\b(an?|its) [a-z]+ of (its|their) own, (in|which)\b": 'write "its own" or "separate"',
     r"\b(is|are) told (that|what|why|of|when)\b": 'write "gets an error" or "is informed"',
     r"(^|[.;] )(Were|Had|Should) (it|they|there|the|a|an)\b": 'write "if"',

@@ -361,10 +361,7 @@ class SearchOptions:
         None, "Search only chunks that match, such as: year >= 2020.", given_as=str | None
     )
     weight: float | None = _option(
-        None,
-        "The weight of meaning in hybrid, 0 to 1; by default it depends on the languages.",
-        least=0,
-        most=1,
+        None, "The weight of meaning in hybrid, 0 to 1; default: by language.", least=0, most=1
     )
     score_threshold: float | None = _option(None, "Keep hits with at least this score.")
     limit_per_file: int | None = _option(

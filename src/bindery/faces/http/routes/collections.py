@@ -319,7 +319,7 @@ async def change_attributes(
 async def remove_file(
     request: Request, name: NamePath, file: FileNamePath, *, now: NowQuery = False
 ) -> FileRemovedAnswer:
-    """Remove a file from the collection. The stored file itself is kept; the answer is a receipt."""
+    """Remove a file from the collection. The stored file is kept; the answer is a receipt."""
     services = services_of(request)
     receipt = await services.disk.run(
         lambda: services.collections.get(name).remove([file], now=now)
