@@ -1,6 +1,5 @@
 """Routes to upload, list, describe and delete files."""
 
-from datetime import UTC, datetime
 from http import HTTPStatus
 
 from fastapi import APIRouter, Request, Response
@@ -9,7 +8,6 @@ from bindery.faces.http import examples
 from bindery.faces.http.routes.shapes import DeletedAnswer, FileAnswer, FilesAnswer
 from bindery.faces.http.routes.transfers import receive_upload
 from bindery.faces.http.services import AppServices
-from bindery.store.files import StoredFile
 
 router = APIRouter(prefix="/files", tags=["files"])
 
@@ -30,20 +28,23 @@ async def upload_file(request: Request, services: AppServices, response: Respons
     limit_bytes = services.settings.upload_limit_bytes
     stored = await receive_upload(request, store, services.disk, limit_bytes=limit_bytes)
     response.headers["location"] = f"/files/{stored.id}"
-    return _answer(stored)
+    return FileAnswer.model_validate(stored)
 
 
 @router.get("", summary="List files")
 async def list_files(services: AppServices) -> FilesAnswer:
     """All files, oldest first."""
     files = await services.disk.run(lambda: list(services.library.files))
-    return FilesAnswer(total_files=len(files), files=[_answer(stored) for stored in files])
+    answers = [FileAnswer.model_validate(stored) for stored in files]
+    return FilesAnswer(total_files=len(files), files=answers)
 
 
 @router.get("/{file_id}", summary="Describe a file")
 async def describe_file(services: AppServices, file_id: examples.FilePath) -> FileAnswer:
     """The name, size and upload time of a file."""
-    return _answer(await services.disk.run(lambda: services.library.files.get(file_id)))
+    return FileAnswer.model_validate(
+        await services.disk.run(lambda: services.library.files.get(file_id))
+    )
 
 
 @router.delete("/{file_id}", summary="Delete a file")
@@ -51,12 +52,3 @@ async def delete_file(services: AppServices, file_id: examples.FilePath) -> Dele
     """Delete a file and everything that was made from it."""
     await services.disk.run(lambda: services.library.files.delete(file_id))
     return DeletedAnswer(file_id=file_id)
-
-
-def _answer(stored: StoredFile) -> FileAnswer:
-    return FileAnswer(
-        file_id=stored.id,
-        filename=stored.name,
-        size_bytes=stored.size_bytes,
-        uploaded_at=datetime.fromtimestamp(stored.uploaded_at, UTC),
-    )

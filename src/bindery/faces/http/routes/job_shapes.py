@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field, create_model
 
 from bindery.faces.http.bodies import RequestBody, fields_of
 from bindery.faces.http.routes.shapes import ErrorFacts
+from bindery.jobs import Progress
 from bindery.library import DEFAULT_MODEL
 from bindery.options import ChunkOptions, VectorOptions
 
@@ -36,23 +37,6 @@ class JobSettings(create_model("JobSettings", __base__=BaseModel, **_OPTIONS)):
     lines: bool = Field(default=False, description=_LINES)
 
 
-class ProgressAnswer(BaseModel):
-    """The progress of a job; ``chunks_total`` counts the chunks of the files that were cut so far.
-
-    ``tokens_per_s`` and ``seconds_left`` are null until they can be estimated.
-    """
-
-    stage: str | None
-    files_done: int
-    files_failed: int
-    files_total: int
-    chunks_done: int
-    chunks_total: int
-    tokens: int
-    tokens_per_s: float | None
-    seconds_left: float | None
-
-
 class JobAnswer(BaseModel):
     """A job; ``error`` says why it failed as a whole. Errors of single files are with the files.
 
@@ -63,7 +47,7 @@ class JobAnswer(BaseModel):
     state: str
     created_at: datetime
     updated_at: datetime
-    progress: ProgressAnswer
+    progress: Progress
     request: JobSettings
     error: ErrorFacts | None
     warnings: list[str] = []

@@ -24,7 +24,6 @@ from bindery.faces.http.routes.job_shapes import (
     JobFilesAnswer,
     JobsAnswer,
     JobSettings,
-    ProgressAnswer,
 )
 from bindery.faces.http.routes.shapes import ErrorFacts
 from bindery.faces.http.routes.transfers import attachment
@@ -265,29 +264,24 @@ def _warnings(services: Services, collection_id: str) -> list[str]:
 
 
 def _answer(job: Job) -> JobAnswer:
-    progress, wanted = job.progress, job.request
     return JobAnswer(
         job_id=job.id,
         state=job.state.value,
         created_at=datetime.fromtimestamp(job.created_at, UTC),
         updated_at=datetime.fromtimestamp(job.updated_at, UTC),
-        progress=ProgressAnswer.model_validate(progress, from_attributes=True),
-        request=JobSettings.model_validate(wanted.facts()),
-        error=_facts(job.error.code, job.error.message, job.error.remedy) if job.error else None,
+        progress=job.progress,
+        request=JobSettings.model_validate(job.request.facts()),
+        error=ErrorFacts.model_validate(job.error) if job.error else None,
     )
 
 
 def _file_answer(file: JobFile) -> JobFileAnswer:
-    code = file.error_code
+    code, message, remedy = file.error_code, file.error_message or "", file.remedy or ""
     return JobFileAnswer(
         file_id=file.id,
         filename=file.name,
         state=file.state.value,
         chunks=file.chunks,
         warnings=list(file.warnings),
-        error=_facts(code, file.error_message, file.remedy) if code else None,
+        error=ErrorFacts(code=code, message=message, remedy=remedy) if code else None,
     )
-
-
-def _facts(code: str, message: str | None, remedy: str | None) -> ErrorFacts:
-    return ErrorFacts(code=code, message=message or "", remedy=remedy or "")

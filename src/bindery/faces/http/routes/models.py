@@ -113,9 +113,7 @@ def _row(library: Library, status: ModelStatus) -> ModelRow:
         licence=card.licence,
         gated=local is not None and local.release.gated,
         verified=None if local is None else local.verified,
-        error=ErrorFacts(code=error.code, message=error.message, remedy=error.remedy)
-        if error
-        else None,
+        error=ErrorFacts.model_validate(error) if error else None,
     )
 
 

@@ -6,7 +6,7 @@ Routes that return vectors or chunks write their bytes themselves, in these shap
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class ModelAnswer(BaseModel):
@@ -60,6 +60,8 @@ class RotationsAnswer(BaseModel):
 class ErrorFacts(BaseModel):
     """What is wrong, its stable code, and how to fix it."""
 
+    model_config = ConfigDict(from_attributes=True)
+
     code: str
     message: str
     remedy: str
@@ -107,8 +109,10 @@ class RowsAnswer(BaseModel):
 class FileAnswer(BaseModel):
     """A stored file; ``file_id`` is the SHA-256 of its content."""
 
-    file_id: str
-    filename: str
+    model_config = ConfigDict(from_attributes=True)
+
+    file_id: str = Field(validation_alias="id")
+    filename: str = Field(validation_alias="name")
     size_bytes: int
     uploaded_at: datetime
 
