@@ -5,14 +5,17 @@
 # pyright: basic
 
 import argparse
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from peers import USUAL_DATA
+from corpus import SciFact, chunks_of, read_scifact
+from peers import PEERS, USUAL_DATA
 from results import cores, keep, warn_if_busy
-from searching import indexes
+from searching import changes, indexes, service
 from searching.data import texts_folder, vectors_folder
+from under_load.server import new_home
 
 
 def _vectors(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -34,10 +37,36 @@ def _words(arguments: argparse.Namespace) -> dict[str, Any]:
     )
 
 
+def _changes(arguments: argparse.Namespace) -> dict[str, Any]:
+    home, _ = _filled_home(arguments)
+    with tempfile.TemporaryDirectory() as folder:
+        return changes.measure(home, Path(folder), rounds=4 * arguments.rounds)
+
+
+def _service(arguments: argparse.Namespace) -> dict[str, Any]:
+    home, scifact = _filled_home(arguments)
+    return service.measure(home, list(scifact.queries.values())[:200], chunks_of(scifact, 400))
+
+
+def _filled_home(arguments: argparse.Namespace) -> tuple[Path, SciFact]:
+    """A home with a collection of SciFact's titles, a file each."""
+    scifact = read_scifact(arguments.data)
+    folder = PEERS / "search"
+    home = folder / "home"
+    if not home.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        new_home(folder)
+    titles = [text.split(". ")[0][:300] for text in scifact.documents.values()]
+    changes.fill(home, titles[: arguments.files])
+    return home, scifact
+
+
 SECTIONS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "vectors": _vectors,
     "words": _words,
     "million": _million,
+    "changes": _changes,
+    "service": _service,
 }
 
 
@@ -51,6 +80,7 @@ def main() -> None:
     parser.add_argument("--peers", nargs="*", choices=peers, default=peers)
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--pieces", type=int, default=89_276)
+    parser.add_argument("--files", type=int, default=5_000)
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
     warn_if_busy()

@@ -109,11 +109,16 @@ class Server:
 
 
 @contextmanager
-def serving(program: Program, *, cores: Sequence[int] = ()) -> Generator[Server]:
-    """Run a server until it is ready, on ``cores`` if given; it is always stopped."""
+def serving(
+    program: Program, *, cores: Sequence[int] = (), home: Path | None = None
+) -> Generator[Server]:
+    """Run a server until it is ready, on ``cores`` if given; it is always stopped.
+
+    Without ``home``, it has a temporary one.
+    """
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "server.log"
-        home = _home(Path(folder))
+        home = home or new_home(Path(folder))
         port = free_port()
         started = time.perf_counter()
         with log.open("wb") as output:
@@ -138,7 +143,7 @@ def serving(program: Program, *, cores: Sequence[int] = ()) -> Generator[Server]
                 server.wait()
 
 
-def _home(folder: Path) -> Path:
+def new_home(folder: Path) -> Path:
     """A temporary home that shares only the models, not the user's files and keys."""
     said = os.environ.get("BINDERY_HOME")
     usual = Path(said) if said else platformdirs.user_data_path("bindery")
