@@ -94,6 +94,7 @@ class CollectionIndex:
         self._indexes = indexes
         self._analysers: dict[str, Analyser] = {}
         self._opened: _Opened | None = None
+        self._files: dict[int, tuple[CollectionFile, IndexedFile]] = {}
         self.writing = threading.Lock()
         """Held by the thread that writes segments."""
         self._refreshing = threading.Lock()
@@ -151,11 +152,21 @@ class CollectionIndex:
         view = View(
             state or 0,
             [*living.values(), *(tail.segment for tail in tails)],
-            [_indexed(file) for file in files],
+            self._indexed_files(files),
             {key: AttributeType(value) for key, value in schema.items()},
             {number: one.chunk_set for number, one in placed.items()},
         )
         return _Opened(view, living, tails)
+
+    def _indexed_files(self, files: Sequence[CollectionFile]) -> list[IndexedFile]:
+        """The files as search knows them: what was read before stays."""
+        known, self._files = self._files, {}
+        for file in files:
+            former = known.get(file.number)
+            if former is None or former[0] != file:
+                former = (file, _indexed(file))
+            self._files[file.number] = former
+        return [indexed for _, indexed in self._files.values()]
 
     def segment(self, name: str, files: Sequence[int], opened: Segment | None = None) -> Segment:
         """A segment with the rows of these files alive; from what was open, if it was.

@@ -13,7 +13,7 @@ the lock before anything is read.
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import orjson
@@ -91,6 +91,9 @@ class CollectionFile:
             "attributes": dict(self.attributes),
             "added_at": utc_text(self.added_at),
         }
+
+
+_FILE_COLUMNS: list[Any] = [collection_files.c[one.name] for one in fields(CollectionFile)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,15 +180,15 @@ def list_files(
 ) -> list[CollectionFile]:
     """The files of a collection by number, all or these."""
     columns = collection_files.c
-    found = select(collection_files).where(columns.collection == collection_id)
+    found = select(*_FILE_COLUMNS).where(columns.collection == collection_id)
+    found = found.order_by(columns.number)
     if numbers is None:
-        return [_file(row) for row in connection.execute(found.order_by(columns.number))]
+        # In one go: a collection may have very many files, and is read after each change.
+        return [CollectionFile(*row) for row in connection.execute(found).all()]
     return [
-        _file(row)
+        CollectionFile(*row)
         for some in key_groups(sorted(numbers))
-        for row in connection.execute(
-            found.where(columns.number.in_(some)).order_by(columns.number)
-        )
+        for row in connection.execute(found.where(columns.number.in_(some)))
     ]
 
 
@@ -193,8 +196,8 @@ def find_file(connection: Connection, collection_id: str, name: str) -> Collecti
     """The file of a name."""
     columns = collection_files.c
     this = (columns.collection == collection_id, columns.name == name)
-    row = connection.execute(select(collection_files).where(*this)).one_or_none()
-    return None if row is None else _file(row)
+    row = connection.execute(select(*_FILE_COLUMNS).where(*this)).one_or_none()
+    return None if row is None else CollectionFile(*row)
 
 
 def has_attribute(
@@ -290,19 +293,4 @@ def _collection(row: Row[Any]) -> StoredCollection:
         recipe=row.recipe,
         state=row.state,
         created_at=row.created_at,
-    )
-
-
-def _file(row: Row[Any]) -> CollectionFile:
-    return CollectionFile(
-        number=row.number,
-        name=row.name,
-        source=row.source,
-        content=row.content,
-        size_bytes=row.size_bytes,
-        kind=row.kind,
-        title=row.title,
-        language=row.language,
-        attributes=row.attributes,
-        added_at=row.added_at,
     )

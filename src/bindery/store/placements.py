@@ -42,17 +42,14 @@ def list_placements(
     """
     columns = placements.c
     found = (
-        select(columns.file, columns.chunk_set, columns.segment, chunk_sets.c.chunks)
+        select(columns.file, columns.chunk_set, chunk_sets.c.chunks, columns.segment)
         .join(chunk_sets, chunk_sets.c.key == columns.chunk_set)
         .where(columns.generation == generation)
         .order_by(columns.file)
     )
     if segment != ALL:
         found = found.where(columns.segment == segment)
-    return [
-        Placement(row.file, row.chunk_set, row.chunks, row.segment)
-        for row in connection.execute(found)
-    ]
+    return [Placement(*row) for row in connection.execute(found).all()]
 
 
 def living_rows(connection: Connection, generation: int) -> dict[str | None, int]:
