@@ -91,7 +91,7 @@ class Workspace:
         """
         chosen = replace(options or VectorOptions(), **fields)
         if isinstance(texts, str):
-            raise InvalidValue("Texts come as a list, not as one string.", param="texts")
+            raise InvalidValue("texts must be a list, got one string.", param="texts")
         items = self.chunk(texts, model=model) if isinstance(texts, Document) else texts
         chunks = [one for one in items if isinstance(one, Chunk)]
         if chunks and len(chunks) == len(items):

@@ -90,7 +90,7 @@ def test_the_command_line_takes_queries_as_arguments_and_from_standard_input(sam
         "revoke",
         "fragile paper",
     ]
-    assert "2 queries. Put a question of several words in quotes." in run("revoke", "key").stderr
+    assert "2 queries: put a question of several words in quotes." in run("revoke", "key").stderr
     for arguments, message in [
         ((), "A search takes 1 to 100 queries, got 0."),
         (("--queries", "/nowhere"), "The queries in '/nowhere' cannot be read"),

@@ -153,8 +153,8 @@ def test_and_is_the_intersection_and_or_the_union(one, other):
         ({"type": "eq", "key": "year", "valeu": 3}, "Unknown field 'valeu'"),
         ({"type": "eq", "key": "", "value": 3}, "must be the name of an attribute"),
         ({"type": "eq", "key": "y", "value": float("nan")}, "must be finite"),
-        ([], "A filter is a JSON object, got list."),
-        ("year = 1", "A filter is a JSON object, got str."),
+        ([], "A filter must be a JSON object, got list."),
+        ("year = 1", "A filter must be a JSON object, got str."),
     ],
 )
 def test_what_is_no_filter_is_refused_by_name(value, message):

@@ -219,7 +219,7 @@ def test_an_empty_collection_answers(sample):
 
 def test_collections_have_names(collections, sample):
     with pytest.raises(
-        InvalidValue, match=f"There is a collection {sample.collection.name!r} already"
+        InvalidValue, match=f"The collection {sample.collection.name!r} already exists"
     ):
         collections.create(sample.collection.name, sample.collection.recipe)
     for name in ("", "  ", " a", ".", "..", "a/b", "a\nb", "x" * 101):

@@ -111,7 +111,7 @@ def test_punctuation_alone_is_no_word_and_no_error(text):
 
 @pytest.mark.parametrize("text", ["", "   ", "\u200b", "\n", "\ufeff \t"])
 def test_a_blank_query_is_refused(text):
-    with pytest.raises(InvalidValue, match=r"The query is blank\. Ask with at least one word\."):
+    with pytest.raises(InvalidValue, match=r"The query is blank\. Send at least one word\."):
         check_queries([text])
 
 

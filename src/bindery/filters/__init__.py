@@ -127,7 +127,7 @@ class _Reader:
                 f"The filter is too large: at most {_MOST_DEPTH} levels and {_MOST_NODES} parts."
             )
         if not isinstance(value, Mapping):
-            raise _invalid(f"A filter is a JSON object, got {type(value).__name__}.")
+            raise _invalid(f"A filter must be a JSON object, got {type(value).__name__}.")
         fields = cast("Mapping[str, object]", value)
         kind = fields.get("type")
         if kind in ("and", "or"):

@@ -111,7 +111,7 @@ class SyncPlan:
         if self.gone and len(self.gone) > _MOST_GONE * known:
             raise InputError(
                 f"{len(self.gone):,} of {known:,} files are gone. Is the disk mounted?",
-                remedy="Confirm with --yes that they are to be removed.",
+                remedy="Use --yes to remove them.",
                 param="sync",
             )
 

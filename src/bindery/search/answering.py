@@ -50,7 +50,7 @@ def search_index(
     if options.cursor is not None and len(queries) > 1:
         raise InvalidCursor(
             f"A cursor belongs to one query, got {len(queries)}.",
-            remedy="Ask for further pages query by query.",
+            remedy="Send one query to get further pages.",
             param="cursor",
         )
     chosen = _with_passage(options, index.recipe)
@@ -125,7 +125,7 @@ class _Answering:
             except ChangedMeanwhile:  # a hit was replaced or removed before its text was read
                 continue
         raise StorageError(
-            "The collection changed all the time while it was searched.", remedy="Try again."
+            "The collection kept changing while it was searched.", remedy="Try again."
         )
 
     def _answer(self, query: _EmbeddedQuery, view: View) -> SearchAnswer:

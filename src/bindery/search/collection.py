@@ -56,7 +56,7 @@ class Collections:
                 catalog.create_collection(connection, collection_id, name, recipe.facts())
         except Conflict as error:
             raise InvalidValue(
-                f"There is a collection {name!r} already.",
+                f"The collection {name!r} already exists.",
                 remedy="Choose another name.",
                 param="name",
             ) from error
@@ -75,7 +75,7 @@ class Collections:
         hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(names[:10])}."
         return UnknownCollection(
             f"There is no collection {name[:80]!r}.",
-            remedy=hint if names else "Add files to make one: bindery add FOLDER.",
+            remedy=hint if names else "Create one with `bindery add FOLDER`.",
             param="collection",
         )
 

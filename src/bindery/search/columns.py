@@ -49,7 +49,7 @@ def check_attribute(key: str, value: object, schema: Mapping[str, AttributeType]
     if isinstance(value, (list, tuple)):
         items = cast("Sequence[object]", value)
         if not all(isinstance(item, str) for item in items):
-            raise _wrong(key, "a list must hold text alone")
+            raise _wrong(key, "a list may only contain text")
         clean: AttributeValue = tuple(_composed(str(item)) for item in items)
     elif isinstance(value, str):
         clean = _composed(value)

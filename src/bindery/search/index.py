@@ -110,7 +110,7 @@ class CollectionIndex:
             state = catalog.state_of(connection, self.collection)
         if state is None:
             raise UnknownCollection(
-                "The collection has been deleted.", remedy="List the collections that there are."
+                "The collection has been deleted.", remedy="List the existing collections."
             )
         if opened is None or opened.view.state != state:
             opened = self._refresh()
@@ -130,7 +130,7 @@ class CollectionIndex:
                 except ChangedMeanwhile:
                     continue
                 return opened
-        raise StorageError("The index changed all the time while it was read.", remedy="Try again.")
+        raise StorageError("The index kept changing while it was read.", remedy="Try again.")
 
     def _read(self, former: _Opened | None, sealed: dict[str, Segment]) -> _Opened:
         """The newest state, from what was open. Segments are added to ``sealed`` once open."""

@@ -70,7 +70,7 @@ def check_queries(queries: object) -> None:
         if not isinstance(text, str):
             raise _wrong_query(f"{which} must be text, got {type(text).__name__}.")
         if not visible(text).strip():
-            raise _wrong_query(f"{which} is blank.", "Ask with at least one word.")
+            raise _wrong_query(f"{which} is blank.", "Send at least one word.")
         if len(text) > MOST_CHARACTERS:
             raise _wrong_query(
                 f"{which} must have at most {MOST_CHARACTERS:,} characters, got {len(text):,}."

@@ -116,7 +116,7 @@ def _attribute(text: str) -> tuple[str, object]:
     name, found, value = text.partition("=")
     if not found or not name.strip():
         raise InvalidValue(
-            f"An attribute is written NAME=VALUE, got {text[:80]!r}.", param="attribute"
+            f"An attribute must be written as NAME=VALUE, got {text[:80]!r}.", param="attribute"
         )
     return name.strip(), _value(value.strip())
 

@@ -44,7 +44,7 @@ def search(
     """Search a collection and show the hits of each query: those given, and the lines of a file."""
     texts = [*queries, *(_lines_of(path) if path else [])]
     if len(queries) > 1 and not any(" " in one for one in queries):
-        print_warning(f"{len(queries)} queries. Put a question of several words in quotes.")
+        print_warning(f"{len(queries)} queries: put a question of several words in quotes.")
     is_one = len(queries) == 1 and path is None
     for answer in _answers(asked, texts, collection, options):
         if json:
