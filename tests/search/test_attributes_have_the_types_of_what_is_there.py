@@ -2,9 +2,10 @@
 
 import pytest
 
-from bindery.errors import InvalidValue
+from bindery.errors import InvalidValue, UnknownFile
 from bindery.jobs import FileState, Jobs
 from bindery.jobs.sources import LocalFiles
+from bindery.search.adding import find_local
 
 TEXT = "The heliotrope turns to the sun."
 
@@ -56,3 +57,8 @@ def test_a_file_may_have_a_long_path(sample):
     sample.add({name: TEXT})
     assert len(str(sample.folder / name)) > 700
     assert sample.found("heliotrope") == [name]
+
+
+def test_a_name_that_is_too_long_for_the_disk_is_one_that_does_not_exist(sample):
+    with pytest.raises(UnknownFile, match="There is no file or folder"):
+        find_local(["x" * 300], sample.collection.files())

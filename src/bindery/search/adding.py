@@ -59,7 +59,7 @@ def find_local(
     missing: list[str] = []
     names = {file.source: file.name for file in known}
     for given in dict.fromkeys(Path(one).expanduser().absolute() for one in paths):
-        if not given.exists():
+        if not _exists(given):
             missing.append(shown_path(given))
             continue
         root = _free_name(given, roots, known)
@@ -80,6 +80,13 @@ def find_local(
     return LocalInputs(kept, roots, skipped, tuple(missing))
 
 
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name that is too long for the file system
+        return False
+
+
 def _free_name(path: Path, roots: Mapping[str, str], known: Sequence[CollectionFile]) -> str:
     """The shortest end of a path that no other path has as its name."""
     others = [
@@ -87,7 +94,7 @@ def _free_name(path: Path, roots: Mapping[str, str], known: Sequence[CollectionF
         for file in known
         if file.source != str(path)
         and not file.source.startswith(f"{path}/")
-        and Path(file.source).exists()
+        and _exists(Path(file.source))
     ]
     taken = {*others, *(name for name, root in roots.items() if root != str(path))}
     for one in others:
