@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tests.crashes import careless
 from tests.crashes.writer import library_of, say
-from tests.search.synthetic import MODES, found, open_synthetic, put
+from tests.search.synthetic import MODES, found, open_synthetic, put, texts_of
 
 from bindery.errors import UnknownFile
 from bindery.library import Library
@@ -161,7 +161,7 @@ def _texts_by_name(collection) -> dict[str, str]:
         if segment.alive[row]
     ]
     names = [view.files[int(view.segments[n].table.files[row])].name for n, row in places]
-    return dict(zip(names, collection.index.texts(view, places), strict=True))
+    return dict(zip(names, texts_of(collection, view, places), strict=True))
 
 
 if __name__ == "__main__":

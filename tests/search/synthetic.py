@@ -18,6 +18,7 @@ from bindery.search.index import ChangedMeanwhile
 from bindery.search.language import language_of_query
 from bindery.search.queries import read_query
 from bindery.search.searching import Question, Searcher
+from bindery.search.view import View
 from bindery.store import collections as catalog
 from bindery.store import derived
 from bindery.store.values import ChunkSet, KeptVectors
@@ -100,8 +101,23 @@ def _found(collection: Collection, text: str, mode: SearchMode, top: int) -> lis
     analysers = {one: index.analyser(one) for one in view.languages}
     words = read_query(text, analysers, language=language_of_query(text, view.languages))
     question = Question(SearchOptions(mode, top), vector_of(text), words)
-    rows = Searcher(view, question, lambda rows: np.ones(len(rows), dtype=np.bool_)).search().rows
-    return index.texts(view, [(row.segment, row.row) for row in rows])
+    passages = Searcher(view, question, _NoTexts()).search().passages
+    return texts_of(collection, view, [(row.segment, row.row) for (row,) in passages])
+
+
+class _NoTexts:
+    """Says of rows what needs no text: queries have no phrases, and chunks no parents."""
+
+    def has_phrases(self, rows: Sequence[tuple[int, int]]) -> np.ndarray:
+        return np.ones(len(rows), dtype=np.bool_)
+
+    def parents(self, rows: Sequence[tuple[int, int]]) -> list[None]:
+        return [None] * len(rows)
+
+
+def texts_of(collection: Collection, view: View, rows: Sequence[tuple[int, int]]) -> list[str]:
+    """The texts of rows, each a segment's number and a row in it."""
+    return [chunk.text for chunk in collection.index.chunks(view, rows)]
 
 
 def bytes_under(folder: Path) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.search.synthetic import MODES, bytes_under, found, open_synthetic, put
+from tests.search.synthetic import MODES, bytes_under, found, open_synthetic, put, texts_of
 
 from bindery.library import Library
 from bindery.search import maintenance
@@ -186,7 +186,7 @@ def index_text(collection, name: str) -> str:
     for place, segment in enumerate(view.segments):
         for row in range(len(segment)):
             if segment.table.files[row] == number and segment.alive[row]:
-                return collection.index.texts(view, [(place, row)])[0]
+                return texts_of(collection, view, [(place, row)])[0]
     raise AssertionError(name)
 
 
@@ -292,7 +292,7 @@ def test_a_search_goes_on_with_the_segments_that_it_has_open(home, collection):
     seal(collection.index, least_rows=1)
     assert files_of(collection.index.folder, name) == []
     assert view.segments[0].dense.vectors[:].shape == (4, 16)
-    assert collection.index.texts(view, [(0, 3)]) == [words(3)]
+    assert texts_of(collection, view, [(0, 3)]) == [words(3)]
 
 
 def test_what_another_process_is_about_to_publish_is_not_swept(home, collection):
