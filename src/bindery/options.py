@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 from bindery.errors import InvalidValue, UnknownStrategy
-from bindery.filters import Filter
+from bindery.filters import Filter, filter_from_json
 from bindery.filters.text import filter_from_text
 from bindery.types import DOCUMENT, Role, Truncate
 
@@ -341,14 +341,10 @@ class SearchOptions:
     """How a collection is searched.
 
     ``mode`` says what hits are ranked by, and with it what their ``score`` is (see
-    :data:`SCORE_RANGES`). ``top`` is how many hits there are at most. ``filter`` says which chunks
-    may be hits: a :data:`bindery.filters.Filter`, or its short text. ``weight`` is that of meaning
-    against words, in the mode hybrid; None for that of the collection, or else of the languages of
-    the query and of each passage. ``score_threshold`` keeps hits with at least this score.
-    ``limit_per_file`` is how many hits a file has at most. ``diversity`` prefers hits that differ
-    from each other, from 0 (not at all) to 1. ``passage`` says what a hit is; None means the parent
-    if the collection's chunks have parents, and else the chunk. ``cursor`` is the ``next_cursor``
-    of an answer to the same search.
+    :data:`SCORE_RANGES`). ``filter`` is a :data:`bindery.filters.Filter`, its short text, or its
+    JSON. ``weight`` None means that of the collection, or else of the languages of the query and of
+    each passage. ``passage`` None means the parent if the collection's chunks have parents, and
+    else the chunk.
 
     Raises InvalidValue for a value that is out of range, and for a filter that cannot be read.
     """
@@ -367,15 +363,18 @@ class SearchOptions:
     limit_per_file: int | None = _option(
         None, "The most hits from one file.", least=1, most=MOST_HITS
     )
-    diversity: float = _option(
-        0.0, "Prefer hits that differ from each other, 0 to 1.", least=0, most=1
-    )
+    diversity: float = _option(0.0, "Prefer hits that differ, 0 to 1.", least=0, most=1)
     passage: Passage | None = _option(
         None,
-        "What a hit is: a chunk, neighbouring chunks joined, or their parent, which is the default "
-        "if there are parents.",
+        "What a hit is: a chunk, neighbours joined, or their parent (by default if there is one).",
         choices=tuple(Passage),
         given_as=str | None,
+    )
+    prefix: bool = _option(
+        default=False, help="Take the last word as the beginning of a word, as while it is typed."
+    )
+    allow_partial: bool = _option(
+        default=False, help="Answer by words alone, and say so, if the query cannot be embedded."
     )
     cursor: str | None = _option(None, "The next_cursor of an answer, to get the next page.")
 
@@ -385,6 +384,8 @@ class SearchOptions:
         object.__setattr__(self, "passage", None if self.passage is None else Passage(self.passage))
         if isinstance(self.filter, str):
             object.__setattr__(self, "filter", filter_from_text(self.filter))
+        elif not isinstance(cast("object", self.filter), Filter | None):
+            object.__setattr__(self, "filter", filter_from_json(self.filter))
         low, high = SCORE_RANGES[self.mode]
         if self.score_threshold is not None and not low <= self.score_threshold <= high:
             raise InvalidValue(

@@ -109,3 +109,24 @@ def test_options_are_checked_at_every_door(sample, doors):
             assert (error["code"], error["param"]) == ("invalid_value", option), door
     with pytest.raises(InvalidValue, match="top must be at most 1000, got 1000000"):
         SearchOptions(top=1_000_000)
+
+
+def test_an_answer_without_hits_says_why(sample, environment):
+    def shown(*arguments):
+        given = ["--collection", sample.collection.name, "--mode", "lexical"]
+        return CliRunner().invoke(app, ["search", *arguments, *given], env=environment).stdout
+
+    assert "has no chunks yet. Add files with: bindery add FOLDER" in shown("vaults")
+    sample.add(TEXTS)
+    assert "Nothing was found." in shown("zebra")
+    assert "No chunk passes the filter." in shown("vaults", "--filter", "page > 3")
+    assert "Vaults are opened" in shown("vaults")
+
+
+def test_help_lists_what_can_be_chosen(environment):
+    shown = CliRunner().invoke(app, ["search", "--help"], env={**environment, "COLUMNS": "200"})
+    for values in ("hybrid, dense, lexical, rrf", "chunk, joined, parent"):
+        assert values in shown.stdout
+    main = CliRunner().invoke(app, ["--help"], env=environment).stdout
+    assert "bindery add papers/" in main
+    assert "bindery search" in main

@@ -287,3 +287,52 @@ def test_a_collection_is_made_once_there_is_a_file(library, collections, tmp_pat
     other = JobRequest(("-",), vectors=VectorOptions(dimensions=64, any_dimensions=True))
     with pytest.raises(InvalidValue, match="was made with dimensions 128, not 64"):
         open_it(tmp_path, other)
+
+
+def test_the_last_word_may_be_the_beginning_of_one_if_asked(sample):
+    sample.add(
+        {
+            "revoke.md": "# On revoking\n\nA key is revoked by its owner.",
+            "index.txt": "The index is immutable.",
+            "star.txt": "revok* is not a pattern",
+        }
+    )
+
+    def found(query, **more):
+        return set(sample.found(query, mode="lexical", **more))
+
+    for beginning in ("rev", "revo", "revok", "revoki", "revoke", "REVOK"):
+        assert "revoke.md" in found(beginning, prefix=True), beginning
+        assert "revoke.md" in found(f"key {beginning}", prefix=True), beginning
+    assert found("the in", prefix=True) >= {"index.txt"}, "a stop word may be a beginning"
+    assert "revoke.md" not in found("rev")
+    assert found("rev key", prefix=True) == {"revoke.md"}, "the last word alone"
+    assert found("zzz", prefix=True) == set()
+    assert found("rev*") == set(), "no character is a syntax"
+    hit = sample.collection.search("revo", SearchOptions("lexical", prefix=True)).hits[0]
+    assert "revoked" in {hit.text[mark.start : mark.end] for mark in hit.marks}
+
+
+def test_words_are_marked_in_headings_titles_and_names_of_files(sample):
+    sample.add({"vault-guide.md": "# The vault\n\n## Opening a vault\n\nIt opens on Mondays.\n"})
+    hit = sample.collection.search("vault opening", SearchOptions("lexical", 1)).hits[0]
+
+    def marked(text, marks):
+        return [text[mark.start : mark.end] for mark in marks]
+
+    assert [
+        marked(heading, marks)
+        for heading, marks in zip(hit.headings, hit.heading_marks, strict=True)
+    ] == [["vault"], ["Opening", "vault"]][: len(hit.headings)]
+    assert marked(hit.title, hit.title_marks) == ["vault"]
+    assert "vault" in "".join(marked(hit.file, hit.file_marks))
+
+
+def test_a_word_of_the_title_counts_more_than_one_of_the_text(sample):
+    sample.add(
+        {
+            "a.md": "# Heliotropes\n\nThey turn.",
+            "b.md": "# Flowers\n\nOne of the heliotropes turns to the sun.",
+        }
+    )
+    assert sample.found("heliotropes", mode="lexical")[0] == "a.md"

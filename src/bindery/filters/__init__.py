@@ -12,7 +12,9 @@ The rules, the same in all of them:
   is refused: only an absent filter searches everything.
 - 2 equals 2.0. ``true`` is not 1, and text is not a number: a value of another type than the
   attribute's is refused.
-- Text is compared in its composed form (NFC), by its exact case; order is that of code points.
+- A date is compared as a moment. Without a time it is the beginning of the day, without a zone UTC.
+- Names and text are compared in their composed form (NFC), by their exact case; order is that of
+  code points.
 - A list holds for ``eq`` and ``in`` if any of its items does; ``contains`` on a list is the same as
   ``eq``, on text it finds a part.
 """
@@ -22,13 +24,14 @@ import sys
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 from typing import Any, TypeAlias, cast
 
 from bindery.errors import InvalidValue
 
 Scalar: TypeAlias = str | bool | int | float
-"""A value of an attribute; a date is text in ISO 8601."""
+"""A value of an attribute. A date is text in ISO 8601; Python's are accepted and become that."""
 
 
 class Operator(StrEnum):
@@ -70,6 +73,7 @@ class Compare:
             raise _invalid(
                 f"exists on {self.key[:80]!r} needs true or false, got {clean[0]!r:.80}."
             )
+        object.__setattr__(self, "key", unicodedata.normalize("NFC", self.key))
         object.__setattr__(self, "value", clean if isinstance(self.value, tuple) else clean[0])
 
 
@@ -177,6 +181,8 @@ def _check_parts(parts: Sequence[Filter], kind: str) -> None:
 def _clean(value: object, key: str) -> Scalar:
     if isinstance(value, str):
         return unicodedata.normalize("NFC", value)
+    if isinstance(value, date):
+        return value.isoformat()
     if isinstance(value, float) and not math.isfinite(value):
         raise _invalid(f"The value of {key[:80]!r} must be finite, got {value}.")
     if isinstance(value, int) and abs(value) > sys.float_info.max:

@@ -9,8 +9,8 @@
     op      := = | == | != | <> | < | <= | > | >= | contains | prefix
     value   := "text" | 'text' | number | true | false | a date such as 2024-12-31
 
-A key is a word (letters, digits, ``_``, ``-``, ``.``) or quoted by back-ticks. A quote inside a
-quoted text is written twice. Words of the language may be in any case.
+A key is a word (letters, digits, ``_``, ``-``, ``.``) or quoted by back-ticks. A quote or back-tick
+inside what it quotes is written twice. Words of the language may be in any case.
 """
 
 import re
@@ -22,7 +22,7 @@ from bindery.filters import And, Compare, Filter, Not, Operator, Or, Scalar
 _TOKEN = re.compile(
     r"""\s*(?:
       (?P<text>"(?:[^"]|"")*"|'(?:[^']|'')*')
-    | (?P<key>`[^`]+`)
+    | (?P<key>`(?:[^`]|``)+`)
     | (?P<date>\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?)
     | (?P<number>[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?(?![\w.-]))
     | (?P<sign><=|>=|==|!=|<>|=|<|>|\(|\)|\[|\]|,)
@@ -123,7 +123,7 @@ class _Parser:
         if one is None or one.kind not in {"key", "word"}:
             raise self._error(self._place(), "the name of an attribute")
         self._at += 1
-        return one.text.strip("`")
+        return one.text if one.kind == "word" else one.text[1:-1].replace("``", "`")
 
     def _list(self) -> tuple[Scalar, ...]:
         opening = self._peek()

@@ -119,7 +119,9 @@ class Analyser:
         base = folded(text)[:_LONGEST_TERM]
         if text.isascii():
             return (self._stem(base),)
-        exact, other = plain(text)[:_LONGEST_TERM], spelt_out(text)[:_LONGEST_TERM]
+        # Without case, ß is ss: here it is kept apart.
+        exact = "ß".join(map(plain, text.replace("ẞ", "ß").split("ß")))[:_LONGEST_TERM]
+        other = spelt_out(text)[:_LONGEST_TERM]
         terms = [self._stem(base), self._stem(other)]
         if exact != base:
             terms.append(f"={exact}")

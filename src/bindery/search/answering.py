@@ -2,20 +2,22 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
 
-from bindery.errors import InvalidCursor, InvalidValue, StorageError
+from bindery.errors import BinderyError, InputError, InvalidCursor, InvalidValue, StorageError
 from bindery.jobs.recipe import Recipe
 from bindery.library import Library
 from bindery.options import PARENT_CHILD, Passage, SearchOptions
-from bindery.search.answers import Hit, SearchAnswer, marked, text_of
+from bindery.search.analysis import Analyser
+from bindery.search.answers import Hit, SearchAnswer, StageFailure, marked, text_of
 from bindery.search.candidates import ScoredRow
 from bindery.search.index import ChangedMeanwhile, CollectionIndex
 from bindery.search.language import Weight, chosen_weight, language_of_query, weight_of
-from bindery.search.lexical import Mask
+from bindery.search.lexical import Mask, completions
 from bindery.search.paging import MOST_SHOWN, SearchScope, read_cursor, write_cursor
 from bindery.search.queries import LexicalQuery, check_queries, read_query
 from bindery.search.searching import Question, Searcher
@@ -74,11 +76,15 @@ def _with_passage(options: SearchOptions, recipe: Recipe) -> SearchOptions:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _EmbeddedQuery:
-    """A query with its vector, if the mode needs it; ``tokens_cut`` are beyond the window."""
+    """A query with its vector, if the mode needs it, or why it has none.
+
+    ``tokens_cut`` are beyond the model's window.
+    """
 
     text: str
     vector: npt.NDArray[np.float32] | None = None
     tokens_cut: int = 0
+    failure: BinderyError | None = None
 
 
 def _embedded(
@@ -89,9 +95,16 @@ def _embedded(
 ) -> list[_EmbeddedQuery]:
     if not options.mode.is_dense:
         return [_EmbeddedQuery(query) for query in queries]
-    recipe = find_recipe()
-    wanted = replace(recipe.vectors, role=QUERY, title=None)
-    _, encoded = library.embed(recipe.loaded_as, queries, wanted)
+    try:
+        recipe = find_recipe()
+        wanted = replace(recipe.vectors, role=QUERY, title=None)
+        _, encoded = library.embed(recipe.loaded_as, queries, wanted)
+    except BinderyError as error:
+        # What the caller can fix is never partial, and a mode without words has nothing else.
+        is_allowed = options.allow_partial and options.mode.is_lexical
+        if not is_allowed or isinstance(error, InputError):
+            raise
+        return [_EmbeddedQuery(query, failure=error) for query in queries]
     rows, offsets = encoded.embeddings.rows, encoded.embeddings.offsets
     return [
         _EmbeddedQuery(
@@ -131,7 +144,9 @@ class _Answering:
     def _answer(self, query: _EmbeddedQuery, view: View) -> SearchAnswer:
         language = language_of_query(query.text, view.languages)
         analysers = {one: self._index.analyser(one) for one in view.languages}
-        words = read_query(query.text, analysers, language=language)
+        segments = [segment.lexical for segment in view.segments]
+        complete = partial(completions, segments) if self._options.prefix else None
+        words = read_query(query.text, analysers, language=language, complete=complete)
         scope = SearchScope(query.text, self._options, self._stored.id, self._index.generation)
         cursor = self._options.cursor
         walk = None if cursor is None else read_cursor(cursor, scope)
@@ -161,6 +176,7 @@ class _Answering:
             language=language,
             query_tokens_cut=query.tokens_cut,
             next_cursor=None if following is None else write_cursor(following, scope),
+            failures=() if query.failure is None else (StageFailure.of("dense", query.failure),),
             warnings=(_ENDS_HERE,) if ends_here else (),
         )
 
@@ -172,6 +188,7 @@ class _ChunkReader:
         self._index = index
         self._view = view
         self._words = words
+        self._terms = words.terms
 
     def has_phrases(self, rows: Sequence[tuple[int, int]]) -> Mask:
         """Which rows (m,) have the query's phrases in their texts."""
@@ -214,8 +231,7 @@ class _ChunkReader:
         table = self._view.segments[row.segment].table
         file = self._file((row.segment, row.row))
         text, first = text_of(chunks), chunks[0]
-        tokens = self._index.analyser(file.language).tokens(text)
-        matches = [one.span for one in tokens if not self._words.terms.isdisjoint(one.terms)]
+        find_marks = partial(self._marks, self._index.analyser(file.language))
         return Hit(
             id=table.ids[row.row].tobytes().hex(),
             file=file.name,
@@ -225,14 +241,22 @@ class _ChunkReader:
             score=row.score,
             scores={"cosine": row.cosine, "bm25": row.bm25},
             ranks=row.ranks,
-            marks=marked(text, matches),
+            marks=find_marks(text),
             page=first.page,
             headings=first.headings,
+            heading_marks=tuple(map(find_marks, first.headings)),
             title=file.title,
+            title_marks=find_marks(file.title),
+            file_marks=find_marks(file.name),
             kind=file.kind,
             language=file.language,
             attributes=file.attributes,
         )
+
+    def _marks(self, analyser: Analyser, text: str) -> tuple[Span, ...]:
+        """The places of the query's words in a text."""
+        found = (one for one in analyser.tokens(text) if not self._terms.isdisjoint(one.terms))
+        return marked(text, [one.span for one in found])
 
     def _file(self, place: tuple[int, int]) -> IndexedFile:
         segment, row = place

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from bindery.errors import BinderyError
 from bindery.search.searching import StageReport, UsedWeight
 from bindery.types import Chunk, Span
 
@@ -17,7 +18,8 @@ class Hit:
     of each leg, None if the mode does not use it, and ``ranks`` those in each stage, None if a leg
     did not find it. Of several chunks they are those of the best one, as is ``id``. ``span`` is the
     place of ``text`` in its document, ``spans`` are those of the chunks that were found. ``marks``
-    are the places within ``text`` of the words that matched.
+    are the places within ``text`` of the words that matched, ``heading_marks``, ``title_marks`` and
+    ``file_marks`` those within each heading, the title and the name of the file.
     """
 
     id: str
@@ -31,7 +33,10 @@ class Hit:
     marks: tuple[Span, ...] = ()
     page: int | None = None
     headings: tuple[str, ...] = ()
+    heading_marks: tuple[tuple[Span, ...], ...] = ()
     title: str = ""
+    title_marks: tuple[Span, ...] = ()
+    file_marks: tuple[Span, ...] = ()
     kind: str = ""
     language: str = ""
     attributes: Mapping[str, Any] | None = None
@@ -50,10 +55,13 @@ class Hit:
             "headings": list(self.headings),
             "start": self.span.start,
             "end": self.span.end,
-            "spans": [{"start": span.start, "end": span.end} for span in self.spans],
+            "spans": _facts_of(self.spans),
             "text": self.text,
             "text_sha256": self.text_sha256,
-            "marks": [{"start": mark.start, "end": mark.end} for mark in self.marks],
+            "marks": _facts_of(self.marks),
+            "heading_marks": [_facts_of(marks) for marks in self.heading_marks],
+            "title_marks": _facts_of(self.title_marks),
+            "file_marks": _facts_of(self.file_marks),
             "score": self.score,
             "scores": dict(self.scores),
             "ranks": dict(self.ranks),
@@ -62,6 +70,20 @@ class Hit:
             "language": self.language,
             "attributes": dict(self.attributes or {}),
         }
+
+
+@dataclass(frozen=True, slots=True)
+class StageFailure:
+    """A stage that failed, and the error."""
+
+    stage: str
+    code: str
+    message: str
+
+    @classmethod
+    def of(cls, stage: str, error: BinderyError) -> "StageFailure":
+        """The failure of a stage by an error."""
+        return cls(stage, error.code, error.message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +111,13 @@ class SearchAnswer:
     query_tokens_cut: int = 0
     weights: tuple[UsedWeight, ...] = ()
     next_cursor: str | None = None
+    failures: tuple[StageFailure, ...] = ()
     warnings: tuple[str, ...] = ()
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether a stage failed, which happens only if the caller allowed it."""
+        return bool(self.failures)
 
     def facts(self) -> dict[str, Any]:
         """The same for JSON."""
@@ -109,6 +137,8 @@ class SearchAnswer:
             "weights": [asdict(weight) for weight in self.weights],
             "next_cursor": self.next_cursor,
             "stages": [asdict(stage) for stage in self.stages],
+            "is_partial": self.is_partial,
+            "failures": [asdict(failure) for failure in self.failures],
             "warnings": list(self.warnings),
         }
 
@@ -125,6 +155,10 @@ def text_of(chunks: Sequence[Chunk]) -> str:
         between = " " if gap == 1 else "\n" * max(0, gap)
         text += between + chunk.text[max(0, -gap) :]
     return text
+
+
+def _facts_of(spans: Sequence[Span]) -> list[dict[str, int]]:
+    return [{"start": span.start, "end": span.end} for span in spans]
 
 
 def marked(text: str, spans: Sequence[Span]) -> tuple[Span, ...]:

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bindery.options import SearchMode
 from bindery.search.dense import best_first
 from bindery.search.lexical import Mask, Rows, Scores
 from bindery.search.segments import Segment
@@ -225,16 +224,16 @@ class Ranking:
             np.concatenate([self.looked_at, looked_at]),
         )
 
-    def row(self, place: int, mode: SearchMode) -> ScoredRow:
-        """The candidate at a place, for its hit."""
+    def row(self, place: int, *, is_dense: bool, is_lexical: bool) -> ScoredRow:
+        """The candidate at a place, for its hit, with the scores of the legs that were used."""
         found = self.found
         legs = {"dense": found.dense_ranks, "lexical": found.lexical_ranks}
         return ScoredRow(
             int(found.segments[place]),
             int(found.rows[place]),
             float(self.scores[place]),
-            float(found.cosines[place]) if mode.is_dense else None,
-            float(found.bm25[place]) if mode.is_lexical else None,
+            float(found.cosines[place]) if is_dense else None,
+            float(found.bm25[place]) if is_lexical else None,
             {name: int(ranks[place]) or None for name, ranks in {**legs, **self.stages}.items()},
         )
 

@@ -16,7 +16,13 @@ from bindery.library import Library
 from bindery.options import SearchOptions
 from bindery.search.answering import search_index
 from bindery.search.answers import SearchAnswer
-from bindery.search.columns import AttributeType, AttributeValue, check_attribute, type_of
+from bindery.search.columns import (
+    AttributeType,
+    AttributeValue,
+    check_attribute,
+    check_key,
+    type_of,
+)
 from bindery.search.deleting import DeletionReceipt, receipt_of
 from bindery.search.index import CollectionIndex, OpenIndexes
 from bindery.search.language import unsuited
@@ -282,7 +288,8 @@ class Collection:
         former = catalog.schema_of(connection, self.id)
         schema = {key: AttributeType(value) for key, value in former.items()}
         clean: dict[str, AttributeValue] = {}
-        for key, value in attributes.items():
+        for given, value in attributes.items():
+            key = check_key(given)
             if value is None:
                 continue
             if key in OF_FILES or key in OF_CHUNKS:

@@ -1,12 +1,15 @@
 """Attributes as columns, and filters over them as masks.
 
 An attribute has one type, which its first value fixes: later values of another type are refused.
+Text that is written as a date, such as ``2024-12-31``, is a date, because JSON and the command line
+have no other way to give one.
 """
 
+import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from difflib import get_close_matches
 from enum import StrEnum
 from typing import Any, Protocol, TypeAlias, cast
@@ -23,6 +26,10 @@ AttributeValue: TypeAlias = Scalar | tuple[str, ...]
 
 # Above this a float64 no longer holds every integer.
 _MOST_INTEGER = 1 << 53
+_MOST_KEY = 200
+_DATE = re.compile(
+    r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}(:?\d{2})?)?)?"
+)
 
 
 class AttributeType(StrEnum):
@@ -36,12 +43,14 @@ class AttributeType(StrEnum):
 
 
 def type_of(value: AttributeValue) -> AttributeType:
-    """The type of a value. A date is text to start with: a schema says otherwise."""
+    """The type of a value."""
+    if isinstance(value, str):
+        return AttributeType.DATE if is_date(value) else AttributeType.TEXT
     if isinstance(value, bool):
         return AttributeType.BOOLEAN
     if isinstance(value, (int, float)):
         return AttributeType.NUMBER
-    return AttributeType.TEXTS if isinstance(value, tuple) else AttributeType.TEXT
+    return AttributeType.TEXTS
 
 
 def check_attribute(key: str, value: object, schema: Mapping[str, AttributeType]) -> AttributeValue:
@@ -51,8 +60,8 @@ def check_attribute(key: str, value: object, schema: Mapping[str, AttributeType]
         if not all(isinstance(item, str) for item in items):
             raise _wrong(key, "a list may only contain text")
         clean: AttributeValue = tuple(_composed(str(item)) for item in items)
-    elif isinstance(value, str):
-        clean = _composed(value)
+    elif isinstance(value, (str, date)):
+        clean = _composed(value if isinstance(value, str) else value.isoformat())
     elif isinstance(value, bool):
         clean = value
     elif isinstance(value, (int, float)):
@@ -60,12 +69,38 @@ def check_attribute(key: str, value: object, schema: Mapping[str, AttributeType]
             raise _wrong(key, f"a number must be finite and exact in 64 bits, got {value}")
         clean = value
     else:
-        raise _wrong(key, f"values are text, numbers, booleans or lists of text, got {value!r:.80}")
+        raise _wrong(
+            key, f"values are text, numbers, dates, booleans or lists of text, got {value!r:.80}"
+        )
     expected = schema.get(key, type_of(clean))
-    if expected is AttributeType.DATE and isinstance(clean, str):
+    is_text = isinstance(clean, str)
+    if expected is AttributeType.DATE and is_text:
         seconds_of(clean, key)
-    elif type_of(clean) is not expected:
+    elif type_of(clean) is not expected and not (is_text and expected is AttributeType.TEXT):
         raise _wrong(key, f"it is a {expected}, got a {type_of(clean)}: {clean!r:.80}")
+    return clean
+
+
+def is_date(text: str) -> bool:
+    """Whether a text is written as a date, with or without a time and a zone."""
+    if not _DATE.fullmatch(text):
+        return False
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:  # such as month 13
+        return False
+    return True
+
+
+def check_key(key: str) -> str:
+    """The name of an attribute in composed form (NFC). Raises InvalidValue for an empty one."""
+    clean = _composed(key).strip()
+    if not clean or len(clean) > _MOST_KEY or not clean.isprintable():
+        raise InvalidValue(
+            f"{key[:80]!r} cannot be the name of an attribute.",
+            remedy=f"Choose 1 to {_MOST_KEY} printable characters.",
+            param="attributes",
+        )
     return clean
 
 
@@ -190,6 +225,8 @@ def column_of(
     lists = [
         () if one is None else one if isinstance(one, tuple) else (str(one),) for one in values
     ]
+    # Names of files, titles and headings are kept as they were written.
+    lists = [tuple(map(_composed, items)) for items in lists]
     distinct = sorted({item for items in lists for item in items})
     numbers_of = {text: number for number, text in enumerate(distinct)}
     codes = np.array([numbers_of[item] for items in lists for item in items], dtype=np.int32)

@@ -29,6 +29,9 @@ _log = logging.getLogger(__name__)
 
 _MOST_TAIL_SEGMENTS = 8
 _ATTEMPTS = 20
+# How often a word of the title counts (BM25F with whole weights). On the training questions of
+# SciFact, nDCG@10 of words alone is .702 with 1, .706 with 2 and .708 with 3.
+_TITLE_WEIGHT = 3
 _SEGMENTS_WITHOUT_LIMIT = 4096
 
 
@@ -245,7 +248,8 @@ class CollectionIndex:
             if found is None:  # deleted since the placements were read
                 raise ChangedMeanwhile
             seen: dict[bytes, int] = {}
-            extra = self.analyser(file.language).terms(f"{file.title} {file.name}")
+            analyser = self.analyser(file.language)
+            extra = [*_TITLE_WEIGHT * analyser.terms(file.title), *analyser.terms(file.name)]
             for part, chunks in enumerate(derived.read_chunks(connection, key)):
                 keys = self.recipe.vector_keys(chunks, found.document)
                 kept = derived.find_vectors(connection, keys)

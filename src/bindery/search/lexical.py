@@ -11,6 +11,8 @@ Lucene, f the frequency in the row and n the number of living rows with the word
 several terms counts as one: its rows are those of any of them, f is the largest.
 """
 
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -28,6 +30,9 @@ Mask = npt.NDArray[np.bool_]
 Rows = npt.NDArray[np.int64]
 Scores = npt.NDArray[np.float32]
 
+_MOST_COMPLETIONS = 200
+_LEAST_STEM = 4
+_LONGEST_ENDING = 4
 _MOST_COUNTED = np.iinfo(np.uint16).max
 
 
@@ -57,6 +62,11 @@ class Vocabulary:
     def find(self, term: str) -> int | None:
         """The number of a term, if the segment has it."""
         return self._numbers.get(term)
+
+    def starting_with(self, beginning: str) -> range:
+        """The numbers of the terms that begin with a text."""
+        first = bisect_left(self.terms, beginning)
+        return range(first, bisect_left(self.terms, f"{beginning}\U0010ffff", lo=first))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -241,6 +251,27 @@ class LexicalSegment:
         most = np.zeros(len(distinct), dtype=np.uint16)
         np.maximum.at(most, place, counts)
         return distinct, most
+
+
+def completions(segments: Sequence[LexicalSegment], beginning: str) -> tuple[str, ...]:
+    """The terms that begin with a text, those in most rows first, at most 200.
+
+    Terms are stems, which a text that is longer does not begin: ``revoki`` is in no index. If no
+    term begins with the text, the longest term is taken that the text itself begins with.
+    """
+    counts = Counter[str]()
+    for segment in segments:
+        vocabulary = segment.postings.vocabulary
+        for number in vocabulary.starting_with(beginning):
+            counts[vocabulary.terms[number]] += int(segment.frequencies[number])
+    if counts or not beginning:
+        return tuple(term for term, count in counts.most_common(_MOST_COMPLETIONS) if count)
+    shortest = max(_LEAST_STEM, len(beginning) - _LONGEST_ENDING)
+    for length in range(len(beginning) - 1, shortest - 1, -1):
+        stem = beginning[:length]
+        if any(one.postings.vocabulary.find(stem) is not None for one in segments):
+            return (stem,)
+    return ()
 
 
 def bm25(segments: Sequence[LexicalSegment], query: LexicalQuery) -> list[Scores]:

@@ -4,13 +4,13 @@ Nothing else in a query has a meaning of its own: ``-v``, ``AND``, ``*`` and ``f
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import cast
 
 from bindery.errors import InvalidValue
 from bindery.search.analysis import Analyser, Token
-from bindery.search.characters import CharClass, class_of, plain, visible
+from bindery.search.characters import CharClass, class_of, folded, plain, visible
 from bindery.search.language import stop_words
 from bindery.types import Span
 
@@ -42,6 +42,21 @@ class LexicalQuery:
     def terms(self) -> frozenset[str]:
         """Every term that counts for the score."""
         return frozenset(term for word in self.words for term in word.terms)
+
+    def completed(self, complete: Callable[[str], tuple[str, ...]], text: str) -> "LexicalQuery":
+        """The query whose last word may also be the beginning of a word; ``text`` is that word.
+
+        ``complete`` gives the terms of an index that begin with it.
+        """
+        end = max((word.span.end for word in self.words), default=0)
+        terms = complete(folded(text))
+        words = [
+            replace(word, terms=tuple(dict.fromkeys([*word.terms, *terms])))
+            if word.span.end == end and not word.terms[0].startswith("=")
+            else word
+            for word in self.words
+        ]
+        return replace(self, words=tuple(words))
 
     def has_phrases_in(self, terms: Sequence[str]) -> bool:
         """Whether every phrase stands in a text, given by the terms of its words in order."""
@@ -81,12 +96,19 @@ def _wrong_query(message: str, remedy: str = "") -> InvalidValue:
     return InvalidValue(message, remedy=remedy, param="query")
 
 
-def read_query(text: str, analysers: Mapping[str, Analyser], *, language: str = "") -> LexicalQuery:
+def read_query(
+    text: str,
+    analysers: Mapping[str, Analyser],
+    *,
+    language: str = "",
+    complete: Callable[[str], tuple[str, ...]] | None = None,
+) -> LexicalQuery:
     """The words of a query for a collection whose texts have the languages of ``analysers``.
 
     A word may be in a text of any of these languages, so it has the terms of each. Stop words of
     the query's ``language`` (of all languages of the collection, if it is not known) are left out
-    if there are other words. Those within a phrase stay.
+    if there are other words. Those within a phrase stay. With ``complete``, which gives the terms
+    of an index that begin with a text, the last word may be the beginning of one.
     """
     chosen = list(analysers.values()) or [Analyser(language)]
     quoted = [Span(*match.span(1)) for match in _QUOTED.finditer(text)]
@@ -99,13 +121,18 @@ def read_query(text: str, analysers: Mapping[str, Analyser], *, language: str = 
         *(stop_words(one) for one in ([language] if language else analysers))
     )
     words = list(_words(text, chosen))
+    last = max(words, key=lambda word: word.span.end).span if words else None
     kept = [
         word
         for word in words
         if plain(text[word.span.start : word.span.end]) not in stops
         or any(span.start <= word.span.start < span.end for span in quoted)
+        or (complete is not None and word.span == last)
     ]
-    return LexicalQuery(tuple(kept or words), phrases)
+    query = LexicalQuery(tuple(kept or words), phrases)
+    if complete is None or last is None:
+        return query
+    return query.completed(complete, text[last.start : last.end])
 
 
 def _words(text: str, analysers: Sequence[Analyser]) -> Iterator[Word]:

@@ -55,6 +55,11 @@ class Question:
         return self.options.mode
 
     @property
+    def is_dense(self) -> bool:
+        """Whether meaning is ranked by; not if the query could not be embedded."""
+        return self.mode.is_dense and self.vector is not None
+
+    @property
     def k(self) -> int:
         """How many hits are wanted."""
         return self.options.top
@@ -145,7 +150,10 @@ class Searcher:
                 break
             depth *= 4
         passages = tuple(
-            tuple(ranking.row(place, question.mode) for place in some)
+            tuple(
+                ranking.row(place, is_dense=question.is_dense, is_lexical=question.mode.is_lexical)
+                for place in some
+            )
             for some in chosen[: question.k]
         )
         self._report("select", len(passages))
@@ -219,9 +227,9 @@ class Searcher:
     ) -> tuple[Candidates, bool, bool]:
         """The candidates that are not among the former ones; if they are exact; if they are all."""
         view, question = self._view, self._question
-        vector = question.vector if question.mode.is_dense else None
+        vector = question.vector if question.is_dense else None
         dense, is_exact = Leg.empty(), True
-        if question.mode.is_dense:
+        if question.is_dense:
             dense, is_exact = self._dense(allowed, depth)
             self._report("dense", len(dense))
         lexical = Leg.empty()

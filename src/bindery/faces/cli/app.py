@@ -30,6 +30,8 @@ app = typer.Typer(
     epilog="""
 Examples:
   bindery preload
+  bindery add papers/
+  bindery search "How do I revoke a key?"
   bindery embed report.pdf notes.md --out vectors.parquet
   bindery serve
 

@@ -52,7 +52,7 @@ def search(
             continue
         if not is_one:
             output().print(Text(plain(answer["query"]), style="bold underline"))
-        _show(answer)
+        _show(answer, is_filtered=options.filter is not None)
 
 
 def _answers(
@@ -156,7 +156,7 @@ def _print_receipt(what: str, receipt: Facts) -> None:
         )
 
 
-def _show(answer: Facts) -> None:
+def _show(answer: Facts, *, is_filtered: bool) -> None:
     console = output()
     for number, hit in enumerate(answer["hits"], 1):
         where = f", page {hit['page']}" if hit["page"] else ""
@@ -165,12 +165,15 @@ def _show(answer: Facts) -> None:
         head.append(f"{where}  {hit['score']:.3f}", style="dim")
         console.print(head)
         if hit["headings"]:
-            console.print(_indented(Text(plain(" > ".join(hit["headings"])), style="italic")))
-        marks = [Span(mark["start"], mark["end"]) for mark in hit["marks"]]
-        console.print(_indented(_passage(hit["text"], marks)))
+            console.print(_indented(_headings(hit)))
+        console.print(_indented(_passage(hit["text"], _spans(hit["marks"]))))
         console.print()
     if not answer["hits"]:
-        console.print("Nothing was found.")
+        console.print(_nothing(answer, is_filtered=is_filtered), soft_wrap=True)
+    for failure in answer["failures"]:
+        print_warning(
+            f"The stage {failure['stage']} failed, so the answer is partial: {failure['message']}"
+        )
     for warning in answer["warnings"]:
         print_warning(warning)
     milliseconds = sum(stage["milliseconds"] for stage in answer["stages"])
@@ -179,6 +182,29 @@ def _show(answer: Facts) -> None:
         f"{answer['mode']}, {milliseconds:.1f} ms",
         soft_wrap=True,
     )
+
+
+def _nothing(answer: Facts, *, is_filtered: bool) -> str:
+    """Why an answer has no hits, and what to do."""
+    if answer["searched"]:
+        return "Nothing was found."
+    if is_filtered:
+        return "No chunk passes the filter."
+    return f"{plain(answer['collection'])} has no chunks yet. Add files with: bindery add FOLDER"
+
+
+def _headings(hit: Facts) -> Text:
+    parts = [
+        _marked(heading, 0, len(heading), _spans(marks))
+        for heading, marks in zip(hit["headings"], hit["heading_marks"], strict=True)
+    ]
+    shown = Text(" > ").join(parts)
+    shown.stylize("italic")
+    return shown
+
+
+def _spans(marks: Sequence[Facts]) -> list[Span]:
+    return [Span(mark["start"], mark["end"]) for mark in marks]
 
 
 def _indented(text: Text) -> Padding:
@@ -194,14 +220,20 @@ def _passage(text: str, marks: Sequence[Span]) -> Text:
     if end < len(text):
         end = max(text.rfind(" ", start, end), start + 1)
     shown = Text("... " if start else "")
-    at = start
+    shown.append_text(_marked(text, start, end, marks))
+    shown.append(" ..." if end < len(text) else "")
+    return shown
+
+
+def _marked(text: str, start: int, end: int, marks: Sequence[Span]) -> Text:
+    """A part of a text with the matches marked."""
+    shown, at = Text(), start
     for mark in [*marks, Span(end, end + 1)]:
         begin, stop = min(max(mark.start, at), end), min(mark.end, end)
         shown.append(plain(text[at:begin]))
         if at <= mark.start < end:
             shown.append(plain(text[begin:stop]), style="bold yellow")
         at = max(at, stop)
-    shown.append(" ..." if end < len(text) else "")
     return shown
 
 

@@ -175,6 +175,9 @@ class HitAnswer(BaseModel):
     text: str
     text_sha256: str
     marks: list[dict[str, int]]
+    heading_marks: list[list[dict[str, int]]]
+    title_marks: list[dict[str, int]]
+    file_marks: list[dict[str, int]]
     score: float
     scores: dict[str, float | None]
     ranks: dict[str, int | None]
@@ -201,6 +204,14 @@ class WeightAnswer(BaseModel):
     candidates: int
 
 
+class StageFailureAnswer(BaseModel):
+    """A stage that failed, and the error; only with `allow_partial`."""
+
+    stage: str
+    code: str
+    message: str
+
+
 class FoundAnswer(BaseModel):
     """The hits, best first, and how the answer came about."""
 
@@ -219,6 +230,8 @@ class FoundAnswer(BaseModel):
     weights: list[WeightAnswer]
     next_cursor: str | None
     stages: list[StageAnswer]
+    is_partial: bool
+    failures: list[StageFailureAnswer]
     warnings: list[str]
 
 
