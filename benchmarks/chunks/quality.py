@@ -16,7 +16,7 @@ import numpy as np
 
 from bindery import chunking, documents
 from bindery.library import Library
-from bindery.options import CONTEXTS, LATE, ChunkOptions
+from bindery.options import AUTO, CONTEXTS, LATE, ChunkOptions
 from bindery.types import Chunk, Document
 from chunks.questions import Question, Questions, read_questions
 from chunks.vectors import KeptVectors
@@ -68,7 +68,7 @@ def cuttings(strategies: Iterable[str], sizes: Sequence[int]) -> list[Cutting]:
     with_context = [
         Cutting("recursive", size, context=context)
         for context in CONTEXTS
-        if context != "none"
+        if context not in {AUTO, "none"}
         for size in sizes
     ]
     return [Cutting("recursive", None), *plain, *with_overlap, *with_context]
