@@ -6,6 +6,7 @@ process sees whole segments only, and a file that nobody has published is nobody
 """
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -37,8 +38,9 @@ _BATCH_ROWS = 16_384
 # A segment is merged with what is at least a quarter of its size: each row is written again a
 # logarithmic number of times, and few segments are left.
 _MERGE_FACTOR = 4
-# Merging takes three times this in memory. At 384 dimensions it is about 160,000 rows.
-_LARGEST_BYTES = 256 << 20
+# Merging takes about four times this in memory. At 384 dimensions 1 GB is about 600,000 rows.
+_LARGEST_BYTES = 1 << 30
+_SHARE_OF_MEMORY = 1 / 16
 # A file that nobody has published for this long belongs to a process that has ended.
 _UNPUBLISHED_S = 3600.0
 _ATTEMPTS = 20
@@ -152,15 +154,26 @@ def _seal_some(index: CollectionIndex, least_rows: int) -> str | None:
         rows += one.chunks
         if rows >= _BATCH_ROWS:
             break
-    return _merge(index, batch, choose(rows, found.segments))
+    return _merge(index, batch, choose(rows, found.segments, largest_bytes()))
 
 
-def choose(rows: int, segments: Sequence[SegmentSize]) -> list[str]:
+def largest_bytes() -> int:
+    """How large a segment may become by merging."""
+    try:
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError):  # Windows
+        return _LARGEST_BYTES // 4
+    return min(_LARGEST_BYTES, int(memory * _SHARE_OF_MEMORY))
+
+
+def choose(
+    rows: int, segments: Sequence[SegmentSize], most_bytes: int = _LARGEST_BYTES
+) -> list[str]:
     """The segments to merge with this many new rows: small ones, and those mostly dead."""
     chosen: list[str] = []
     size_bytes = 0
     for one in sorted(segments, key=lambda one: (one.living, one.name)):
-        fits = size_bytes + one.living_bytes <= _LARGEST_BYTES
+        fits = size_bytes + one.living_bytes <= most_bytes
         if fits and (one.living <= _MERGE_FACTOR * rows or one.is_over(MOST_DEAD)):
             chosen.append(one.name)
             rows += one.living

@@ -1,5 +1,7 @@
 """Collections over HTTP: a name that is taken has an address that works."""
 
+import time
+
 import pytest
 
 
@@ -15,3 +17,23 @@ def test_a_new_collection_is_where_its_location_says(client, name):
 def test_a_name_that_cannot_be_in_an_address_is_refused(client, name):
     answer = client.post("/collections", json={"name": name})
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, "name")
+
+
+def test_deleting_answers_with_a_receipt(client):
+    location = client.post("/collections", json={"name": "receipts"}).headers["location"]
+    upload = client.post("/files/upload", files={"file": ("a.txt", b"The heliotrope turns.")})
+    added = client.post(f"{location}/files", json={"file_ids": [upload.json()["file_id"]]})
+    until = time.monotonic() + 60
+    while client.get(f"{location}/files").json()["total_files"] == 0:
+        assert time.monotonic() < until, client.get(added.headers["location"]).text
+        time.sleep(0.05)
+
+    removed = client.delete(f"{location}/files/a.txt", params={"now": True}).json()
+
+    receipt = removed["receipt"]
+    assert (removed["file"], receipt["files"]) == ("a.txt", ["a.txt"])
+    assert receipt["entries"] == {"dense": 1, "lexical": 1}
+    assert (receipt["segments_left"], receipt["rewritten_by"]) == (0, None)
+    assert [one["kind"] for one in receipt["kept"]] == ["stored file"]
+    gone = client.delete(location).json()
+    assert (gone["name"], gone["receipt"]["files"]) == ("receipts", [])
