@@ -150,7 +150,7 @@ class Candidates:
     def collect(
         self, view: View, of_rows: Callable[[Segment, Rows], npt.NDArray[Any]]
     ) -> npt.NDArray[Any]:
-        """What is said of the rows of each segment, in the order of the candidates; not of none."""
+        """The facts of the rows of each segment that has any, in the order of the candidates."""
         numbers = distinct(self.segments)
         if len(numbers) == 1:
             return of_rows(view.segments[numbers[0]], self.rows)

@@ -1,4 +1,4 @@
-"""Receipts for what is deleted: what went, what still lies on the disk, where the text lives on."""
+"""Receipts of deletions: what was deleted, what is still on the disk, where else the text is."""
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,12 +23,12 @@ _REASONS: Mapping[KeptIn, str] = {
 
 @dataclass(frozen=True, slots=True)
 class DeletionReceipt:
-    """What a deletion removed, and what is left of it.
+    """What a deletion removed, and what is left.
 
     ``chunks`` and ``vectors`` were stored for these ``files`` alone, and are gone from the
     database. ``entries`` counts by leg the rows of indexes that no search finds any more.
-    ``job_results`` are files of jobs whose results went, ``cached_vectors`` those that the cache of
-    this process dropped. ``kept`` are the first 100 places that have the same text.
+    ``job_results`` are files of jobs whose results were deleted, ``cached_vectors`` those that the
+    cache of this process dropped. ``kept`` are the first 100 places that have the same text.
 
     ``segments_left`` files of the index, ``bytes_left`` in all, still hold words and vectors of
     these rows. A server writes them again by ``rewritten_by`` (seconds since 1970), and deleting

@@ -303,7 +303,7 @@ class Maintainer:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop after what is being written."""
+        """Stop after the current write."""
         self._stopped.set()
         if self._thread is not None:
             self._thread.join()
@@ -328,7 +328,7 @@ class Maintainer:
                 self._stopped.wait(_PAUSE_S)
 
     def run_once(self) -> None:
-        """Look at every collection that has changed, and do what is to be done."""
+        """Look at every collection that has changed, and do the work that is due."""
         now = time.monotonic()
         with self._library.database.reading() as connection:
             states = catalog.states(connection)
@@ -354,7 +354,7 @@ class Maintainer:
             self._swept = now
 
     def _maintain(self, index: CollectionIndex, seen: _Seen, now: float) -> bool:
-        """Seal and rewrite what is due; whether nothing is left to do until the next change."""
+        """Do the work that is due; whether nothing is left to do until the next change."""
         found = state_of(index)
         is_idle = now - seen.since >= _IDLE_S
         least = FEW_ROWS if is_idle else SEALED_ROWS

@@ -104,7 +104,7 @@ class SearchResult:
 
 
 class RowReader(Protocol):
-    """Reads what is said of rows, each a segment's number and a row in it, in the catalog."""
+    """Reads the facts of rows from the catalog; a row is a segment's number and a row in it."""
 
     def has_phrases(self, rows: Sequence[tuple[int, int]]) -> Mask:
         """Which rows (m,) have the query's phrases in their texts."""

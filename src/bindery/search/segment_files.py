@@ -154,7 +154,7 @@ def remove_files(folder: Path, name: str) -> None:
 
 
 def sweep(folder: Path, named: Collection[str], *, age_s: float) -> None:
-    """Delete files that are of none of these segments, unless they were written lately.
+    """Delete files that belong to none of these segments, unless they were written recently.
 
     Another process may be about to publish those. A draft that is being written stays in any case.
     """
