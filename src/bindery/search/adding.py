@@ -114,7 +114,7 @@ class SyncPlan:
     renamed: Mapping[str, str]
 
     def check(self, known: int) -> None:
-        """Raise InputError if so many files are gone that the folder may not be mounted."""
+        """Raise InputError if most files are gone, as if the folder were not mounted."""
         if self.gone and len(self.gone) > _MOST_GONE * known:
             raise InputError(
                 f"{len(self.gone):,} of {known:,} files are gone. Is the disk mounted?",
