@@ -83,26 +83,13 @@ def _embeddings(ids: Node, config: Mapping[str, Any], weights: Weights) -> Node:
 
 def _layer(x: Node, sight: Sight, config: Mapping[str, Any], weights: Weights) -> Node:
     y = _norm(x, config, weights, "input_layernorm")
-    y = _attention(y, sight, config, weights.under("self_attn."))
+    scale = config["query_pre_attn_scalar"] ** -0.5
+    y = sight.self_attention(y, weights.under("self_attn."), config, _norm, scale=scale)
     x = op.add(x, _norm(y, config, weights, "post_attention_layernorm"))
 
     y = _norm(x, config, weights, "pre_feedforward_layernorm")
     y = parts.gated(y, weights.under("mlp."), config["hidden_activation"])
     return op.add(x, _norm(y, config, weights, "post_feedforward_layernorm"))
-
-
-def _attention(x: Node, sight: Sight, config: Mapping[str, Any], weights: Weights) -> Node:
-    bias = bool(config.get("attention_bias"))
-    names = ("q_proj", "k_proj", "v_proj")
-    mixed = sight.attend(
-        parts.linear_side_by_side(x, weights, names, bias=bias),
-        norms=(
-            lambda query: _norm(query, config, weights, "q_norm"),
-            lambda key: _norm(key, config, weights, "k_norm"),
-        ),
-        scale=config["query_pre_attn_scalar"] ** -0.5,
-    )
-    return parts.linear(mixed, weights, "o_proj", bias=bias)
 
 
 def _norm(x: Node, config: Mapping[str, Any], weights: Weights, name: str) -> Node:

@@ -45,22 +45,9 @@ def _sights(
 
 def _layer(x: Node, sight: Sight, config: Mapping[str, Any], weights: Weights) -> Node:
     y = _norm(x, config, weights, "input_layernorm")
-    x = op.add(x, _attention(y, sight, config, weights.under("self_attn.")))
+    x = op.add(x, sight.self_attention(y, weights.under("self_attn."), config, _norm))
     y = _norm(x, config, weights, "post_attention_layernorm")
     return op.add(x, parts.gated(y, weights.under("mlp."), config["hidden_act"]))
-
-
-def _attention(x: Node, sight: Sight, config: Mapping[str, Any], weights: Weights) -> Node:
-    bias = bool(config.get("attention_bias"))
-    names = ("q_proj", "k_proj", "v_proj")
-    mixed = sight.attend(
-        parts.linear_side_by_side(x, weights, names, bias=bias),
-        norms=(
-            lambda query: _norm(query, config, weights, "q_norm"),
-            lambda key: _norm(key, config, weights, "k_norm"),
-        ),
-    )
-    return parts.linear(mixed, weights, "o_proj", bias=bias)
 
 
 def _norm(x: Node, config: Mapping[str, Any], weights: Weights, name: str) -> Node:

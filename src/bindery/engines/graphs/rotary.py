@@ -1,13 +1,14 @@
 """Rotary positions (Su et al., 2021, RoFormer, arXiv:2104.09864, eq. 34), by halves of a head."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from bindery.engines.graphs import attention, parts
 from bindery.engines.runtime import Node, op
+from bindery.engines.weights import Weights
 
 Norm: TypeAlias = Callable[[Node], Node]
 
@@ -79,3 +80,25 @@ class Sight:
         )
         key, value = (attention.repeated(part, self.heads) for part in (key, value))
         return attention.attend(query, key, value, self.bias, scale)
+
+    def self_attention(
+        self,
+        x: Node,
+        weights: Weights,
+        config: Mapping[str, Any],
+        norm: Callable[[Node, Mapping[str, Any], Weights, str], Node],
+        *,
+        scale: float | None = None,
+    ) -> Node:
+        """Attention over projections of x, with queries and keys normalised: Gemma 3 and Qwen3."""
+        bias = bool(config.get("attention_bias"))
+        names = ("q_proj", "k_proj", "v_proj")
+        mixed = self.attend(
+            parts.linear_side_by_side(x, weights, names, bias=bias),
+            norms=(
+                lambda query: norm(query, config, weights, "q_norm"),
+                lambda key: norm(key, config, weights, "k_norm"),
+            ),
+            scale=scale,
+        )
+        return parts.linear(mixed, weights, "o_proj", bias=bias)
