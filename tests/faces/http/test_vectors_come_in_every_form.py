@@ -186,7 +186,7 @@ def test_titles_come_in_one_place(client):
     chunks = [{"text": "x", "title": "On paper"}]
     body = {"chunks": chunks, "titles": ["On shelves"]}
     error = client.post("/embedding/vanilla/generate", json=body).json()["error"]
-    assert (error["param"], error["remedy"]) == ("titles", "Send one of them.")
+    assert (error["param"], error["remedy"]) == ("titles", "Leave one of them out.")
     # The one title reaches the model, which refuses titles.
     error = client.post("/embedding/vanilla/generate", json={"chunks": chunks}).json()["error"]
     assert error["param"] == "titles"

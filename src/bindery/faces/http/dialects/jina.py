@@ -14,8 +14,8 @@ from bindery.faces.http.dialects.vectors import ExtendedBody, output_of, vector_
 _OUTPUTS = {
     "float": Output(),
     "base64": Output(base64=True),
-    "binary": output_of("binary", is_base64=False),
-    "ubinary": output_of("ubinary", is_base64=False),
+    "binary": output_of("binary"),
+    "ubinary": output_of("ubinary"),
 }
 _TYPES: JsonDict = {"enum": [*_OUTPUTS]}
 

@@ -21,6 +21,7 @@ from bindery.faces.http.dialects.vectors import (
     VectorsBody,
     facts,
     known,
+    output_of,
     usage,
     vector_options,
 )
@@ -82,7 +83,7 @@ def read(body: EmbeddingsBody, _: Parameters) -> EmbedRequest:
         options=vector_options(body, body.truncate),
         roles=roles_of(body.input_type),
         titles=body.titles,
-        outputs=(body.output,),
+        outputs=(output_of(body.output_dtype, body.encoding_format),),
     )
 
 

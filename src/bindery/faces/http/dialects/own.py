@@ -21,6 +21,7 @@ from bindery.faces.http.dialects.vectors import (
     VectorsBody,
     facts,
     known,
+    output_of,
     vector_options,
 )
 from bindery.faces.http.routes.shapes import ChunksAnswer
@@ -83,7 +84,7 @@ def _read(body: GenerateBody, parameters: Parameters) -> EmbedRequest:
         options=vector_options(body, body.truncate),
         roles=(body.role,),
         titles=_titles(body),
-        outputs=(body.output,),
+        outputs=(output_of(body.output_dtype, body.encoding_format),),
         first=_preview(parameters),
     )
 

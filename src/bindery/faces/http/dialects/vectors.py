@@ -91,11 +91,6 @@ class VectorsBody(ExtendedBody):
         json_schema_extra=TRUNCATE,
     )
 
-    @property
-    def output(self) -> Output:
-        """The requested format."""
-        return output_of(self.output_dtype, is_base64=self.encoding_format == "base64")
-
 
 class VectorsAnswer(BaseModel):
     """How the vectors were made.
@@ -129,9 +124,9 @@ def vector_options(body: CutBody, truncate: object, **given: object) -> VectorOp
     return options_from(body, VectorOptions, truncate=side, **given)
 
 
-def output_of(dtype: str, *, is_base64: bool) -> Output:
+def output_of(dtype: str, encoding_format: EncodingFormat = "float") -> Output:
     """The format with this name. Raises KeyError for an unknown name."""
-    return replace(OUTPUTS[dtype], base64=is_base64) if is_base64 else OUTPUTS[dtype]
+    return replace(OUTPUTS[dtype], base64=encoding_format == "base64")
 
 
 def facts(ask: EmbedRequest, answer: EmbedAnswer) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from bindery.faces.http.dialects.base import (
     Dialect,
     EmbedAnswer,
     EmbedRequest,
-    Output,
     Parameters,
     Translation,
 )
@@ -47,11 +46,6 @@ class _VoyageBody(CutBody):
     output_dtype: Dtype = "float"
     encoding_format: EncodingFormat = "float"
 
-    @property
-    def output(self) -> Output:
-        """The requested format."""
-        return output_of(self.output_dtype, is_base64=self.encoding_format == "base64")
-
 
 class VoyageBody(_VoyageBody, ExtendedBody):
     """Voyage's request."""
@@ -69,7 +63,7 @@ def _read(body: VoyageBody, _: Parameters) -> EmbedRequest:
         options=vector_options(body, body.truncation, dimensions=body.output_dimension),
         roles=roles_of(body.input_type),
         titles=body.titles,
-        outputs=(body.output,),
+        outputs=(output_of(body.output_dtype, body.encoding_format),),
     )
 
 
@@ -121,7 +115,7 @@ def _read_contextualized(body: ContextualizedBody, _: Parameters) -> EmbedReques
         chunks_of=[len(chunks) for chunks in documents],
         options=vector_options(body, "error", dimensions=body.output_dimension),
         roles=roles_of(body.input_type),
-        outputs=(body.output,),
+        outputs=(output_of(body.output_dtype, body.encoding_format),),
     )
 
 
