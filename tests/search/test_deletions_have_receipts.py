@@ -214,3 +214,22 @@ def test_a_stored_file_is_named(sample):
     (kept,) = sample.collection.remove([sample.name("a.txt")]).kept
     assert (kept.kind, kept.name, kept.id) == (KeptIn.STORED_FILE, "upload.txt", stored.id)
     library.files.delete(stored.id)
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="it reads Linux's list of maps")
+def test_a_deleted_collection_takes_no_room_on_the_disk_any_more(home, collection):
+    """A file that is deleted while it is open keeps its room until it is closed."""
+    put(home, collection, {"a.txt": [SECRET]})
+    with home.database.writing() as connection:
+        other = generations.add_generation(connection, collection.id, collection.recipe.facts())
+        (placed,) = list_placements(connection, collection.stored.generation)
+        generations.place_file(connection, other, collection.files()[0], placed.chunk_set)
+    collections = Collections(home)
+    for index in collections.get("synthetic").indexes():
+        seal(index, least_rows=1)
+        assert index.view().rows == 1
+    assert collection.id in Path("/proc/self/maps").read_text()
+
+    collections.delete("synthetic")
+
+    assert collection.id not in Path("/proc/self/maps").read_text()

@@ -108,11 +108,13 @@ class Collections:
         """
         collection = self.get(name)
         files = [file.name for file in collection.files()]
+        indexes = collection.indexes()
         with self._library.database.freeing() as connection:
             deletion = delete_collection(connection, collection.id)
         with self._lock:
             self._open.pop(collection.id, None)
-        self._indexes.drop(collection.index)
+        for index in indexes:
+            self._indexes.drop(index)
         remove_folder(collection.index.folder)
         return receipt_of(self._library, name, files, deletion, [], now=now)
 
