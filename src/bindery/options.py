@@ -370,9 +370,7 @@ class SearchOptions:
         choices=tuple(Passage),
         given_as=str | None,
     )
-    prefix: bool = _option(
-        default=False, help="Take the last word as the beginning of a word, as while it is typed."
-    )
+    prefix: bool = _option(default=False, help="Complete the last word, for search as you type.")
     allow_partial: bool = _option(
         default=False, help="Answer by words alone, and say so, if the query cannot be embedded."
     )
