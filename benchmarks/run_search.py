@@ -5,6 +5,7 @@
 # pyright: basic
 
 import argparse
+import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -21,19 +22,23 @@ from under_load.server import new_home
 def _vectors(arguments: argparse.Namespace) -> dict[str, Any]:
     folder = vectors_folder(arguments.data, arguments.rows)
     peers = [name for name in indexes.VECTOR_PEERS if name in arguments.peers]
-    return indexes.measure_vectors(folder, peers, rounds=arguments.rounds, threads=cores())
+    return indexes.measure_vectors(
+        folder, peers, rounds=arguments.rounds, threads=cores(), queries=arguments.queries
+    )
 
 
 def _million(arguments: argparse.Namespace) -> dict[str, Any]:
     folder = vectors_folder(arguments.data, 1_000_000)
-    return indexes.measure_vectors(folder, [], rounds=arguments.rounds, threads=cores())
+    return indexes.measure_vectors(
+        folder, [], rounds=arguments.rounds, threads=cores(), queries=arguments.queries
+    )
 
 
 def _words(arguments: argparse.Namespace) -> dict[str, Any]:
     folder = texts_folder(arguments.data, arguments.pieces)
     peers = [name for name in indexes.WORD_PEERS if name in arguments.peers]
     return indexes.measure_words(
-        folder, peers, rounds=arguments.rounds, threads=cores(), queries=300
+        folder, peers, rounds=arguments.rounds, threads=cores(), queries=arguments.queries
     )
 
 
@@ -81,12 +86,15 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--pieces", type=int, default=89_276)
     parser.add_argument("--files", type=int, default=5_000)
+    parser.add_argument("--queries", type=int, default=300, help="at most 300")
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
     warn_if_busy()
     for section in arguments.only:
         print(f"== {section}", flush=True)
-        print(f"saved in {keep(f'search_{section}', SECTIONS[section](arguments))}", flush=True)
+        load = os.getloadavg()[0]
+        figures = {"load_at_start": load, **SECTIONS[section](arguments)}
+        print(f"saved in {keep(f'search_{section}', figures)}", flush=True)
 
 
 if __name__ == "__main__":
