@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from any_rows import rows_of
 from finding import Finder, Where, serve
 
 from bindery.filters import Compare, Operator
 from bindery.options import SearchMode, SearchOptions
 from bindery.search.columns import AttributeType
 from bindery.search.dense import DenseSegment
-from bindery.search.searching import Question, Searcher
+from bindery.search.searching import Question
 from bindery.search.segments import IndexRow, Segment
 from bindery.search.view import IndexedFile, View
 from bindery.vectors.embeddings import Embeddings
@@ -57,8 +58,7 @@ class BinderyIndex:
         allowed = Compare(where.key, operator, where.value) if where else None
         options = SearchOptions(SearchMode.DENSE, k, allowed)
         asked = Question(options, self._queries[question])
-        found = Searcher(self._view, asked, lambda rows: np.ones(len(rows), np.bool_)).search()
-        return [row.row for row in found.rows]
+        return rows_of(self._view, asked)
 
 
 def _row(place: int, file: int) -> IndexRow:

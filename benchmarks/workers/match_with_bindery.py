@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from any_rows import rows_of
 from finding import Where, serve
 from matching import read_texts
 
 from bindery.options import SearchMode, SearchOptions
 from bindery.search.analysis import Analyser
 from bindery.search.queries import LexicalQuery, read_query
-from bindery.search.searching import Question, Searcher
+from bindery.search.searching import Question
 from bindery.search.segments import IndexRow, Segment
 from bindery.search.view import IndexedFile, View
 from bindery.vectors.embeddings import Embeddings
@@ -49,8 +50,7 @@ class BinderyWords:
         """Read the question, and search."""
         words = self._read[question] if self._read else self._words(self._questions[question])
         asked = Question(SearchOptions(SearchMode.LEXICAL, k), None, words)
-        found = Searcher(self._view, asked, lambda rows: np.ones(len(rows), np.bool_)).search()
-        return [row.row for row in found.rows]
+        return rows_of(self._view, asked)
 
     def _words(self, text: str) -> LexicalQuery:
         return read_query(text, {"en": self._analyser}, language="en")

@@ -47,7 +47,7 @@ class Walk:
 
     def has_shown(self, keys: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
         """Which chunks (m,), given by their keys, were shown."""
-        return np.isin(keys, self.shown)
+        return np.isin(keys, self.shown) if len(self.shown) else np.zeros(len(keys), np.bool_)
 
     def after(self, keys: npt.NDArray[np.uint64], lowest: float) -> "Walk":
         """The walk once these chunks were shown too."""

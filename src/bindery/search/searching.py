@@ -125,9 +125,7 @@ class Searcher:
         self._stages: list[StageReport] = []
         self._weights = Counter[Weight]()
         self._started = time.perf_counter()
-        self._walk = question.walk or begin_walk(
-            max(DEPTH, 2 * question.k), max(view.files, default=0)
-        )
+        self._walk = question.walk or begin_walk(max(DEPTH, 2 * question.k), view.newest_file)
 
     def search(self) -> SearchResult:
         """The hits. Raises InvalidValue for a filter on something that is not there."""

@@ -87,6 +87,11 @@ class View:
         return sum(segment.lexical.rows for segment in self.segments)
 
     @cached_property
+    def newest_file(self) -> int:
+        """The highest number of a file, 0 without files."""
+        return max(self.files, default=0)
+
+    @cached_property
     def starts(self) -> npt.NDArray[np.int64]:
         """The place of the first row of each segment, and at the end the number of all rows."""
         return np.cumsum([0, *(len(segment) for segment in self.segments)], dtype=np.int64)
