@@ -13,6 +13,7 @@
     │   ├── BrokenDocument         the reader cannot read the document
     │   ├── PasswordProtected      the document needs a password
     │   ├── ParseTimeout           parsing took longer than the limit
+    │   ├── MostFilesGone          most files of a folder are gone, perhaps with their disk
     │   ├── Quarantined            the process ended repeatedly while working on the file
     │   ├── JobUnfinished          the job must finish first
     │   └── IdempotencyConflict    the idempotency key was used for a different request
@@ -140,6 +141,12 @@ class ParseTimeout(InputError):
     """Parsing took longer than the limit."""
 
     code = "parse_timeout"
+
+
+class MostFilesGone(InputError):
+    """Most files of a folder are gone, perhaps because its disk is not mounted."""
+
+    code = "most_files_gone"
 
 
 class Quarantined(InputError):

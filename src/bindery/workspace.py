@@ -15,7 +15,7 @@ from bindery.errors import InvalidValue
 from bindery.jobs import JobRequest, Jobs
 from bindery.library import DEFAULT_MODEL, Library, ModelStatus
 from bindery.options import ChunkOptions, SearchOptions, VectorOptions
-from bindery.search.adding import AddOptions, AddReport, add_local, open_for_adding
+from bindery.search.adding import Addition, AddOptions, AddReport, add_local
 from bindery.search.answers import SearchAnswer
 from bindery.search.collection import DEFAULT_COLLECTION, Collections
 from bindery.store.files import FileStore
@@ -128,13 +128,12 @@ class Workspace:
         """Add files and folders to a collection, which is made if it is not there.
 
         ``model``, ``chunks`` and ``vectors`` say how the files of a new collection are cut and
-        embedded. Raises what :func:`bindery.search.adding.add_local` does, and InvalidValue if the
-        collection was made with other options.
+        embedded. Raises what :func:`bindery.search.adding.add_local` does.
         """
         request = JobRequest(("-",), model, chunks or ChunkOptions(), vectors or VectorOptions())
         chosen = options or AddOptions(timeout_s=self._parse_timeout_s)
-        found = open_for_adding(self.library, self.collections, collection, request, paths, chosen)
-        return add_local(self.library, found, paths, chosen, attributes=attributes)
+        wanted = Addition(collection, paths, request, chosen, attributes)
+        return add_local(self.collections, wanted)[1]
 
     @overload
     def search(

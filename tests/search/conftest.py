@@ -15,7 +15,7 @@ from bindery.jobs.recipe import make_recipe
 from bindery.jobs.sources import LocalFiles
 from bindery.library import Library
 from bindery.options import ChunkOptions, SearchOptions
-from bindery.search.adding import find_local
+from bindery.search.adding import Addition, AddOptions, AddReport, Run, add_local
 from bindery.search.collection import Collection, Collections
 from bindery.settings import Settings
 
@@ -52,14 +52,22 @@ class SampleCollection:
         failed = [file for file in jobs.files(job.id) if file.state is FileState.FAILED]
         assert not failed, failed
 
-    def sync(self) -> None:
-        """Remove what is gone from the folder, as the command line does with --sync."""
-        from bindery.search.adding import plan_sync
-
-        inputs = find_local([self.folder])
-        plan = plan_sync(inputs, self.collection.files())
-        self.collection.rename(plan.renamed or {}, {n: str(p) for n, p in inputs.files.items()})
-        self.collection.remove(plan.gone)
+    def add_paths(
+        self,
+        *paths: Path,
+        attributes: Mapping[str, object] | None = None,
+        run: Run = Jobs.run,
+        **options: object,
+    ) -> AddReport:
+        """Add paths, by default the folder, as the command line does."""
+        wanted = Addition(
+            self.collection.name,
+            paths or [self.folder],
+            JobRequest(("-",)),
+            AddOptions(timeout_s=60, **options),
+            attributes,
+        )
+        return add_local(self.collections, wanted, run=run)[1]
 
     def name(self, file: str) -> str:
         """The name of a file in the collection."""

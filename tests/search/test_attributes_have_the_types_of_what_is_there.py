@@ -5,7 +5,7 @@ import pytest
 from bindery.errors import InvalidValue, UnknownFile
 from bindery.jobs import FileState, Jobs
 from bindery.jobs.sources import LocalFiles
-from bindery.search.adding import find_local
+from bindery.search.local_files import find_local
 
 TEXT = "The heliotrope turns to the sun."
 

@@ -8,7 +8,6 @@ from typer.testing import CliRunner
 
 from bindery.faces.cli.app import app
 from bindery.models.catalog import CATALOG
-from bindery.search.adding import AddOptions, add_local
 from bindery.search.language import unsuited
 
 ENGLISH = "A key is revoked with the command revoke. After that nobody can use the key any more."
@@ -45,11 +44,11 @@ def test_the_warning_names_a_model_that_is_meant_for_the_language():
     assert "--model qwen3" in unsuited("vanilla", VANILLA, {"mt": 3})
 
 
-def test_python_the_command_line_and_http_warn(sample, library, client, environment, tmp_path):
+def test_python_the_command_line_and_http_warn(sample, client, environment, tmp_path):
     (tmp_path / "texts" / "de.txt").write_text(GERMAN)
     name = sample.collection.name
 
-    report = add_local(library, sample.collection, [tmp_path / "texts"], AddOptions())
+    report = sample.add_paths(tmp_path / "texts")
     assert report.warnings == (EXPECTED,)
 
     listed = CliRunner().invoke(app, ["collections", "list"], env=environment)

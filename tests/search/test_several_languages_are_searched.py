@@ -18,7 +18,7 @@ from bindery.jobs import JobRequest
 from bindery.jobs.recipe import make_recipe
 from bindery.library import Library
 from bindery.options import SearchOptions
-from bindery.search.adding import AddOptions, add_local
+from bindery.search.adding import Addition, add_local
 from bindery.search.answers import Hit
 from bindery.search.collection import Collection, Collections
 
@@ -129,8 +129,8 @@ def right(topics: list[str]) -> int:
 @pytest.fixture(scope="module")
 def english(library: Library, collections: Collections, folder: Path, new_name) -> Collection:
     collection = collections.create(new_name(), make_recipe(library, JobRequest(("-",))))
-    report = add_local(library, collection, [folder], AddOptions())
-    assert not report.failed
+    report = add_local(collections, Addition(collection.name, [folder], JobRequest(("-",))))[1]
+    assert report.is_complete
     assert "multilingual-e5-small" in report.warnings[0]
     return collection
 

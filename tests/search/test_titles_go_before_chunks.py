@@ -9,12 +9,12 @@ from bindery.encoders.request import chunks_request, has_title_slot
 from bindery.jobs import JobRequest
 from bindery.models.catalog import CATALOG
 from bindery.options import ChunkOptions, SearchOptions, VectorOptions
-from bindery.search.adding import FILES_WITH_TITLES, AddOptions, open_for_adding
+from bindery.search.adding import FILES_WITH_TITLES, Addition, add_local
 from bindery.types import Chunk, Span
 
 
 @pytest.fixture
-def opened(library, collections, new_name, tmp_path: Path):
+def opened(collections, new_name, tmp_path: Path):
     """Makes a collection for a number of files, and opens it again with the same name."""
 
     def open_one(files: int, chunks: ChunkOptions | None = None, name: str = ""):
@@ -22,7 +22,7 @@ def opened(library, collections, new_name, tmp_path: Path):
             (tmp_path / f"{number}.txt").write_text(f"Paper {number}.")
         request = JobRequest(("-",), chunks=chunks or ChunkOptions())
         named = name or new_name()
-        return open_for_adding(library, collections, named, request, [tmp_path], AddOptions())
+        return add_local(collections, Addition(named, [tmp_path], request))[0]
 
     return open_one
 

@@ -9,7 +9,7 @@ from bindery.errors import InputError, InvalidValue, UnknownCollection, UnknownF
 from bindery.jobs import JobRequest, Jobs
 from bindery.jobs.sources import LocalFiles
 from bindery.options import SCORE_RANGES, SearchMode, SearchOptions, VectorOptions
-from bindery.search.adding import AddOptions, add_local, open_for_adding
+from bindery.search.adding import Addition, add_local
 from bindery.store.database.tables import jobs as job_table
 
 MODES = list(SearchMode)
@@ -237,16 +237,14 @@ def test_two_may_add_to_one_collection_at_once(sample):
     inner.mkdir()
     (inner / "b.txt").write_text("Vaults are opened on Mondays.")
 
-    def add(folder, run=Jobs.run):
-        return add_local(sample.library, sample.collection, [folder], AddOptions(), run=run)
-
     def run_late(jobs, job_id):
-        add(inner)
+        sample.add_paths(inner)
         jobs.run(job_id)
 
-    report = add(sample.folder, run_late)
+    report = sample.add_paths(run=run_late)
 
-    assert not report.failed
+    assert report.added == ("texts/a.txt",)
+    assert report.is_complete
     assert sorted(file.name for file in sample.collection.files()) == ["inner/b.txt", "texts/a.txt"]
     assert Jobs(sample.library).list(f"collection:{sample.collection.id}") == []
 
@@ -270,7 +268,7 @@ def test_a_collection_is_made_once_there_is_a_file(library, collections, tmp_pat
     request = JobRequest(("-",), vectors=VectorOptions(dimensions=128, any_dimensions=True))
 
     def open_it(path, asked):
-        return open_for_adding(library, collections, name, asked, [path], AddOptions())
+        return add_local(collections, Addition(name, [path], asked))[0]
 
     with pytest.raises(UnknownFile, match="There is no file or folder"):
         open_it(tmp_path / "mistyped", JobRequest(("-",)))

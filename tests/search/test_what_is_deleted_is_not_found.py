@@ -7,7 +7,6 @@ import pytest
 
 from bindery.errors import UnknownCollection, UnknownFile
 from bindery.options import SearchMode
-from bindery.search.adding import AddOptions, add_local
 from bindery.search.collection import Collections
 from bindery.search.index import ChangedMeanwhile
 from bindery.search.maintenance import seal
@@ -79,8 +78,9 @@ def test_two_names_of_one_content_live_by_themselves(sample):
 def test_a_renamed_file_keeps_its_attributes(sample):
     sample.add({"a.md": "The heliotrope turns to the sun."}, rating=5)
     (sample.folder / "a.md").rename(sample.folder / "b.md")
-    sample.sync()
-    sample.add({"b.md": "The heliotrope turns to the sun."})
+    report = sample.add_paths(syncs=True)
+    assert report.renamed == {sample.name("b.md"): sample.name("a.md")}
+    assert (report.unchanged, report.added) == ((sample.name("b.md"),), ())
     assert sample.found("heliotrope", filter="rating = 5") == ["b.md"]
     assert [file.name for file in sample.collection.files()] == [sample.name("b.md")]
 
@@ -179,7 +179,7 @@ def test_a_path_keeps_its_name_however_it_is_added(sample, tmp_path):
         (tmp_path / folder / "x.md").write_text(f"In {folder} there is a heliotrope.")
     first, second = tmp_path / "a" / "docs", tmp_path / "b" / "docs"
     for paths in ([first, second], [first / "x.md"], [second], [first]):
-        add_local(sample.library, sample.collection, paths, AddOptions(timeout_s=60))
+        sample.add_paths(*paths)
         sources = {file.name: file.source for file in sample.collection.files()}
         assert sources == {"docs/x.md": f"{first}/x.md", "b/docs/x.md": f"{second}/x.md"}
 
@@ -187,8 +187,8 @@ def test_a_path_keeps_its_name_however_it_is_added(sample, tmp_path):
 def test_paths_that_do_not_exist_are_reported_and_the_others_added(sample, tmp_path):
     (tmp_path / "one.txt").write_text("A heliotrope.")
     paths = [tmp_path / "none.txt", tmp_path / "one.txt"]
-    report = add_local(sample.library, sample.collection, paths, AddOptions(timeout_s=60))
+    report = sample.add_paths(*paths)
     assert report.missing == (str(tmp_path / "none.txt"),)
     assert [file.name for file in sample.collection.files()] == ["one.txt"]
     with pytest.raises(UnknownFile, match=r"There is no file or folder '.*none\.txt'"):
-        add_local(sample.library, sample.collection, paths[:1], AddOptions())
+        sample.add_paths(paths[0])

@@ -30,6 +30,7 @@ CODES = {
     "UnknownRotation": "unknown_rotation",
     "UnknownCollection": "unknown_collection",
     "UnknownJob": "unknown_job",
+    "MostFilesGone": "most_files_gone",
     "Quarantined": "quarantined",
     "JobUnfinished": "job_unfinished",
     "IdempotencyConflict": "idempotency_conflict",

@@ -8,6 +8,7 @@
     worker.py         runs the jobs of a database, one at a time, under a lease (lease.py)
     running.py        one run: batches across files, each stored in one transaction
     sources.py        the files: in the store, on this machine, or standard input
+    ignoring.py       which files of a folder are left out
     reading.py        threads that read and chunk ahead of the model, into a queue (queues.py)
     parts.py          what flows through a run: parts of files, batches, progress, and the sink
     embedding.py      computes the vectors of a batch

@@ -13,6 +13,7 @@ from typing import IO, Protocol
 
 from bindery import documents
 from bindery.errors import FileTooLarge, UnknownFile
+from bindery.jobs.ignoring import IgnoreRules
 from bindery.library import Library
 from bindery.types import Document
 
@@ -220,14 +221,21 @@ def _opened(file_id: str, file: Path | IO[bytes]) -> Generator[IO[bytes]]:
 
 
 def walk(
-    folder: Path, *, without: Path | None, takes_hidden: bool, skip: Callable[[str, str], None]
+    folder: Path,
+    *,
+    without: Path | None,
+    takes_hidden: bool,
+    skip: Callable[[str, str], None],
+    ignores: IgnoreRules | None = None,
+    fail: Callable[[Path, str], None] | None = None,
 ) -> dict[str, Path]:
     """The files in a folder and its subfolders, sorted by their paths in the folder.
 
     ``without`` is a folder to leave out. ``skip`` is called with each path that is left out and
-    the reason: hidden files and folders unless ``takes_hidden``, links to folders, links that lead
-    out of the folder, and everything that is not a file. A name that is not UTF-8 gets a digest of
-    its bytes, so that it stays unique.
+    the reason: hidden files and folders unless ``takes_hidden``, what ``ignores`` leaves out, links
+    to folders, links that lead out of the folder, and everything that is not a file. ``fail`` is
+    called with each folder that cannot be read and the reason; by default, ``skip`` is. A name that
+    is not UTF-8 gets a digest of its bytes, so that it stays unique.
     """
     root, without = folder.resolve(), without and without.resolve()
     found: dict[str, Path] = {}
@@ -237,12 +245,15 @@ def walk(
 
     def takes(path: Path) -> bool:
         why = _why_not(path, root, takes_hidden=takes_hidden)
+        if ignores is not None and why in (None, "hidden"):
+            inner, is_folder = path.relative_to(root).as_posix(), os.path.isdir(path)  # noqa: PTH112
+            why = "ignored" if ignores.leaves_out(inner, is_folder=is_folder) else why
         if why is not None:
             tell(path, why)
         return why is None and path != without
 
     def tell_error(error: OSError) -> None:
-        tell(Path(error.filename or root), error.strerror or str(error))
+        (fail or tell)(Path(error.filename or root), error.strerror or str(error))
 
     for where, folders, names in os.walk(root, onerror=tell_error):
         here = Path(where)

@@ -44,7 +44,7 @@ class Collections:
     """The collections of a library. Safe to use from several threads and processes."""
 
     def __init__(self, library: Library) -> None:
-        self._library = library
+        self.library = library
         self._folder = library.home / "indexes"
         self._open: dict[str, Collection] = {}
         self._indexes = OpenIndexes()
@@ -57,7 +57,7 @@ class Collections:
         """
         _check_name(name)
         try:
-            with self._library.database.writing() as connection:
+            with self.library.database.writing() as connection:
                 collection_id = f"col-{secrets.token_hex(12)}"
                 catalog.create_collection(connection, collection_id, name, recipe.facts())
         except Conflict as error:
@@ -87,7 +87,7 @@ class Collections:
 
     def find(self, name: str) -> "Collection | None":
         """The collection of a name, if there is one."""
-        with self._library.database.reading() as connection:
+        with self.library.database.reading() as connection:
             stored = catalog.find_collection(connection, name)
         return None if stored is None else self._opened(stored)
 
@@ -97,7 +97,7 @@ class Collections:
 
     def __iter__(self) -> "Iterator[Collection]":
         """Every collection, by name."""
-        with self._library.database.reading() as connection:
+        with self.library.database.reading() as connection:
             rows = catalog.list_collections(connection)
         return iter([self._opened(row) for row in rows])
 
@@ -109,14 +109,14 @@ class Collections:
         collection = self.get(name)
         files = [file.name for file in collection.files()]
         indexes = collection.indexes()
-        with self._library.database.freeing() as connection:
+        with self.library.database.freeing() as connection:
             deletion = delete_collection(connection, collection.id)
         with self._lock:
             self._open.pop(collection.id, None)
         for index in indexes:
             self._indexes.drop(index)
         remove_folder(collection.index.folder)
-        return receipt_of(self._library, name, files, deletion, [], now=now)
+        return receipt_of(self.library, name, files, deletion, [], now=now)
 
     def _opened(self, stored: StoredCollection) -> "Collection":
         with self._lock:
@@ -124,7 +124,7 @@ class Collections:
             if known is None:
                 folder = self._folder / stored.id
                 known = self._open[stored.id] = Collection(
-                    self._library, folder, stored, self._indexes
+                    self.library, folder, stored, self._indexes
                 )
             known.stored = stored
             return known

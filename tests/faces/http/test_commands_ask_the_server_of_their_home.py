@@ -69,6 +69,58 @@ def test_the_server_answers_as_the_command_would(running, typed, tmp_path):
         assert typed(*command).stdout == typed(*command, "--no-server").stdout
 
 
+def added(result):
+    """The facts at the end of an addition, without what differs from run to run."""
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [line["event"] for line in lines[-1:]] == ["end"], result.output
+    differing = ("seconds", "created_at", "segments")
+    return {name: fact for name, fact in lines[-1].items() if name not in differing}
+
+
+def test_the_server_adds_what_a_command_names(running, typed, tmp_path):
+    folder = tmp_path / "notes"
+    folder.mkdir()
+    for n in range(4):
+        (folder / f"{n}.md").write_text(f"Note {n} is about shelf {n * 7}.")
+    (folder / "bad.pdf").write_bytes(b"%PDF-1.7 nothing")
+    facts = {}
+    for name, flags in {"by server": (), "by itself": ("--no-server",)}.items():
+        before = running()
+        first = typed("add", folder, "-c", name, "--attribute", "year=2024", "--json", *flags)
+        assert first.exit_code == 4
+        (folder / "0.md").write_text("Note 0 is changed.")
+        (folder / "3.md").unlink()
+        again = typed("add", folder, "-c", name, "--sync", "--json", *flags)
+        missing = typed("add", folder / "nowhere", "-c", name, *flags)
+        assert (missing.exit_code, "There is no file or folder" in missing.output) == (4, True)
+        assert running() - before == (0 if flags else 3)
+        facts[name] = [{**added(one), "name": ""} for one in (first, again)]
+        (folder / "0.md").write_text("Note 0 is about shelf 0.")
+        (folder / "3.md").write_text("Note 3 is about shelf 21.")
+    assert facts["by server"] == facts["by itself"]
+    assert facts["by server"][1]["removed"] == ["notes/3.md"]
+    assert facts["by server"][1]["changed"] == ["notes/0.md"]
+    assert "bad.pdf" in typed("add", folder, "-c", "by server").output
+    shown = typed("add", folder, "-c", "by server", "--sync").stdout
+    assert "3 unchanged, 1 failed" in shown, shown
+
+
+def test_only_the_owner_adds_by_path(client, tmp_path):
+    answer = client.post("/collections/x/local", json={"paths": [str(tmp_path)]})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (403, "missing_scope")
+
+
+def test_most_of_a_folder_is_removed_only_if_that_is_confirmed(running, typed, tmp_path):
+    for n in range(3):
+        (tmp_path / f"{n}.md").write_text(f"Note {n}.")
+    assert typed("add", tmp_path, "-c", "most").exit_code == 0
+    for n in range(2):
+        (tmp_path / f"{n}.md").unlink()
+    refused = typed("add", tmp_path, "-c", "most", "--sync")
+    assert (refused.exit_code, "2 of 3 files" in refused.output) == (4, True)
+    assert "removed: 2" in typed("add", tmp_path, "-c", "most", "--sync", "--yes").stdout
+
+
 def test_errors_are_those_of_the_command(running, typed):
     for command in (
         ("search", "key", "-c", "nowhere"),

@@ -1,13 +1,18 @@
 """``bindery add``: documents and folders become a collection that is searched."""
 
+import sys
+import threading
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import closing
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from math import isfinite
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from bindery.errors import InvalidValue, UnknownFile
+import typer
+
+from bindery.errors import Abandoned, InvalidValue, MostFilesGone
+from bindery.faces.cli.asking import Asked, Facts
 from bindery.faces.cli.collections import plain
 from bindery.faces.cli.printing import (
     count,
@@ -18,13 +23,13 @@ from bindery.faces.cli.printing import (
     print_warning,
     printable,
 )
-from bindery.faces.cli.progress import follow_on, run_followed
-from bindery.faces.python import open_library
-from bindery.jobs import JobRequest, Jobs
-from bindery.options import ChunkOptions, VectorOptions
-from bindery.search.adding import AddOptions, AddReport, add_local, open_for_adding
-from bindery.search.collection import Collection, Collections
-from bindery.settings import Settings
+from bindery.faces.cli.progress import follow_on
+from bindery.jobs import Failure, JobEvent, JobRequest
+from bindery.options import ChunkOptions, VectorOptions, names_of
+
+if TYPE_CHECKING:
+    # It imports SQLAlchemy and NumPy, which take half a second, and a server may do the work.
+    from bindery.search.collection import Collections
 
 _SHOWN_NAMES = 5
 
@@ -39,77 +44,133 @@ class AddArguments:
     chunks: ChunkOptions
     vectors: VectorOptions
     attributes: Sequence[str] = ()
-    options: AddOptions = field(default_factory=AddOptions)
+    takes_hidden: bool = False
+    syncs: bool = False
+    confirms: bool = False
+    only: frozenset[str] | None = None
     json: bool = False
 
-
-def add(settings: Settings, asked: AddArguments) -> bool:
-    """Add files and folders to a collection; whether every file could be added."""
-    started = time.monotonic()
-    attributes = dict(_attribute(text) for text in asked.attributes)
-    options = replace(
-        asked.options,
-        timeout_s=settings.parse_timeout_s,
-        limit_bytes=settings.upload_limit_bytes,
-    )
-    with closing(open_library(settings)) as library:
-        collection = open_for_adding(
-            library,
-            Collections(library),
-            asked.collection,
-            JobRequest(("-",), asked.model, asked.chunks, asked.vectors),
-            asked.paths,
-            options,
-        )
-
-        def run(jobs: Jobs, job_id: str) -> None:
-            run_followed(jobs, job_id, follow_on(messages(), json=asked.json))
-
-        try:
-            report = add_local(
-                library, collection, asked.paths, options, attributes=attributes, run=run
-            )
-        except KeyboardInterrupt:
-            messages().print("Stopped. Run the same command again to resume.", soft_wrap=True)
-            raise
-        facts = collection.facts()
-    seconds = round(time.monotonic() - started, 3)
-    if asked.json:
-        failed = [
-            {"file": one.name, "code": one.error_code, "message": one.error_message}
-            for one in report.failed
-        ]
-        told = {
-            "failed": failed,
-            "missing": report.missing,
-            "gone": report.gone,
-            "skipped": dict(report.skipped),
+    def body(self) -> Facts:
+        """The same for a server."""
+        made_with = {
+            name: value
+            for given, plain_ in [(self.chunks, ChunkOptions()), (self.vectors, VectorOptions())]
+            for name in names_of(type(given))
+            if (value := getattr(given, name)) != getattr(plain_, name)
         }
-        print_json_line({"event": "end", **facts, **told, "seconds": seconds})
-    else:
-        _print_added(collection, report, facts, seconds)
-    return not report.failed and not report.missing
+        return {
+            "paths": [str(Path(path).expanduser().absolute()) for path in self.paths],
+            "model": self.model,
+            "attributes": attributes_of(self.attributes),
+            "takes_hidden": self.takes_hidden,
+            "syncs": self.syncs,
+            "confirms": self.confirms,
+            "only": None if self.only is None else sorted(self.only),
+            **made_with,
+        }
 
 
-def _print_added(
-    collection: Collection, report: AddReport, facts: Mapping[str, Any], seconds: float
-) -> None:
-    for path in report.missing:
-        print_error(UnknownFile("There is no such file or folder."), about=path)
-    if report.gone:
-        names = ", ".join(plain(name) for name in report.gone[:_SHOWN_NAMES])
-        more = " ..." if len(report.gone) > _SHOWN_NAMES else ""
-        print_warning(
-            f"{count(len(report.gone), 'file')} of the collection no longer on disk: "
-            f"{names}{more}. Use --sync to remove them."
+def add(asked: Asked, wanted: AddArguments) -> bool:
+    """Add files and folders to a collection; whether all could be read and added."""
+    try:
+        return _add(asked, wanted)
+    except MostFilesGone as error:
+        if wanted.json or not sys.stdin.isatty():
+            raise
+        print_error(error)
+        if not typer.confirm("Remove them from the collection?", err=True):
+            raise typer.Abort from None
+        return _add(asked, replace(wanted, confirms=True))
+
+
+def _add(asked: Asked, wanted: AddArguments) -> bool:
+    started = time.monotonic()
+    end: Facts = {}
+    try:
+        follow = follow_on(messages(), json=wanted.json)
+        with follow:
+            for line in _lines(asked, wanted):
+                if line["event"] == "end":
+                    end = line
+                else:
+                    kind, number = line.pop("event"), line.pop("number")
+                    follow.tell(JobEvent(number, kind, line))
+    except KeyboardInterrupt:
+        messages().print("Stopped. Run the same command again to resume.", soft_wrap=True)
+        raise
+    if not end:
+        raise Abandoned(
+            "The server stopped before everything was added.",
+            remedy="Run the same command again to resume.",
         )
-    for warning in report.warnings:
+    end["seconds"] = round(time.monotonic() - started, 3)
+    if wanted.json:
+        print_json_line(end)
+    else:
+        _print_added(end)
+    return not (end["failed"] or end["missing"] or end["unreadable"])
+
+
+def _lines(asked: Asked, wanted: AddArguments) -> Iterator[Facts]:
+    """The events of the addition, by the server of the home or by this process."""
+
+    def alone(collections: "Collections") -> Iterator[Facts]:
+        # As heavy as the collections themselves.
+        from bindery.search.adding import Addition, AddOptions, follow_addition
+
+        options = AddOptions(
+            takes_hidden=wanted.takes_hidden,
+            syncs=wanted.syncs,
+            confirms=wanted.confirms,
+            only=wanted.only,
+            timeout_s=asked.settings.parse_timeout_s,
+            limit_bytes=asked.settings.upload_limit_bytes,
+        )
+        request = JobRequest(("-",), wanted.model, wanted.chunks, wanted.vectors)
+        attributes = attributes_of(wanted.attributes)
+        addition = Addition(wanted.collection, wanted.paths, request, options, attributes)
+        lines = follow_addition(collections, addition, threading.Event())
+        return (line for line in lines if line is not None)
+
+    # A server does not take the path of a model.
+    if Path(wanted.model).exists():
+        asked = Asked(asked.settings, alone=True)
+    return asked.stream("POST", wanted.collection, "local", body=wanted.body(), alone=alone)
+
+
+def _print_added(end: Facts) -> None:
+    for path in end["missing"]:
+        print_error(Failure("unknown_file", "There is no such file or folder."), about=path)
+    for path, why in end["unreadable"].items():
+        print_error(Failure("unknown_file", f"The folder cannot be read: {why}."), about=path)
+    if end["gone"]:
+        print_warning(
+            f"{count(len(end['gone']), 'file')} of the collection no longer on disk: "
+            f"{_shown(end['gone'])}. Use --sync to remove them."
+        )
+    renamed = [f"{former} -> {name}" for name, former in end["renamed"].items()]
+    for word, names in {**end, "renamed": renamed}.items():
+        if names and word in ("added", "changed", "renamed", "removed"):
+            output().print(f"{word}: {len(names):,} ({_shown(names)})", soft_wrap=True)
+    for warning in end["warnings"]:
         print_warning(warning)
+    counted = [f"{len(end[word]):,} {word}" for word in ("unchanged", "failed") if end[word]]
+    told = f" ({', '.join(counted)})" if counted else ""
     output().print(
-        f"{printable(collection.name)}: {count(facts['files'], 'file')}, "
-        f"{count(facts['chunks'], 'chunk')}, {seconds:.1f} s",
+        f"{printable(end['name'])}: {count(end['files'], 'file')}{told}, "
+        f"{count(end['chunks'], 'chunk')}, {end['seconds']:.1f} s",
         soft_wrap=True,
     )
+
+
+def _shown(names: Sequence[str]) -> str:
+    more = f", and {len(names) - _SHOWN_NAMES:,} more" if len(names) > _SHOWN_NAMES else ""
+    return ", ".join(plain(name) for name in names[:_SHOWN_NAMES]) + more
+
+
+def attributes_of(given: Sequence[str]) -> Mapping[str, object]:
+    """The attributes of texts such as ``year=2024``. Raises InvalidValue."""
+    return dict(_attribute(text) for text in given)
 
 
 def _attribute(text: str) -> tuple[str, object]:

@@ -6,12 +6,13 @@ the command does the work itself.
 
 import http.client
 import json
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing, contextmanager
+from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from urllib.parse import quote
 
-from bindery.errors import BinderyError
+from bindery.errors import Abandoned, BinderyError
 from bindery.faces.running import RunningServer, find_server
 from bindery.settings import Settings
 
@@ -46,21 +47,39 @@ class Asked:
 
         ``path`` are the parts of the path. Raises the error that the server answers.
         """
+        return next(self.stream(method, *path, body=body, alone=lambda all_: iter([alone(all_)])))
+
+    def stream(
+        self,
+        method: str,
+        *path: str,
+        body: Mapping[str, object] | None = None,
+        alone: "Callable[[Collections], Iterator[Facts]]",
+    ) -> Iterator[Facts]:
+        """The same for an answer of several lines."""
         if self._server is not None:
             try:
-                return next(ask(self._server, method, path, body))
+                yield from ask(self._server, method, path, body)
             except NoServer:  # this process can answer as well
                 pass
-        return self.alone(alone)
+            else:
+                return
+        with self._opened() as collections:
+            yield from alone(collections)
 
     def alone(self, work: "Callable[[Collections], T]") -> T:
         """What ``work`` gives for the collections, opened by this process."""
+        with self._opened() as collections:
+            return work(collections)
+
+    @contextmanager
+    def _opened(self) -> "Generator[Collections]":
         # They import SQLAlchemy and NumPy, which take half a second.
         from bindery.faces.python import open_library
         from bindery.search.collection import Collections
 
         with closing(open_library(self.settings)) as library:
-            return work(Collections(library))
+            yield Collections(library)
 
 
 class NoServer(Exception):
@@ -88,14 +107,19 @@ def ask(
             answer = connection.getresponse()
             if answer.status in _ANSWERS_NOTHING:
                 raise NoServer
-            lines = iter(answer.readline, b"")
+            lines = (line for line in iter(answer.readline, b"") if line.strip())
             if answer.status >= http.HTTPStatus.BAD_REQUEST:
                 raise _error(json.loads(next(lines, b"{}")))
             first = next(lines)
         except (OSError, http.client.HTTPException, ValueError, StopIteration) as error:
             raise NoServer from error
-        yield json.loads(first)
-        yield from map(json.loads, lines)
+        try:
+            for line in map(json.loads, chain([first], lines)):
+                if line.get("event") == "error":
+                    raise _error(line)
+                yield line
+        except (OSError, http.client.HTTPException) as error:
+            raise Abandoned("The server stopped before it had answered.") from error
 
 
 def _error(answer: Mapping[str, Any]) -> BinderyError:

@@ -48,6 +48,7 @@ def add(
             "--yes", help="With --sync: continue even if most files of a folder are gone."
         ),
     ] = False,
+    no_server: NoServer = False,
     json: Json = False,
 ) -> None:
     """Add documents to a collection, so that `bindery search` finds them.
@@ -58,7 +59,6 @@ def add(
     found = begin()
     from bindery.faces.cli.add import AddArguments
     from bindery.faces.cli.add import add as run
-    from bindery.search.adding import AddOptions
 
     asked = AddArguments(
         paths,
@@ -67,10 +67,12 @@ def add(
         chunks,
         vectors,
         attributes=attribute or [],
-        options=AddOptions(takes_hidden=hidden, syncs=sync, confirms=yes),
+        takes_hidden=hidden,
+        syncs=sync,
+        confirms=yes,
         json=json,
     )
-    if not run(found.settings, asked):
+    if not run(Asked(found.settings, alone=no_server), asked):
         raise typer.Exit(BAD_INPUT)
 
 

@@ -22,8 +22,9 @@ from bindery.disk import storage_errors, whole_file
 from bindery.errors import JobUnfinished
 from bindery.faces.cli.inputs import Inputs, check_earlier
 from bindery.faces.cli.printing import messages
-from bindery.faces.cli.progress import Follow, run_followed
+from bindery.faces.cli.progress import Follow
 from bindery.faces.cli.report import EmbedReport
+from bindery.jobs.following import run_followed
 from bindery.jobs.jobs import Jobs
 from bindery.jobs.recipe import check_request
 from bindery.jobs.sources import STANDARD_INPUT, LocalFiles, shown_path
@@ -62,7 +63,8 @@ class OutputFolder:
             jobs = Jobs(library, database=database, source=source, is_alone=True)
             job = _begin(jobs, request)
             try:
-                run_followed(jobs, job.id, follow)
+                with follow:
+                    run_followed(jobs, job.id, lambda events: [*map(follow.tell, events)])
             except KeyboardInterrupt:
                 messages().print("Stopped. Run the same command again to resume.", soft_wrap=True)
                 raise

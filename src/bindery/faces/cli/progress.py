@@ -1,24 +1,17 @@
 """The progress of a job: a bar on a terminal, lines elsewhere, or events as JSON."""
 
-import threading
 import time
 from collections.abc import Mapping
-from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
 from bindery.faces.cli.printing import print_error, print_json_line, print_warning
-from bindery.jobs import Failure, FileState, Job, JobEvent
-
-if TYPE_CHECKING:
-    # It imports SQLAlchemy, which takes a quarter of a second, and a stream does not need it.
-    from bindery.jobs import Jobs
+from bindery.jobs import Failure, FileState, JobEvent
 
 # Lines usually go to a log.
 _BETWEEN_LINES_S = 5.0
-_LOOK_S = 0.2
 
 
 class Follow(Protocol):
@@ -115,31 +108,3 @@ def _line(progress: Mapping[str, Any]) -> str:
     if progress["seconds_left"]:
         parts.append(f"{progress['seconds_left']:,.0f} s left")
     return ", ".join(parts)
-
-
-def run_followed(jobs: "Jobs", job_id: str, follow: Follow) -> None:
-    """Run the job in a thread and show its events; Ctrl-C stops it cleanly."""
-    ended: Future[Job] = Future()
-
-    def run() -> None:
-        try:
-            ended.set_result(jobs.run(job_id))
-        except BaseException as error:  # noqa: BLE001 - raised again after the thread has ended
-            ended.set_exception(error)
-
-    thread = threading.Thread(target=run, name="bindery-job", daemon=True)
-    after = jobs.changes(job_id)[-1].number
-    thread.start()
-    try:
-        with follow:
-            while thread.is_alive():
-                for event in jobs.changes(job_id, after, _LOOK_S):
-                    after = event.number
-                    follow.tell(event)
-            for event in jobs.changes(job_id, after):
-                follow.tell(event)
-    except BaseException:  # also Ctrl-C: the run stops cleanly, so that it can be resumed
-        jobs.stop()
-        thread.join()
-        raise
-    ended.result()

@@ -26,7 +26,14 @@ from bindery.faces.http.observing import metrics
 from bindery.faces.http.observing.observer import Observer
 from bindery.faces.http.observing.timings import note_error
 from bindery.faces.http.observing.tracing import Tracing
-from bindery.faces.http.routes import chunks, collections, files, jobs, models
+from bindery.faces.http.routes import (
+    chunks,
+    collection_files,
+    collections,
+    files,
+    jobs,
+    models,
+)
 from bindery.faces.http.services import Services
 from bindery.library import Library
 from bindery.secret import Secret
@@ -78,7 +85,7 @@ def create_app(
     services = app.state.services = Services(library, settings)
     app.state.tracing = tracing
     app.include_router(make_router())
-    for part in (files, chunks, jobs, collections, models):
+    for part in (files, chunks, jobs, collections, collection_files, models):
         app.include_router(part.router, dependencies=[Depends(refuse_unknown_query)])
     for part in (metrics, manual):
         app.include_router(part.router)

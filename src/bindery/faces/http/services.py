@@ -29,6 +29,7 @@ class Services:
     - ``loading`` waits for models to load, and ``ranking`` for the vectors to score.
     - ``parsing`` is small because one document can take a gigabyte of memory.
     - ``results`` writes the results of a job to a file, which can take minutes.
+    - ``adding`` waits for what happens while local files are added, for hours.
     - ``looking`` answers what needs no file, such as the list of models, however busy the disk is.
     - ``disk`` does everything else that touches the disk. Its queue holds as many calls as there
       can be requests, so a download that has started is never refused.
@@ -47,6 +48,7 @@ class Services:
         self.ranking = Pool("rank", threads=8, waiting=256)
         self.parsing = Pool("parse", threads=3, waiting=64)
         self.looking = Pool("look", threads=2, waiting=1024)
+        self.adding = Pool("add", threads=4, waiting=64)
         self.results = Pool("results", threads=2, waiting=32)
         self.disk = Pool("disk", threads=12, waiting=settings.max_requests)
         self.warmup = Warmup(library)
@@ -75,7 +77,7 @@ class Services:
         self.background_jobs.stop()
         self.maintainer.stop()
         embedding = (self.encoding, self.bulk, self.loading, self.ranking)
-        for pool in (*embedding, self.parsing, self.looking, self.results, self.disk):
+        for pool in (*embedding, self.parsing, self.adding, self.looking, self.results, self.disk):
             pool.close()
         self.readiness.close()
         self.library.close()

@@ -93,6 +93,8 @@ ACCESS: Mapping[str, RequiredScopes] = {
     "DELETE /collections/{name}": COLLECTIONS,
     # It reads stored files, and its job is followed at /jobs.
     "POST /collections/{name}/files": COLLECTIONS | FILES,
+    # For commands of the home's owner alone, which no key is.
+    "POST /collections/{name}/local": COLLECTIONS | FILES,
     "PATCH /collections/{name}/files/{file:path}": COLLECTIONS,
     "DELETE /collections/{name}/files/{file:path}": COLLECTIONS,
     # For operators.

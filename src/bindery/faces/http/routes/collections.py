@@ -8,16 +8,9 @@ from urllib.parse import quote
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, Field, WithJsonSchema, create_model
 
-from bindery.errors import InvalidValue
 from bindery.faces.http import examples
 from bindery.faces.http.bodies import RequestBody, fields_of, options_from, parse_body, read_body
-from bindery.faces.http.gate.access import identity_of
-from bindery.faces.http.routes.deletion_shapes import (
-    CollectionDeletedAnswer,
-    FileRemovedAnswer,
-    receipt_answer,
-)
-from bindery.faces.http.routes.job_shapes import MOST_FILES
+from bindery.faces.http.routes.deletion_shapes import CollectionDeletedAnswer, receipt_answer
 from bindery.faces.http.services import Services, services_of
 from bindery.filters import filter_from_json
 from bindery.jobs import JobRequest
@@ -25,9 +18,8 @@ from bindery.jobs.recipe import make_recipe
 from bindery.library import DEFAULT_MODEL
 from bindery.options import ChunkOptions, SearchOptions, VectorOptions
 from bindery.search.answers import SearchAnswer
-from bindery.search.collection import Collection, check_names_are_unique
+from bindery.search.collection import Collection
 from bindery.search.queries import MOST_CHARACTERS, MOST_QUERIES
-from bindery.store.collections import CollectionFile
 
 router = APIRouter(prefix="/collections", tags=["collections"])
 
@@ -35,15 +27,6 @@ NamePath = Annotated[
     str,
     Path(description="The collection.", examples=[examples.COLLECTION], max_length=100),
 ]
-FileNamePath = Annotated[
-    str,
-    Path(
-        description="The name of the file in the collection.",
-        examples=[examples.NAME],
-        max_length=1024,
-    ),
-]
-
 NowQuery = Annotated[
     bool, Query(description="Leave nothing of it on the disk when the answer comes.")
 ]
@@ -86,54 +69,6 @@ class CollectionsAnswer(BaseModel):
     """Every collection, by name."""
 
     collections: list[CollectionAnswer]
-
-
-class AddFilesBody(RequestBody):
-    """Stored files to add, and the attributes that all of them get."""
-
-    refuses_unknown = True
-
-    file_ids: list[str] = Field(
-        min_length=1, max_length=MOST_FILES, description="Ids from uploads."
-    )
-    attributes: dict[str, Any] | None = Field(
-        None, description="By name: text, numbers, booleans or lists of text."
-    )
-
-
-class AddFilesAnswer(BaseModel):
-    """The job that adds the files; see `GET /jobs/{job_id}`."""
-
-    job_id: str
-    collection: str
-
-
-class CollectionFileAnswer(BaseModel):
-    """A file of a collection."""
-
-    file: str
-    source: str
-    size_bytes: int
-    kind: str
-    title: str
-    language: str
-    attributes: dict[str, Any]
-    added_at: datetime
-
-
-class CollectionFilesAnswer(BaseModel):
-    """The files of a collection, in the order in which they were first added."""
-
-    total_files: int
-    files: list[CollectionFileAnswer]
-
-
-class AttributesBody(RequestBody):
-    """The new attributes of a file, in place of all that it had."""
-
-    refuses_unknown = True
-
-    attributes: dict[str, Any]
 
 
 _SEARCH = fields_of(SearchOptions, leave_out=("filter", "cursor"))
@@ -283,64 +218,6 @@ async def delete_collection(
 
 
 @router.post(
-    "/{name}/files",
-    summary="Add files to a collection",
-    status_code=HTTPStatus.ACCEPTED,
-    openapi_extra=examples.body(AddFilesBody, examples.ADD_FILES),
-)
-async def add_files(request: Request, response: Response, name: NamePath) -> AddFilesAnswer:
-    """Cut, embed and index stored files, in the background; `Location` is the job.
-
-    When a file has been added, it replaces the file with its name; until then, that one is found.
-    """
-    services, identity = services_of(request), identity_of(request)
-    body = parse_body(await read_body(request), AddFilesBody)
-    job_id = await services.disk.run(_add, services, name, body, identity.key_id)
-    response.headers.update({"location": f"/jobs/{job_id}", "retry-after": "1"})
-    return AddFilesAnswer(job_id=job_id, collection=name)
-
-
-@router.get("/{name}/files", summary="List the files of a collection")
-async def list_collection_files(request: Request, name: NamePath) -> CollectionFilesAnswer:
-    """The files that are found, with their attributes."""
-    services = services_of(request)
-    files = await services.disk.run(lambda: services.collections.get(name).files())
-    return CollectionFilesAnswer(total_files=len(files), files=[_file(file) for file in files])
-
-
-@router.patch(
-    "/{name}/files/{file:path}",
-    summary="Change the attributes of a file",
-    openapi_extra=examples.body(AttributesBody, examples.ATTRIBUTES),
-)
-async def change_attributes(
-    request: Request, name: NamePath, file: FileNamePath
-) -> CollectionFileAnswer:
-    """Replace the attributes of a file; searches see them at once."""
-    services = services_of(request)
-    body = parse_body(await read_body(request), AttributesBody)
-
-    def change() -> CollectionFile:
-        collection = services.collections.get(name)
-        collection.set_attributes(file, body.attributes)
-        return next(one for one in collection.files() if one.name == file)
-
-    return _file(await services.disk.run(change))
-
-
-@router.delete("/{name}/files/{file:path}", summary="Remove a file from a collection")
-async def remove_file(
-    request: Request, name: NamePath, file: FileNamePath, *, now: NowQuery = False
-) -> FileRemovedAnswer:
-    """Remove a file from the collection. The stored file is kept; the answer is a receipt."""
-    services = services_of(request)
-    receipt = await services.disk.run(
-        lambda: services.collections.get(name).remove([file], now=now)
-    )
-    return FileRemovedAnswer(file=file, receipt=receipt_answer(receipt))
-
-
-@router.post(
     "/{name}/search",
     summary="Search a collection",
     openapi_extra=examples.body(SearchBody, examples.SEARCHES),
@@ -378,18 +255,5 @@ def _create(services: Services, body: CollectionBody) -> CollectionAnswer:
     return _answer(services.collections.create(body.name, recipe))
 
 
-def _add(services: Services, name: str, body: AddFilesBody, owner: str) -> str:
-    collection = services.collections.get(name)
-    check_names_are_unique([services.library.files.get(one).name for one in body.file_ids])
-    if len(set(body.file_ids)) != len(body.file_ids):
-        raise InvalidValue("A file is named twice.", remedy="Name it once.", param="file_ids")
-    request = collection.request(body.file_ids, attributes=body.attributes)
-    return services.jobs.submit(request, owner=owner).id
-
-
 def _answer(collection: Collection) -> CollectionAnswer:
     return CollectionAnswer.model_validate(collection.facts())
-
-
-def _file(file: CollectionFile) -> CollectionFileAnswer:
-    return CollectionFileAnswer.model_validate(file.facts())

@@ -1,0 +1,230 @@
+"""``/collections/{name}/files``: the files of a collection."""
+
+import threading
+from collections.abc import AsyncGenerator, Iterator
+from datetime import datetime
+from http import HTTPStatus
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Path, Request, Response
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, Field, create_model
+
+from bindery.errors import BinderyError, InvalidValue
+from bindery.faces.http import examples
+from bindery.faces.http.bodies import RequestBody, fields_of, options_from, parse_body, read_body
+from bindery.faces.http.errors import Forbidden
+from bindery.faces.http.gate.access import identity_of
+from bindery.faces.http.routes.collections import NamePath, NowQuery
+from bindery.faces.http.routes.deletion_shapes import FileRemovedAnswer, receipt_answer
+from bindery.faces.http.routes.job_shapes import MOST_FILES
+from bindery.faces.http.services import Services, services_of
+from bindery.jobs import JobRequest
+from bindery.library import DEFAULT_MODEL
+from bindery.options import ChunkOptions, VectorOptions
+from bindery.search.adding import Addition, AddOptions, follow_addition
+from bindery.search.collection import check_names_are_unique
+from bindery.store.collections import CollectionFile
+
+router = APIRouter(prefix="/collections/{name}", tags=["collections"])
+
+FileNamePath = Annotated[
+    str,
+    Path(
+        description="The name of the file in the collection.",
+        examples=[examples.NAME],
+        max_length=1024,
+    ),
+]
+
+_LOCAL = {**fields_of(ChunkOptions), **fields_of(VectorOptions)}
+
+
+class AddFilesBody(RequestBody):
+    """Stored files to add, and the attributes that all of them get."""
+
+    refuses_unknown = True
+
+    file_ids: list[str] = Field(
+        min_length=1, max_length=MOST_FILES, description="Ids from uploads."
+    )
+    attributes: dict[str, Any] | None = Field(
+        None, description="By name: text, numbers, booleans or lists of text."
+    )
+
+
+class LocalFilesBody(create_model("LocalFilesOptions", __base__=RequestBody, **_LOCAL)):
+    """Paths of this machine, for a command that asks the server to add them."""
+
+    refuses_unknown = True
+
+    paths: list[str] = Field(min_length=1)
+    model: str = DEFAULT_MODEL
+    attributes: dict[str, Any] | None = None
+    takes_hidden: bool = False
+    syncs: bool = False
+    confirms: bool = False
+    only: list[str] | None = None
+
+
+class AddFilesAnswer(BaseModel):
+    """The job that adds the files; see `GET /jobs/{job_id}`."""
+
+    job_id: str
+    collection: str
+
+
+class CollectionFileAnswer(BaseModel):
+    """A file of a collection."""
+
+    file: str
+    source: str
+    size_bytes: int
+    kind: str
+    title: str
+    language: str
+    attributes: dict[str, Any]
+    added_at: datetime
+
+
+class CollectionFilesAnswer(BaseModel):
+    """The files of a collection, in the order in which they were first added."""
+
+    total_files: int
+    files: list[CollectionFileAnswer]
+
+
+class AttributesBody(RequestBody):
+    """The new attributes of a file, in place of all that it had."""
+
+    refuses_unknown = True
+
+    attributes: dict[str, Any]
+
+
+@router.post(
+    "/files",
+    summary="Add files to a collection",
+    status_code=HTTPStatus.ACCEPTED,
+    openapi_extra=examples.body(AddFilesBody, examples.ADD_FILES),
+)
+async def add_files(request: Request, response: Response, name: NamePath) -> AddFilesAnswer:
+    """Cut, embed and index stored files, in the background; `Location` is the job.
+
+    When a file has been added, it replaces the file with its name; until then, that one is found.
+    """
+    services, identity = services_of(request), identity_of(request)
+    body = parse_body(await read_body(request), AddFilesBody)
+    job_id = await services.disk.run(_add, services, name, body, identity.key_id)
+    response.headers.update({"location": f"/jobs/{job_id}", "retry-after": "1"})
+    return AddFilesAnswer(job_id=job_id, collection=name)
+
+
+@router.post("/local", include_in_schema=False)
+async def add_local_files(request: Request, name: NamePath) -> StreamingResponse:
+    """Add files of this machine by their paths, for commands of the owner of the home.
+
+    The answer has a line of JSON for each event, as `bindery add --json` does.
+    """
+    if not identity_of(request).is_owner:
+        raise Forbidden(
+            "Only commands on the server's machine add files by their paths.",
+            remedy="Upload the files: POST /collections/{name}/files.",
+        )
+    services = services_of(request)
+    body = parse_body(await read_body(request), LocalFilesBody)
+    stopped = threading.Event()
+    lines = follow_addition(services.collections, _addition(services, name, body), stopped)
+    return StreamingResponse(_written(services, lines, stopped), media_type="application/x-ndjson")
+
+
+_NO_MORE: dict[str, Any] = {}
+
+
+async def _written(
+    services: Services, lines: Iterator[dict[str, Any] | None], stopped: threading.Event
+) -> AsyncGenerator[bytes]:
+    try:
+        while not services.readiness.is_ending:
+            line = await services.adding.run(next, lines, _NO_MORE)
+            if line is _NO_MORE:
+                return
+            yield b"\n" if line is None else orjson.dumps(line) + b"\n"
+    except BinderyError as error:
+        names = ("code", "message", "remedy", "param")
+        told = {name: getattr(error, name) for name in names}
+        yield orjson.dumps({"event": "error", "error": told}) + b"\n"
+    finally:  # also if the client has left: the job stops, and the same command resumes it
+        stopped.set()
+
+
+@router.get("/files", summary="List the files of a collection")
+async def list_collection_files(request: Request, name: NamePath) -> CollectionFilesAnswer:
+    """The files that are found, with their attributes."""
+    services = services_of(request)
+    files = await services.disk.run(lambda: services.collections.get(name).files())
+    return CollectionFilesAnswer(total_files=len(files), files=[_file(file) for file in files])
+
+
+@router.patch(
+    "/files/{file:path}",
+    summary="Change the attributes of a file",
+    openapi_extra=examples.body(AttributesBody, examples.ATTRIBUTES),
+)
+async def change_attributes(
+    request: Request, name: NamePath, file: FileNamePath
+) -> CollectionFileAnswer:
+    """Replace the attributes of a file; searches see them at once."""
+    services = services_of(request)
+    body = parse_body(await read_body(request), AttributesBody)
+
+    def change() -> CollectionFile:
+        collection = services.collections.get(name)
+        collection.set_attributes(file, body.attributes)
+        return next(one for one in collection.files() if one.name == file)
+
+    return _file(await services.disk.run(change))
+
+
+@router.delete("/files/{file:path}", summary="Remove a file from a collection")
+async def remove_file(
+    request: Request, name: NamePath, file: FileNamePath, *, now: NowQuery = False
+) -> FileRemovedAnswer:
+    """Remove a file from the collection. The stored file is kept; the answer is a receipt."""
+    services = services_of(request)
+    receipt = await services.disk.run(
+        lambda: services.collections.get(name).remove([file], now=now)
+    )
+    return FileRemovedAnswer(file=file, receipt=receipt_answer(receipt))
+
+
+def _addition(services: Services, name: str, body: LocalFilesBody) -> Addition:
+    options = AddOptions(
+        takes_hidden=body.takes_hidden,
+        syncs=body.syncs,
+        confirms=body.confirms,
+        only=None if body.only is None else frozenset(body.only),
+        timeout_s=services.settings.parse_timeout_s,
+        limit_bytes=services.settings.upload_limit_bytes,
+    )
+    request = JobRequest(
+        ("-",),
+        services.names.model_id(body.model),
+        options_from(body, ChunkOptions),
+        options_from(body, VectorOptions),
+    )
+    return Addition(name, body.paths, request, options, body.attributes)
+
+
+def _add(services: Services, name: str, body: AddFilesBody, owner: str) -> str:
+    collection = services.collections.get(name)
+    check_names_are_unique([services.library.files.get(one).name for one in body.file_ids])
+    if len(set(body.file_ids)) != len(body.file_ids):
+        raise InvalidValue("A file is named twice.", remedy="Name it once.", param="file_ids")
+    request = collection.request(body.file_ids, attributes=body.attributes)
+    return services.jobs.submit(request, owner=owner).id
+
+
+def _file(file: CollectionFile) -> CollectionFileAnswer:
+    return CollectionFileAnswer.model_validate(file.facts())
