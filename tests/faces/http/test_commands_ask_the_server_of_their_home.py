@@ -102,7 +102,7 @@ def test_the_server_adds_what_a_command_names(running, typed, tmp_path):
     assert facts["by server"][1]["changed"] == ["notes/0.md"]
     assert "bad.pdf" in typed("add", folder, "-c", "by server").output
     shown = typed("add", folder, "-c", "by server", "--sync").stdout
-    assert "3 unchanged, 1 failed" in shown, shown
+    assert "4 unchanged, 1 failed" in shown, shown
 
 
 def test_only_the_owner_adds_by_path(client, tmp_path):

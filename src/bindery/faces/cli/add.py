@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from bindery.errors import Abandoned, InvalidValue, MostFilesGone
+from bindery.errors import Abandoned, InputError, InvalidValue, MostFilesGone, UnknownFile
 from bindery.faces.cli.asking import Asked, Facts
 from bindery.faces.cli.collections import plain
 from bindery.faces.cli.printing import (
@@ -47,6 +47,7 @@ class AddArguments:
     takes_hidden: bool = False
     syncs: bool = False
     confirms: bool = False
+    watches: bool = False
     only: frozenset[str] | None = None
     json: bool = False
 
@@ -72,6 +73,9 @@ class AddArguments:
 
 def add(asked: Asked, wanted: AddArguments) -> bool:
     """Add files and folders to a collection; whether all could be read and added."""
+    if wanted.watches:
+        _watch(asked, wanted)
+        return True
     try:
         return _add(asked, wanted)
     except MostFilesGone as error:
@@ -81,6 +85,29 @@ def add(asked: Asked, wanted: AddArguments) -> bool:
         if not typer.confirm("Remove them from the collection?", err=True):
             raise typer.Abort from None
         return _add(asked, replace(wanted, confirms=True))
+
+
+def _watch(asked: Asked, wanted: AddArguments) -> None:
+    """Add files and folders, and then what changes in them, until Ctrl-C."""
+    # As heavy as the collections themselves.
+    from bindery.search.watching import FolderWatch
+
+    watched = FolderWatch(wanted.paths, takes_hidden=wanted.takes_hidden)
+    with asked.opened():
+        _add_what_is_there(asked, wanted)
+        why = watched.polls_because
+        how = f"by looking every {watched.poll_s:g} s, because {why}" if why else "for changes"
+        messages().print(f"Watching {how}. Ctrl-C ends.", soft_wrap=True)
+        for changed in watched.changes():
+            _add_what_is_there(asked, replace(wanted, only=changed))
+
+
+def _add_what_is_there(asked: Asked, wanted: AddArguments) -> None:
+    """Add, and go on watching if a folder is missing, empty or has lost most of its files."""
+    try:
+        _add(asked, wanted)
+    except (InputError, UnknownFile) as error:
+        print_error(error)
 
 
 def _add(asked: Asked, wanted: AddArguments) -> bool:

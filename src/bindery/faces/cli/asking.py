@@ -34,7 +34,8 @@ class Asked:
 
     def __init__(self, settings: Settings, *, alone: bool = False) -> None:
         self.settings = settings
-        self._server = None if alone else find_server(settings)
+        self._is_alone = alone
+        self._collections: Collections | None = None
 
     def get(
         self,
@@ -57,29 +58,38 @@ class Asked:
         alone: "Callable[[Collections], Iterator[Facts]]",
     ) -> Iterator[Facts]:
         """The same for an answer of several lines."""
-        if self._server is not None:
+        server = None if self._is_alone else find_server(self.settings)
+        if server is not None:
             try:
-                yield from ask(self._server, method, path, body)
+                yield from ask(server, method, path, body)
             except NoServer:  # this process can answer as well
                 pass
             else:
                 return
-        with self._opened() as collections:
+        with self.opened() as collections:
             yield from alone(collections)
 
     def alone(self, work: "Callable[[Collections], T]") -> T:
         """What ``work`` gives for the collections, opened by this process."""
-        with self._opened() as collections:
+        with self.opened() as collections:
             return work(collections)
 
     @contextmanager
-    def _opened(self) -> "Generator[Collections]":
+    def opened(self) -> "Generator[Collections]":
+        """The collections, opened by this process. They stay open until the first block ends."""
+        if self._collections is not None:
+            yield self._collections
+            return
         # They import SQLAlchemy and NumPy, which take half a second.
         from bindery.faces.python import open_library
         from bindery.search.collection import Collections
 
         with closing(open_library(self.settings)) as library:
-            yield Collections(library)
+            self._collections = Collections(library)
+            try:
+                yield self._collections
+            finally:
+                self._collections = None
 
 
 class NoServer(Exception):

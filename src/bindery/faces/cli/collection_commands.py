@@ -14,6 +14,9 @@ search_commands = typer.Typer()
 CollectionName = Annotated[
     str, typer.Option("--collection", "-c", metavar="NAME", help="The collection.")
 ]
+Sync = Annotated[
+    bool, typer.Option("--sync", help="Remove files that are no longer in the folders.")
+]
 NoServer = Annotated[
     bool, typer.Option("--no-server", help="Search without the server that runs on this home.")
 ]
@@ -23,6 +26,7 @@ NoServer = Annotated[
     epilog="Examples:\n"
     "  bindery add papers/\n"
     "  bindery add papers/ --sync\n"
+    "  bindery add papers/ --watch\n"
     "  bindery add report.pdf --collection work --attribute year=2024"
 )
 @takes_options
@@ -39,14 +43,15 @@ def add(
         typer.Option(metavar="NAME=VALUE", help="An attribute of the files, for filters."),
     ] = None,
     hidden: Hidden = False,
-    sync: Annotated[
-        bool, typer.Option("--sync", help="Remove files that are no longer in the folders.")
-    ] = False,
+    sync: Sync = False,
     yes: Annotated[
         bool,
         typer.Option(
             "--yes", help="With --sync: continue even if most files of a folder are gone."
         ),
+    ] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Then add what changes in the folders, until Ctrl-C.")
     ] = False,
     no_server: NoServer = False,
     json: Json = False,
@@ -70,6 +75,7 @@ def add(
         takes_hidden=hidden,
         syncs=sync,
         confirms=yes,
+        watches=watch,
         json=json,
     )
     if not run(Asked(found.settings, alone=no_server), asked):
