@@ -18,8 +18,8 @@ def files_of(answer):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ([], "A filter is a JSON object, got list."),
-        (3, "A filter is a JSON object, got int."),
+        ([], "A filter must be a JSON object, got list."),
+        (3, "A filter must be a JSON object, got int."),
         ({}, "Unknown filter type 'None'."),
         ({"type": "and", "filters": []}, "An empty 'and' is not a filter."),
         ({"type": ">=", "key": "page", "value": 1}, "Unknown filter type '>='."),
