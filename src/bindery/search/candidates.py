@@ -217,6 +217,8 @@ class Ranking:
             if name in stages:
                 both[count + best_first(stages[name], more)] = np.arange(count, count + more) + 1
             ranks[name] = both
+        if not len(self.looked_at):
+            return Ranking(found, scores, ranks, looked_at)
         return Ranking(
             self.found.followed_by(found),
             np.concatenate([self.scores, scores]),
