@@ -13,6 +13,30 @@ def test_a_new_collection_is_where_its_location_says(client, name):
     assert client.delete(made.headers["location"]).json()["deleted"] is True
 
 
+def test_files_are_listed_to_the_end_while_some_go(client):
+    client.post("/collections", json={"name": "listed"})
+    ids = [
+        client.post("/files/upload", files={"file": (f"{n}.txt", f"Paper {n}.")}).json()["file_id"]
+        for n in range(7)
+    ]
+    job = client.post("/collections/listed/files", json={"file_ids": ids}).json()["job_id"]
+    while client.get(f"/jobs/{job}").json()["state"] not in ("done", "failed"):
+        time.sleep(0.05)
+
+    seen, after = [], 0
+    while after is not None:
+        answer = client.get("/collections/listed/files", params={"after": after, "limit": 3}).json()
+        seen += [file["file"] for file in answer["files"]]
+        after = answer["next"]
+        # The file that the next page begins after goes.
+        client.delete(f"/collections/listed/files/{seen[-1]}")
+    assert sorted(seen) == [f"{n}.txt" for n in range(7)]
+    assert client.get("/collections/listed/files").json()["next"] is None
+    for wrong in ({"limit": 0}, {"limit": 10_001}, {"after": -1}, {"after": "x"}):
+        assert client.get("/collections/listed/files", params=wrong).status_code == 400
+    client.delete("/collections/listed")
+
+
 @pytest.mark.parametrize("name", [".", "..", " a", "a/b"])
 def test_a_name_that_cannot_be_in_an_address_is_refused(client, name):
     answer = client.post("/collections", json={"name": name})

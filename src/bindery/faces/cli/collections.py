@@ -108,7 +108,7 @@ def list_files(asked: Asked, collection: str, *, json: bool) -> None:
 
     def alone(found: "Collections") -> Facts:
         files = found.get(collection).files()
-        return {"total_files": len(files), "files": [file.facts() for file in files]}
+        return {"total_files": len(files), "next": None, "files": [file.facts() for file in files]}
 
     answer = asked.get("GET", collection, "files", alone=alone)
     if json:

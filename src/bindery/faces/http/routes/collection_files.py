@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field, create_model
 
@@ -37,6 +37,9 @@ FileNamePath = Annotated[
         max_length=1024,
     ),
 ]
+
+AfterQuery = Annotated[int, Query(description="`next` of the page before.", ge=0, le=2**62)]
+LimitQuery = Annotated[int | None, Query(description="At most this many files.", ge=1, le=10_000)]
 
 _LOCAL = {**fields_of(ChunkOptions), **fields_of(VectorOptions)}
 
@@ -89,9 +92,13 @@ class CollectionFileAnswer(BaseModel):
 
 
 class CollectionFilesAnswer(BaseModel):
-    """The files of a collection, in the order in which they were first added."""
+    """The files of a collection, in the order in which they were first added.
+
+    ``next`` is given as ``after`` to get the files after these; null at the end.
+    """
 
     total_files: int
+    next: int | None
     files: list[CollectionFileAnswer]
 
 
@@ -160,11 +167,19 @@ async def _written(
 
 
 @router.get("/files", summary="List the files of a collection")
-async def list_collection_files(request: Request, name: NamePath) -> CollectionFilesAnswer:
-    """The files that are found, with their attributes."""
+async def list_collection_files(
+    request: Request, name: NamePath, *, after: AfterQuery = 0, limit: LimitQuery = None
+) -> CollectionFilesAnswer:
+    """The files that are found, with their attributes: all, or some at a time."""
     services = services_of(request)
     files = await services.disk.run(lambda: services.collections.get(name).files())
-    return CollectionFilesAnswer(total_files=len(files), files=[_file(file) for file in files])
+    rest = [file for file in files if file.number > after]
+    page = rest[:limit]
+    return CollectionFilesAnswer(
+        total_files=len(files),
+        next=page[-1].number if len(page) < len(rest) else None,
+        files=[_file(file) for file in page],
+    )
 
 
 @router.patch(
