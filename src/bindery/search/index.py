@@ -123,6 +123,7 @@ class CollectionIndex:
     def close(self) -> None:
         """Let go of all segments; those that a search still uses close when it ends."""
         self._opened = None
+        self._files = {}
 
     def _refresh(self) -> _Opened:
         with self._refreshing:
