@@ -106,7 +106,11 @@ class Workspace:
     def jobs(self) -> Jobs:
         """Long work on kept files, which resumes after a crash."""
         if self._jobs is None:
-            self._jobs = Jobs(self.library, parse_timeout_s=self._parse_timeout_s)
+            self._jobs = Jobs(
+                self.library,
+                parse_timeout_s=self._parse_timeout_s,
+                when_filled=self.collections.end_rebuild,
+            )
         return self._jobs
 
     @cached_property

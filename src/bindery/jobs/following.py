@@ -10,7 +10,12 @@ from bindery.jobs.values import Job, JobEvent
 _LOOK_S = 0.2
 
 
-def run_followed(jobs: Jobs, job_id: str, tell: Callable[[Sequence[JobEvent]], object]) -> None:
+def run_followed(
+    jobs: Jobs,
+    job_id: str,
+    tell: Callable[[Sequence[JobEvent]], object],
+    run: Callable[[Jobs, str], Job] = Jobs.run,
+) -> None:
     """Run a job in a thread, and call ``tell`` several times a second with what is new.
 
     If ``tell`` raises, or Ctrl-C comes, the job stops cleanly and can be resumed. Raises what
@@ -18,13 +23,13 @@ def run_followed(jobs: Jobs, job_id: str, tell: Callable[[Sequence[JobEvent]], o
     """
     ended: Future[Job] = Future()
 
-    def run() -> None:
+    def work() -> None:
         try:
-            ended.set_result(jobs.run(job_id))
+            ended.set_result(run(jobs, job_id))
         except BaseException as error:  # noqa: BLE001 - raised again after the thread has ended
             ended.set_exception(error)
 
-    thread = threading.Thread(target=run, name="bindery-job", daemon=True)
+    thread = threading.Thread(target=work, name="bindery-job", daemon=True)
     after = jobs.changes(job_id)[-1].number
     thread.start()
     try:

@@ -1,7 +1,7 @@
 """Files and folders of this machine, added to a collection, and what became of each."""
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -18,6 +18,7 @@ from bindery.jobs.sources import LocalFiles
 from bindery.library import Library
 from bindery.options import AUTO, ChunkOptions, VectorOptions, names_of
 from bindery.search.collection import Collection, Collections
+from bindery.search.generations import Run
 from bindery.search.local_files import LocalInputs, find_local, plan_sync
 from bindery.search.maintenance import FEW_ROWS, Maintainer, rewrite, seal
 
@@ -95,10 +96,6 @@ class AddReport:
             "missing": list(self.missing),
             "warnings": list(self.warnings),
         }
-
-
-Run = Callable[[Jobs, str], object]
-"""Runs a job by its id, until it is over."""
 
 
 @dataclass(frozen=True, slots=True)

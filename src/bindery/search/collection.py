@@ -2,8 +2,9 @@
 
 import secrets
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
 from difflib import get_close_matches
 from functools import cached_property, partial
 from pathlib import Path
@@ -13,7 +14,7 @@ from bindery.errors import InvalidValue, UnknownCollection, UnknownFile
 from bindery.jobs.recipe import Recipe, open_recipe
 from bindery.jobs.values import IntoCollection, JobRequest
 from bindery.library import Library
-from bindery.options import SearchOptions
+from bindery.options import SearchOptions, names_of
 from bindery.search.answering import search_index
 from bindery.search.answers import SearchAnswer
 from bindery.search.columns import (
@@ -24,15 +25,17 @@ from bindery.search.columns import (
     type_of,
 )
 from bindery.search.deleting import DeletionReceipt, receipt_of
+from bindery.search.generations import Generations, HasGenerations
 from bindery.search.index import CollectionIndex, OpenIndexes
 from bindery.search.language import unsuited
 from bindery.search.segment_files import remove_folder
 from bindery.search.view import OF_CHUNKS, OF_FILES
 from bindery.store import collections as catalog
-from bindery.store import generations, placements
+from bindery.store import placements
 from bindery.store.collections import CollectionFile, StoredCollection, has_attribute
 from bindery.store.database import Conflict, Transaction
 from bindery.store.deletion import delete_collection, remove_files
+from bindery.store.values import CollectionSettings
 from bindery.types import utc_text
 
 DEFAULT_COLLECTION = "default"
@@ -51,21 +54,10 @@ class Collections:
         self._lock = threading.Lock()
 
     def create(self, name: str, recipe: Recipe) -> "Collection":
-        """Make a collection whose files will be cut and embedded by a recipe.
-
-        Raises InvalidValue for a name that is taken or cannot be one.
-        """
-        _check_name(name)
-        try:
-            with self.library.database.writing() as connection:
-                collection_id = f"col-{secrets.token_hex(12)}"
-                catalog.create_collection(connection, collection_id, name, recipe.facts())
-        except Conflict as error:
-            raise InvalidValue(
-                f"The collection {name!r} already exists.",
-                remedy="Choose another name.",
-                param="name",
-            ) from error
+        """Make a collection with a recipe. Raises InvalidValue for a name that it cannot have."""
+        collection_id = f"col-{secrets.token_hex(12)}"
+        with _naming(name), self.library.database.writing() as connection:
+            catalog.create_collection(connection, collection_id, name, recipe.facts())
         return self.get(name)
 
     def get(self, name: str) -> "Collection":
@@ -93,7 +85,16 @@ class Collections:
 
     def find_by_id(self, collection_id: str) -> "Collection | None":
         """The collection of an id, if it is still there."""
-        return next((one for one in self if one.id == collection_id), None)
+        with self.library.database.reading() as connection:
+            stored = catalog.get_collection(connection, collection_id)
+        return None if stored is None else self._opened(stored)
+
+    def end_rebuild(self, into: IntoCollection, failed: Sequence[str]) -> Sequence[str]:
+        """See :data:`bindery.jobs.into_collection.WhenFilled`."""
+        collection = self.find_by_id(into.collection)
+        if collection is None:
+            raise UnknownCollection("The collection was deleted while it was rebuilt.")
+        return collection.generations.end(into, failed)
 
     def __iter__(self) -> "Iterator[Collection]":
         """Every collection, by name."""
@@ -126,11 +127,11 @@ class Collections:
                 known = self._open[stored.id] = Collection(
                     self.library, folder, stored, self._indexes
                 )
-            known.stored = stored
+            known.see(stored)
             return known
 
 
-class Collection:
+class Collection(HasGenerations):
     """A named set of files that are searched together."""
 
     def __init__(
@@ -138,9 +139,13 @@ class Collection:
     ) -> None:
         self._library = library
         self.stored = stored
+        self._indexes = indexes
         self._new_index = partial(CollectionIndex, library.database, folder, indexes=indexes)
         self.index = self._new_index(stored)
-        self._others: dict[int, CollectionIndex] = {}
+        self.generations = Generations(library, stored.id, self._open_index)
+
+    def _open_index(self, generation: int, recipe: Recipe) -> CollectionIndex:
+        return self._new_index(replace(self.stored, generation=generation, recipe=recipe.facts()))
 
     def __repr__(self) -> str:
         return f"Collection({self.name!r}, {self.recipe.model})"
@@ -173,6 +178,8 @@ class Collection:
     def facts(self) -> dict[str, Any]:
         """What describes it, for JSON."""
         view = self.index.view()
+        if not self._is_current(self.index):
+            return self.facts()
         return {
             "name": self.name,
             "model": self.recipe.model,
@@ -181,7 +188,9 @@ class Collection:
             "size": self.recipe.chunks.size,
             "overlap": self.recipe.chunks.overlap,
             "context": self.recipe.chunks.context,
+            **asdict(self.stored.settings),
             "files": len(view.files),
+            "files_missing": len(view.files) - len(view.chunk_sets),
             "chunks": view.rows,
             "segments": len(view.segments),
             "languages": sorted(one for one in view.languages if one),
@@ -190,18 +199,6 @@ class Collection:
             "warnings": self.warnings(),
         }
 
-    def indexes(self) -> list[CollectionIndex]:
-        """The indexes of all its generations; that of the one which answers is ``index``."""
-        with self._library.database.reading() as connection:
-            found = generations.list_generations(connection, self.id)
-        known = {**self._others, self.index.generation: self.index}
-        self._others = {
-            one.id: known.get(one.id)
-            or self._new_index(replace(self.stored, generation=one.id, recipe=one.recipe))
-            for one in found
-        }
-        return list(self._others.values())
-
     def warnings(self) -> list[str]:
         """What its user should know, such as that its model is not meant for its documents."""
         counts = self.index.view().chunks_by_language()
@@ -209,6 +206,28 @@ class Collection:
         return [found] if found else []
 
     # Changes
+
+    def change(
+        self,
+        *,
+        name: str | None = None,
+        unset: Sequence[str] = (),
+        **settings: Any,  # noqa: ANN401 - fields of CollectionSettings
+    ) -> None:
+        """Rename the collection, or change its settings; those that are ``unset`` become None.
+
+        Raises InvalidValue for a name that is taken or cannot be one, and for wrong settings.
+        """
+        if unknown := {*settings, *unset} - {*names_of(CollectionSettings)}:
+            raise InvalidValue(f"Unknown setting {min(unknown)[:80]!r}.", param="unset")
+        wanted = self.name if name is None else name
+        with _naming(wanted), self._library.database.writing() as connection:
+            catalog.count_change(connection, self.id)
+            if (stored := catalog.get_collection(connection, self.id)) is not None:
+                chosen = replace(stored.settings, **dict.fromkeys(unset), **settings)
+                changed = {"name": name or stored.name, "settings": asdict(chosen)}
+                catalog.change_collection(connection, self.id, **changed)
+                self.see(replace(stored, name=changed["name"], settings=chosen))
 
     def request(
         self,
@@ -247,6 +266,7 @@ class Collection:
                 file = catalog.find_file(connection, self.id, former)
                 if file is not None:
                     catalog.change_file(connection, file.number, name=new, source=sources[new])
+                    placements.unplace_file(connection, file.number)  # terms and ids have its name
 
     def remove(self, names: Sequence[str], *, now: bool = False) -> DeletionReceipt:
         """Remove files with all that was made of them. No search finds them from then on.
@@ -276,11 +296,7 @@ class Collection:
             catalog.change_file(connection, file.number, attributes=clean)
 
     def _checked(
-        self,
-        connection: Transaction,
-        attributes: Mapping[str, object],
-        *,
-        of_file: int | None = None,
+        self, connection: Transaction, attributes: Mapping[str, object], of_file: int | None = None
     ) -> dict[str, Any]:
         """Attributes as they are kept, whose types are fixed from now on.
 
@@ -335,32 +351,24 @@ class Collection:
         """
         queries = [query] if isinstance(query, str) else query
         chosen = SearchOptions() if options is None else options
-        answers = search_index(
-            self._library,
-            lambda: self._opened_recipe,
-            self.index,
-            self.stored,
-            queries,
-            chosen,
-            weight=self.stored.settings.get("weight"),
-        )
-        return answers[0] if isinstance(query, str) else answers
-
-
-def check_names_are_unique(names: Sequence[str]) -> None:
-    """Raise InvalidValue if two files would have one name, so that one would replace the other."""
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
-            raise InvalidValue(
-                f"Two of the files are called {name[:200]!r}.",
-                remedy="Add them to different collections, or rename one.",
-                param="file_ids",
+        while True:
+            index = self.index
+            answers = search_index(
+                self._library,
+                lambda: self._opened_recipe,
+                index,
+                self.stored,
+                queries,
+                chosen,
+                weight=self.stored.settings.weight,
             )
-        seen.add(name)
+            if self._is_current(index):
+                return answers[0] if isinstance(query, str) else answers
 
 
-def _check_name(name: str) -> None:
+@contextmanager
+def _naming(name: str) -> Generator[None]:
+    """Raise InvalidValue if a collection cannot have the name, or if another one has it."""
     # Clients resolve . and .. in a path before they send it, and some strip white space.
     is_bare = name.strip() == name and name not in {"", ".", ".."}
     if not is_bare or len(name) > _MOST_NAME or not name.isprintable() or "/" in name:
@@ -370,6 +378,12 @@ def _check_name(name: str) -> None:
             "no space at either end, and neither . nor ..",
             param="name",
         )
+    try:
+        yield
+    except Conflict as error:
+        raise InvalidValue(
+            f"The collection {name!r} already exists.", remedy="Choose another name.", param="name"
+        ) from error
 
 
 def _unknown_file(name: str, collection: str) -> UnknownFile:

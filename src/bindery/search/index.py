@@ -18,7 +18,7 @@ from bindery.search.segment_files import DamagedSegment, remove_files
 from bindery.search.segments import IndexRow, Segment, merged
 from bindery.search.view import IndexedFile, View
 from bindery.store import collections as catalog
-from bindery.store import derived, placements
+from bindery.store import derived, generations, placements
 from bindery.store.collections import CollectionFile, StoredCollection
 from bindery.store.database import Database
 from bindery.store.placements import Placement
@@ -50,6 +50,7 @@ class _Opened:
     view: View
     sealed: Mapping[str, Segment]
     tails: tuple[_Tail, ...]
+    active: int | None
 
 
 class OpenIndexes:
@@ -120,6 +121,12 @@ class CollectionIndex:
         self._indexes.use(self, len(opened.sealed))
         return opened.view
 
+    @property
+    def is_active(self) -> bool:
+        """Whether its generation was the one that answers when the view was read."""
+        opened = self._opened
+        return opened is None or opened.active == self.generation
+
     def close(self) -> None:
         """Let go of all segments; those that a search still uses close when it ends."""
         self._opened = None
@@ -145,6 +152,7 @@ class CollectionIndex:
             }
             files = catalog.list_files(connection, self.collection)
             schema = catalog.schema_of(connection, self.collection)
+            active = generations.active_generation(connection, self.collection)
         in_segment: dict[str, list[int]] = {}
         for number, one in placed.items():
             if one.segment is not None:
@@ -160,7 +168,7 @@ class CollectionIndex:
             {key: AttributeType(value) for key, value in schema.items()},
             {number: one.chunk_set for number, one in placed.items()},
         )
-        return _Opened(view, living, tails)
+        return _Opened(view, living, tails, active)
 
     def _indexed_files(self, files: Sequence[CollectionFile]) -> list[IndexedFile]:
         """The files as search knows them: what was read before stays."""

@@ -234,15 +234,15 @@ def _publish(
             placements.drop_dead_segments(connection, index.generation)
         named = placements.segment_names(connection, index.collection)
     # A reader that has read the catalog before, and not yet opened them, reads it again.
-    _remove(index, {*former, *([name] if name else [])} - named)
+    remove_unnamed(index, {*former, *([name] if name else [])} - named)
     if name in named and moves < len(moved) and not is_again:
         # Files were removed or changed meanwhile. Their rows are not to stay on the disk.
         return _merge(index, [], [name], is_again=True)
     return name if name in named else None
 
 
-def _remove(index: CollectionIndex, names: Collection[str]) -> None:
-    """Delete files of segments that the catalog does not name."""
+def remove_unnamed(index: CollectionIndex, names: Collection[str]) -> None:
+    """Delete the files of those of these segments that the catalog does not name."""
     if not names:
         return
     # In a transaction that writes: another process may be about to publish the same content.

@@ -116,6 +116,19 @@ def _verify(file: IO[bytes], path: Path, name: str) -> None:
     _verified[path] = found
 
 
+def verify_files(folder: Path, name: str) -> None:
+    """Compare the files of a segment with their names, even if they seem not to have changed.
+
+    Raises DamagedSegment.
+    """
+    path = folder / f"{name}{SUFFIX}"
+    _verified.pop(path, None)
+    with _damage(path), path.open("rb") as file:
+        _verify(file, path, name)
+    if any(folder.glob(f"{name}.*.codes")) and read_codes(folder, name) is None:
+        raise DamagedSegment(f"The codes of {path.name} are not what their name says.")
+
+
 def write_codes(folder: Path, name: str, data: bytes) -> None:
     """Keep the codes of a segment beside it. Raises StorageError."""
     digest = hashlib.sha256(data).hexdigest()[:_DIGITS]

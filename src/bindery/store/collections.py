@@ -39,13 +39,13 @@ from bindery.store.database.tables import (
 )
 from bindery.store.deletion import forget_contents
 from bindery.store.derived import forget_sets, key_groups, release_results
-from bindery.store.values import OPEN_STATES
+from bindery.store.values import OPEN_STATES, CollectionSettings
 from bindery.types import utc_text
 
 
 @dataclass(frozen=True, slots=True)
 class StoredCollection:
-    """A collection; ``schema``, ``settings`` and ``recipe`` are as their JSON has them.
+    """A collection; ``schema`` and ``recipe`` are as their JSON has them.
 
     ``state`` counts the changes. ``recipe`` is that of the active ``generation``.
     """
@@ -53,7 +53,7 @@ class StoredCollection:
     id: str
     name: str
     schema: Mapping[str, str]
-    settings: Mapping[str, Any]
+    settings: CollectionSettings
     generation: int
     recipe: Mapping[str, Any]
     state: int
@@ -132,6 +132,12 @@ def create_collection(
 def find_collection(connection: Connection, name: str) -> StoredCollection | None:
     """The collection of a name."""
     row = connection.execute(_COLLECTIONS.where(collections.c.name == name)).one_or_none()
+    return None if row is None else _collection(row)
+
+
+def get_collection(connection: Connection, collection_id: str) -> StoredCollection | None:
+    """The collection of an id."""
+    row = connection.execute(_COLLECTIONS.where(collections.c.id == collection_id)).one_or_none()
     return None if row is None else _collection(row)
 
 
@@ -288,7 +294,7 @@ def _collection(row: Row[Any]) -> StoredCollection:
         id=row.id,
         name=row.name,
         schema=row.schema,
-        settings=row.settings,
+        settings=CollectionSettings(**row.settings),
         generation=row.generation,
         recipe=row.recipe,
         state=row.state,

@@ -91,11 +91,15 @@ def place_file(
 
 
 def switch_generation(
-    connection: Connection, collection_id: str, generation: int, report: Mapping[str, Any]
+    connection: Connection,
+    collection_id: str,
+    generation: int,
+    report: Mapping[str, Any] | None = None,
 ) -> None:
-    """Have another generation answer from now on."""
+    """Have another generation answer from now on; without a new report its former one stays."""
     this = update(generations).where(generations.c.id == generation)
-    connection.execute(this.values(switched_at=time.time(), report=dict(report)))
+    changed = {"switched_at": time.time(), **({"report": dict(report)} if report else {})}
+    connection.execute(this.values(changed))
     of_it = update(collections).where(collections.c.id == collection_id)
     connection.execute(of_it.values(generation=generation))
 

@@ -108,6 +108,12 @@ def publish_segment(
     return moves
 
 
+def unplace_file(connection: Connection, number: int) -> None:
+    """Bring the rows of a file to the tail, because they depend on what has changed of it."""
+    this_file = update(placements).where(placements.c.file == number)
+    connection.execute(this_file.values(segment=None))
+
+
 def unplace_segment(connection: Connection, collection_id: str, name: str) -> None:
     """Bring the rows of a segment that is lost back to the tail."""
     of_it = generations_of(collection_id)

@@ -4,9 +4,11 @@ Nothing here needs SQLAlchemy, which takes a quarter of a second to import.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
+
+from bindery.options import options_of
 
 
 class JobState(StrEnum):
@@ -113,3 +115,20 @@ class ChunkSet:
     kind: str = ""
     title: str = ""
     language: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionSettings:
+    """What a collection has chosen for its searches; None for what Bindery chooses.
+
+    Raises InvalidValue for a value that is out of range.
+    """
+
+    weight: float | None = field(
+        default=None,
+        metadata={"help": "The weight of meaning in hybrid, 0 to 1.", "least": 0, "most": 1},
+    )
+
+    def __post_init__(self) -> None:
+        for option in options_of(CollectionSettings):
+            option.check(getattr(self, option.name))

@@ -1,13 +1,22 @@
 """The commands about collections: ``add``, ``search`` and the group ``collections``."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from bindery.faces.cli.asking import Asked
-from bindery.faces.cli.exits import BAD_INPUT, Group
-from bindery.faces.cli.options import Hidden, Json, Model, begin, takes_options
+from bindery.faces.cli.exits import BAD_INPUT, FAILED, Group
+from bindery.faces.cli.options import (
+    Hidden,
+    Json,
+    Model,
+    begin,
+    given,
+    takes_changes,
+    takes_options,
+)
 from bindery.options import ChunkOptions, SearchOptions, VectorOptions
+from bindery.store.values import CollectionSettings
 
 search_commands = typer.Typer()
 
@@ -118,11 +127,12 @@ def search(
 
 collections = typer.Typer(
     cls=Group,
-    help="List collections and their files, remove files, delete collections.",
+    help="List, change, rebuild, verify and delete collections, and list and remove their files.",
     epilog="Examples:\n"
     "  bindery collections list\n"
     "  bindery collections files work\n"
     "  bindery collections remove work papers/old.pdf\n"
+    "  bindery collections rebuild work --size 256\n"
     "  bindery collections delete work",
     no_args_is_help=True,
 )
@@ -130,6 +140,10 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="The collection.")]
 Now = Annotated[
     bool,
     typer.Option("--now", help="Also overwrite their data on the disk before the command ends."),
+]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for a confirmation.")]
+AcceptLoss = Annotated[
+    bool, typer.Option("--accept-loss", help="Switch even if files cannot be made again.")
 ]
 
 
@@ -169,10 +183,116 @@ def collections_remove(
     remove(Asked(found.settings), files, name, now=now, json=json)
 
 
-@collections.command("delete", epilog="Example:\n  bindery collections delete work")
-def collections_delete(name: Name, now: Now = False, json: Json = False) -> None:
-    """Delete a collection. The documents themselves are kept."""
+@collections.command("delete", epilog="Example:\n  bindery collections delete work --yes")
+def collections_delete(name: Name, now: Now = False, yes: Yes = False, json: Json = False) -> None:
+    """Delete a collection, once you confirm it. The documents themselves are kept."""
     found = begin()
     from bindery.faces.cli.collections import delete
 
-    delete(Asked(found.settings), name, now=now, json=json)
+    delete(Asked(found.settings), name, now=now, confirmed=yes, json=json)
+
+
+@collections.command(
+    "change",
+    epilog="Examples:\n"
+    "  bindery collections change work --name archive\n"
+    "  bindery collections change work --weight 0.5",
+)
+@takes_changes(CollectionSettings)
+def collections_change(
+    name: Name,
+    new_name: Annotated[
+        str | None, typer.Option("--name", metavar="NAME", help="Its new name.")
+    ] = None,
+    unset: Annotated[
+        list[str] | None,
+        typer.Option("--unset", metavar="SETTING", help="A setting to have no value again."),
+    ] = None,
+    json: Json = False,
+    **settings: Any,  # noqa: ANN401 - fields of CollectionSettings
+) -> None:
+    """Rename a collection, or change its settings."""
+    found = begin()
+    from bindery.faces.cli.generations import change
+
+    change(found.settings, name, new_name, given(settings), unset or [], json=json)
+
+
+@collections.command(
+    "rebuild",
+    epilog="Examples:\n"
+    "  bindery collections rebuild work --size 256 --estimate\n"
+    "  bindery collections rebuild work --model e5-small --yes\n"
+    "  bindery collections rebuild work",
+)
+@takes_changes(ChunkOptions, VectorOptions, leave_out=("form", "role"))
+def collections_rebuild(
+    name: Name,
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", metavar="NAME", help="Another model.")
+    ] = None,
+    estimate: Annotated[
+        bool, typer.Option("--estimate", help="Only say what it would take.")
+    ] = False,
+    drop: Annotated[
+        bool, typer.Option("--drop", help="Drop the former generation, and free its room.")
+    ] = False,
+    accept_loss: AcceptLoss = False,
+    yes: Yes = False,
+    json: Json = False,
+    **options: Any,  # noqa: ANN401 - fields of ChunkOptions and VectorOptions
+) -> None:
+    """Make a collection again by another model or other options.
+
+    The collection answers as before until the new generation is complete. The former one is kept,
+    for `bindery collections rollback`, until the next rebuild. The same command resumes what was
+    stopped. Without options, the files of the index are made again.
+    """
+    found = begin()
+    from bindery.faces.cli.generations import RebuildArguments
+    from bindery.faces.cli.generations import rebuild as run
+
+    asked = RebuildArguments(
+        model,
+        given(options),
+        estimates=estimate,
+        drops=drop,
+        accepts_loss=accept_loss,
+        confirms=yes,
+        json=json,
+    )
+    run(found.settings, name, asked)
+
+
+@collections.command("rollback", epilog="Example:\n  bindery collections rollback work")
+def collections_rollback(name: Name, accept_loss: AcceptLoss = False, json: Json = False) -> None:
+    """Have the former generation of a collection answer again.
+
+    Files that were added or changed since are embedded for it first.
+    """
+    found = begin()
+    from bindery.faces.cli.generations import rollback
+
+    rollback(found.settings, name, accepts_loss=accept_loss, json=json)
+
+
+@collections.command("generations", epilog="Example:\n  bindery collections generations work")
+def collections_generations(name: Name = "default", json: Json = False) -> None:
+    """List the generations of a collection: the active one, and another one if there is one."""
+    found = begin()
+    from bindery.faces.cli.generations import list_generations
+
+    list_generations(found.settings, name, json=json)
+
+
+@collections.command("verify", epilog="Example:\n  bindery collections verify work")
+def collections_verify(name: Name = "default", json: Json = False) -> None:
+    """Compare the index of a collection with the database, file for file and row for row.
+
+    It ends with exit code 1 if something is wrong.
+    """
+    found = begin()
+    from bindery.faces.cli.generations import verify
+
+    if not verify(found.settings, name, json=json):
+        raise typer.Exit(FAILED)

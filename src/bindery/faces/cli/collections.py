@@ -13,6 +13,7 @@ from rich.text import Text
 from bindery.errors import InputError
 from bindery.faces.cli.asking import Asked, Facts
 from bindery.faces.cli.printing import (
+    confirm,
     count,
     messages,
     output,
@@ -132,8 +133,11 @@ def remove(asked: Asked, names: Sequence[str], collection: str, *, now: bool, js
         _print_receipt(f"{count(len(receipt['files']), 'file')} removed", receipt)
 
 
-def delete(asked: Asked, name: str, *, now: bool, json: bool) -> None:
-    """Delete a collection."""
+def delete(asked: Asked, name: str, *, now: bool, confirmed: bool, json: bool) -> None:
+    """Delete a collection, once that is confirmed."""
+    files = asked.alone(lambda found: len(found.get(name).files()))
+    question = f"Delete the collection {printable(name)} with {count(files, 'file')}?"
+    confirm(question, confirmed=confirmed, json=json)
     receipt = asked.alone(lambda found: found.delete(name, now=now).facts())
     if json:
         print_json({"deleted": name, **receipt})

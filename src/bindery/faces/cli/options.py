@@ -5,7 +5,7 @@ import functools
 import inspect
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_origin
@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_origin
 import typer
 
 from bindery.faces.cli.exits import remember_json
-from bindery.options import Option, SearchOptions, names_of
+from bindery.options import Option, SearchOptions, names_of, options_of
 from bindery.settings import GROUPS, Field, Found, take_settings
 
 _MODEL = "The model, by its id, repository or folder. `bindery models` lists the ids."
@@ -162,6 +162,31 @@ def takes_options(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
+def takes_changes(*kinds: type, leave_out: Sequence[str] = ()) -> Callable[[_Command], _Command]:
+    """Replace the ``**changes`` of a command by an option for each field of these classes.
+
+    An option that is not given is None, so that what it would change stays as it is.
+    """
+
+    def decorate(command: _Command) -> _Command:
+        own = list(inspect.signature(command, eval_str=True).parameters.values())[:-1]
+        fields = [option for kind in kinds for option in options_of(kind)]
+        flags = [
+            inspect.Parameter(
+                option.name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=None,
+                annotation=_option(dataclasses.replace(option, default=None)),
+            )
+            for option in fields
+            if option.name not in leave_out
+        ]
+        object.__setattr__(command, "__signature__", inspect.Signature([*own, *flags]))
+        return command
+
+    return decorate
+
+
 def _parameter(field: dataclasses.Field[Any]) -> inspect.Parameter:
     is_required = field.default is dataclasses.MISSING
     annotation = field.type
@@ -183,7 +208,7 @@ def _option(option: Option) -> Any:  # noqa: ANN401 - an annotation made at run 
     made = typer.Option(flag, help=help, metavar=_word(option), rich_help_panel=panel)
     # Choices are checked by the options class, whose errors name the nearest.
     kind = str if option.choices else option.given_as or option.annotation
-    return Annotated[kind, made]
+    return Annotated[kind | None if option.default is None else kind, made]
 
 
 def _word(option: Option) -> str:
@@ -212,6 +237,11 @@ def texts(flags: dict[str, str | bool | None]) -> dict[str, str | None]:
         name: str(value).lower() if isinstance(value, bool) else value
         for name, value in flags.items()
     }
+
+
+def given(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that were given: those that are not None."""
+    return {name: value for name, value in changes.items() if value is not None}
 
 
 def begin(config: Path | None = None, **flags: str | bool | None) -> Found:

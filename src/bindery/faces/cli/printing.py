@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
+import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bindery.errors import BinderyError
+from bindery.errors import BinderyError, InvalidValue
 from bindery.jobs.values import Failure
 
 JSON_OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
@@ -98,3 +99,14 @@ def first_line(text: str) -> str:
 def count(number: int, noun: str) -> str:
     """A number of things: "1 chunk", "1,024 chunks"."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def confirm(question: str, *, confirmed: bool, json: bool) -> None:
+    """Ask on a terminal; "no" ends the command. Raises InvalidValue if nobody can answer."""
+    if confirmed:
+        return
+    if json or not sys.stdin.isatty():
+        raise InvalidValue(
+            f"This needs a confirmation: {question}", remedy="Confirm with --yes.", param="yes"
+        )
+    typer.confirm(question, abort=True, err=True)

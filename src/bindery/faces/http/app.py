@@ -31,6 +31,7 @@ from bindery.faces.http.routes import (
     collection_files,
     collections,
     files,
+    generations,
     jobs,
     models,
 )
@@ -85,7 +86,7 @@ def create_app(
     services = app.state.services = Services(library, settings)
     app.state.tracing = tracing
     app.include_router(make_router())
-    for part in (files, chunks, jobs, collections, collection_files, models):
+    for part in (files, chunks, jobs, collections, collection_files, generations, models):
         app.include_router(part.router, dependencies=[Depends(refuse_unknown_query)])
     for part in (metrics, manual):
         app.include_router(part.router)

@@ -13,6 +13,7 @@ from bindery.errors import BinderyError
 from bindery.faces.http.errors import Busy
 from bindery.faces.http.routes.shapes import ModelReadiness, ReadyAnswer
 from bindery.jobs import Jobs
+from bindery.jobs.into_collection import WhenFilled
 from bindery.library import Library, ModelState, ModelStatus
 
 _P = ParamSpec("_P")
@@ -117,7 +118,15 @@ class Warmup:
 class BackgroundJobs:
     """The jobs of the library. They run from :meth:`start` to :meth:`stop`."""
 
-    def __init__(self, library: Library, warmup: Warmup, *, parse_timeout_s: float) -> None:
+    def __init__(
+        self,
+        library: Library,
+        warmup: Warmup,
+        *,
+        parse_timeout_s: float,
+        when_filled: WhenFilled | None = None,
+    ) -> None:
+        self._when_filled = when_filled
         self._library = library
         self._warmup = warmup
         self._parse_timeout_s = parse_timeout_s
@@ -132,7 +141,11 @@ class BackgroundJobs:
         """Accepts jobs at any time. Raises StorageError if the database cannot be opened."""
         with self._opening:
             if self._jobs is None:
-                self._jobs = Jobs(self._library, parse_timeout_s=self._parse_timeout_s)
+                self._jobs = Jobs(
+                    self._library,
+                    parse_timeout_s=self._parse_timeout_s,
+                    when_filled=self._when_filled,
+                )
             return self._jobs
 
     def start(self) -> None:

@@ -54,7 +54,10 @@ class Services:
         self.warmup = Warmup(library)
         self.readiness = Readiness(library, self.warmup)
         self.background_jobs = BackgroundJobs(
-            library, self.warmup, parse_timeout_s=settings.parse_timeout_s
+            library,
+            self.warmup,
+            parse_timeout_s=settings.parse_timeout_s,
+            when_filled=self.collections.end_rebuild,
         )
         self.maintainer = Maintainer(library, lambda: self.collections)
         self.listeners = Listeners(self.disk, lambda: self.readiness.is_ending)

@@ -90,7 +90,14 @@ ACCESS: Mapping[str, RequiredScopes] = {
     "GET /collections/{name}/files": SEARCH,
     "POST /collections/{name}/search": SEARCH,
     "POST /collections": COLLECTIONS,
+    "PATCH /collections/{name}": COLLECTIONS,
     "DELETE /collections/{name}": COLLECTIONS,
+    "POST /collections/{name}/rebuild": COLLECTIONS,
+    "POST /collections/{name}/rebuild/estimate": COLLECTIONS,
+    "POST /collections/{name}/rollback": COLLECTIONS,
+    "GET /collections/{name}/generations": SEARCH,
+    "DELETE /collections/{name}/generations": COLLECTIONS,
+    "POST /collections/{name}/verify": COLLECTIONS,
     # It reads stored files, and its job is followed at /jobs.
     "POST /collections/{name}/files": COLLECTIONS | FILES,
     # For commands of the home's owner alone, which no key is.

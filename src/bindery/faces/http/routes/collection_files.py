@@ -18,13 +18,12 @@ from bindery.faces.http.errors import Forbidden
 from bindery.faces.http.gate.access import identity_of
 from bindery.faces.http.routes.collections import NamePath, NowQuery
 from bindery.faces.http.routes.deletion_shapes import FileRemovedAnswer, receipt_answer
-from bindery.faces.http.routes.job_shapes import MOST_FILES
+from bindery.faces.http.routes.job_shapes import MOST_FILES, check_names_are_unique
 from bindery.faces.http.services import Services, services_of
 from bindery.jobs import JobRequest
 from bindery.library import DEFAULT_MODEL
 from bindery.options import ChunkOptions, VectorOptions
 from bindery.search.adding import Addition, AddOptions, follow_addition
-from bindery.search.collection import check_names_are_unique
 from bindery.store.collections import CollectionFile
 
 router = APIRouter(prefix="/collections/{name}", tags=["collections"])

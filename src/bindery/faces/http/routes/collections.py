@@ -61,6 +61,8 @@ class CollectionAnswer(BaseModel):
     segments: int
     languages: list[str]
     attributes: dict[str, str]
+    weight: float | None
+    files_missing: int
     created_at: datetime
     warnings: list[str]
 
@@ -195,9 +197,11 @@ async def create_collection(request: Request, response: Response) -> CollectionA
 async def list_collections(request: Request) -> CollectionsAnswer:
     """Every collection, by name."""
     services = services_of(request)
-    return await services.disk.run(
-        lambda: CollectionsAnswer(collections=[_answer(one) for one in services.collections])
-    )
+
+    def found() -> CollectionsAnswer:
+        return CollectionsAnswer(collections=[*map(_answer, services.collections)])
+
+    return await services.disk.run(found)
 
 
 @router.get("/{name}", summary="Describe a collection")

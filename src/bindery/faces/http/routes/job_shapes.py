@@ -1,10 +1,12 @@
 """The bodies and answers of ``/jobs``."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
 from pydantic import BaseModel, Field, create_model
 
+from bindery.errors import InvalidValue
 from bindery.faces.http.bodies import RequestBody, fields_of
 from bindery.faces.http.routes.shapes import ErrorFacts
 from bindery.jobs import Progress
@@ -84,3 +86,16 @@ class JobDeletedAnswer(BaseModel):
 
     job_id: str
     deleted: Literal[True] = True
+
+
+def check_names_are_unique(names: Sequence[str]) -> None:
+    """Raise InvalidValue if two files would have one name, so that one would replace the other."""
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise InvalidValue(
+                f"Two of the files are called {name[:200]!r}.",
+                remedy="Add them to different collections, or rename one.",
+                param="file_ids",
+            )
+        seen.add(name)
