@@ -164,13 +164,13 @@ def test_a_hit_never_has_the_text_of_another_version(sample, change):
     sample.add({"a.txt": SECRET})
     index = sample.collection.index
     view = index.view()
-    assert index.texts(view, [(0, 0)]) == [SECRET]
+    assert [chunk.text for chunk in index.chunks(view, [(0, 0)])] == [SECRET]
     if change == "replace":
         sample.add({"a.txt": "The heliotrope turns to the sun."})
     else:
         sample.collection.remove([sample.name("a.txt")])
     with pytest.raises(ChangedMeanwhile):
-        index.texts(view, [(0, 0)])
+        index.chunks(view, [(0, 0)])
 
 
 def test_a_path_keeps_its_name_however_it_is_added(sample, tmp_path):
