@@ -202,7 +202,7 @@ class Collection(HasGenerations):
     def warnings(self) -> list[str]:
         """What its user should know, such as that its model is not meant for its documents."""
         counts = self.index.view().chunks_by_language()
-        found = unsuited(self.recipe.model, self.recipe.languages, counts)
+        found = unsuited(self.name, self.recipe.model, self.recipe.languages, counts)
         return [found] if found else []
 
     # Changes

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from shlex import quote
 
 from bindery.models.card import supports
 from bindery.models.catalog import CATALOG
@@ -77,7 +78,9 @@ def _stop_lists() -> Mapping[str, frozenset[str]]:
 _MOSTLY = 0.5
 
 
-def unsuited(model: str, of_model: Sequence[str], chunks: Mapping[str, int]) -> str:
+def unsuited(
+    collection: str, model: str, of_model: Sequence[str], chunks: Mapping[str, int]
+) -> str:
     """A warning that names a better model, if most chunks are in languages that one is not for.
 
     ``of_model`` are the languages of the model's card, ``chunks`` counts chunks by language. Empty
@@ -90,15 +93,16 @@ def unsuited(model: str, of_model: Sequence[str], chunks: Mapping[str, int]) -> 
     share = round(100 * count / sum(chunks.values()))
     better = next(
         (
-            f"Make a collection with --model {entry.id} for them"
+            entry.id
             for entry in CATALOG.values()
             if supports(entry.card.languages, language) and not entry.release.gated
         ),
-        "Make a collection for them with a model of your own (--model FOLDER)",
+        "FOLDER (a model of your own)",
     )
     return (
         f"{share}% of the chunks are in the language {language!r}, which the model {model} is not "
-        f"meant for, so a search by meaning misses many of them. {better}."
+        "meant for, so a search by meaning misses many of them. Rebuild the collection with a "
+        f"model that is: bindery collections rebuild {quote(collection)} --model {better}"
     )
 
 
