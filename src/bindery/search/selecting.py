@@ -71,14 +71,14 @@ class Selection:
         picked = fusion.diverse(scores[order], vectors, self.options.diversity, former)
         return (int(order[place]) for place in picked)
 
-    def _relation(self, found: Candidates, order: npt.NDArray[np.int64]) -> "_Relation":
-        """Which two candidates of one file belong to one passage."""
+    def _relation(self, found: Candidates, order: npt.NDArray[np.int64]) -> "_Relation | None":
+        """Which two candidates of one file belong to one passage; None if each is one."""
         kind = self.options.passage
         if kind is Passage.JOINED and len(found):
             return _neighbours(self.view, found)
         if kind is Passage.PARENT:
             return _Siblings(found, order.tolist(), self.parents_of)
-        return lambda one, other: False
+        return None
 
 
 _Relation: TypeAlias = Callable[[int, int], bool]
@@ -87,7 +87,7 @@ _Relation: TypeAlias = Callable[[int, int], bool]
 class _Groups:
     """Candidates in groups; those of the groups before :meth:`begin` were shown already."""
 
-    def __init__(self, files: Sequence[int], relation: _Relation, limit: int | None) -> None:
+    def __init__(self, files: Sequence[int], relation: _Relation | None, limit: int | None) -> None:
         self.new: list[list[int]] = []
         self._files = files
         self._relation = relation
@@ -101,7 +101,9 @@ class _Groups:
     def add(self, place: int, most: int) -> bool:
         """Put a candidate into its group; False if that would be one group too many."""
         file = self._files[place]
-        mine = [group for group in self.new if self._belongs(place, group)]
+        # Without a relation, a look at every group would make this quadratic for nothing.
+        joins = self._relation is not None
+        mine = [group for group in self.new if self._belongs(place, group)] if joins else []
         if mine:
             mine[0].append(place)
             for other in mine[1:]:  # the candidate stands between them
@@ -119,9 +121,9 @@ class _Groups:
         return True
 
     def _belongs(self, place: int, group: Sequence[int]) -> bool:
-        return self._files[group[0]] == self._files[place] and any(
-            self._relation(place, one) for one in group
-        )
+        relation = self._relation
+        is_same_file = self._files[group[0]] == self._files[place]
+        return is_same_file and relation is not None and any(relation(place, o) for o in group)
 
 
 def _neighbours(view: View, found: Candidates) -> _Relation:
