@@ -84,6 +84,11 @@ class Incoming:
         self._digest.update(piece)
         self._file.write(piece)
 
+    @property
+    def sha256(self) -> str:
+        """The digest of what was written, in hex."""
+        return self._digest.hexdigest()
+
     def keep(self, name: str, *, purpose: str = "") -> StoredFile:
         """Make it a file of the store, durably.
 

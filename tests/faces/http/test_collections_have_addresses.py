@@ -37,6 +37,36 @@ def test_files_are_listed_to_the_end_while_some_go(client):
     client.delete("/collections/listed")
 
 
+def test_several_files_are_uploaded_in_one_call(client):
+    client.post("/collections", json={"name": "uploaded"})
+    texts = {"a.txt": "The heliotrope.", "same.txt": "The heliotrope.", "empty.txt": ""}
+    answer = client.post(
+        "/collections/uploaded/files",
+        files=[("file", (name, text)) for name, text in texts.items()],
+        data={"attributes": '{"year": 2024}'},
+    )
+    assert answer.status_code == 202, answer.text
+    while client.get(answer.headers["location"]).json()["state"] not in ("done", "failed"):
+        time.sleep(0.05)
+    files = client.get("/collections/uploaded/files").json()["files"]
+    assert {file["file"]: file["attributes"] for file in files} == {
+        name: {"year": 2024}
+        for name in ("a.txt", "same.txt")  # an empty file fails
+    }
+    where = "/collections/uploaded/files"
+    many = [("file", (f"{n}.txt", "x")) for n in range(51)]
+    for files, data in [
+        (many, {}),
+        ([("file", ("b.txt", "x"))], {"attributes": "no JSON"}),
+        ([("file", ("b.txt", "x")), ("file", ("b.txt", "y"))], {}),
+        ([("other", ("b.txt", "x"))], {}),
+    ]:
+        assert client.post(where, files=files, data=data).status_code == 400
+    missing = client.post("/collections/nowhere/files", files=many[:1])
+    assert missing.json()["error"]["code"] == "unknown_collection"
+    client.delete("/collections/uploaded")
+
+
 @pytest.mark.parametrize("name", [".", "..", " a", "a/b"])
 def test_a_name_that_cannot_be_in_an_address_is_refused(client, name):
     answer = client.post("/collections", json={"name": name})

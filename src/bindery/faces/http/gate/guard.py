@@ -35,6 +35,7 @@ from bindery.faces.logs import bind_request
 from bindery.secret import Secret
 from bindery.settings import Settings
 from bindery.store.keys import KeyRing
+from bindery.store.keys import Scope as KeyScope
 
 _log = logging.getLogger(__name__)
 
@@ -174,7 +175,9 @@ class Guard:
                 f"The server is busy with {load.requests} requests.",
                 remedy="Try again in a moment.",
             )
-        limits = self._upload if needs == FILES else self._json
+        has_files = needs is not None and KeyScope.FILES in needs
+        is_upload = needs == FILES or (has_files and _is_multipart(headers))
+        limits = self._upload if is_upload else self._json
         intake = Intake(
             receive, cancellation, limits, load, announced_bytes=_announced_bytes(headers)
         )
@@ -251,6 +254,11 @@ def _heads(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, list[bytes]]:
     for name, value in headers:
         heads.setdefault(name, []).append(value)
     return heads
+
+
+def _is_multipart(headers: Heads) -> bool:
+    kinds = headers.get(b"content-type", ())
+    return any(kind.lower().startswith(b"multipart/form-data") for kind in kinds)
 
 
 def _request_id(headers: Heads) -> str:

@@ -13,12 +13,20 @@ from pydantic import BaseModel, Field, create_model
 
 from bindery.errors import BinderyError, InvalidValue
 from bindery.faces.http import examples
-from bindery.faces.http.bodies import RequestBody, fields_of, options_from, parse_body, read_body
+from bindery.faces.http.bodies import (
+    RequestBody,
+    fields_of,
+    options_from,
+    parse_body,
+    parse_object,
+    read_body,
+)
 from bindery.faces.http.errors import Forbidden
 from bindery.faces.http.gate.access import identity_of
 from bindery.faces.http.routes.collections import NamePath, NowQuery
 from bindery.faces.http.routes.deletion_shapes import FileRemovedAnswer, receipt_answer
 from bindery.faces.http.routes.job_shapes import MOST_FILES, check_names_are_unique
+from bindery.faces.http.routes.transfers import receive_uploads
 from bindery.faces.http.services import Services, services_of
 from bindery.jobs import JobRequest
 from bindery.library import DEFAULT_MODEL
@@ -116,15 +124,38 @@ class AttributesBody(RequestBody):
     openapi_extra=examples.body(AddFilesBody, examples.ADD_FILES),
 )
 async def add_files(request: Request, response: Response, name: NamePath) -> AddFilesAnswer:
-    """Cut, embed and index stored files, in the background; `Location` is the job.
+    """Cut, embed and index files, in the background; `Location` is the job.
+
+    Send the ids of stored files, or upload files: multipart, each in the field `file`, with their
+    attributes as JSON in the field `attributes`.
 
     When a file has been added, it replaces the file with its name; until then, that one is found.
     """
     services, identity = services_of(request), identity_of(request)
-    body = parse_body(await read_body(request), AddFilesBody)
+    if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+        body = await _uploaded(request, services, name)
+    else:
+        body = parse_body(await read_body(request), AddFilesBody)
     job_id = await services.disk.run(_add, services, name, body, identity.key_id)
     response.headers.update({"location": f"/jobs/{job_id}", "retry-after": "1"})
     return AddFilesAnswer(job_id=job_id, collection=name)
+
+
+async def _uploaded(request: Request, services: Services, name: str) -> AddFilesBody:
+    await services.disk.run(services.collections.get, name)  # before anything is kept
+    store = await services.disk.run(lambda: services.library.files)
+    kept, fields = await receive_uploads(
+        request,
+        store,
+        services.disk,
+        limit_bytes=services.settings.upload_limit_bytes,
+        fields=("attributes",),
+    )
+    given = fields.get("attributes")
+    return AddFilesBody(
+        file_ids=[file.id for file in kept],
+        attributes=None if given is None else parse_object(given.encode()),
+    )
 
 
 @router.post("/local", include_in_schema=False)

@@ -1,6 +1,7 @@
 """Uploads and downloads: files move piece by piece, and are never whole in memory."""
 
-from collections.abc import AsyncGenerator, Callable, Collection, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
+from contextlib import ExitStack
 from typing import BinaryIO
 from urllib.parse import quote
 
@@ -19,6 +20,11 @@ FIELD = "file"
 _WRITE_BYTES = 512 << 10
 # Fields beside the file are a word or two.
 _LONGEST_FIELD = 256
+MOST_UPLOADS = 50
+"""How many files one request may upload: each is an open file until all are there."""
+
+# In OpenAI's words, for files that are not known by their content.
+_PURPOSE = "assistants"
 _REMEDY = f"Send one file as the multipart field {FIELD!r}: curl -F {FIELD}=@notes.pdf."
 
 
@@ -64,24 +70,59 @@ async def receive_upload(
         return await pool.run(finish)
 
 
+async def receive_uploads(
+    request: Request, store: FileStore, pool: Pool, *, limit_bytes: int, fields: Collection[str]
+) -> tuple[list[StoredFile], Mapping[str, str]]:
+    """Keep the files of a multipart body, all in the field ``file``, and its other ``fields``.
+
+    Of files with the same content each but the first has an id of its own. Raises what
+    :func:`receive_upload` does, and InvalidValue for more than MOST_UPLOADS.
+    """
+    parser = UploadParser(request.headers.get("content-type", ""), fields, most=MOST_UPLOADS)
+    with ExitStack() as opened:
+        incoming: list[Incoming] = []
+
+        def write(pieces: Sequence[tuple[int, bytes]]) -> None:
+            for place, piece in pieces:
+                while len(incoming) <= place:
+                    incoming.append(opened.enter_context(store.receive(limit_bytes=limit_bytes)))
+                incoming[place].write(piece)
+
+        async for piece in request.stream():
+            await pool.run(write, parser.feed_each(piece))
+        parser.finish()
+
+        def keep() -> list[StoredFile]:
+            write([(len(parser.names) - 1, b"")])  # also empty files
+            known: set[str] = set()
+            kept: list[StoredFile] = []
+            for one, name in zip(incoming, parser.names, strict=True):
+                kept.append(one.keep(name, purpose=_PURPOSE if one.sha256 in known else ""))
+                known.add(one.sha256)
+            return kept
+
+        return await pool.run(keep), parser.fields
+
+
 class UploadParser:
     """Takes a multipart body piece by piece and returns the bytes of its file. Does no I/O.
 
     ``wanted`` names the other form fields to collect in ``fields``.
     """
 
-    def __init__(self, content_type: str, wanted: Collection[str] = ()) -> None:
+    def __init__(self, content_type: str, wanted: Collection[str] = (), *, most: int = 1) -> None:
         kind, options = parse_options_header(content_type)
         boundary = options.get(b"boundary", b"")
         if kind != b"multipart/form-data" or not boundary:
             raise InvalidValue("The body is not multipart/form-data.", remedy=_REMEDY, param=FIELD)
-        self._name: str | None = None
+        self.names: list[str] = []
+        self._most = most
         self._wanted = {name.encode(): bytearray() for name in wanted}
         self._seen = set[bytes]()
         self._field: bytes | None = None
         self._is_in_file = False
         self._has_ended = False
-        self._found = bytearray()
+        self._found: list[tuple[int, bytearray]] = []
         self._header, self._value = bytearray(), bytearray()
         self._disposition = b""
         try:
@@ -102,11 +143,15 @@ class UploadParser:
 
     def feed(self, piece: bytes) -> bytes:
         """The bytes of the file in this piece of the body."""
+        return b"".join(found for _, found in self.feed_each(piece))
+
+    def feed_each(self, piece: bytes) -> Sequence[tuple[int, bytes]]:
+        """The bytes in this piece of the body, each with the place of its file in ``names``."""
         try:
             self._parser.write(piece)
         except FormParserError:
             raise _broken("a boundary or a header is not where it should be") from None
-        found = bytes(self._found)
+        found = [(place, bytes(data)) for place, data in self._found]
         self._found.clear()
         return found
 
@@ -119,9 +164,9 @@ class UploadParser:
         """The name of the file. Call it after the last piece."""
         if not self._has_ended:
             raise _broken("it ends before its last boundary")
-        if self._name is None:
+        if not self.names:
             raise InvalidValue("The upload contains no file.", remedy=_REMEDY, param=FIELD)
-        return self._name
+        return self.names[0]
 
     def _begin_part(self) -> None:
         self._is_in_file = False
@@ -156,18 +201,23 @@ class UploadParser:
             raise InvalidValue(
                 f"The field {FIELD!r} has no file name.", remedy=_REMEDY, param=FIELD
             )
-        if self._name is not None:
+        if len(self.names) >= self._most:
+            most = "one file" if self._most == 1 else f"{self._most} files"
             raise InvalidValue(
-                "The upload contains more than one file.",
-                remedy="Upload one file per request.",
+                f"The upload contains more than {most}.",
+                remedy=f"Upload {most} per request.",
                 param=FIELD,
             )
-        self._name = _decoded(name)
+        self.names.append(_decoded(name))
+        self._found.append((len(self.names) - 1, bytearray()))
         self._is_in_file = True
 
     def _take_data(self, data: bytes, start: int, end: int) -> None:
         if self._is_in_file:
-            self._found += data[start:end]
+            place = len(self.names) - 1
+            if not self._found:
+                self._found.append((place, bytearray()))
+            self._found[-1][1].extend(data[start:end])
         elif self._field is not None:
             value = self._wanted[self._field]
             value += data[start:end]
