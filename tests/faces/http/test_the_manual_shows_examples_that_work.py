@@ -22,7 +22,7 @@ def operations(client: TestClient) -> list[tuple[str, str, dict]]:
     # What is uploaded is there for the others, a job for those that follow it; deleted last.
     order = {"upload_file": -5, "create_openai_file": -5, "create_job": -4}
     order |= {"create_collection": -3, "add_files": -2, "change_attributes": -1}
-    order |= {"remove_file": 0.5, "delete_collection": 0.6}
+    order |= {"estimate_rebuild": -0.5, "remove_file": 0.5, "delete_collection": 0.6}
     return sorted(found, key=lambda row: order.get(row[2]["operationId"], row[0] == "delete"))
 
 
@@ -59,6 +59,8 @@ def test_every_example_works_when_sent(client):
             expected = min(status for status in operation["responses"] if status != "default")
             assert str(answer.status_code) == expected, f"{method} {target}: {answer.text}"
             sent += 1
+            if operation["operationId"] == "rebuild_collection" and answer.json()["job_id"]:
+                finish(client, answer.json()["job_id"])  # only then it can be taken back
             if operation["operationId"] == "create_openai_file":
                 named[examples.OPENAI_FILE_ID] = answer.json()["id"]
             if operation["operationId"] == "create_job":
@@ -92,6 +94,13 @@ ROUTES = {
     "GET /collections",
     "GET /collections/{name}",
     "DELETE /collections/{name}",
+    "PATCH /collections/{name}",
+    "POST /collections/{name}/rebuild",
+    "POST /collections/{name}/rebuild/estimate",
+    "POST /collections/{name}/rollback",
+    "GET /collections/{name}/generations",
+    "DELETE /collections/{name}/generations",
+    "POST /collections/{name}/verify",
     "POST /collections/{name}/files",
     "GET /collections/{name}/files",
     "PATCH /collections/{name}/files/{file}",

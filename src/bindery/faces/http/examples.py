@@ -143,7 +143,7 @@ JOBS: Variants = {
 
 COLLECTIONS: Variants = {"The usual recipe": {}}
 COLLECTION_CHANGES: Variants = {"Another name": {}, "A setting": {"weight": 0.5}}
-REBUILDS: Variants = {"Smaller chunks": {"size": 64}, "Another model": {"model": "e5-small"}}
+REBUILDS: Variants = {"Smaller chunks": {"size": 64}}
 ROLLBACKS: Variants = {"As it was": {}}
 ADD_FILES: Variants = {"One file": {}, "With attributes": {"attributes": {"year": 2024}}}
 ATTRIBUTES: Variants = {"Two attributes": {}}
