@@ -22,7 +22,8 @@ def operations(client: TestClient) -> list[tuple[str, str, dict]]:
     # What is uploaded is there for the others, a job for those that follow it; deleted last.
     order = {"upload_file": -5, "create_openai_file": -5, "create_job": -4}
     order |= {"create_collection": -3, "add_files": -2, "change_attributes": -1}
-    order |= {"estimate_rebuild": -0.5, "remove_file": 0.5, "delete_collection": 0.6}
+    order |= {"estimate_rebuild": -0.5, "drop_generations": 0.4}
+    order |= {"remove_file": 0.5, "delete_collection": 0.6}
     return sorted(found, key=lambda row: order.get(row[2]["operationId"], row[0] == "delete"))
 
 
