@@ -107,7 +107,7 @@ def test_the_server_adds_what_a_command_names(running, typed, tmp_path):
 
 def test_only_the_owner_adds_by_path(client, tmp_path):
     answer = client.post("/collections/x/local", json={"paths": [str(tmp_path)]})
-    assert (answer.status_code, answer.json()["error"]["code"]) == (403, "missing_scope")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")
 
 
 def test_most_of_a_folder_is_removed_only_if_that_is_confirmed(running, typed, tmp_path):

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field, create_model
 
-from bindery.errors import BinderyError, InvalidValue
+from bindery.errors import BinderyError, InvalidValue, NotFound
 from bindery.faces.http import examples
 from bindery.faces.http.bodies import (
     RequestBody,
@@ -21,7 +21,6 @@ from bindery.faces.http.bodies import (
     parse_object,
     read_body,
 )
-from bindery.faces.http.errors import Forbidden
 from bindery.faces.http.gate.access import identity_of
 from bindery.faces.http.routes.collections import NamePath, NowQuery
 from bindery.faces.http.routes.deletion_shapes import FileRemovedAnswer, receipt_answer
@@ -165,10 +164,7 @@ async def add_local_files(request: Request, name: NamePath) -> StreamingResponse
     The answer has a line of JSON for each event, as `bindery add --json` does.
     """
     if not identity_of(request).is_owner:
-        raise Forbidden(
-            "Only commands on the server's machine add files by their paths.",
-            remedy="Upload the files: POST /collections/{name}/files.",
-        )
+        raise NotFound("This route does not exist.", remedy="/docs lists all routes.")
     services = services_of(request)
     body = parse_body(await read_body(request), LocalFilesBody)
     stopped = threading.Event()
