@@ -206,6 +206,17 @@ def test_a_misspelt_option_is_refused(sample, client, environment):
     assert "--top" in result.stderr
 
 
+def test_the_words_of_a_question_need_no_quotes(sample, environment):
+    sample.add({"keys.txt": "How to revoke a key."})
+    flags = ["-c", sample.collection.name, "--mode", "lexical", "--json"]
+    answers = [
+        json.loads(CliRunner().invoke(app, ["search", *words, *flags], env=environment).stdout)
+        for words in (["revoke", "a", "key"], ["revoke a key"])
+    ]
+    assert answers[0]["query"] == answers[1]["query"] == "revoke a key"
+    assert answers[0]["hits"] == answers[1]["hits"] != []
+
+
 def test_scores_are_the_same_and_in_range_at_every_door(sample, doors):
     """Scenario 20."""
     sample.add({f"{n}.txt": f"Loose paper number {n} is fragile. " * (1 + n % 3) for n in range(9)})

@@ -102,11 +102,14 @@ def search(
     options: SearchOptions,
     query: Annotated[
         list[str] | None,
-        typer.Argument(metavar="QUERY", help="A question in quotes; each gets an answer."),
+        typer.Argument(metavar="QUERY", help="A question; its words need no quotes."),
     ] = None,
     queries: Annotated[
         str | None,
-        typer.Option(metavar="PATH", help="A file with a query on each line; - is standard input."),
+        typer.Option(
+            metavar="PATH",
+            help="A file with a query on each line, each with its own answer; - is standard input.",
+        ),
     ] = None,
     collection: CollectionName = "default",
     no_server: NoServer = False,
@@ -115,7 +118,7 @@ def search(
     """Find the passages of a collection that answer a question.
 
     Words in double quotes are a phrase; everything else in a query is plain text.
-    With several queries, --json prints one line for each.
+    With --queries, --json prints one line for each query.
     If a server runs on the same home, it answers.
     """
     found = begin()

@@ -35,18 +35,17 @@ _SHOWN_CHARACTERS = 400
 
 def search(
     asked: Asked,
-    queries: Sequence[str],
+    words: Sequence[str],
     collection: str,
     options: SearchOptions,
     *,
     path: str | None = None,
     json: bool,
 ) -> None:
-    """Search a collection and show the hits of each query: those given, and the lines of a file."""
-    texts = [*queries, *(_lines_of(path) if path else [])]
-    if len(queries) > 1 and not any(" " in one for one in queries):
-        print_warning(f"{len(queries)} queries: put a question of several words in quotes.")
-    is_one = len(queries) == 1 and path is None
+    """Search a collection and show the hits of a query, in words, and of each line of a file."""
+    query = [" ".join(words)] if words else []
+    texts = [*query, *(_lines_of(path) if path else [])]
+    is_one = path is None
     for answer in _answers(asked, texts, collection, options):
         if json:
             (print_json if is_one else print_json_line)(answer)
