@@ -76,6 +76,7 @@ class AddReport:
     def facts(self) -> dict[str, Any]:
         """The same for JSON."""
         return {
+            "is_complete": self.is_complete,
             "added": list(self.added),
             "changed": list(self.changed),
             "unchanged": list(self.unchanged),

@@ -26,10 +26,11 @@ def test_changes_are_added_until_ctrl_c(environment, tmp_path):
 
         assert len(end()["added"]) == 3
         (folder / "0.md").write_text("Note 0 is about heliotropes.")
+        while end()["changed"] != ["notes/0.md"]:
+            pass
         (folder / "1.md").rename(folder / "one.md")
-        first = end()
-        assert first["changed"] == ["notes/0.md"]
-        assert first["renamed"] == {"notes/one.md": "notes/1.md"}
+        while end()["renamed"] != {"notes/one.md": "notes/1.md"}:
+            pass
 
         # An empty folder is not a deletion; what comes back is there as before.
         away = folder.rename(tmp_path / "away")

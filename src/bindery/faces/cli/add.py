@@ -135,7 +135,7 @@ def _add(asked: Asked, wanted: AddArguments) -> bool:
         print_json_line(end)
     else:
         _print_added(end)
-    return not (end["failed"] or end["missing"] or end["unreadable"])
+    return bool(end["is_complete"])
 
 
 def _lines(asked: Asked, wanted: AddArguments) -> Iterator[Facts]:
