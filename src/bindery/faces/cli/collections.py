@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from bindery.search.collection import Collections
 
 _SHOWN_CHARACTERS = 400
+_BREAK = re.compile(r"\s*\n\s*\n\s*|\s*\n(?=\s*(?:[-*+|#>`\u2022]|\d{1,3}[.)]\s))")
 
 
 def search(
@@ -233,11 +234,16 @@ def _marked(text: str, start: int, end: int, marks: Sequence[Span]) -> Text:
     shown, at = Text(), start
     for mark in [*marks, Span(end, end + 1)]:
         begin, stop = min(max(mark.start, at), end), min(mark.end, end)
-        shown.append(plain(text[at:begin]))
+        shown.append(_lines(text[at:begin]))
         if at <= mark.start < end:
             shown.append(plain(text[begin:stop]), style="bold yellow")
         at = max(at, stop)
     return shown
+
+
+def _lines(text: str) -> str:
+    """A part of a passage, with line ends between paragraphs, list items and rows of tables."""
+    return "\n".join(map(plain, _BREAK.split(text)))
 
 
 def plain(text: str) -> str:

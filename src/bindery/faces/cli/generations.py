@@ -165,7 +165,10 @@ def _tell(facts: Mapping[str, Any], text: str, json: bool) -> None:
 
 
 def _estimated(estimate: RebuildEstimate) -> str:
-    minutes = "" if estimate.minutes is None else f", about {estimate.minutes:,.1f} minutes"
+    minutes = ""
+    if estimate.minutes is not None:
+        is_short = estimate.minutes < 1
+        minutes = ", less than a minute" if is_short else f", about {estimate.minutes:,.0f} minutes"
     known = f" ({estimate.chunks_known:,} embedded already)" if estimate.chunks_known else ""
     return (
         f"{count(estimate.files, 'file')}, about {estimate.chunks:,} chunks{known}, "
