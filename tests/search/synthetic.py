@@ -80,9 +80,10 @@ def put(
             file = catalog.NewCollectionFile(
                 name, f"/{name}", content, len(repr(parts)), "text", "", "en", attributes
             )
-            catalog.put_file(
+            former = catalog.put_file(
                 connection, collection.id, collection.stored.generation, file, made.key
             )
+            catalog.forget_outdated(connection, collection.id, [former] if former else [])
 
 
 def found(collection: Collection, text: str, mode: SearchMode, top: int = 10) -> list[str]:

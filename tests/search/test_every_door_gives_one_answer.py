@@ -80,17 +80,11 @@ def test_the_command_line_takes_queries_as_arguments_and_from_standard_input(sam
 
     one = run("fragile paper", "--json")
     assert json.loads(one.stdout)["query"] == "fragile paper"
-    two = run("fragile paper", "revoke", "--json")
-    assert [json.loads(line)["query"] for line in two.stdout.splitlines()] == [
-        "fragile paper",
-        "revoke",
-    ]
     piped = run("--queries", "-", "--json", input="revoke\n\nfragile paper\n")
     assert [json.loads(line)["query"] for line in piped.stdout.splitlines()] == [
         "revoke",
         "fragile paper",
     ]
-    assert "2 queries: put a question of several words in quotes." in run("revoke", "key").stderr
     for arguments, message in [
         ((), "A search takes 1 to 100 queries, got 0."),
         (("--queries", "/nowhere"), "The queries in '/nowhere' cannot be read"),

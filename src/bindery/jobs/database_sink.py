@@ -127,7 +127,8 @@ class DatabaseSink(Sink):
 
 def _keep_parts(transaction: Transaction, landed: Landed) -> None:
     for part in landed.parts:
-        if not part.is_kept:
+        # A set that was found may be gone with the file that used it.
+        if not part.is_kept or derived.find_chunks(transaction, part.chunk_set.key) is None:
             derived.keep_chunks(
                 transaction, part.chunk_set, part.part, part.chunks, last=part.is_last
             )

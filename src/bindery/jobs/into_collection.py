@@ -9,7 +9,7 @@ from bindery.jobs.sources import Content, LocalFiles, StoredFiles, gone
 from bindery.jobs.values import FileState, IntoCollection
 from bindery.library import Library
 from bindery.store import collections, derived, generations
-from bindery.store.collections import CollectionFile, NewCollectionFile
+from bindery.store.collections import CollectionFile, NewCollectionFile, Outdated
 from bindery.store.database import Transaction
 from bindery.store.values import JobFileRow
 
@@ -84,14 +84,19 @@ def place(transaction: Transaction, into: IntoCollection, ended: Sequence[JobFil
     active = generations.active_generation(transaction, into.collection)
     if not into.is_rebuild and active != into.generation:
         raise GenerationSwitched
+    outdated: list[Outdated] = []
     for file in ended:
         if file.state is FileState.DONE and file.chunk_set is not None:
-            (_place_again if into.is_rebuild else _add)(transaction, into, file, file.chunk_set)
+            if into.is_rebuild:
+                _place_again(transaction, into, file, file.chunk_set)
+            elif former := _add(transaction, into, file, file.chunk_set):
+                outdated.append(former)
+    collections.forget_outdated(transaction, into.collection, outdated)
 
 
 def _add(
     transaction: Transaction, into: IntoCollection, file: JobFileRow, chunk_set: bytes
-) -> None:
+) -> Outdated | None:
     made = derived.find_chunks(transaction, chunk_set)
     assert made is not None, "the transaction has kept them"
     added = NewCollectionFile(
@@ -104,7 +109,7 @@ def _add(
         language=made.language,
         attributes=into.attributes,
     )
-    collections.put_file(transaction, into.collection, into.generation, added, made.key)
+    return collections.put_file(transaction, into.collection, into.generation, added, made.key)
 
 
 def _place_again(

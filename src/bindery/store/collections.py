@@ -12,7 +12,7 @@ the lock before anything is read.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -229,16 +229,25 @@ def has_attribute(
     return bool(connection.scalar(select(found)))
 
 
+@dataclass(frozen=True, slots=True)
+class Outdated:
+    """The former content of a replaced file, and the sets of chunks made of it."""
+
+    content: str
+    chunk_sets: tuple[bytes, ...]
+
+
 def put_file(
     connection: Connection,
     collection_id: str,
     generation: int,
     file: NewCollectionFile,
     chunk_set: bytes,
-) -> int:
-    """Give a collection a file, in place of the one of its name; its number.
+) -> Outdated | None:
+    """Give a collection a file, in place of the one of its name.
 
-    Its rows are in the tail from then on; those of the former one are dead.
+    Its rows are in the tail from then on; those of the former one are dead. Returns what the former
+    one was made into, if its content was another: see :func:`forget_outdated`.
     """
     columns = collection_files.c
     values = {key: value for key, value in asdict(file).items() if value is not None}
@@ -266,11 +275,30 @@ def put_file(
         connection.execute(delete(placements).where(*this))
         row = {"generation": generation, "file": number, "chunk_set": chunk_set, "segment": None}
         connection.execute(insert(placements).values(row))
-    if former is not None and has_changed:
-        release_results(connection, outdated, collection_id)
-        forget_sets(connection, outdated)
-        forget_contents(connection, [former.content])
-    return number
+    if former is None or not has_changed:
+        return None
+    return Outdated(former.content, tuple(outdated))
+
+
+def forget_outdated(
+    connection: Connection, collection_id: str, outdated: Iterable[Outdated]
+) -> None:
+    """Delete the chunks and vectors of replaced files that nothing uses any more.
+
+    Call it once all files of a transaction are in: two files may have swapped their contents.
+    """
+    rows = list(outdated)
+    former = {key for one in rows for key in one.chunk_sets}
+    placed = {
+        key
+        for some in key_groups(former)
+        for key in connection.scalars(
+            select(placements.c.chunk_set).where(placements.c.chunk_set.in_(some))
+        )
+    }
+    release_results(connection, former - placed, collection_id)
+    forget_sets(connection, former)
+    forget_contents(connection, [one.content for one in rows])
 
 
 def change_file(connection: Connection, number: int, **changed: Any) -> None:  # noqa: ANN401

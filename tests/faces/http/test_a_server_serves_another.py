@@ -56,7 +56,7 @@ def test_vectors_are_those_of_the_model(server, local, encoding_format, texts_pe
 def test_what_the_other_refuses_is_told(server):
     remote = load_remote(_entry(server))
     assert len(remote.encode(["short"], "query")) == 1
-    with pytest.raises(TextTooLong, match=r"text 0 too long: .*reads 256"):
+    with pytest.raises(TextTooLong, match=r"text 0 as too long: .*reads 256"):
         remote.encode(["x " * 300], "query")
     remote.close()
 
