@@ -26,7 +26,7 @@ ARCHIVES = Path(__file__).parent / "archives"
 OpenDatabase = Callable[[], Database]
 
 
-def test_the_migrations_make_the_tables_that_the_program_uses(database: Database) -> None:
+def test_a_new_database_has_the_tables_that_the_program_uses(database: Database) -> None:
     with database.reading() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, metadata) == []
@@ -89,6 +89,26 @@ def test_archived_databases_are_opened(archive: Path, tmp_path: Path) -> None:
         context = MigrationContext.configure(connection)
         assert compare_metadata(context, metadata) == []
     database.close()
+
+
+def _layout(path: Path) -> list[object]:
+    database = sqlite3.connect(path)
+    tables = "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"
+    indexes = "SELECT name, tbl_name FROM sqlite_master WHERE type = 'index' ORDER BY name"
+    found: list[object] = database.execute(indexes).fetchall()
+    for (name,) in database.execute(tables).fetchall():
+        found.append((name, database.execute(f"PRAGMA table_info({name})").fetchall()))
+    database.close()
+    return found
+
+
+def test_a_new_database_is_as_the_migrations_would_have_made_it(tmp_path: Path) -> None:
+    old = sqlite3.connect(tmp_path / "old.db")
+    old.executescript((ARCHIVES / "0001.sql").read_text())
+    old.close()
+    for name in ("old.db", "new.db"):
+        Database.open(f"sqlite:///{tmp_path / name}").close()
+    assert _layout(tmp_path / "new.db") == _layout(tmp_path / "old.db")
 
 
 # A migration that is killed

@@ -7,17 +7,22 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeAlias
 
-from sqlalchemy import URL, Connection, Engine, inspect, make_url
+from sqlalchemy import URL, Column, Connection, Engine, MetaData, String, Table, inspect, make_url
 from sqlalchemy.exc import ArgumentError
+from sqlalchemy.schema import CreateTable
 
 from bindery.disk import Ballast, storage_errors
 from bindery.errors import InvalidValue, StorageError
 from bindery.store.database import connections
 from bindery.store.database.faults import is_fsync_failure, storage_faults
-from bindery.store.database.tables import REVISION
+from bindery.store.database.tables import REVISION, metadata
 
 _SQLITE = "sqlite:///"
 _MIGRATIONS = Path(__file__).parent / "migrations"
+_VERSIONS = Table(
+    "alembic_version", MetaData(), Column("version_num", String(32), primary_key=True)
+)
+"""As Alembic makes it."""
 
 Transaction: TypeAlias = Connection
 """What the functions of :mod:`bindery.store` work within. Other packages only pass it on."""
@@ -128,7 +133,11 @@ class Database:
             return
         with self._transaction() as connection:
             # Another process may have done it since.
-            _upgrade(connection, _revision(connection), self._name)
+            found = _revision(connection)
+            if found is None:
+                _create(connection)
+            else:
+                _upgrade(connection, found, self._name)
 
     def _forget(self) -> None:
         if connections.JOURNAL == "WAL" and self._reading.dialect.name == "sqlite":
@@ -136,7 +145,14 @@ class Database:
                 connections.truncate_log(self._reading)
 
 
-def _upgrade(connection: Connection, found: str | None, name: str) -> None:
+def _create(connection: Connection) -> None:
+    """Make the newest tables at once: the migrations and Alembic would take a third of a second."""
+    metadata.create_all(connection, checkfirst=False)
+    connection.execute(CreateTable(_VERSIONS))
+    connection.execute(_VERSIONS.insert().values(version_num=REVISION))
+
+
+def _upgrade(connection: Connection, found: str, name: str) -> None:
     """Run the migrations that a database at revision ``found`` lacks, in the caller's transaction.
 
     Raises StorageError for a revision of a newer version.
@@ -151,15 +167,14 @@ def _upgrade(connection: Connection, found: str | None, name: str) -> None:
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
-    if found is not None:
-        try:
-            ScriptDirectory.from_config(config).get_revision(found)
-        except CommandError as error:
-            raise StorageError(
-                f"The database {name} was written by a newer Bindery: it is at revision "
-                f"{found[:40]!r}, which this version does not know.",
-                remedy="Install the newer Bindery, or restore the backup from before it.",
-            ) from error
+    try:
+        ScriptDirectory.from_config(config).get_revision(found)
+    except CommandError as error:
+        raise StorageError(
+            f"The database {name} was written by a newer Bindery: it is at revision "
+            f"{found[:40]!r}, which this version does not know.",
+            remedy="Install the newer Bindery, or restore the backup from before it.",
+        ) from error
     command.upgrade(config, "head")
 
 
