@@ -188,7 +188,8 @@ def test_threads_are_not_lost_without_end(scheduler: Scheduler, engine: FaultyEn
             call.result(60)
     until(lambda: "hang" in (scheduler.fault or ""))
     until(lambda: scheduler.figures().workers_alive == 1)  # that for a query
-    assert scheduler.figures().workers_hung == 4 * engine.streams
+    # Those that hang at the same moment may exceed the limit, if the one for queries hung before.
+    assert 4 * engine.streams <= scheduler.figures().workers_hung < 5 * engine.streams
     with pytest.raises(EngineError, match="hang"):
         scheduler.submit(GOOD, ends)
 
