@@ -10,7 +10,7 @@ import orjson
 
 from bindery.documents.formats.builder import DocumentBuilder, lines_of, markdown_table
 from bindery.documents.formats.encoding import DecodedText, clean, decode
-from bindery.documents.formats.text import as_written, paragraphs
+from bindery.documents.formats.text import as_written
 from bindery.types import Block, Document, Span
 
 _DELIMITERS = ",;\t|"
@@ -42,8 +42,7 @@ def read_csv(data: bytes, name: str) -> Document:
         rows = list(csv.reader(table, delimiter=delimiter))
     except csv.Error as error:
         warning = f"The file is not a valid table and was read as text: {error}."
-        blocks = tuple(Block("paragraph", span) for span in paragraphs(text))
-        return Document(text, "csv", name, blocks, (*decoded.warnings, warning))
+        return as_written(decoded, "csv", name, warning, block="paragraph")
     builder.add(markdown_table(rows), "table")
     return builder.document("csv", name, decoded.warnings)
 

@@ -52,10 +52,10 @@ def read_mbox(data: bytes, name: str) -> Document:
     Messages begin with a line "From " after a blank one (RFC 4155).
     """
     writer = _MessageWriter(DocumentBuilder(), is_utf8=False)
-    starts = [found.end() for found in _MBOX_LINE.finditer(data)]
-    ends = [found.start() for found in _MBOX_LINE.finditer(data)][1:]
+    lines = list(_MBOX_LINE.finditer(data))
+    ends = [*(found.start() for found in lines[1:]), len(data)]
     broken = 0
-    for start, end in zip(starts, [*ends, len(data)], strict=True):
+    for start, end in zip((found.end() for found in lines), ends, strict=True):
         message = message_from_bytes(_QUOTED_FROM.sub(rb"\1", data[start:end]), policy=default)
         broken += not message.keys()
         writer.write(message, level=2)

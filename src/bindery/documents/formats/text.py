@@ -9,23 +9,19 @@ from bindery.types import Block, Document, Span
 
 def read_text(data: bytes, name: str) -> Document:
     """Read a text as it is; its blocks are the paragraphs between blank lines."""
-    return _read(data, name, kind="text", block="paragraph")
+    return as_written(decode(data), "text", name, block="paragraph")
 
 
 def read_code(data: bytes, name: str) -> Document:
     """Read a program as it is; its blocks are the pieces between blank lines."""
-    return _read(data, name, kind="code", block="code")
+    return as_written(decode(data), "code", name)
 
 
-def _read(data: bytes, name: str, *, kind: str, block: str) -> Document:
-    decoded = decode(data)
+def as_written(
+    decoded: DecodedText, kind: str, name: str, *warnings: str, block: str = "code"
+) -> Document:
+    """A text as it is written; its blocks are the pieces between blank lines."""
     blocks = tuple(Block(block, span) for span in paragraphs(decoded.text))
-    return Document(decoded.text, kind, name, blocks, decoded.warnings)
-
-
-def as_written(decoded: DecodedText, kind: str, name: str, *warnings: str) -> Document:
-    """Data as it is written; its blocks are the pieces between blank lines."""
-    blocks = tuple(Block("code", span) for span in paragraphs(decoded.text))
     return Document(decoded.text, kind, name, blocks, (*decoded.warnings, *warnings))
 
 

@@ -10,7 +10,7 @@ from html import escape
 from xml.etree.ElementTree import Element, ParseError, tostring
 
 from bindery.documents.formats.builder import DocumentBuilder, markdown_table
-from bindery.documents.formats.encoding import decode
+from bindery.documents.formats.encoding import DecodedText, decode
 from bindery.documents.formats.html import write_page
 from bindery.documents.formats.package import attribute, local, parse_xml
 from bindery.documents.formats.text import as_written
@@ -20,6 +20,8 @@ from bindery.types import Document
 _DEEPEST_HEADING = 6
 _DEEPEST_INDENT = 8
 _DECLARED_ENCODING = re.compile(r"\A(\s*<\?xml[^>]*?)\s+encoding\s*=\s*(?:\"[^\"]*\"|'[^']*')")
+
+_NOT_VALID = "The file is not valid XML and was read as text."
 
 # JATS (https://jats.nlm.nih.gov/archiving/tag-library/1.3/)
 _JATS_PARAGRAPHS = frozenset(
@@ -60,20 +62,22 @@ _WORDS_OF_TEXT = 3
 
 def read_jats(data: bytes, name: str) -> Document:
     """Read a journal article: title, authors, abstract, sections, figures, tables, references."""
-    root = _parsed(data, name)
+    decoded = decode(data)
+    root = _parsed(decoded, name)
     if root is None:
-        return _raw(data, "jats", name, "The file is not valid XML and was read as text.")
+        return as_written(decoded, "jats", name, _NOT_VALID)
     writer = _ArticleWriter(DocumentBuilder())
     writer.write(root)
     title = next((_text(e) for e in root.iter() if local(e) == "article-title"), "")
-    return writer.builder.document("jats", name, title=title)
+    return writer.builder.document("jats", name, decoded.warnings, title=title)
 
 
 def read_feed(data: bytes, name: str) -> Document:
     """Read an RSS or Atom feed: its title, then each item with its title, date and text."""
-    root = _parsed(data, name)
+    decoded = decode(data)
+    root = _parsed(decoded, name)
     if root is None:
-        return _raw(data, "feed", name, "The file is not valid XML and was read as text.")
+        return as_written(decoded, "feed", name, _NOT_VALID)
     builder = DocumentBuilder()
     channel = next((e for e in root if local(e) == "channel"), root)
     title = _child_text(channel, "title")
@@ -86,7 +90,7 @@ def read_feed(data: bytes, name: str) -> Document:
         about += [next(filter(None, (_child_text(item, k) for k in _DATES)), "")]
         builder.add("\n".join(filter(None, about)))
         _write_feed_body(builder, item)
-    return builder.document("feed", name, title=title)
+    return builder.document("feed", name, decoded.warnings, title=title)
 
 
 _DATES = ("pubDate", "published", "updated", "date")
@@ -94,9 +98,10 @@ _DATES = ("pubDate", "published", "updated", "date")
 
 def read_opml(data: bytes, name: str) -> Document:
     """Read an outline as nested lists, with the notes of its entries."""
-    root = _parsed(data, name)
+    decoded = decode(data)
+    root = _parsed(decoded, name)
     if root is None:
-        return _raw(data, "opml", name, "The file is not valid XML and was read as text.")
+        return as_written(decoded, "opml", name, _NOT_VALID)
     builder = DocumentBuilder()
     title = next((_text(e) for e in root.iter() if local(e) == "title"), "")
     builder.heading(title, 1)
@@ -113,30 +118,27 @@ def read_opml(data: bytes, name: str) -> Document:
             if more and more != text:
                 builder.add(f"{indent}  {more}", "list_item")
         waiting.extend((inner, depth + 1) for inner in reversed(entry))
-    return builder.document("opml", name, title=title)
+    return builder.document("opml", name, decoded.warnings, title=title)
 
 
 def read_xml(data: bytes, name: str) -> Document:
     """Read data as text with the names of its elements; other XML as it is written."""
-    root = _parsed(data, name)
-    if root is None or not _is_text(root, decode(data).text):
-        return _raw(data, "xml", name)
+    decoded = decode(data)
+    root = _parsed(decoded, name)
+    if root is None or not _is_text(root, decoded.text):
+        return as_written(decoded, "xml", name)
     builder = DocumentBuilder()
     _write_data(builder, root)
-    return builder.document("xml", name, decode(data).warnings)
+    return builder.document("xml", name, decoded.warnings)
 
 
-def _parsed(data: bytes, name: str) -> Element | None:
+def _parsed(decoded: DecodedText, name: str) -> Element | None:
     """The root element; None if it is not valid XML, or declares entities."""
-    text = _DECLARED_ENCODING.sub(r"\1", decode(data).text)
+    text = _DECLARED_ENCODING.sub(r"\1", decoded.text)
     try:
         return parse_xml(text.lstrip().encode(), name)
     except (ParseError, ValueError, BrokenDocument):
         return None
-
-
-def _raw(data: bytes, kind: str, name: str, *warnings: str) -> Document:
-    return as_written(decode(data), kind, name, *warnings)
 
 
 def _text(element: Element) -> str:
