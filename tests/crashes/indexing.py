@@ -5,7 +5,6 @@ and merges its segments, replaces and removes files, and writes dead rows out. I
 before and after. No model is needed: vectors follow from the texts.
 """
 
-import argparse
 import contextlib
 import itertools
 import json
@@ -14,8 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.crashes import careless
-from tests.crashes.writer import library_of, say
+from tests.crashes.writer import library_of, read_arguments, say
 from tests.search.synthetic import MODES, found, open_synthetic, put, texts_of
 
 from bindery.errors import UnknownFile
@@ -32,16 +30,7 @@ _ABSENT = ""
 
 def main() -> None:
     """Do the rounds."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("home", type=Path)
-    parser.add_argument("models", type=Path)
-    parser.add_argument("seed", type=int)
-    parser.add_argument("first", type=int)
-    parser.add_argument("last", type=int)
-    parser.add_argument("--careless", choices=careless.KINDS)
-    arguments = parser.parse_args()
-    if arguments.careless:
-        careless.become(arguments.careless)
+    arguments = read_arguments()
     library = library_of(arguments.home, arguments.models)
     say("ready", arguments.first)
     for number in range(arguments.first, arguments.last):

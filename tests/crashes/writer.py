@@ -23,16 +23,7 @@ STRATEGY, SIZE = "sentence", 24
 
 def main() -> None:
     """Go on with what was left open, then do the rounds."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("home", type=Path)
-    parser.add_argument("models", type=Path)
-    parser.add_argument("seed", type=int)
-    parser.add_argument("first", type=int)
-    parser.add_argument("last", type=int)
-    parser.add_argument("--careless", choices=careless.KINDS)
-    arguments = parser.parse_args()
-    if arguments.careless:
-        careless.become(arguments.careless)
+    arguments = read_arguments()
     library = library_of(arguments.home, arguments.models)
     jobs = Jobs(library)
     say("ready", arguments.first)
@@ -53,6 +44,21 @@ def library_of(home: Path, models: Path) -> Library:
     if not link.is_symlink():
         link.symlink_to(models)
     return Library(home, ModelOptions(precision="f32"))
+
+
+def read_arguments() -> argparse.Namespace:
+    """The arguments of a process that is killed; it becomes careless if it is told to."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("home", type=Path)
+    parser.add_argument("models", type=Path)
+    parser.add_argument("seed", type=int)
+    parser.add_argument("first", type=int)
+    parser.add_argument("last", type=int)
+    parser.add_argument("--careless", choices=careless.KINDS)
+    arguments = parser.parse_args()
+    if arguments.careless:
+        careless.become(arguments.careless)
+    return arguments
 
 
 def work(library: Library, jobs: Jobs, step: Round) -> None:

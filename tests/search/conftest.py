@@ -8,6 +8,7 @@ import pytest
 from starlette.testclient import TestClient
 from tests.homes import home_with
 from tests.search.doors import Door, in_python, on_the_command_line, over_http
+from tests.search.synthetic import open_synthetic
 
 from bindery.faces.http.app import create_app
 from bindery.jobs import FileState, JobRequest, Jobs
@@ -135,3 +136,17 @@ def sample(
 def new_name() -> Callable[[], str]:
     numbers = itertools.count()
     return lambda: f"collection {next(numbers)}"
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Library]:
+    """A library without a model, with a home of its own."""
+    library = Library(tmp_path / "home")
+    yield library
+    library.close()
+
+
+@pytest.fixture
+def collection(home: Library) -> Collection:
+    """A collection whose vectors follow from its texts."""
+    return open_synthetic(home)

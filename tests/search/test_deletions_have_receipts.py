@@ -23,18 +23,6 @@ from bindery.store.placements import list_placements
 SECRET = "the passphrase is secretquetzok"
 
 
-@pytest.fixture
-def home(tmp_path: Path):
-    library = Library(tmp_path / "home")
-    yield library
-    library.close()
-
-
-@pytest.fixture
-def collection(home):
-    return open_synthetic(home)
-
-
 def traces(home: Library, text: str, word: str) -> set[str]:
     """Where bytes of a text, of its words or of its vector are, in any file under the home."""
     vector = vector_of(text)

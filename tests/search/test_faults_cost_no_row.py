@@ -15,7 +15,6 @@ from tests.search.test_search_equals_the_oracle import make_rows
 
 from bindery.disk import NewFile
 from bindery.errors import InvalidValue, StorageError, StorageFull
-from bindery.library import Library
 from bindery.search import maintenance, segment_files
 from bindery.search.codes import Codes
 from bindery.search.maintenance import Maintainer, erase, seal, state_of
@@ -23,18 +22,6 @@ from bindery.search.segments import Segment
 from bindery.vectors.embeddings import Embeddings
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def home(tmp_path: Path):
-    library = Library(tmp_path / "home")
-    yield library
-    library.close()
-
-
-@pytest.fixture
-def collection(home):
-    return open_synthetic(home)
 
 
 def words(n: int) -> str:

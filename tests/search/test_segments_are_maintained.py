@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.search.synthetic import MODES, bytes_under, found, open_synthetic, put, texts_of
 
-from bindery.library import Library
 from bindery.search import maintenance
 from bindery.search.collection import Collections
 from bindery.search.index import OpenIndexes
@@ -27,18 +26,6 @@ from bindery.search.maintenance import (
     sweep_index,
 )
 from bindery.search.segment_files import files_of
-
-
-@pytest.fixture
-def home(tmp_path: Path):
-    library = Library(tmp_path / "home")
-    yield library
-    library.close()
-
-
-@pytest.fixture
-def collection(home):
-    return open_synthetic(home)
 
 
 def words(n: int) -> str:
