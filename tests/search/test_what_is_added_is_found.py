@@ -36,7 +36,14 @@ def test_a_hit_says_where_it_is_from(sample, mode):
     assert answer.stages[0].name == "filter"
     marked = {hit.text[mark.start : mark.end].lower() for mark in hit.marks}
     assert {"key", "revoked", "revoke"} & marked
-    assert set(answer.facts()["hits"][0]) >= {"file", "page", "text_sha256", "scores", "ranks"}
+    assert set(answer.facts()["hits"][0]) >= {
+        "file",
+        "file_id",
+        "page",
+        "text_sha256",
+        "scores",
+        "ranks",
+    }
 
 
 QUERIES = {

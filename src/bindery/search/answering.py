@@ -235,6 +235,7 @@ class _ChunkReader:
         return Hit(
             id=table.ids[row.row].tobytes().hex(),
             file=file.name,
+            file_id=file.id,
             text=text,
             span=Span(first.span.start, first.span.start + len(text)),
             spans=tuple(spans),

@@ -14,6 +14,7 @@ from bindery.types import Chunk, Span
 class Hit:
     """A passage that was found: a chunk, several that are neighbours, or their parent.
 
+    ``file`` is its name in the collection, ``file_id`` what names it in addresses.
     ``score`` is that of the mode (see :class:`bindery.options.SearchOptions`), ``scores`` are those
     of each leg, None if the mode does not use it, and ``ranks`` those in each stage, None if a leg
     did not find it. Of several chunks they are those of the best one, as is ``id``. ``span`` is the
@@ -40,6 +41,7 @@ class Hit:
     kind: str = ""
     language: str = ""
     attributes: Mapping[str, Any] | None = None
+    file_id: str = ""
 
     @property
     def text_sha256(self) -> str:
@@ -51,6 +53,7 @@ class Hit:
         return {
             "id": self.id,
             "file": self.file,
+            "file_id": self.file_id,
             "page": self.page,
             "headings": list(self.headings),
             "start": self.span.start,

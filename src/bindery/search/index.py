@@ -333,6 +333,7 @@ def _indexed(file: CollectionFile) -> IndexedFile:
         language=file.language,
         added_at=datetime.fromtimestamp(file.added_at, UTC).isoformat(),
         attributes=_attributes(file.attributes),
+        id=file.id,
     )
 
 

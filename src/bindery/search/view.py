@@ -52,6 +52,7 @@ class IndexedFile:
     language: str
     added_at: str
     attributes: Mapping[str, AttributeValue]
+    id: str = ""
 
     def value(self, key: str) -> AttributeValue | None:
         """The value of a key of :data:`OF_FILES`, or of an attribute; None if it has none."""

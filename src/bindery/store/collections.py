@@ -14,6 +14,7 @@ the lock before anything is read.
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -79,10 +80,19 @@ class CollectionFile:
     attributes: Mapping[str, Any]
     added_at: float
 
+    @property
+    def id(self) -> str:
+        """What names it in addresses and to other services' clients, whatever it is called.
+
+        That is the id of the stored file, or ``local-`` and its number for a file of this machine.
+        """
+        return f"local-{self.number}" if Path(self.source).is_absolute() else self.source
+
     def facts(self) -> dict[str, Any]:
         """What describes it to its users, for JSON."""
         return {
             "file": self.name,
+            "file_id": self.id,
             "source": self.source,
             "size_bytes": self.size_bytes,
             "kind": self.kind,

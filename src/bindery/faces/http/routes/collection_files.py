@@ -88,6 +88,7 @@ class CollectionFileAnswer(BaseModel):
     """A file of a collection."""
 
     file: str
+    file_id: str
     source: str
     size_bytes: int
     kind: str

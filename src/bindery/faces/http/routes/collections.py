@@ -104,6 +104,7 @@ class HitAnswer(BaseModel):
 
     id: str
     file: str
+    file_id: str
     page: int | None
     headings: list[str]
     start: int
