@@ -158,10 +158,45 @@ def test_trailers_are_no_headers(server):
     server.wait_until_free()
 
 
-@pytest.mark.parametrize("protocol", [b"websocket", b"h2c"])
-def test_a_connection_is_not_upgraded(server, protocol, caplog):
-    head = b"GET /health HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: " + protocol + b"\r\n"
+OFFERS = [
+    [b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AAEAAEAAAAIAAAAA"],
+    [b"Connection: upgrade", b"Upgrade: websocket", b"Sec-WebSocket-Version: 13"],
+    [b"Upgrade: h2c, TLS/1.3", b"Connection: keep-alive, uPGRADE"],
+    [b"Connection: Upgrade", b"Upgrade: "],
+]
+SMUGGLED = b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+CHUNKED = b"%x\r\n%b\r\n0\r\n\r\n" % (len(SMUGGLED), SMUGGLED)
+BODIES = [
+    (b"Content-Length: %d" % len(SMUGGLED), SMUGGLED),
+    (b"Transfer-Encoding: chunked", CHUNKED),
+]
+
+
+@pytest.mark.parametrize("offer", OFFERS)
+@pytest.mark.parametrize("method", [b"GET", b"POST", b"PUT", b"DELETE", b"PATCH", b"OPTIONS"])
+@pytest.mark.parametrize(("framing", "body"), BODIES)
+def test_an_offered_upgrade_changes_nothing(server, caplog, offer, method, framing, body):
+    """The body stays a body: a request that it contains is not answered."""
+    head = b"\r\n".join([method + b" /v1/embeddings HTTP/1.1", HOST.strip(), framing])
+    plain = server.ask(head + b"\r\nConnection: close\r\n\r\n" + body)
     with server.connect() as line:
-        line.send(head + HOST + b"\r\n")
+        line.send(b"\r\n".join([head, *offer, b"", b""]) + body)
+        answer = line.answer()
+        assert [(answer.status, answer.body)] == [(one.status, one.body) for one in plain]
+        line.send(HEALTH)
         assert line.answer().status == 200
     assert not caplog.records
+
+
+@pytest.mark.parametrize("size", [1, 7, 50])
+@pytest.mark.parametrize(("framing", "body"), BODIES)
+def test_an_offered_upgrade_may_arrive_in_pieces(server, size, framing, body):
+    raw = post("/v1/embeddings", *OFFERS[0], framing) + body + post("/files", *OFFERS[1]) + HEALTH
+    raw += b"GET /health HTTP/1.1\r\nConnection: close\r\n" + HOST + b"\r\n"
+    answers = server.ask(*[raw[at : at + size] for at in range(0, len(raw), size)])
+    assert [answer.status for answer in answers] == [400, 405, 200, 200]
+
+
+def test_an_offered_upgrade_does_not_raise_the_limit_of_headers(server):
+    long = [b"x%d: %s" % (n, b"y" * 300) for n in range(110)]
+    assert server.ask(post("/v1/embeddings", *OFFERS[0], *long))[0].status == 431

@@ -1,15 +1,18 @@
 """uvicorn's HTTP/1.1 with the limits that it lacks: on headers, and on slow clients.
 
 uvicorn waits forever for the headers of a request (encode/uvicorn#157) and for a client to read its
-answer. This overrides the callbacks of its parser, which are not a public interface; the tests
-check them against the installed version.
+answer, and it loses the body of a request that offers another protocol. This overrides the
+callbacks of its parser, which are not a public interface; the tests check them against the
+installed version.
 """
 
 import asyncio
 import logging
 from collections import Counter
 from http import HTTPStatus
+from typing import Any
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from bindery.errors import BinderyError, InvalidValue
@@ -58,6 +61,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """See asyncio.Protocol."""
+        self.parser: Any = _UpgradeIgnoringParser(self)
         super().connection_made(transport)
         self._arm()
 
@@ -110,12 +114,16 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """All headers have arrived."""
+        if self.parser.reads_again():
+            return
         self._is_in_head = False
         self._disarm()
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         """The body has arrived."""
+        if self.parser.reads_again():
+            return
         self._is_whole = True
         super().on_message_complete()
 
@@ -144,9 +152,6 @@ class BoundedProtocol(HttpToolsProtocol):
         """The client has read on."""
         super().resume_writing()
         self._end_stall()
-
-    def _unsupported_upgrade_warning(self) -> None:
-        _log.debug("Ignored a request to upgrade the connection.")
 
     def _is_answered(self) -> bool:
         return bool(self.cycle) and self.cycle.response_complete and not self._is_in_head
@@ -226,6 +231,72 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._stall is not None:
             self._stall.cancel()
             self._stall = None
+
+
+class _UpgradeIgnoringParser:
+    """httptools' parser, for which an ``Upgrade`` header changes nothing (RFC 9110, 7.8).
+
+    httptools ends a request that offers another protocol after its headers, so that its body would
+    be read as the next request. Java's HttpClient offers ``h2c`` with every request. Such headers
+    are parsed a second time, without the offer.
+    """
+
+    def __init__(self, protocol: HttpToolsProtocol) -> None:
+        self._protocol = protocol
+        self._parser = self._new_parser()
+
+    def feed_data(self, data: bytes) -> None:
+        """Parse the next bytes. Raises HttpParserError."""
+        while True:
+            try:
+                return self._parser.feed_data(data)
+            except httptools.HttpParserUpgrade as upgrade:
+                data = self._head() + data[upgrade.args[0] :]
+                self._parser = self._new_parser()
+
+    def reads_again(self) -> bool:
+        """Whether the current headers are going to be parsed again."""
+        return self._parser.should_upgrade() and self.get_method() != b"CONNECT"
+
+    def should_upgrade(self) -> bool:
+        """Never."""
+        return False
+
+    def should_keep_alive(self) -> bool:
+        """Whether the connection stays open after the request."""
+        return self._parser.should_keep_alive()
+
+    def get_http_version(self) -> str:
+        """Such as ``1.1``."""
+        return self._parser.get_http_version()
+
+    def get_method(self) -> bytes:
+        """Such as ``GET``."""
+        return self._parser.get_method()
+
+    def _new_parser(self) -> httptools.HttpRequestParser:
+        parser = httptools.HttpRequestParser(self._protocol)
+        # uvicorn sets it too: bytes after "Connection: close" are no error.
+        parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        return parser
+
+    def _head(self) -> bytes:
+        """The headers of the current request without the offer."""
+        if self.get_method() == b"CONNECT":
+            raise httptools.HttpParserError("CONNECT")
+        version = self.get_http_version().encode()
+        lines = [b"%b %b HTTP/%b" % (self.get_method(), self._protocol.url, version)]
+        lines += [
+            b"%b: %b" % (name, _without_upgrade(value) if name == b"connection" else value)
+            for name, value in self._protocol.headers
+            if name != b"upgrade"
+        ]
+        return b"\r\n".join([*lines, b"", b""])
+
+
+def _without_upgrade(connection: bytes) -> bytes:
+    options = (option.strip() for option in connection.split(b","))
+    return b", ".join(option for option in options if option.lower() != b"upgrade")
 
 
 def closing_answer(error: BinderyError) -> bytes:
