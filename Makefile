@@ -126,7 +126,7 @@ $(TORCH_VENV)/ready: locks/dev.txt pyproject.toml
 # uv resolves for all platforms at once and omits registry addresses. openvino-telemetry is excluded
 # because it sends telemetry (see engines/runtime.py).
 UV_COMPILE = uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	--no-header --no-annotate --no-emit-package bindery --no-emit-package openvino-telemetry --quiet
+	--no-header --no-annotate --no-emit-package bindery-search --no-emit-package openvino-telemetry --quiet
 
 lock:
 	$(UV_COMPILE) pyproject.toml -o locks/base.txt

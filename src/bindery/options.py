@@ -281,7 +281,7 @@ class ModelOptions:
 
     ``precision`` is ``"auto"``, ``"f32"``, ``"bf16"`` or ``"int8"``. ``engine`` is ``"auto"``,
     ``"openvino"`` or ``"torch"``. ``device`` is ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"`` and
-    so on, or ``"mps"``. Everything but OpenVINO on the CPU needs ``pip install "bindery[torch]"``.
+    so on, or ``"mps"``. Everything but OpenVINO on the CPU needs the extra ``torch``.
     ``threads`` is how many CPU cores to use; None means all.
 
     Which names are allowed depends on the model and the machine, so they are checked when a model

@@ -81,7 +81,7 @@ def test_without_the_extra_it_is_said_how_to_install_it(monkeypatch: pytest.Monk
     monkeypatch.setitem(sys.modules, "tree_sitter_go", None)
     with pytest.raises(UnknownStrategy, match="tree_sitter") as caught:
         cut("package p", "a.go", 9)
-    assert "bindery[code]" in caught.value.remedy
+    assert "bindery-search[code]" in caught.value.remedy
     assert caught.value.param == "strategy"
 
 

@@ -24,7 +24,7 @@ def test_without_the_extra_scanned_pages_are_named_with_the_way_out():
     assert document.warnings == (
         "These pages have no text: 3.",
         "These pages are scanned and were not read: 2. "
-        "To read scanned text (OCR): pip install 'bindery[ocr]'.",
+        "To read scanned text (OCR): pip install 'bindery-search[ocr]'.",
     )
 
 
@@ -36,7 +36,7 @@ def test_without_the_extra_scanned_pages_are_named_with_the_way_out():
 def test_without_the_extra_images_are_refused_with_the_way_out(start, kind):
     with pytest.raises(UnsupportedKind, match=f"a {kind} image") as caught:
         read(start + bytes(range(64)), "x.png")
-    assert "bindery[ocr]" in caught.value.remedy
+    assert "bindery-search[ocr]" in caught.value.remedy
 
 
 LINES = ("The binding of books", "Loose paper is lost", "Bound paper is kept")

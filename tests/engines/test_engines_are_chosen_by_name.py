@@ -77,7 +77,7 @@ def test_what_needs_the_extra_says_how_to_install_it(
     with pytest.raises(UnsupportedModel, match="torch is not installed") as caught:
         open_engine(BGE, ModelOptions(engine=engine, device=device))
 
-    assert 'pip install "bindery[torch]"' in caught.value.remedy
+    assert 'pip install "bindery-search[torch]"' in caught.value.remedy
     assert caught.value.param == at_fault
 
 
@@ -89,7 +89,7 @@ def test_an_architecture_without_a_graph_names_the_extra(engine: str, tmp_path: 
     with pytest.raises(UnsupportedModel, match="'albert'") as caught:
         open_engine(folder, ModelOptions(engine=engine))
 
-    assert 'pip install "bindery[torch]"' in caught.value.remedy
+    assert 'pip install "bindery-search[torch]"' in caught.value.remedy
 
 
 def test_broken_files_are_broken_for_every_engine(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from bindery.errors import UnknownStrategy, UnsupportedKind
 if TYPE_CHECKING:
     from tree_sitter import Node, Parser
 
-INSTALL_CODE = '`pip install "bindery[code]"`'
+INSTALL_CODE = '`pip install "bindery-search[code]"`'
 
 _LIBRARY = "tree_sitter"
 

@@ -23,7 +23,7 @@ GROUP = "bindery.readers"
 """The entry-point group: name = kind, value = ``module:row``, the row a :class:`Reader`."""
 
 OCR_PACKAGE = "rapidocr"
-OCR_REMEDY = "To read scanned text (OCR): pip install 'bindery[ocr]'."
+OCR_REMEDY = "To read scanned text (OCR): pip install 'bindery-search[ocr]'."
 
 _KIND = re.compile(r"[a-z0-9][a-z0-9_+-]{0,39}")
 _FUNCTION = re.compile(r"[\w.]+:\w+")

@@ -9,7 +9,7 @@ from bindery.engines.base import Engine, Precision
 from bindery.errors import InvalidValue, UnsupportedModel
 from bindery.options import ModelOptions
 
-INSTALL_TORCH = '`pip install "bindery[torch]"`'
+INSTALL_TORCH = '`pip install "bindery-search[torch]"`'
 
 _DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d{1,4})?", re.ASCII)
 _OF_OPENVINO = ("auto", "cpu")

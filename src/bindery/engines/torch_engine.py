@@ -1,6 +1,6 @@
 """PyTorch through sentence-transformers: CUDA, MPS, and bodies without an OpenVINO graph.
 
-It needs ``bindery[torch]``; only :mod:`bindery.engines.selection` imports it.
+It needs ``bindery-search[torch]``; only :mod:`bindery.engines.selection` imports it.
 """
 
 import gc

@@ -7,10 +7,10 @@ Owners share nothing, because the speed of a job would show one of them what ano
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, field, replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from bindery import __version__
 from bindery.encoders.checks import check_dimensions, check_options, prompts_of
 from bindery.encoders.request import has_title_slot
 from bindery.errors import ModelBroken, ModelMissing, UnknownModel
@@ -200,7 +200,7 @@ def make_recipe(library: Library, request: JobRequest, owner: str = "") -> Recip
     any_dimensions, form = wanted.dimensions is not None, VectorOptions().form
     return Recipe(
         owner=owner,
-        bindery=version("bindery"),
+        bindery=__version__,
         model=card.id,
         repository=card.repository,
         revision=card.revision,

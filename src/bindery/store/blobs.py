@@ -121,7 +121,7 @@ class S3Blobs:
         except ImportError as error:
             raise InvalidValue(
                 "The client for S3 is not installed.",
-                remedy="pip install 'bindery[s3]'.",
+                remedy="pip install 'bindery-search[s3]'.",
                 param="blobs_url",
             ) from error
         self._url = url

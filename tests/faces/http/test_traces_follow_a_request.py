@@ -230,6 +230,6 @@ def test_an_endpoint_without_the_extra_is_told(monkeypatch):
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(InvalidValue, match="not installed") as caught:
         open_tracing("http://127.0.0.1:4318")
-    assert "bindery[otel]" in caught.value.remedy
+    assert "bindery-search[otel]" in caught.value.remedy
     assert open_tracing(None) is None
     assert open_tracing("") is None

@@ -118,7 +118,7 @@ def _packages() -> Iterator[Check]:
                 package,
                 Verdict.PROBLEM,
                 "not installed",
-                "Install Bindery again: `pip install bindery`.",
+                "Install Bindery again: `pip install --force-reinstall bindery-search`.",
             )
 
 

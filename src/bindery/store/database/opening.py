@@ -206,7 +206,7 @@ def _server_engine(address: URL) -> Engine:
     except ImportError as error:
         raise InvalidValue(
             "The client for PostgreSQL is not installed.",
-            remedy="pip install 'bindery[postgres]'.",
+            remedy="pip install 'bindery-search[postgres]'.",
             param="database_url",
         ) from error
 

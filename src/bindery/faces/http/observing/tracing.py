@@ -95,7 +95,7 @@ def open_tracing(endpoint: str | None) -> Tracing | None:
     except ImportError as error:
         raise InvalidValue(
             f"Cannot send traces to {endpoint!r}: OpenTelemetry is not installed.",
-            remedy='Run `pip install "bindery[otel]"`, or unset the endpoint.',
+            remedy='Run `pip install "bindery-search[otel]"`, or unset the endpoint.',
             param="otel_endpoint",
         ) from error
     resource = Resource.create({SERVICE_VERSION: __version__})
