@@ -8,9 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.engines.checkpoints import TINY, copied, rewrite
 
+from bindery.encoders import stretches
+from bindery.encoders.pending import Cancellation
 from bindery.encoders.tokeniser import Tokeniser
-from bindery.errors import ModelBroken
+from bindery.errors import DeadlineExceeded, ModelBroken
 from bindery.models.layouts import read_layout
+from bindery.types import Truncate
 
 HARD = st.sampled_from(
     ["👍🏽", "👩‍👩‍👧", "日本", "ｶﾞ", "é", "e\u0301", "ß", "İ", "ﷺ", "\u200b", "\x00", "\ufffd",
@@ -180,3 +183,63 @@ def test_blanks_part_tokens_only_where_the_pre_tokeniser_says(tmp_path: Path) ->
         content["pre_tokenizer"] = pre_tokeniser
         (folder / "tokenizer.json").write_text(json.dumps(content))
         assert not tiny("bge", tmp_path).splits_at_blanks
+
+
+LONG = (
+    "Loose paper is fragile, and gets lost. Bound, it has a place on a shelf!  1,234.5 (no)\n\n"
+    'x = "naïve"; 日本語の文書。 e\u0301t\tend\r\n' * 40
+)
+
+
+@pytest.mark.parametrize(
+    "name", sorted(folder.name for folder in TINY.iterdir() if folder.is_dir())
+)
+def test_a_text_read_in_stretches_has_the_same_tokens(name: str, monkeypatch) -> None:
+    """Windows, counts, known ids and pieces, with any prompt and any side that is cut."""
+    try:
+        tokeniser = tiny(name).within(40)
+    except ModelBroken:
+        pytest.skip("it has no tokeniser")
+    texts = [LONG, "short", "", LONG[7:1500]]
+
+    def read():
+        yield tokeniser.count_tokens(texts)
+        yield [
+            [(one.id, one.span) for batch in tokeniser.pieces(text) for one in batch]
+            for text in texts
+        ]
+        yield tokeniser.text_ids(LONG)
+        yield tokeniser.whole(LONG, "query: ").ids.tolist()
+        for prompt in ("", "query: ", "paper " * 60):
+            for side in (Truncate.END, Truncate.START):
+                found = tokeniser.tokenise(texts, prompt, truncate=side)
+                yield [(one.ids.tolist(), one.cut, one.prompt, one.text) for one in found]
+
+    expected = list(read())
+    monkeypatch.setattr(stretches, "STRETCH_CHARACTERS", 500)
+    monkeypatch.setattr(stretches.stretches, "__kwdefaults__", {"size": 500})
+    assert list(read()) == expected
+
+
+def test_text_without_a_place_to_split_is_still_read_in_stretches() -> None:
+    for text in ("x" * 1000, "." * 1000, "日" * 1000, " " * 1000):
+        ranges = list(stretches.stretches(text, size=64))
+        assert "".join(text[start:end] for start, end in ranges) == text
+        assert all(end - start <= 64 for start, end in ranges)
+
+
+def test_reading_stops_at_the_first_text_that_is_too_long(minilm: Tokeniser) -> None:
+    texts = ["paper", "paper " * 100, "paper " * 100]
+    found = minilm.tokenise(texts, truncate=Truncate.ERROR)
+    assert [(text.cut, text.has_more) for text in found] == [(0, False), (90, False)]
+    [text] = minilm.tokenise(["paper " * 100_000], truncate=Truncate.ERROR)
+    assert text.has_more
+    assert 0 < text.cut < 20_000
+
+
+def test_reading_ends_at_the_deadline(minilm: Tokeniser) -> None:
+    over = Cancellation(deadline=0.0)
+    with pytest.raises(DeadlineExceeded):
+        minilm.tokenise(["paper"], cancellation=over)
+    with pytest.raises(DeadlineExceeded):
+        list(minilm.pieces("paper", over))

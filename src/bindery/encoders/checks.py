@@ -146,10 +146,11 @@ def check_fits(card: ModelCard, tokens: Sequence[Tokens]) -> None:
     """Raise TextTooLong for the first text that was cut."""
     for index, text in enumerate(tokens):
         if text.cut:
+            at_least = "at least " if text.has_more else ""
             raise TextTooLong(
                 # litellm recognises the words "longer than the model's context length".
-                f"Text {index} has {text.used + text.cut} tokens, including prompt and special "
-                f"tokens, and is longer than the model's context length: {card.id} reads "
+                f"Text {index} has {at_least}{text.used + text.cut} tokens, including prompt and "
+                f"special tokens, and is longer than the model's context length: {card.id} reads "
                 f"{text.used}.",
                 remedy="Cut it into chunks, or allow truncation.",
                 param="texts",

@@ -77,6 +77,7 @@ class LocalEncoder(Encoder):
             titles=request.titles,
             truncate=request.options.truncate,
             known=request.ids,
+            cancellation=cancellation,
         )
         if request.options.truncate is Truncate.ERROR:
             check_fits(self.card, found)

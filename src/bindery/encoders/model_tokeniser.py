@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from bindery.checkpoint import read_object
 from bindery.encoders.checks import check_texts, prompt_of, prompts_of
+from bindery.encoders.pending import Cancellation
 from bindery.encoders.tokeniser import Tokeniser, Tokens
 from bindery.errors import ModelBroken
 from bindery.models.card import ModelCard
@@ -62,15 +63,19 @@ class ModelTokeniser:
         titles: Sequence[str | None] | None = None,
         truncate: Truncate = Truncate.END,
         known: Sequence[TokenIds | None] | None = None,
+        cancellation: Cancellation | None = None,
     ) -> list[Tokens]:
         """The texts as the model reads them, in order.
 
-        ``known`` are ids from an earlier run, see :meth:`Tokeniser.tokenise`. Raises InvalidValue
-        for values that are not text, unknown roles, and titles that the model does not take.
+        The arguments are those of :meth:`Tokeniser.tokenise`. Raises what it raises, and
+        InvalidValue for values that are not text, unknown roles, and titles that the model does
+        not take.
         """
         check_texts(texts)
         prompts = prompts_of(self._card, role, texts, titles)
-        found = self.of_role(role).tokenise(texts, prompts, truncate=truncate, known=known)
+        found = self.of_role(role).tokenise(
+            texts, prompts, truncate=truncate, known=known, cancellation=cancellation
+        )
         return [self._completed(tokens, role) for tokens in found]
 
     def _completed(self, tokens: Tokens, role: Role) -> Tokens:

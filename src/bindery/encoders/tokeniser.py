@@ -15,14 +15,15 @@ import orjson
 from tokenizers import AddedToken, Encoding, Tokenizer
 
 from bindery.checkpoint import read_object
+from bindery.encoders.pending import Cancellation
+from bindery.encoders.stretches import Ends, batches, parts, stretches
 from bindery.encoders.tokeniser_classes import build_like_reference, described
 from bindery.errors import InvalidValue, ModelBroken
 from bindery.models.layouts import Layout
 from bindery.types import TokenIds, Truncate
 
-_TEXTS_AT_ONCE = 512
-# An Encoding takes about 150 bytes per token: 40 MB for this much text.
-_CHARACTERS_AT_ONCE = 1 << 20
+# A thousand tokens take a few milliseconds, in which other threads wait.
+_PIECES_AT_ONCE_CHARACTERS = 1 << 13
 _IDS = 1 << 32
 _BLANKS = " \t\n\r"
 
@@ -39,6 +40,7 @@ class Tokens:
     0 without a prompt. ``text`` is the half-open range of the text's own ids, including a token
     that spans the end of the prompt and the start of the text. ``expansion`` counts the trailing
     ids that fill a query of a late-interaction model: no other token attends to them.
+    ``has_more`` says that counting stopped early, so that more than ``cut`` are beyond the window.
     """
 
     ids: npt.NDArray[np.int32]
@@ -46,6 +48,7 @@ class Tokens:
     prompt: int
     text: tuple[int, int]
     expansion: int = 0
+    has_more: bool = False
 
     def __len__(self) -> int:
         """The number of ids."""
@@ -156,7 +159,7 @@ class Tokeniser:
 
     def text_ids(self, text: str) -> list[int]:
         """The ids of a text alone: no special tokens, no prompt, nothing cut."""
-        return next(self._encode([text])).ids
+        return [id_ for encoding, _ in self._encode([("", text)]) for id_ in encoding.ids]
 
     def room(self, prompt: str = "") -> int:
         """How many tokens of text the window holds beside the special tokens and the prompt."""
@@ -170,38 +173,50 @@ class Tokeniser:
         *,
         truncate: Truncate = Truncate.END,
         known: Sequence[TokenIds | None] | None = None,
+        cancellation: Cancellation | None = None,
     ) -> list[Tokens]:
         """The tokens of each text, in order, cut to the window.
 
         ``prompt`` is put before every text; a sequence has one for each. ``END`` cuts like the
         reference: at the end, or at the start including the prompt if the model's tokeniser says
         ``truncation_side: left``. ``START`` cuts the start of the text and keeps the prompt.
-        ``ERROR`` raises nothing here: see :func:`bindery.encoders.checks.check_fits`. ``known`` are
-        ids of the texts from this tokeniser, which are reused if the prompt cannot change them.
+        ``ERROR`` raises nothing, but the list ends with the first text that is too long: see
+        :func:`bindery.encoders.checks.check_fits`. ``known`` are ids of the texts from this
+        tokeniser, which are reused if the prompt cannot change them. Raises Abandoned and
+        DeadlineExceeded from ``cancellation``.
         """
         prompts = [prompt] * len(texts) if isinstance(prompt, str) else list(prompt)
-        distinct = list(dict.fromkeys(prompts))
-        ids_of = dict(zip(distinct, (found.ids for found in self._encode(distinct)), strict=True))
         own = [
             self._reused(before, ids)
             for before, ids in zip(prompts, known or [None] * len(texts), strict=True)
         ]
         rest = zip(prompts, texts, own, strict=True)
-        read = self._encode([before + text for before, text, ids in rest if ids is None])
-        return [
-            self._within_window(
-                next(read).ids if ids is None else ids_of[before] + ids, ids_of[before], truncate
-            )
-            for before, ids in zip(prompts, own, strict=True)
-        ]
+        read = self._encode(
+            ((before, text) for before, text, ids in rest if ids is None), cancellation
+        )
+        found: list[Tokens] = []
+        last_prompt, prompt_ids = "", list[int]()
+        for before, ids in zip(prompts, own, strict=True):
+            if before != last_prompt:
+                last_prompt, prompt_ids = before, self.text_ids(before)
+            ends = Ends(max(self._room, len(prompt_ids)))
+            if ids is not None:
+                ends.add(prompt_ids + ids)
+            else:
+                ends.read(read, stop_beyond=self._room if truncate is Truncate.ERROR else None)
+            found.append(self._within_window(ends, prompt_ids, truncate))
+            if found[-1].cut and truncate is Truncate.ERROR:
+                break
+        return found
 
     def whole(self, text: str, prompt: str = "") -> WholeText:
         """All tokens of the prompt and a text, uncut, with their positions."""
         prompt_ids = self.text_ids(prompt) if prompt else []
         ids: list[npt.NDArray[np.int32]] = []
         offsets: list[npt.NDArray[np.int64]] = []
-        for start, end in _stretches(prompt + text, len(prompt)):
-            found = self._tokenizer.encode((prompt + text)[start:end], add_special_tokens=False)
+        all_text = prompt + text
+        for start, end in stretches(all_text):
+            found = self._tokenizer.encode(all_text[start:end], add_special_tokens=False)
             ids.append(np.array(found.ids, dtype=np.int32))
             positions = np.array(found.offsets, dtype=np.int64).reshape(-1, 2)
             offsets.append(positions + start - len(prompt))
@@ -217,7 +232,12 @@ class Tokeniser:
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """The tokens of each text alone: no special tokens, no prompt, nothing cut."""
-        return [len(encoding) for encoding in self._encode(texts)]
+        counts = [0]
+        for encoding, is_last in self._encode(("", text) for text in texts):
+            counts[-1] += len(encoding)
+            if is_last:
+                counts.append(0)
+        return counts[:-1]
 
     def token_offsets(self, texts: Sequence[str]) -> list[npt.NDArray[np.int64]]:
         """The tokens of each text as (n, 2) half-open ranges of code points, increasing."""
@@ -235,16 +255,26 @@ class Tokeniser:
             for encoding in self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
         ]
 
-    def pieces(self, text: str) -> list[TokenPiece]:
-        """The tokens of a text including special tokens; nothing is cut."""
-        found = self._tokenizer.encode(text, add_special_tokens=True)
-        marks = zip(found.ids, found.tokens, found.special_tokens_mask, found.offsets, strict=True)
-        return [
-            TokenPiece(id_, token, None)
-            if special
-            else TokenPiece(id_, text[start:end], (start, end))
-            for id_, token, special, (start, end) in marks
-        ]
+    def pieces(
+        self, text: str, cancellation: Cancellation | None = None
+    ) -> Iterator[list[TokenPiece]]:
+        """The tokens of a text including special tokens, some at a time; nothing is cut.
+
+        Raises Abandoned and DeadlineExceeded from ``cancellation``.
+        """
+        yield self._special_pieces(self._before)
+        for start, end in stretches(text, size=_PIECES_AT_ONCE_CHARACTERS):
+            if cancellation is not None:
+                cancellation.check()
+            found = self._tokenizer.encode(text[start:end], add_special_tokens=False)
+            yield [
+                TokenPiece(id_, text[start + first : start + last], (start + first, start + last))
+                for id_, (first, last) in zip(found.ids, found.offsets, strict=True)
+            ]
+        yield self._special_pieces(self._after)
+
+    def _special_pieces(self, ids: Sequence[int]) -> list[TokenPiece]:
+        return [TokenPiece(id_, self._tokenizer.id_to_token(id_) or "", None) for id_ in ids]
 
     def decode(self, ids: Sequence[int], *, keeps_special: bool = False) -> str:
         """The text of the ids. Case and blanks are lost if the vocabulary does not keep them.
@@ -270,22 +300,27 @@ class Tokeniser:
             return None
         return known.values.tolist() if known.digest == self.digest else None
 
-    def _within_window(self, ids: list[int], prompt: list[int], truncate: Truncate) -> Tokens:
+    @property
+    def _room(self) -> int:
+        """How many tokens the window holds beside the special tokens."""
+        return self.max_tokens - self.special_tokens
+
+    def _within_window(self, ids: Ends, prompt: list[int], truncate: Truncate) -> Tokens:
         """Cut the ids to the window and add special tokens; ``prompt`` are those of the prompt.
 
         The text begins after the ids that are the same as those of the prompt alone, because the
         prompt's last blank may be part of the text's first token.
         """
-        before, after = len(self._before), len(self._after)
-        room = self.max_tokens - before - after
-        cut = max(0, len(ids) - room)
-        shared = _shared(prompt, ids)
-        first = len(ids) - cut  # ids[first : first + cut] are cut
+        before, room = len(self._before), self._room
+        cut = max(0, ids.count - room)
+        shared = _shared(prompt, ids.first)
+        first = ids.count - cut  # that many leading ids are kept; the ids after them are cut
         if truncate is Truncate.START:
             first = min(shared, room)
         elif self._keeps_end:
             first = 0
-        kept = ids[:first] + ids[first + cut :]
+        trailing = ids.count - cut - first
+        kept = ids.first[:first] + ids.last[len(ids.last) - trailing :]
         end = before + len(kept)
         start = shared - min(cut, max(0, shared - first))
         return Tokens(
@@ -293,32 +328,26 @@ class Tokeniser:
             cut=cut,
             prompt=before + len(prompt) if prompt else 0,
             text=(min(before + start, end), end),
+            has_more=ids.has_more,
         )
 
-    def _encode(self, texts: Sequence[str]) -> Iterator[Encoding]:
-        """In slices, because an Encoding takes about 150 bytes per token."""
-        for start in range(0, len(texts), _TEXTS_AT_ONCE):
-            texts_now = list(texts[start : start + _TEXTS_AT_ONCE])
-            yield from self._tokenizer.encode_batch_fast(texts_now, add_special_tokens=False)
+    def _encode(
+        self, texts: Iterable[tuple[str, str]], cancellation: Cancellation | None = None
+    ) -> Iterator[tuple[Encoding, bool]]:
+        """The stretches of prompts with their texts, and whether each is the last of its text."""
+        pieces = (part for prompt, text in texts for part in parts(prompt, text))
+        for batch in batches(pieces):
+            if cancellation is not None:
+                cancellation.check()
+            found = self._tokenizer.encode_batch_fast(
+                [piece for piece, _ in batch], add_special_tokens=False
+            )
+            yield from zip(found, (is_last for _, is_last in batch), strict=True)
 
 
 def _shared(prompt: list[int], ids: list[int]) -> int:
     """How many leading ids are the same as those of the prompt alone."""
     return sum(1 for _ in takewhile(bool, map(int.__eq__, prompt, ids)))
-
-
-def _stretches(text: str, least: int) -> Iterator[tuple[int, int]]:
-    """Ranges of a long text to tokenise one by one, split before blanks.
-
-    The first has at least ``least`` characters.
-    """
-    start = 0
-    while len(text) - start > _CHARACTERS_AT_ONCE + least:
-        end = text.rfind(" ", start + least + 1, start + least + _CHARACTERS_AT_ONCE)
-        end = start + least + _CHARACTERS_AT_ONCE if end < 0 else end
-        yield start, end
-        start, least = end, 0
-    yield start, len(text)
 
 
 def _read(path: Path) -> Tokenizer:

@@ -31,6 +31,7 @@ from bindery.faces.http.dialects.base import (
 )
 from bindery.faces.http.dialects.inputs import role_of
 from bindery.faces.http.dialects.token_ids import InputTexts, TokenInput, decode
+from bindery.faces.http.errors import RequestTooLarge
 from bindery.faces.http.observing.timings import RequestStage
 from bindery.models.card import Family
 from bindery.types import Role
@@ -42,6 +43,8 @@ CUT_CHARACTERS = "x-bindery-cut-characters"
 _SMALL_BYTES = 8192
 # Writing such an answer takes 0.1 ms; under load, waiting for another thread can take several.
 _LIGHT_TEXTS = 4
+# Late chunking keeps all tokens of a document with their positions, up to 24 bytes each.
+_MOST_LATE_CHARACTERS = 2_000_000
 
 Embeds: TypeAlias = Translation[EmbedRequest, EmbedAnswer]
 
@@ -125,6 +128,12 @@ def _request(ask: EmbedRequest, texts: Sequence[str], role: Role) -> EncodeReque
     if ask.chunks_of is None:
         return EncodeRequest(texts, options, ask.titles)
     chunks = iter(texts)
+    if sum(map(len, texts)) > _MOST_LATE_CHARACTERS:
+        raise RequestTooLarge(
+            f"The documents have more than {_MOST_LATE_CHARACTERS:,} characters.",
+            remedy="Send them in several requests, or embed them as files by a job.",
+            param="texts",
+        )
     documents = [SpannedText.joined(list(islice(chunks, count))) for count in ask.chunks_of]
     return SpansRequest(documents, options)
 

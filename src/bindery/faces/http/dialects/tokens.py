@@ -1,8 +1,9 @@
 """Tokenising and detokenising, as in Text Embeddings Inference and Cohere."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
+import orjson
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 from pydantic.config import JsonDict
@@ -14,11 +15,15 @@ from bindery.faces.http import examples
 from bindery.faces.http.bodies import RequestBody, parse_object
 from bindery.faces.http.calls import ApiCall, checked, json_answer, take, warning_headers
 from bindery.faces.http.dialects.inputs import MAX_TEXTS, inputs_of, texts_of
+from bindery.faces.http.errors import RequestTooLarge
 from bindery.faces.http.services import AppServices, Services
 
 tei = APIRouter(tags=["Text Embeddings Inference"])
 cohere = APIRouter(tags=["Cohere"])
 
+
+# An answer takes about 70 bytes for each.
+_MOST_TOKENS = 100_000
 
 _ID: JsonDict = {"type": "integer"}
 _IDS: JsonDict = {"type": "array", "items": _ID}
@@ -114,7 +119,7 @@ async def info(services: AppServices, model: str = "") -> InfoAnswer:
     openapi_extra=examples.body(TokenizeBody, {"A text": {"inputs": "Loose paper"}}),
 )
 async def tokenize(request: Request) -> Response:
-    """The model's own tokens of each text. Nothing is cut."""
+    """The model's own tokens of each text. Nothing is cut; 100,000 tokens are the limit."""
     return await _in_bulk(request, _tokenize)
 
 
@@ -138,7 +143,7 @@ async def decode(request: Request) -> Response:
     openapi_extra=examples.body(CohereTokenizeBody, {"A text": {}}),
 )
 async def cohere_tokenize(request: Request) -> Response:
-    """The model's own tokens of a text."""
+    """The model's own tokens of a text, up to 100,000."""
     return await _in_bulk(request, _cohere_tokenize)
 
 
@@ -161,13 +166,12 @@ async def _in_bulk(request: Request, work: Callable[[ApiCall], Response]) -> Res
 
 def _cohere_tokenize(call: ApiCall) -> Response:
     body = checked(call, parse_object(call.raw), CohereTokenizeBody)
-    pieces = [piece for piece in _tokeniser(call, body.model).pieces(body.text) if piece.span]
-    return json_answer(
-        {
-            "tokens": [piece.id for piece in pieces],
-            "token_strings": [piece.text for piece in pieces],
-        }
-    )
+    ids: list[int] = []
+    strings: list[str] = []
+    for pieces in _Budget("text").pieces(call, _tokeniser(call, body.model), body.text):
+        ids += [piece.id for piece in pieces if piece.span]
+        strings += [piece.text for piece in pieces if piece.span]
+    return json_answer({"tokens": ids, "token_strings": strings})
 
 
 def _cohere_detokenize(call: ApiCall) -> Response:
@@ -203,9 +207,16 @@ def _tokenize(call: ApiCall) -> Response:
         )
     texts = texts_of(cast("list[Any]", given), "inputs")
     tokeniser = _tokeniser(call, body.model)
-    found = [[_token(piece) for piece in tokeniser.pieces(text)] for text in texts]
-    if not body.add_special_tokens:
-        found = [[token for token in tokens if not token["special"]] for tokens in found]
+    budget = _Budget("inputs")
+    found: list[orjson.Fragment] = []
+    for text in texts:
+        # Written while tokenising, because JSON takes a tenth of the memory of the objects.
+        written: list[bytes] = []
+        for pieces in budget.pieces(call, tokeniser, text):
+            tokens = [_token(piece) for piece in pieces if body.add_special_tokens or piece.span]
+            if tokens:
+                written.append(orjson.dumps(tokens)[1:-1])
+        found.append(orjson.Fragment(b"[" + b",".join(written) + b"]"))
     return json_answer(found, warning_headers(call))
 
 
@@ -224,6 +235,26 @@ def _decoded(
     if not arrays:
         raise InvalidValue(f"{param} must be token ids.", remedy="Send numbers.", param=param)
     return [tokeniser.decode(ids, keeps_special=keeps_special) for ids in arrays]
+
+
+class _Budget:
+    """Counts the tokens of an answer. Raises RequestTooLarge for too many."""
+
+    def __init__(self, param: str) -> None:
+        self._param = param
+        self._left = _MOST_TOKENS
+
+    def pieces(self, call: ApiCall, tokeniser: Tokeniser, text: str) -> Iterator[list[TokenPiece]]:
+        """The tokens of a text, some at a time."""
+        for pieces in tokeniser.pieces(text, call.cancellation):
+            self._left -= len(pieces)
+            if self._left < 0:
+                raise RequestTooLarge(
+                    f"{self._param} has more than {_MOST_TOKENS:,} tokens.",
+                    remedy="Send less text in a request.",
+                    param=self._param,
+                )
+            yield pieces
 
 
 def _tokeniser(call: ApiCall, model: str) -> Tokeniser:
