@@ -187,10 +187,13 @@ def test_the_table_has_every_route_and_no_other(open_app):
     assert sorted(ACCESS) == sorted(set(lines_of(open_app.routes)))
 
 
-def test_only_probes_are_open():
+def test_only_probes_and_the_files_of_the_page_are_open():
     assert {line for line, needs in ACCESS.items() if needs is OPEN} == {
         "GET /health",
         "GET /ready",
+        "GET /",
+        "GET /page/{name}",
+        "GET /view/{collection}/{file_id}",
     }
 
 

@@ -187,10 +187,3 @@ def test_the_page_needs_nobody_else(client):
             answer = client.get(part)
             assert answer.status_code == 200
             assert not re.search(r"https?://(?!www\.w3\.org)", answer.text), part
-
-
-@pytest.mark.parametrize("path", ["/", ""])
-def test_the_front_door_leads_to_the_manual(client, path):
-    answer = client.get(path, follow_redirects=False)
-    assert answer.is_redirect
-    assert answer.headers["location"] == "/docs"

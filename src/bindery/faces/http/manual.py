@@ -1,11 +1,10 @@
 """``/docs``: all routes with examples to read, copy and try. Works without a network."""
 
 from collections.abc import Mapping
-from http import HTTPStatus
 from pathlib import Path
 
 from fastapi import APIRouter
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from bindery.errors import NotFound
 
@@ -25,12 +24,6 @@ _HEADERS = {
     "referrer-policy": "no-referrer",
     "cache-control": "no-cache",
 }
-
-
-@router.get("/")
-async def root() -> Response:
-    """Redirect to /docs."""
-    return RedirectResponse("/docs", HTTPStatus.TEMPORARY_REDIRECT)
 
 
 @router.get("/docs")

@@ -34,6 +34,10 @@ ACCESS: Mapping[str, RequiredScopes] = {
     # Probes have no keys. These routes reveal nothing about files or requests.
     "GET /health": OPEN,
     "GET /ready": OPEN,
+    # The page is the same for everybody; it sends a key with each call.
+    "GET /": OPEN,
+    "GET /page/{name}": OPEN,
+    "GET /view/{collection}/{file_id}": OPEN,
     # Vectors, and the models that make them.
     "POST /embedding/{model_id:path}/generate": EMBED,
     "GET /models": EMBED,
@@ -106,7 +110,6 @@ ACCESS: Mapping[str, RequiredScopes] = {
     "DELETE /collections/{name}/files/{file:path}": COLLECTIONS,
     # For operators.
     "GET /metrics": ADMIN,
-    "GET /": ADMIN,
     "GET /docs": ADMIN,
     "GET /docs/{name}": ADMIN,
     "GET /openapi.json": ADMIN,

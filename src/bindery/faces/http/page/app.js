@@ -1,0 +1,115 @@
+// The frame: which view the address names, the header, and the key.
+
+import { get, key } from "./api.js";
+import { button, fill, h, link, problem, skeleton } from "./dom.js";
+import { showSearch } from "./search.js";
+import { showStart } from "./start.js";
+
+const main = document.getElementById("main");
+const top = document.getElementById("top");
+let leave = null;
+
+export function go(address, { replace = false } = {}) {
+  history[replace ? "replaceState" : "pushState"](null, "", address);
+  return show();
+}
+
+export const parameters = () => new URLSearchParams(location.search);
+
+// Keeps the state of a view in the address without showing the view again.
+export function remember(values, { replace = true } = {}) {
+  const query = parameters();
+  for (const [name, value] of Object.entries(values)) {
+    if (value) query.set(name, value);
+    else query.delete(name);
+  }
+  const text = query.toString();
+  const address = location.pathname + (text ? `?${text}` : "");
+  if (address === location.pathname + location.search) return;
+  history[replace ? "replaceState" : "pushState"](null, "", address);
+}
+
+const LATER = {
+  add: async () => showStart,
+};
+
+async function chosen(collections) {
+  const named = parameters().get("show");
+  if (LATER[named]) return LATER[named]();
+  return collections.some((one) => one.files > 0) ? showSearch : showStart;
+}
+
+async function show() {
+  leave?.();
+  leave = null;
+  main.removeAttribute("class");
+  fill(main, skeleton());
+  try {
+    const { collections } = await get("/collections");
+    const view = await chosen(collections);
+    drawTop(collections);
+    leave = (await view(main, { collections, go, remember, parameters, again: show })) ?? null;
+  } catch (error) {
+    drawTop([]);
+    if (error.status === 401) askForKey();
+    else fill(main, problem(error, show));
+  }
+}
+
+function drawTop(collections) {
+  const name = parameters().get("show") ?? (collections.length ? "search" : "add");
+  const tab = (id, label, address) =>
+    link(label, address, { "aria-current": name === id ? "page" : null });
+  fill(
+    top,
+    link([h("span", { class: "spine", "aria-hidden": "true" }), "Bindery"], "/", { class: "brand" }),
+    h("nav", { "aria-label": "Views" }, tab("search", "Search", "/"), tab("add", "Add", "/?show=add")),
+    h("span", { class: "grow" }),
+    link("API", "/docs", { class: "quiet" }),
+    key.get() ? button("Forget key", () => { key.set(""); show(); }, { class: "quiet" }) : null,
+  );
+}
+
+function askForKey(failed = false) {
+  const field = h("input", {
+    id: "key", type: "password", autocomplete: "off", spellcheck: false, required: true,
+    "aria-describedby": "key-note",
+  });
+  const form = h(
+    "form",
+    {
+      class: "card narrow",
+      onsubmit: async (event) => {
+        event.preventDefault();
+        key.set(field.value.trim());
+        await show();
+        if (document.getElementById("key")) askForKey(true);
+      },
+    },
+    h("h1", {}, "This server asks for a key"),
+    failed ? h("p", { class: "bad", role: "alert" }, "The server does not know this key.") : null,
+    h("label", { for: "key" }, "API key"),
+    field,
+    h("p", { id: "key-note", class: "note" },
+      "It stays in this tab until you close it. Create one with ",
+      h("code", {}, "bindery keys create"), "."),
+    h("button", { class: "primary" }, "Continue"),
+  );
+  if (failed || key.get()) key.set("");
+  fill(main, form);
+  field.focus();
+}
+
+addEventListener("bindery-needs-key", () => askForKey(Boolean(key.get())));
+addEventListener("popstate", show);
+document.addEventListener("click", (event) => {
+  const anchor = event.target.closest?.("a[href]");
+  const isPlain = event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey;
+  if (!anchor || !isPlain || anchor.target || anchor.hasAttribute("download")) return;
+  const address = new URL(anchor.href);
+  const isOurs = address.pathname === "/" || address.pathname.startsWith("/view/");
+  if (address.origin !== location.origin || !isOurs || anchor.classList.contains("skip")) return;
+  event.preventDefault();
+  go(address.pathname + address.search);
+});
+show();

@@ -1,0 +1,257 @@
+// Search: one box, passages, and why each is there.
+
+import { part, post } from "./api.js";
+import { announce, button, fill, h, link, marked, number, plural, problem, skeleton } from "./dom.js";
+
+export const MODES = [
+  ["hybrid", "Both", "words and meaning"],
+  ["lexical", "Words", "BM25"],
+  ["dense", "Meaning", "cosine"],
+];
+const WAIT_MS = 140;
+const PAGE = 10;
+const SCORES = { hybrid: "score", lexical: "BM25", dense: "cosine" };
+
+export function showSearch(main, frame) {
+  const view = new SearchView(main, frame);
+  view.draw();
+  return () => view.leave();
+}
+
+export const viewAddress = (collection, hit, query = "") =>
+  `/view/${part(collection)}/${part(hit.file_id)}?span=${hit.start}-${hit.end}${query ? `&q=${part(query)}` : ""}`;
+
+class SearchView {
+  constructor(main, frame) {
+    this.main = main;
+    this.frame = frame;
+    const asked = frame.parameters();
+    const known = frame.collections.filter((one) => one.files > 0);
+    const named = asked.get("c");
+    this.collection = frame.collections.find((one) => one.name === named) ?? known[0];
+    this.missing = named && this.collection.name !== named ? named : "";
+    this.query = asked.get("q") ?? "";
+    this.mode = MODES.some(([id]) => id === asked.get("mode")) ? asked.get("mode") : "hybrid";
+    this.chosenHit = asked.get("hit");
+    this.hits = [];
+    this.active = -1;
+    this.former = null;
+    this.onKey = (event) => this.press(event);
+    document.addEventListener("keydown", this.onKey);
+  }
+
+  leave() {
+    document.removeEventListener("keydown", this.onKey);
+    clearTimeout(this.timer);
+    this.running?.abort();
+  }
+
+  draw() {
+    this.box = h("input", {
+      id: "query", type: "search", name: "q", value: this.query, autocomplete: "off", spellcheck: false,
+      placeholder: "Ask, or type words", "aria-label": "Search", dir: "auto", maxLength: 4000,
+      oninput: () => this.soon(),
+    });
+    this.modes = h("div", { class: "modes", role: "group", "aria-label": "Rank by" }, MODES.map(([id, label, title]) =>
+      button(label, () => this.setMode(id), { title, "data-mode": id, "aria-pressed": String(id === this.mode) })));
+    this.facts = h("p", { class: "facts" });
+    this.list = h("ol", { class: "hits", "aria-label": "Passages" });
+    this.more = h("div", { class: "center" });
+    const { collections } = this.frame;
+    this.main.className = "search";
+    fill(this.main,
+      h("form", { role: "search", class: "ask", onsubmit: (event) => { event.preventDefault(); this.now(true); } },
+        this.box, h("kbd", { "aria-hidden": "true" }, "/")),
+      h("div", { class: "row tools" },
+        collections.length > 1 ? this.picker(collections) : h("span", { class: "note" }, this.collection.name),
+        this.modes, h("span", { class: "grow" }), this.facts),
+      this.missing ? h("p", { class: "warning" }, `There is no collection ${this.missing}. This is ${this.collection.name}.`) : null,
+      this.collection.warnings.map((text) => h("p", { class: "warning" }, text)),
+      this.list, this.more);
+    this.box.focus({ preventScroll: true });
+    if (this.query) this.now();
+    else this.idle();
+  }
+
+  picker(collections) {
+    return h("select", {
+      "aria-label": "Collection",
+      onchange: (event) => this.frame.go(`/?${new URLSearchParams({ c: event.target.value, q: this.box.value })}`),
+    }, collections.map((one) => h("option", { value: one.name, selected: one.name === this.collection.name }, one.name)));
+  }
+
+  idle() {
+    const { files, chunks, model, languages } = this.collection;
+    this.hits = [];
+    fill(this.facts);
+    fill(this.more);
+    fill(this.list, h("li", { class: "idle" },
+      h("p", { class: "lead" }, `${plural(files, "file")}, ${plural(chunks, "passage")}`),
+      h("p", { class: "note" }, [model, languages.join(", ")].filter(Boolean).join(" · ")),
+      files ? h("p", { class: "note keys" }, h("kbd", {}, "/"), " search ", h("kbd", {}, "↓"), h("kbd", {}, "↑"),
+        " move ", h("kbd", {}, "Enter"), " open ", h("kbd", {}, "Esc"), " back to the box")
+        : h("p", {}, link("Add files", `/?show=add`))));
+  }
+
+  soon() {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.now(), WAIT_MS);
+  }
+
+  setMode(mode) {
+    if (mode === this.mode) return;
+    this.former = this.hits.length ? { mode: this.mode, ids: this.hits.map((hit) => hit.id) } : null;
+    this.mode = mode;
+    for (const one of this.modes.children) one.setAttribute("aria-pressed", String(one.dataset.mode === mode));
+    this.now(false, true);
+  }
+
+  body(more) {
+    return { query: this.box.value, mode: this.mode, top: PAGE, ...more };
+  }
+
+  async now(isSubmit = false, keepsFormer = false) {
+    clearTimeout(this.timer);
+    this.running?.abort();
+    const running = (this.running = new AbortController());
+    if (!keepsFormer) this.former = null;
+    const query = this.box.value.trim();
+    const hit = query === this.query ? this.chosenHit : null;
+    this.query = query;
+    const collection = this.frame.collections.length > 1 ? this.collection.name : "";
+    this.frame.remember({ q: query, mode: this.mode === "hybrid" ? "" : this.mode, c: collection, hit }, { replace: !isSubmit });
+    document.title = query ? `${query} · Bindery` : "Bindery";
+    if (!query) return this.idle();
+    const slow = setTimeout(() => this.hits.length || fill(this.list, h("li", {}, skeleton())), 200);
+    this.list.setAttribute("aria-busy", "true");
+    try {
+      const answer = await post(`/collections/${part(this.collection.name)}/search`, this.body(), { signal: running.signal });
+      clearTimeout(slow);
+      this.show(answer);
+      if (isSubmit && this.hits.length) this.select(0, false);
+    } catch (error) {
+      clearTimeout(slow);
+      if (error.name === "AbortError") return;
+      this.hits = [];
+      fill(this.facts);
+      fill(this.more);
+      fill(this.list, h("li", {}, problem(error, () => this.now())));
+    } finally {
+      if (this.running === running) this.list.removeAttribute("aria-busy");
+    }
+  }
+
+  show(answer) {
+    this.answer = answer;
+    this.hits = [];
+    this.active = -1;
+    fill(this.list);
+    this.append(answer);
+    const ms = answer.stages.reduce((sum, stage) => sum + stage.milliseconds, 0);
+    fill(this.facts,
+      h("span", { title: answer.stages.map((one) => `${one.name}: ${one.candidates} in ${one.milliseconds.toFixed(2)} ms`).join("\n") },
+        `${number(answer.searched)} passages in ${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`),
+      answer.is_exact ? null : h("span", { title: "A first pass over short codes chose the candidates." }, " · approximate"),
+      this.changes());
+    [...answer.warnings, ...answer.failures.map((one) => one.message)].forEach((text) =>
+      this.list.prepend(h("li", { class: "warning" }, text)));
+    if (!this.hits.length) fill(this.list, this.nothing());
+    announce(plural(this.hits.length, "passage"));
+    const linked = this.hits.findIndex((hit) => hit.id === this.chosenHit);
+    if (linked >= 0) this.select(linked);
+  }
+
+  nothing() {
+    const other = this.mode === "lexical" ? "Meaning finds passages without these words." : "Try other words, or fewer.";
+    return h("li", { class: "idle" }, h("p", { class: "lead" }, "Nothing found"), h("p", { class: "note" }, other));
+  }
+
+  append(answer) {
+    const known = this.hits.length;
+    answer.hits.forEach((hit, place) => {
+      this.hits.push(hit);
+      this.list.append(this.card(hit, known + place));
+    });
+    fill(this.more, answer.next_cursor ? button("More passages", () => this.next(answer.next_cursor)) : null);
+  }
+
+  async next(cursor) {
+    try {
+      this.append(await post(`/collections/${part(this.collection.name)}/search`, this.body({ query: this.query, cursor })));
+    } catch (error) {
+      fill(this.more, problem(error, () => this.next(cursor)));
+    }
+  }
+
+  // What the other mode has found differently.
+  changes() {
+    if (!this.former) return null;
+    const fresh = this.hits.filter((hit) => !this.former.ids.includes(hit.id)).length;
+    const label = MODES.find(([id]) => id === this.former.mode)[1];
+    return h("span", {}, ` · ${fresh ? `${fresh} new` : "the same passages"} against ${label}`);
+  }
+
+  moved(hit, place) {
+    if (!this.former) return null;
+    const was = this.former.ids.indexOf(hit.id);
+    if (was === place) return null;
+    const text = was < 0 ? "new" : was > place ? `▲ ${was - place}` : `▼ ${place - was}`;
+    const said = was < 0 ? "new in this mode" : `was at place ${was + 1}`;
+    return h("span", { class: "moved", title: said }, text);
+  }
+
+  card(hit, place) {
+    const address = viewAddress(this.collection.name, hit, this.query);
+    const headings = hit.headings.map((text, n) => h("span", { dir: "auto" }, marked(text, hit.heading_marks[n])));
+    const text = h("p", { class: "text", dir: "auto", lang: hit.language || null }, excerpt(hit));
+    return h("li", { class: "hit", "data-place": String(place), onclick: (event) => event.target.closest("a, button, summary") || this.select(place, false) },
+      h("div", { class: "where" },
+        link(h("span", { dir: "auto" }, marked(hit.file, hit.file_marks)), address, { class: "file" }),
+        hit.page ? h("span", {}, `page ${hit.page}`) : null,
+        this.moved(hit, place),
+        h("span", { class: "grow" }),
+        h("span", { class: "score", title: SCORES[this.mode] ?? "score" }, hit.score.toFixed(3))),
+      headings.length ? h("div", { class: "headings" }, headings) : null,
+      text,
+      h("details", { class: "why" }, h("summary", {}, "Scores"), scores(hit)));
+  }
+
+  select(place, scrolls = true) {
+    const cards = this.list.querySelectorAll(".hit");
+    cards[this.active]?.classList.remove("active");
+    cards[this.active]?.removeAttribute("aria-current");
+    this.active = Math.max(-1, Math.min(place, cards.length - 1));
+    const card = cards[this.active];
+    if (!card) return this.box.focus();
+    card.classList.add("active");
+    card.setAttribute("aria-current", "true");
+    card.querySelector(".file").focus({ preventScroll: true });
+    if (scrolls) card.scrollIntoView({ block: "nearest" });
+    this.chosenHit = this.hits[this.active].id;
+    this.frame.remember({ hit: this.chosenHit });
+  }
+
+  press(event) {
+    const isTyping = event.target.matches("input, select, textarea");
+    if (event.key === "/" && !isTyping) this.box.select();
+    else if (event.key === "Escape" && event.target !== this.box) this.box.select();
+    else if (event.key === "ArrowDown" && this.hits.length && (!isTyping || event.target === this.box)) this.select(this.active + 1);
+    else if (event.key === "ArrowUp" && this.active >= 0 && !isTyping) this.select(this.active - 1);
+    else return;
+    event.preventDefault();
+  }
+}
+
+// Blank lines say little in a passage, and take the room of text.
+function excerpt(hit) {
+  return marked(hit.text, hit.marks).map((one) => (typeof one === "string" ? one.replace(/\n\s*\n/g, "\n") : one));
+}
+
+function scores(hit) {
+  const row = (name, value) => [h("dt", {}, name), h("dd", {}, value)];
+  const shown = (value) => (value === null || value === undefined ? "not used" : value.toFixed(3));
+  return h("dl", {},
+    Object.entries(hit.scores).flatMap(([name, value]) => row(name === "bm25" ? "BM25 (words)" : "cosine (meaning)", shown(value))),
+    Object.entries(hit.ranks).flatMap(([name, value]) => row(`rank in ${name}`, value === null ? "not found" : String(value))),
+    row("characters", `${number(hit.start)} to ${number(hit.end)}`));
+}
