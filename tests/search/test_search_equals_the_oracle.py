@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from bindery.filters.text import filter_from_text
 from bindery.options import SearchMode, SearchOptions
 from bindery.search.columns import AttributeType
-from bindery.search.dense import best_first
+from bindery.search.dense import CODED_ROWS, best_first
 from bindery.search.fusion import diverse, reciprocal_ranks, weighted, with_neighbours, z_scores
 from bindery.search.queries import LexicalQuery, Word
 from bindery.search.searching import Question, Searcher
 from bindery.search.segment_files import DamagedSegment, files_of
-from bindery.search.segments import CODED_ROWS, IndexRow, Segment, merged
+from bindery.search.segments import IndexRow, Segment, merged
 from bindery.search.view import IndexedFile, View
 from bindery.types import Span
 from bindery.vectors.embeddings import Embeddings

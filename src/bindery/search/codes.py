@@ -52,13 +52,17 @@ _SAMPLE_HITS = 10
 
 @dataclass(frozen=True, slots=True)
 class FirstPass:
-    """A way to find candidates. ``recall`` is the share of the best 10 that it finds.
+    """A way to find candidates: none if all rows are scored, codes, short codes or centroids.
 
-    It is measured when a segment is written, for 50 of its rows as queries.
+    ``recall`` is the share of the best 10 that it finds, as it was measured when a segment was
+    written, for 50 of its rows as queries (25 if each has many vectors).
     """
 
     name: str
     recall: float
+
+
+NO_FIRST_PASS = FirstPass("none", 1.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

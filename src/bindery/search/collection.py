@@ -28,7 +28,7 @@ from bindery.search.deleting import DeletionReceipt, receipt_of
 from bindery.search.generations import Generations, HasGenerations
 from bindery.search.index import CollectionIndex, OpenIndexes
 from bindery.search.language import unsuited
-from bindery.search.segment_files import remove_folder
+from bindery.search.segment_files import remove_folder, size_of
 from bindery.search.view import OF_CHUNKS, OF_FILES
 from bindery.store import collections as catalog
 from bindery.store import placements
@@ -193,6 +193,9 @@ class Collection(HasGenerations):
             "files_missing": len(view.files) - len(view.chunk_sets),
             "chunks": view.rows,
             "segments": len(view.segments),
+            "index_bytes": sum(size_of(self.index.folder, one.name) for one in view.segments),
+            "first_pass": view.first_pass.name,
+            "recall": view.first_pass.recall,
             "languages": sorted(one for one in view.languages if one),
             "attributes": {key: str(type_) for key, type_ in view.schema.items()},
             "created_at": utc_text(self.stored.created_at),

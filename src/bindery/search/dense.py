@@ -5,15 +5,18 @@ since both have length 1. Few allowed rows are multiplied outright; more are sca
 a mask, so that a filter never loses hits.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from bindery.search.codes import Codes, FirstPass
+from bindery.search.codes import NO_FIRST_PASS, Codes, FirstPass
 from bindery.search.lexical import Mask, Rows, Scores
 from bindery.vectors.embeddings import Embeddings
+
+CODED_ROWS = 5000
+"""From this number of rows on, a first pass over codes is faster than the exact product."""
 
 GATHERED_ROWS = 500
 """So few allowed rows are read and multiplied, which is faster than a scan."""
@@ -36,10 +39,24 @@ class DenseSegment:
         """The vectors of embeddings, one for each text."""
         return cls(np.ascontiguousarray(embeddings.rows, dtype=np.float16))
 
+    def with_codes(self, kept: bytes | None = None) -> "DenseSegment":
+        """The segment with its codes, from what was kept of them or made; none for few rows."""
+        if len(self.vectors) < CODED_ROWS:
+            return self
+        codes = None if kept is None else Codes.from_bytes(kept)
+        if codes is None or len(codes) != len(self.vectors):
+            codes = Codes.of(self.vectors)
+        return replace(self, codes=codes)
+
+    @property
+    def code_bytes(self) -> bytes | None:
+        """What is kept of the codes, from which they are read faster than made."""
+        return None if self.codes is None else self.codes.to_bytes()
+
     @property
     def first_pass(self) -> FirstPass:
         """How candidates are found if there are many rows."""
-        return FirstPass("none", 1.0) if self.codes is None else self.codes.first_pass
+        return NO_FIRST_PASS if self.codes is None else self.codes.first_pass
 
     @property
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:

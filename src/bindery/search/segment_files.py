@@ -3,7 +3,7 @@
 ::
 
     NAME.segment              every array, read through a memory map
-    NAME.DIGEST.codes         the 4-bit codes of the vectors, made from them again if not there
+    NAME.DIGEST.codes         what finds candidates among the vectors, made again if not there
 
 A file that is not what its name says is an error that :class:`DamagedSegment` names: its rows are
 made again from the catalog.
@@ -147,7 +147,9 @@ def read_codes(folder: Path, name: str) -> bytes | None:
 
 
 def size_of(folder: Path, name: str) -> int:
-    """The bytes of a segment's files; 0 if they are gone."""
+    """The bytes of a segment's files; 0 if they are gone, or if it is in memory."""
+    if not name:
+        return 0
     with suppress(FileNotFoundError):
         return sum(path.stat().st_size for path in files_of(folder, name))
     return 0

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bindery.search.codes import Codes
 from bindery.search.dense import DenseSegment
 from bindery.search.lexical import LexicalSegment, Mask, Postings, Rows, Vocabulary
 from bindery.search.segment_files import (
@@ -25,9 +24,6 @@ from bindery.search.segment_files import (
 )
 from bindery.search.tokens import TokenSegment
 from bindery.vectors.embeddings import Embeddings
-
-CODED_ROWS = 5000
-"""From this number of rows on, a first pass over codes is faster than the exact product."""
 
 _HEADINGS_SEPARATOR = "\x1f"
 
@@ -159,10 +155,8 @@ class Segment:
             },
             {"rows": str(len(table))},
         )
-        if isinstance(self.dense, DenseSegment) and len(table) >= CODED_ROWS:
-            codes = Codes.of(self.dense.vectors)
-            if codes is not None:
-                write_codes(folder, name, codes.to_bytes())
+        if (codes := self.dense.with_codes().code_bytes) is not None:
+            write_codes(folder, name, codes)
         return name
 
     @classmethod
@@ -183,12 +177,13 @@ class Segment:
                 **{key: arrays[key] for key in _POSTING_ARRAYS},
             )
             dense = (
-                DenseSegment(arrays["vectors"], _codes(folder, name, arrays["vectors"]))
+                DenseSegment(arrays["vectors"])
                 if "vectors" in arrays
                 else TokenSegment(arrays["tokens"].view(np.int8), arrays["token_starts"])
             )
         except KeyError as error:
             raise DamagedSegment(f"The segment {name} has no array {error}.") from error
+        dense = dense.with_codes(read_codes(folder, name))
         return cls(name, table, dense, LexicalSegment.whole(postings))
 
 
@@ -252,16 +247,6 @@ def _renumbered(
         np.array([numbers[name] for name in names], dtype=np.int32)[codes] for codes, names in parts
     ]
     return np.concatenate(found)
-
-
-def _codes(folder: Path, name: str, vectors: npt.NDArray[np.float16]) -> Codes | None:
-    if len(vectors) < CODED_ROWS:
-        return None
-    kept = read_codes(folder, name)
-    codes = None if kept is None else Codes.from_bytes(kept)
-    if codes is not None and len(codes) == len(vectors):
-        return codes
-    return Codes.of(vectors)
 
 
 def _packed(texts: Sequence[str]) -> npt.NDArray[np.uint8]:

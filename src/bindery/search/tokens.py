@@ -6,9 +6,12 @@ The score is the mean over the query's tokens of the best dot product with a tok
 Token vectors are kept as int8 of one scale, after one orthogonal turn that is the same for all: it
 spreads the energy evenly over the dimensions and leaves dot products as they are. On SciFact the
 best 10 agree with those of float16 to .998, at a quarter of the bytes of float32.
+
+Few tokens are all compared. Of many, :mod:`bindery.search.centroids` finds candidates.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
 from typing import ClassVar
@@ -16,9 +19,13 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from bindery.search.codes import FirstPass
+from bindery.search.centroids import CentroidLists
+from bindery.search.codes import LEAST_RECALL, NO_FIRST_PASS, FirstPass
 from bindery.search.lexical import Mask, Rows, Scores
 from bindery.vectors.embeddings import Embeddings
+
+LISTED_TOKENS = 250_000
+"""From this number of tokens on, lists of centroids find candidates: 40 ms without them."""
 
 _TOKENS_AT_ONCE = 4096
 """512 kB of int8 and 32 rows of products stay in a cache of 2 MB."""
@@ -27,6 +34,16 @@ _TOKENS_AT_ONCE = 4096
 _LARGEST = 3.9
 _LEVELS = 127
 _NOTHING = np.float32(-1)
+
+# Among the 200 rows with the best lists are .99 of the best 10 of 5,000 texts of 240 tokens. If a
+# segment needs more, it has more.
+_LEAST_CANDIDATES = 200
+_CANDIDATES_PER_HIT = 4
+_SPREADS = (1, 2, 4)
+_GATHERED_ROWS = 500
+_SAMPLE = 25
+_SAMPLE_TOKENS = 32
+_SAMPLE_HITS = 10
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,47 +55,108 @@ class TokenSegment:
 
     tokens: npt.NDArray[np.int8]
     starts: npt.NDArray[np.int64]
+    lists: CentroidLists | None = None
 
     @classmethod
     def of(cls, embeddings: Embeddings) -> "TokenSegment":
         """Those of embeddings, text by text."""
         return cls(_quantised(embeddings.rows), embeddings.offsets)
 
+    def with_codes(self, kept: bytes | None = None) -> "TokenSegment":
+        """The segment with its lists, from what was kept of them or made; none for few tokens."""
+        if len(self.tokens) < LISTED_TOKENS:
+            return self
+        lists = None if kept is None else CentroidLists.from_bytes(kept)
+        if lists is None or len(lists) != len(self):
+            lists = self._measured(CentroidLists.of(self.tokens, self.starts))
+        return replace(self, lists=lists)
+
+    @property
+    def code_bytes(self) -> bytes | None:
+        """What is kept of the lists, from which they are read faster than made."""
+        return None if self.lists is None else self.lists.to_bytes()
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
     @property
     def first_pass(self) -> FirstPass:
         """How candidates are found if there are many rows."""
-        return FirstPass("none", 1.0)
+        if self._used_lists is None:
+            return NO_FIRST_PASS
+        return FirstPass("centroids", self._used_lists.recall)
+
+    @property
+    def _used_lists(self) -> CentroidLists | None:
+        """The lists, unless they find too little."""
+        return self.lists if self.lists and self.lists.recall >= LEAST_RECALL else None
 
     @property
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
-        """What is kept of it."""
+        """What is kept of it, apart from the lists."""
         return {"tokens": self.tokens.view(np.uint8), "token_starts": self.starts}
 
     def candidates(self, query: npt.NDArray[np.float32], k: int, allowed: Mask) -> Rows:
-        """Every allowed row: up to about 2 million tokens, to search for fewer takes longer."""
-        return np.flatnonzero(allowed)
+        """The rows, rising, among which the k best of the allowed rows (n,) are looked for.
+
+        They are all of the allowed rows if these are few, or if there are no lists.
+        """
+        lists, count = self._used_lists, int(np.count_nonzero(allowed))
+        wanted = _wanted(k) * (lists.spread if lists else 1)
+        if lists is None or count <= max(_GATHERED_ROWS, wanted):
+            return np.flatnonzero(allowed)
+        asked = _restored(_quantised(np.atleast_2d(query)))
+        return np.sort(lists.candidates(asked, wanted, None if count == len(self) else allowed))
 
     def scores(self, query: npt.NDArray[np.float32], rows: Rows) -> Scores:
         """The scores (m,) of these rows for a query's tokens (q, d); -1 for a row without one."""
-        found = np.full(len(rows), _NOTHING, dtype=np.float32)
+        return self._maxsim([_quantised(np.atleast_2d(query))], rows)[0]
+
+    def _maxsim(self, queries: Sequence[npt.NDArray[np.int8]], rows: Rows) -> Scores:
+        """The scores (b, m) of these rows for each query (q, d)."""
+        found = np.full((len(queries), len(rows)), _NOTHING, dtype=np.float32)
         lengths = self.starts[rows + 1] - self.starts[rows]
         full = np.flatnonzero(lengths > 0)
-        asked = _quantised(np.atleast_2d(query)).astype(np.float32)
-        ends = np.cumsum(lengths[full])
+        asked = np.concatenate(queries).astype(np.float32)
         if not len(full) or not len(asked):
             return found
+        firsts = np.cumsum([0, *(len(query) for query in queries[:-1])])
+        factors = [1 / (_scale(self.tokens.shape[1]) ** 2 * len(query)) for query in queries]
+        ends = np.cumsum(lengths[full])
         blocks = np.searchsorted(ends, np.arange(0, int(ends[-1]), _TOKENS_AT_ONCE), side="right")
-        cuts = np.unique(np.append(blocks, len(full)))
-        if cuts[0] != 0:
-            cuts = np.append(0, cuts)
-        factor = np.float32(1 / (_scale(self.tokens.shape[1]) ** 2 * len(asked)))
+        cuts = np.unique([0, *blocks.tolist(), len(full)])
         for first, last in pairwise(cuts.tolist()):
             part = full[first:last]
             tokens, starts = self._gathered(rows[part], lengths[part])
             products = asked @ tokens.astype(np.float32).T
             best = np.maximum.reduceat(products, starts, axis=1)
-            found[part] = best.sum(axis=0, dtype=np.float32) * factor
+            sums = np.add.reduceat(best, firsts, axis=0)
+            found[:, part] = sums * np.array(factors, dtype=np.float32)[:, None]
         return found
+
+    def _measured(self, lists: CentroidLists) -> CentroidLists:
+        """The lists with as many candidates as find enough of the best 10, and what they find.
+
+        The queries are tokens that follow each other in a row; the row itself does not count.
+        """
+        filled = np.flatnonzero(np.diff(self.starts))
+        rows = filled[np.linspace(0, len(filled) - 1, min(_SAMPLE, len(filled))).astype(np.int64)]
+        queries = [self.tokens[self.starts[row] : self.starts[row + 1]] for row in rows]
+        queries = [query[:_SAMPLE_TOKENS] for query in queries]
+        exact = self._maxsim(queries, np.arange(len(self)))
+        exact[np.arange(len(rows)), rows] = -np.inf
+        k = min(_SAMPLE_HITS, len(self) - 1)
+        best = np.partition(exact, -k, axis=1)[:, -k]
+        for spread in _SPREADS:
+            found = 0
+            for query, scores, least in zip(queries, exact, best, strict=True):
+                asked = _restored(query)
+                near = lists.candidates(asked, spread * _wanted(k), None)
+                found += min(k, int(np.count_nonzero(scores[near] >= least - 1e-6)))
+            lists = replace(lists, spread=spread, recall=found / (k * len(rows)))
+            if lists.recall >= LEAST_RECALL:
+                break
+        return lists
 
     def centres(self, rows: Rows) -> npt.NDArray[np.float32]:
         """A vector (m, d) of length 1 for each row: the mean of its tokens."""
@@ -115,10 +193,20 @@ class TokenSegment:
         return self.tokens[places], starts
 
 
+def _wanted(k: int) -> int:
+    """How many candidates the k best rows are looked for among."""
+    return max(_LEAST_CANDIDATES, _CANDIDATES_PER_HIT * k)
+
+
 def _quantised(rows: npt.NDArray[np.float32]) -> npt.NDArray[np.int8]:
     width = rows.shape[1]
     turned = rows @ _turn(width) * np.float32(_scale(width))
     return np.clip(np.rint(turned), -_LEVELS, _LEVELS).astype(np.int8)
+
+
+def _restored(tokens: npt.NDArray[np.int8]) -> npt.NDArray[np.float32]:
+    """Token vectors (t, d) of length about 1, turned."""
+    return tokens.astype(np.float32) / np.float32(_scale(tokens.shape[1]))
 
 
 def _scale(width: int) -> float:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bindery.filters import Filter, Operator, Scalar
+from bindery.search.codes import NO_FIRST_PASS, FirstPass
 from bindery.search.columns import (
     AttributeColumn,
     AttributeType,
@@ -107,6 +108,12 @@ class View:
         return tuple(
             dict.fromkeys(one for segment in self.segments for one in segment.table.language_names)
         )
+
+    @property
+    def first_pass(self) -> FirstPass:
+        """That with the lowest recall, for segments that have one."""
+        passes = [segment.dense.first_pass for segment in self.segments]
+        return min(passes, key=lambda one: (one.recall, one.name == "none"), default=NO_FIRST_PASS)
 
     def chunks_by_language(self) -> Mapping[str, int]:
         """How many living rows there are of each language."""

@@ -46,7 +46,9 @@ class CollectionBody(create_model("CollectionOptions", __base__=RequestBody, **_
 class CollectionAnswer(BaseModel):
     """A collection, with the types of its attributes and the languages of its files.
 
-    ``warnings`` say, for example, that its model is not meant for the language of its documents.
+    ``first_pass`` is how candidates are found in its segments (none, codes, short codes or
+    centroids), and ``recall`` the share of the best 10 that this finds. ``warnings`` say, for
+    example, that its model is not meant for the language of its documents.
     """
 
     name: str
@@ -59,6 +61,9 @@ class CollectionAnswer(BaseModel):
     files: int
     chunks: int
     segments: int
+    index_bytes: int
+    first_pass: str
+    recall: float
     languages: list[str]
     attributes: dict[str, str]
     weight: float | None
