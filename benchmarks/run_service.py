@@ -16,7 +16,7 @@ from pathlib import Path
 from corpus import read_scifact
 from peers import USUAL_DATA
 from results import cores, keep, path_for, warn_if_busy
-from under_load import cost, drain, generated, overload, slow_clients, soak, throughput
+from under_load import cost, drain, generated, largest, overload, slow_clients, soak, throughput
 from under_load.faults import FAULTS
 from under_load.verdicts import Measured
 
@@ -103,6 +103,10 @@ def _generated(run: Run) -> Measured:
     return generated.measure(requests=run.scale.requests, seed=run.seed, fault=run.fault)
 
 
+def _largest(run: Run) -> Measured:
+    return largest.measure(fault=run.fault)
+
+
 def _soak(run: Run) -> Measured:
     return soak.measure(
         read_scifact(run.data),
@@ -123,6 +127,7 @@ SECTIONS: Mapping[str, Callable[[Run], Measured]] = {
     "slow": _slow,
     "drain": _drain,
     "generated": _generated,
+    "largest": _largest,
     "soak": _soak,
     "cost": _cost,
 }

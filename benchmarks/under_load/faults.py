@@ -185,6 +185,14 @@ def ends_with_a_failure() -> None:
     atexit.register(os._exit, 3)
 
 
+def reads_texts_at_once() -> None:
+    """Texts are tokenised as a whole, not in stretches."""
+    from bindery.encoders import stretches
+
+    stretches.STRETCH_CHARACTERS = 1 << 30
+    stretches.stretches.__kwdefaults__ = {"size": 1 << 30}
+
+
 _NO_TIMEOUTS = (("BINDERY_HEADER_TIMEOUT_S", "3600"), ("BINDERY_BODY_TIMEOUT_S", "3600"))
 _NO_BOUNDS = (("BINDERY_QUEUE_TOKENS", "1000000000"), ("BINDERY_MAX_REQUESTS", "1000000"))
 
@@ -200,6 +208,7 @@ FAULTS: dict[str, Fault] = {
     "says-ready": Fault("drain", "Servers that refused", wrap=says_ready),
     "fails-at-times": Fault("generated", "Undocumented 5xx", wrap=fails_at_times),
     "logs-tracebacks": Fault("generated", "Tracebacks", wrap=logs_tracebacks),
+    "no-stretches": Fault("largest", "Memory that one", plant=reads_texts_at_once),
     "leaks-memory": Fault("soak", "Memory slope", wrap=leaks_memory),
     "leaks-descriptors": Fault("soak", "Descriptors", wrap=leaks_descriptors),
 }

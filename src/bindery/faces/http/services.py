@@ -26,6 +26,8 @@ class Services:
 
     - ``encoding`` (small requests) and ``bulk`` (the rest) check, tokenise and write answers.
       They are few, because none of them waits for a vector.
+    - ``tokenising`` answers long texts with their tokens. That is pure Python, and with more than
+      one thread of it everything else would wait.
     - ``loading`` waits for models to load, and ``ranking`` for the vectors to score.
     - ``parsing`` is small because one document can take a gigabyte of memory.
     - ``results`` writes the results of a job to a file, which can take minutes.
@@ -44,6 +46,7 @@ class Services:
         self.names = ServedModels(library)
         self.encoding = Pool("encode", threads=2, waiting=1024)
         self.bulk = Pool("bulk", threads=3, waiting=1024)
+        self.tokenising = Pool("tokenise", threads=1, waiting=1024)
         self.loading = Pool("load", threads=8, waiting=256)
         self.ranking = Pool("rank", threads=8, waiting=256)
         self.parsing = Pool("parse", threads=3, waiting=64)
@@ -79,7 +82,7 @@ class Services:
         self.warmup.stop()
         self.background_jobs.stop()
         self.maintainer.stop()
-        embedding = (self.encoding, self.bulk, self.loading, self.ranking)
+        embedding = (self.encoding, self.bulk, self.tokenising, self.loading, self.ranking)
         for pool in (*embedding, self.parsing, self.adding, self.looking, self.results, self.disk):
             pool.close()
         self.readiness.close()

@@ -24,6 +24,8 @@ cohere = APIRouter(tags=["Cohere"])
 
 # An answer takes about 70 bytes for each.
 _MOST_TOKENS = 100_000
+# Larger bodies have a thread that they share, so that small ones do not wait for them.
+_SMALL_BYTES = 8192
 
 _ID: JsonDict = {"type": "integer"}
 _IDS: JsonDict = {"type": "array", "items": _ID}
@@ -120,7 +122,7 @@ async def info(services: AppServices, model: str = "") -> InfoAnswer:
 )
 async def tokenize(request: Request) -> Response:
     """The model's own tokens of each text. Nothing is cut; 100,000 tokens are the limit."""
-    return await _in_bulk(request, _tokenize)
+    return await _run(request, _tokenize)
 
 
 @tei.post(
@@ -132,7 +134,7 @@ async def tokenize(request: Request) -> Response:
 )
 async def decode(request: Request) -> Response:
     """The texts of the model's own token ids; they can differ from the original texts."""
-    return await _in_bulk(request, _decode)
+    return await _run(request, _decode)
 
 
 @cohere.post(
@@ -144,7 +146,7 @@ async def decode(request: Request) -> Response:
 )
 async def cohere_tokenize(request: Request) -> Response:
     """The model's own tokens of a text, up to 100,000."""
-    return await _in_bulk(request, _cohere_tokenize)
+    return await _run(request, _cohere_tokenize)
 
 
 @cohere.post(
@@ -156,12 +158,14 @@ async def cohere_tokenize(request: Request) -> Response:
 )
 async def cohere_detokenize(request: Request) -> Response:
     """The text of the model's own token ids; it can differ from the original text."""
-    return await _in_bulk(request, _cohere_detokenize)
+    return await _run(request, _cohere_detokenize)
 
 
-async def _in_bulk(request: Request, work: Callable[[ApiCall], Response]) -> Response:
+async def _run(request: Request, work: Callable[[ApiCall], Response]) -> Response:
     call = await take(request)
-    return await call.services.bulk.run(work, call)
+    services = call.services
+    pool = services.encoding if len(call.raw) <= _SMALL_BYTES else services.tokenising
+    return await pool.run(work, call)
 
 
 def _cohere_tokenize(call: ApiCall) -> Response:
