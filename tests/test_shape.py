@@ -201,6 +201,7 @@ FORMATS_CORE = {"archive", "builder", "docx_styles", "encoding", "numbering", "o
 FORMATS_CORE |= {
     "page_headings",
     "page_layout",
+    "page_picture",
     "page_tables",
     "sparse_sheets",
     "symbol_fonts",

@@ -61,6 +61,10 @@ class StoredCollection:
     created_at: float
 
 
+LOCAL = "local-"
+_LONGEST_NUMBER = 19
+
+
 @dataclass(frozen=True, slots=True)
 class CollectionFile:
     """A file of a collection.
@@ -86,7 +90,7 @@ class CollectionFile:
 
         That is the id of the stored file, or ``local-`` and its number for a file of this machine.
         """
-        return f"local-{self.number}" if Path(self.source).is_absolute() else self.source
+        return f"{LOCAL}{self.number}" if Path(self.source).is_absolute() else self.source
 
     def facts(self) -> dict[str, Any]:
         """What describes it to its users, for JSON."""
@@ -213,6 +217,23 @@ def find_file(connection: Connection, collection_id: str, name: str) -> Collecti
     columns = collection_files.c
     this = (columns.collection == collection_id, columns.name == name)
     row = connection.execute(select(*_FILE_COLUMNS).where(*this)).one_or_none()
+    return None if row is None else CollectionFile(*row)
+
+
+def find_file_by_id(
+    connection: Connection, collection_id: str, file_id: str
+) -> CollectionFile | None:
+    """The file with a :attr:`CollectionFile.id`."""
+    number = file_id.removeprefix(LOCAL)
+    columns = collection_files.c
+    if number != file_id:
+        if not (number.isascii() and number.isdigit() and len(number) < _LONGEST_NUMBER):
+            return None
+        this = columns.number == int(number)
+    else:
+        this = columns.source == file_id
+    mine = select(*_FILE_COLUMNS).where(columns.collection == collection_id, this)
+    row = connection.execute(mine.order_by(columns.number)).first()
     return None if row is None else CollectionFile(*row)
 
 

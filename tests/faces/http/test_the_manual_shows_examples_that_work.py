@@ -104,6 +104,8 @@ ROUTES = {
     "POST /collections/{name}/verify",
     "POST /collections/{name}/files",
     "GET /collections/{name}/files",
+    "GET /collections/{name}/files/{file_id}/passages",
+    "GET /collections/{name}/files/{file_id}/original",
     "PATCH /collections/{name}/files/{file}",
     "DELETE /collections/{name}/files/{file}",
     "POST /collections/{name}/search",

@@ -70,7 +70,7 @@ def read_pdf(data: bytes, name: str) -> Document:
     try:
         file = pypdfium2.PdfDocument(data)
     except pypdfium2.PdfiumError as error:
-        raise _refusal(error, name) from error
+        raise pdf_refusal(error, name) from error
     try:
         return _read(file, name)
     finally:
@@ -371,7 +371,8 @@ def _listed(numbers: Sequence[int]) -> str:
     return shown if len(numbers) <= 20 else f"{shown} and {len(numbers) - 20} more"
 
 
-def _refusal(error: pypdfium2.PdfiumError, name: str) -> BrokenDocument | PasswordProtected:
+def pdf_refusal(error: pypdfium2.PdfiumError, name: str) -> BrokenDocument | PasswordProtected:
+    """What to raise for a document that PDFium does not open."""
     code = getattr(error, "err_code", None)
     if code in {pdfium.FPDF_ERR_PASSWORD, pdfium.FPDF_ERR_SECURITY}:
         return PasswordProtected(

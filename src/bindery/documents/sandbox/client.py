@@ -20,6 +20,7 @@ import threading
 import time
 from pathlib import Path
 
+from bindery.documents.detect import detect_kind
 from bindery.documents.programs import GRAMMARS, check_installed, grammar_of
 from bindery.documents.sandbox import worker
 from bindery.documents.sandbox.protocol import (
@@ -29,6 +30,7 @@ from bindery.documents.sandbox.protocol import (
     Task,
     pack_request,
     unpack_document,
+    unpack_picture,
     unpack_points,
 )
 from bindery.errors import (
@@ -38,6 +40,7 @@ from bindery.errors import (
     InvalidValue,
     ParseTimeout,
     UnknownFile,
+    UnsupportedKind,
 )
 from bindery.types import Document
 
@@ -79,6 +82,26 @@ def parse(
     limits = _limits(timeout_s, memory_bytes)
     data = source if isinstance(source, bytes) else _contents(source)
     return unpack_document(_ask(Request(name, limits, data), timeout_s), name)
+
+
+def draw_page(
+    data: bytes, name: str, page: int, *, width: int = 900, timeout_s: float = 30.0
+) -> bytes:
+    """The PNG of a page of a PDF, drawn in a separate process, as :func:`parse` reads.
+
+    ``page`` counts from 1. Raises InvalidValue for a page that is not there, UnsupportedKind for
+    another kind of document, and the errors of :func:`parse`.
+    """
+    if detect_kind(data, name) != "pdf":
+        raise UnsupportedKind(
+            f"{name!r} has no pages that can be drawn.", remedy="Only pages of PDFs can be drawn."
+        )
+    limits = _limits(timeout_s, 1 << 30)
+    request = Request(name, limits, data, Task.DRAW, page, width)
+    try:
+        return unpack_picture(_ask(request, timeout_s), name)
+    except InvalidValue as error:
+        raise InvalidValue(error.message, remedy=error.remedy, param="page") from error
 
 
 def divide(

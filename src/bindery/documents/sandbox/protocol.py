@@ -5,6 +5,7 @@ process that wrote it has read a hostile file and is not trusted: its answer is 
 the values are rebuilt by constructors that check them.
 """
 
+import base64
 import itertools
 import json
 from collections.abc import Callable, Sequence
@@ -20,6 +21,7 @@ from bindery.errors import (
     BinderyError,
     BrokenDocument,
     FileTooLarge,
+    InvalidValue,
     PasswordProtected,
     UnsupportedKind,
 )
@@ -30,8 +32,9 @@ MAX_ANSWER_BYTES = 256 << 20
 
 _ERRORS = {
     error.code: error
-    for error in (BrokenDocument, FileTooLarge, PasswordProtected, UnsupportedKind)
+    for error in (BrokenDocument, FileTooLarge, InvalidValue, PasswordProtected, UnsupportedKind)
 }
+PNG = b"\x89PNG\r\n\x1a\n"
 _MAX_MESSAGE = 2_000
 _MAX_WARNINGS = 100
 
@@ -39,10 +42,11 @@ _Result = TypeVar("_Result")
 
 
 class Task(StrEnum):
-    """What the worker should do: read a document, or find where a program may be cut."""
+    """What the worker should do: read a document, find where a program may be cut, draw a page."""
 
     READ = "read"
     DIVIDE = "divide"
+    DRAW = "draw"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +59,25 @@ class SandboxLimits:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One document to read, or one program to divide."""
+    """One document to read, one program to divide, or one page to draw ``width`` pixels wide."""
 
     name: str
     limits: SandboxLimits
     data: bytes
     task: Task = Task.READ
+    page: int = 0
+    width: int = 0
 
 
 def pack_request(request: Request) -> bytes:
     """The line, then the document. Unlike orjson, ``json`` accepts lone surrogates in names."""
-    head = {"task": request.task, "name": request.name, "limits": asdict(request.limits)}
+    head = {
+        "task": request.task,
+        "name": request.name,
+        "limits": asdict(request.limits),
+        "page": request.page,
+        "width": request.width,
+    }
     return json.dumps(head).encode("ascii") + b"\n" + request.data
 
 
@@ -73,7 +85,8 @@ def unpack_request(packed: bytes) -> Request:
     """The inverse of :func:`pack_request`."""
     line, _, data = packed.partition(b"\n")
     head = json.loads(line)
-    return Request(head["name"], SandboxLimits(**head["limits"]), data, Task(head["task"]))
+    limits, task = SandboxLimits(**head["limits"]), Task(head["task"])
+    return Request(head["name"], limits, data, task, head["page"], head["width"])
 
 
 def pack_document(document: Document) -> bytes:
@@ -97,6 +110,11 @@ def pack_points(points: Sequence[Sequence[int]]) -> bytes:
     return orjson.dumps({"points": points})
 
 
+def pack_picture(picture: bytes) -> bytes:
+    """The picture of a page."""
+    return orjson.dumps({"picture": base64.b64encode(picture).decode("ascii")})
+
+
 def pack_error(error: BinderyError) -> bytes:
     """The code, message and remedy of an error."""
     texts = {"message": error.message, "remedy": error.remedy}
@@ -115,6 +133,11 @@ def unpack_document(packed: bytes, name: str) -> Document:
 def unpack_points(packed: bytes, name: str, length: int) -> list[list[int]]:
     """Where a program of ``length`` characters may be cut; raises as :func:`unpack_document`."""
     return _unpack(packed, name, lambda answer: _points(answer, length))
+
+
+def unpack_picture(packed: bytes, name: str) -> bytes:
+    """The PNG of a page; raises as :func:`unpack_document`."""
+    return _unpack(packed, name, _picture)
 
 
 def _unpack(packed: bytes, name: str, build: Callable[[dict[str, Any]], _Result]) -> _Result:
@@ -158,6 +181,13 @@ def _points(answer: dict[str, Any], length: int) -> list[list[int]]:
         if any(point >= later for point, later in itertools.pairwise((-1, *points, length))):
             raise ValueError(f"points must rise and be below {length}")
     return depths
+
+
+def _picture(answer: dict[str, Any]) -> bytes:
+    picture = base64.b64decode(_text(answer["picture"]), validate=True)
+    if not picture.startswith(PNG):
+        raise ValueError("the picture is not PNG")
+    return picture
 
 
 def _error(answer: dict[str, Any]) -> BinderyError:

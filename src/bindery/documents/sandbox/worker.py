@@ -19,10 +19,12 @@ from bindery.documents.readers import readers
 from bindery.documents.reading import read
 from bindery.documents.sandbox.confinement import confine, enclose, end_with_parent
 from bindery.documents.sandbox.protocol import (
+    Request,
     SandboxLimits,
     Task,
     pack_document,
     pack_error,
+    pack_picture,
     pack_points,
     unpack_request,
 )
@@ -36,11 +38,19 @@ START, END = b"S", b"E"
 UNKNOWN = 1 << 32
 """The reply to END for a process that is not a child of this one."""
 
-_TASKS: Mapping[Task, Callable[[bytes, str], bytes]] = {
-    Task.READ: lambda data, name: pack_document(read(data, name)),
-    Task.DIVIDE: lambda data, name: pack_points(division_points(data, name)),
+
+def _draw(request: Request) -> bytes:
+    from bindery.documents.formats.page_picture import draw_page  # loads PDFium, as its reader does
+
+    return pack_picture(draw_page(request.data, request.name, request.page, request.width))
+
+
+_TASKS: Mapping[Task, Callable[[Request], bytes]] = {
+    Task.READ: lambda request: pack_document(read(request.data, request.name)),
+    Task.DIVIDE: lambda request: pack_points(division_points(request.data, request.name)),
+    Task.DRAW: _draw,
 }
-"""What a child does with the data and name of a request."""
+"""What a child does for a request."""
 
 _CHILD_FAILED = 1
 
@@ -97,7 +107,7 @@ def answer(packed: bytes) -> bytes:
     request = unpack_request(packed)
     confine(request.limits)
     try:
-        return _TASKS[request.task](request.data, request.name)
+        return _TASKS[request.task](request)
     except BinderyError as error:
         return pack_error(error)
 

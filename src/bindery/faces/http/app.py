@@ -34,6 +34,7 @@ from bindery.faces.http.routes import (
     generations,
     jobs,
     models,
+    passages,
 )
 from bindery.faces.http.services import Services
 from bindery.library import Library
@@ -86,7 +87,7 @@ def create_app(
     services = app.state.services = Services(library, settings)
     app.state.tracing = tracing
     app.include_router(make_router())
-    for part in (files, chunks, jobs, collections, collection_files, generations, models):
+    for part in (files, chunks, jobs, collections, collection_files, passages, generations, models):
         app.include_router(part.router, dependencies=[Depends(refuse_unknown_query)])
     for part in (metrics, manual, page_files):
         app.include_router(part.router)

@@ -92,6 +92,10 @@ ACCESS: Mapping[str, RequiredScopes] = {
     "GET /collections": SEARCH,
     "GET /collections/{name}": SEARCH,
     "GET /collections/{name}/files": SEARCH,
+    "GET /collections/{name}/files/{file_id}/passages": SEARCH,
+    # The whole document, as it was stored.
+    "GET /collections/{name}/files/{file_id}/original": SEARCH | FILES,
+    "GET /collections/{name}/files/{file_id}/pages/{page}": SEARCH | FILES,
     "POST /collections/{name}/search": SEARCH,
     "POST /collections": COLLECTIONS,
     "PATCH /collections/{name}": COLLECTIONS,

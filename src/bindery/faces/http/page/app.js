@@ -34,6 +34,7 @@ const LATER = {
 };
 
 async function chosen(collections) {
+  if (location.pathname.startsWith("/view/")) return (await import("./document.js")).showDocument;
   const named = parameters().get("show");
   if (LATER[named]) return LATER[named]();
   return collections.some((one) => one.files > 0) ? showSearch : showStart;
@@ -57,7 +58,7 @@ async function show() {
 }
 
 function drawTop(collections) {
-  const name = parameters().get("show") ?? (collections.length ? "search" : "add");
+  const name = location.pathname === "/" ? (parameters().get("show") ?? (collections.some((one) => one.files > 0) ? "search" : "add")) : "";
   const tab = (id, label, address) =>
     link(label, address, { "aria-current": name === id ? "page" : null });
   fill(
