@@ -45,6 +45,11 @@ SETS: dict[str, tuple[str, str, object]] = {
     "blobs_url": ("BINDERY_BLOBS_URL", "s3://bucket/files/", "s3://bucket/files"),
     "host": ("BINDERY_HOST", "0.0.0.0", "0.0.0.0"),
     "port": ("BINDERY_PORT", "0", 0),
+    "public_url": (
+        "BINDERY_PUBLIC_URL",
+        "https://books.example/",
+        "https://books.example",
+    ),
     "insecure": ("BINDERY_INSECURE", "true", True),
     "allowed_hosts": (
         "BINDERY_ALLOWED_HOSTS",

@@ -18,8 +18,14 @@ TEXTS = {
 QUERIES = ["How do I revoke a key?", "fragile paper", "when do vaults open"]
 
 
+ADDRESSES = ("http://127.0.0.1:8000", "http://127.0.0.1")
+
+
 def without_times(answers):
     for answer in answers:
+        for hit in answer["hits"]:
+            for address in ADDRESSES:
+                hit["url"] = hit["url"].removeprefix(address)
         for stage in answer["stages"]:
             del stage["milliseconds"]
     return answers

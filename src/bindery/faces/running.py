@@ -38,6 +38,12 @@ class RunningServer:
     token: Secret
 
 
+def expected_address(settings: Settings) -> str:
+    """The address for links if no server was asked: the setting, or else where one would listen."""
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return settings.public_url or f"http://{host}:{settings.port}"
+
+
 def new_token() -> Secret:
     """A token for one run of a server."""
     return Secret(secrets.token_hex(32), name="the token of the server")

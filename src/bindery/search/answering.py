@@ -150,7 +150,7 @@ class _Answering:
         scope = SearchScope(query.text, self._options, self._stored.id, self._index.generation)
         cursor = self._options.cursor
         walk = None if cursor is None else read_cursor(cursor, scope)
-        reader = _ChunkReader(self._index, view, words)
+        reader = _ChunkReader(self._index, view, words, self._stored.name)
         of_model = self._index.recipe.languages
         weights = {
             one: self._weight or weight_of(language, one, of_model) for one in view.languages
@@ -184,8 +184,11 @@ class _Answering:
 class _ChunkReader:
     """Reads the chunks of rows of a view, for one query."""
 
-    def __init__(self, index: CollectionIndex, view: View, words: LexicalQuery) -> None:
+    def __init__(
+        self, index: CollectionIndex, view: View, words: LexicalQuery, collection: str
+    ) -> None:
         self._index = index
+        self._collection = collection
         self._view = view
         self._words = words
         self._terms = words.terms
@@ -236,6 +239,7 @@ class _ChunkReader:
             id=table.ids[row.row].tobytes().hex(),
             file=file.name,
             file_id=file.id,
+            collection=self._collection,
             text=text,
             span=Span(first.span.start, first.span.start + len(text)),
             spans=tuple(spans),

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
+from urllib.parse import quote
 
 from bindery.errors import BinderyError
 from bindery.search.searching import StageReport, UsedWeight
@@ -42,14 +43,20 @@ class Hit:
     language: str = ""
     attributes: Mapping[str, Any] | None = None
     file_id: str = ""
+    collection: str = ""
 
     @property
     def text_sha256(self) -> str:
         """The SHA-256 of the text, by which a quotation is checked."""
         return hashlib.sha256(self.text.encode("utf-8")).hexdigest()
 
-    def facts(self) -> dict[str, Any]:
-        """The same for JSON."""
+    def url(self, address: str) -> str:
+        """Where the server at ``address`` shows the passage in its document."""
+        span = f"{self.span.start}-{self.span.end}"
+        return f"{address}/view/{quote(self.collection, safe='')}/{self.file_id}?span={span}"
+
+    def facts(self, address: str = "") -> dict[str, Any]:
+        """The same for JSON; ``url`` is a path if no ``address`` of a server is given."""
         return {
             "id": self.id,
             "file": self.file,
@@ -72,6 +79,7 @@ class Hit:
             "kind": self.kind,
             "language": self.language,
             "attributes": dict(self.attributes or {}),
+            "url": self.url(address),
         }
 
 
@@ -122,13 +130,13 @@ class SearchAnswer:
         """Whether a stage failed, which happens only if the caller allowed it."""
         return bool(self.failures)
 
-    def facts(self) -> dict[str, Any]:
-        """The same for JSON."""
+    def facts(self, address: str = "") -> dict[str, Any]:
+        """The same for JSON; ``address`` is that of the server that shows the hits."""
         return {
             "query": self.query,
             "collection": self.collection,
             "mode": self.mode,
-            "hits": [hit.facts() for hit in self.hits],
+            "hits": [hit.facts(address) for hit in self.hits],
             "searched": self.searched,
             "is_exact": self.is_exact,
             "model": self.model,

@@ -33,6 +33,7 @@ class Settings:
     memory_budget_bytes: int | None = None
     host: str = "127.0.0.1"
     port: int = 8000
+    public_url: str = ""
     insecure: bool = False
     allowed_hosts: tuple[str, ...] = ()
     cors_origins: tuple[str, ...] = ()
@@ -193,6 +194,11 @@ GROUPS: Mapping[str, tuple[Field, ...]] = {
     "Server": (
         Field("host", _TEXT, "address to listen on"),
         Field("port", _whole(0, 65535), "port to listen on; 0 picks a free one"),
+        Field(
+            "public_url",
+            _ADDRESS,
+            "address of this server in links; default: the one that a client uses",
+        ),
         Field("insecure", _SWITCH, "serve other machines without API keys"),
         Field("allowed_hosts", _NAMES, "more host names that clients may use for the server"),
         Field("cors_origins", _NAMES, "origins whose web pages may call the server"),

@@ -1,6 +1,7 @@
 """Collections over HTTP: a name that is taken has an address that works."""
 
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -91,3 +92,25 @@ def test_deleting_answers_with_a_receipt(client):
     assert [one["kind"] for one in receipt["kept"]] == ["stored file"]
     gone = client.delete(location).json()
     assert (gone["name"], gone["receipt"]["files"]) == ("receipts", [])
+
+
+def test_hits_have_addresses_that_open_them(client, settings, monkeypatch):
+    client.post("/collections", json={"name": "two words"})
+    file = client.post("/files/upload", files={"file": ("wood.txt", "Oak lasts for centuries.")})
+    body = {"file_ids": [file.json()["file_id"]]}
+    job = client.post("/collections/two words/files", json=body).json()["job_id"]
+    while client.get(f"/jobs/{job}").json()["state"] not in ("done", "failed"):
+        time.sleep(0.05)
+    asked = {"query": "How long does oak last?"}
+    (hit,) = client.post("/collections/two words/search", json=asked).json()["hits"]
+    span = f"{hit['start']}-{hit['end']}"
+    assert hit["url"] == f"http://127.0.0.1/view/two%20words/{hit['file_id']}?span={span}"
+    page = client.get(hit["url"])
+    assert page.status_code == 200
+    assert "script-src 'self'" in page.headers["content-security-policy"]
+
+    public = replace(settings, public_url="https://books.example/library")
+    monkeypatch.setattr(client.app.state.services, "settings", public)
+    (hit,) = client.post("/collections/two words/search", json=asked).json()["hits"]
+    assert hit["url"].startswith("https://books.example/library/view/two%20words/")
+    client.delete("/collections/two words")

@@ -22,6 +22,7 @@ from bindery.faces.cli.printing import (
     print_warning,
     printable,
 )
+from bindery.faces.running import expected_address
 from bindery.filters import filter_to_json
 from bindery.options import SearchOptions, names_of
 from bindery.types import Span
@@ -69,7 +70,8 @@ def _answers(
 
     def alone(found: "Collections") -> Facts:
         answers = found.get(collection).search(queries, options)
-        return {"answers": [answer.facts() for answer in answers]}
+        address = expected_address(asked.settings)
+        return {"answers": [answer.facts(address) for answer in answers]}
 
     body = {"query": queries, **given}
     return asked.get("POST", collection, "search", body=body, alone=alone)["answers"]

@@ -94,6 +94,14 @@ def services_of(request: Request) -> Services:
     return cast(Services, request.app.state.services)
 
 
+def public_address(request: Request) -> str:
+    """The address for links in answers: the setting, or else the one that the client used.
+
+    The guard has compared the Host header with the names of this server.
+    """
+    return services_of(request).settings.public_url or str(request.base_url).rstrip("/")
+
+
 async def _of_app(request: Request) -> Services:  # FastAPI calls other functions in a thread
     return services_of(request)
 

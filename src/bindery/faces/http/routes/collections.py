@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, WithJsonSchema, create_model
 from bindery.faces.http import examples
 from bindery.faces.http.bodies import RequestBody, fields_of, options_from, parse_body, read_body
 from bindery.faces.http.routes.deletion_shapes import CollectionDeletedAnswer, receipt_answer
-from bindery.faces.http.services import Services, services_of
+from bindery.faces.http.services import Services, public_address, services_of
 from bindery.filters import filter_from_json
 from bindery.jobs import JobRequest
 from bindery.jobs.recipe import make_recipe
@@ -105,7 +105,10 @@ class SearchBody(create_model("SearchFields", __base__=RequestBody, **_SEARCH)):
 
 
 class HitAnswer(BaseModel):
-    """A passage that was found; `marks` are the places in `text` of the words that matched."""
+    """A passage that was found; `marks` are the places in `text` of the words that matched.
+
+    `url` opens the passage, marked in its document.
+    """
 
     id: str
     file: str
@@ -128,6 +131,7 @@ class HitAnswer(BaseModel):
     kind: str
     language: str
     attributes: dict[str, Any]
+    url: str
 
 
 class StageAnswer(BaseModel):
@@ -244,12 +248,14 @@ async def search_collection(request: Request, name: NamePath) -> FoundAnswer | A
     where = given if given is None or isinstance(given, str) else filter_from_json(given)
     options = options_from(body, SearchOptions, filter=where)
     query = cast("str | list[str]", body.query)
+    address = public_address(request)
 
     def search() -> FoundAnswer | AnswersAnswer:
         found = services.collections.get(name).search(query, options)
         if isinstance(found, SearchAnswer):
-            return FoundAnswer.model_validate(found.facts())
-        return AnswersAnswer(answers=[FoundAnswer.model_validate(one.facts()) for one in found])
+            return FoundAnswer.model_validate(found.facts(address))
+        answers = [FoundAnswer.model_validate(one.facts(address)) for one in found]
+        return AnswersAnswer(answers=answers)
 
     return await services.ranking.run(search)
 
