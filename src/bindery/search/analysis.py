@@ -147,6 +147,8 @@ class _Atom:
 
 def _atoms(piece: str) -> list[_Atom]:
     """Letters of one script, digits, single ideographs, single symbols; punctuation is left out."""
+    if piece.isascii() and piece.isalpha():  # most words
+        return [_Atom(0, len(piece), CharClass.LETTER, script_of("a"))]
     found: list[_Atom] = []
     for place, char in enumerate(piece):
         kind = class_of(char)
@@ -154,11 +156,12 @@ def _atoms(piece: str) -> list[_Atom]:
         if kind is CharClass.ATTACHED and last is not None:
             found[-1] = _Atom(last.start, place + 1, last.kind, last.script)
             continue
-        if kind in {CharClass.OTHER, CharClass.ATTACHED}:
+        # A set would hash the enum's members, which takes as long as all the rest.
+        if kind is CharClass.OTHER or kind is CharClass.ATTACHED:
             continue
         script = script_of(char) if kind is CharClass.LETTER else ""
         grows = last is not None and last.kind is kind and last.script == script
-        if grows and last is not None and kind in {CharClass.LETTER, CharClass.DIGIT}:
+        if grows and last is not None and (kind is CharClass.LETTER or kind is CharClass.DIGIT):
             found[-1] = _Atom(last.start, place + 1, kind, script)
         else:
             found.append(_Atom(place, place + 1, kind, script))

@@ -37,9 +37,9 @@ _SHORT = (400, 6.0)
 # each wanted one are allowed and lie side by side. So it is asked for more.
 _SLOW_SHARES = (16, 48)
 
-# A scan under a mask takes up to twice as long as one without, which is tried first if most rows
+# A scan under a mask takes up to twice as long as one without, which is tried first if many rows
 # are allowed: with some more candidates, so that enough of them are allowed ones.
-_LARGE_SHARE = 0.7
+_LARGE_SHARE = 0.45
 _SPARE = 1.3
 
 _BITS = 4

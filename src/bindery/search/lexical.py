@@ -33,6 +33,7 @@ Scores = npt.NDArray[np.float32]
 _MOST_COMPLETIONS = 200
 _LEAST_STEM = 4
 _LONGEST_ENDING = 4
+_NO_ROWS = np.zeros(0, dtype=np.int32)
 _MOST_COUNTED = np.iinfo(np.uint16).max
 
 
@@ -214,12 +215,13 @@ class LexicalSegment:
     def scores(self, idf: Sequence[tuple[Word, float]], average: float) -> Scores:
         """BM25 (n,) of every row, dead ones too; 0 for a row without any of the words."""
         found = [(*self._of_word(word), weight) for word, weight in idf]
-        rows = np.concatenate([np.zeros(0, dtype=np.int32), *(rows for rows, _, _ in found)])
+        # As int64 once, since each use as an index would make it so.
+        rows = np.concatenate([_NO_ROWS, *(rows for rows, _, _ in found)], dtype=np.int64)
         f = np.concatenate(
             [np.zeros(0, dtype=np.float32), *(counts for _, counts, _ in found)], dtype=np.float32
         )
         slope = np.float32(K1 * B / average) if average else np.float32(0)
-        norm = self.postings.lengths[rows].astype(np.float32)
+        norm = self.postings.lengths.take(rows).astype(np.float32)
         norm *= slope
         norm += np.float32(K1 * (1 - B))
         norm += f

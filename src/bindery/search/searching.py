@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Protocol
 
 import numpy as np
@@ -141,19 +142,16 @@ class Searcher:
         while True:
             found, is_exact, is_all = self._candidates(allowed, depth, scores, ranking)
             ranking = self._extended(ranking, found)
-            shown = walk.has_shown(keys_of(ranking.found.ids(self._view)))
+            shown = walk.has_shown(keys_of(ranking.found.ids))
             # One more than wanted tells whether anything follows.
             chosen = selection.passages(ranking.found, ranking.scores, shown, question.k + 1)
             if len(chosen) > question.k or is_all or depth >= count or self._is_low(ranking):
                 break
             depth *= 4
-        passages = tuple(
-            tuple(
-                ranking.row(place, is_dense=question.is_dense, is_lexical=question.mode.is_lexical)
-                for place in some
-            )
-            for some in chosen[: question.k]
-        )
+        page = chosen[: question.k]
+        places = np.array([place for some in page for place in some], dtype=np.int64)
+        rows = ranking.rows(places, is_dense=question.is_dense, is_lexical=question.mode.is_lexical)
+        passages = tuple(tuple(islice(rows, len(some))) for some in page)
         self._report("select", len(passages))
         following = self._following(ranking, chosen)
         weights = tuple(UsedWeight(w.value, w.reason, n) for w, n in self._weights.items() if n)
@@ -169,9 +167,10 @@ class Searcher:
         """The walk after the page of the first k passages; None if no other follows."""
         if len(chosen) <= self._question.k:
             return None
-        places = [place for some in chosen[: self._question.k] for place in some]
-        keys = keys_of(ranking.found.only(np.array(places)).ids(self._view))
-        return self._walk.after(keys, min(float(ranking.scores[some[0]]) for some in chosen[:-1]))
+        page = chosen[: self._question.k]
+        places = np.array([place for some in page for place in some])
+        keys = keys_of(ranking.found.ids[places])
+        return self._walk.after(keys, float(ranking.scores[[some[0] for some in page]].min()))
 
     def _ceiling(self, ranking: Ranking) -> float:
         """The highest score that further candidates may have.
@@ -192,6 +191,7 @@ class Searcher:
         """How many candidates each leg gives: no more than there are hits, if none is left out."""
         options = self._question.options
         leaves_out = self._phrases or options.diversity or options.limit_per_file or options.passage
+        # Not by words, where many scores are equal: those at the cut are to be ordered by id.
         if options.mode is SearchMode.DENSE and not leaves_out:
             return len(self._walk.shown) + options.top + 1
         return self._walk.depth

@@ -47,8 +47,11 @@ class Selection:
         if self.options.score_threshold is not None:
             is_enough = scores[order] >= np.float32(self.options.score_threshold)
             order = order[is_enough | shown[order]]
+        relation, limit = self._relation(found, order), self.options.limit_per_file
+        if relation is None and limit is None and not self.options.diversity:
+            return [[place] for place in order[~shown[order]][:count].tolist()]
         files: list[int] = found.files(self.view).tolist() if len(found) else []
-        groups = _Groups(files, self._relation(found, order), self.options.limit_per_file)
+        groups = _Groups(files, relation, limit)
         former = np.flatnonzero(shown[order])
         for place in order[former].tolist():
             groups.add(place, len(former))
