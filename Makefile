@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= ../shared/data
 
-.PHONY: dev demo test test-slow test-torch test-clients test-readers test-s3 lint bench lock preload clean help
+.PHONY: dev demo test test-slow test-torch test-clients test-readers test-s3 test-page lint bench lock preload clean help
 
 help:
 	@echo "make dev           set up, download the small model, serve on 127.0.0.1:8000"
@@ -16,6 +16,7 @@ help:
 	@echo "make test-clients  run clients of other services against a server, each in a separate environment (2 GB)"
 	@echo "make test-readers  read the output of a job with pandas, Polars and DuckDB (500 MB)"
 	@echo "make test-s3       run the store tests against an S3 server (moto), in a separate environment (320 MB)"
+	@echo "make test-page     use the page in Chromium, which must be installed, with Playwright (150 MB)"
 	@echo "make lint          run ruff, pyright (strict) and import-linter"
 	@echo "make bench         compare speed and quality with other libraries (half an hour)"
 	@echo "make lock          update the lock files"
@@ -80,6 +81,18 @@ test-s3: $(VENV)/dev $(S3_VENV)/ready
 $(S3_VENV)/ready: Makefile
 	@$(PYTHON) -m venv $(S3_VENV)
 	@$(S3_VENV)/bin/pip install --quiet --disable-pip-version-check "$(S3)"
+	@touch $@
+
+# Opt-in: the page in the Chromium of this machine; CHROMIUM names another one.
+PAGE := playwright==1.65.2 axe-playwright-python==0.1.8
+PAGE_TOOLS := .venv-page
+
+test-page: $(VENV)/dev $(PAGE_TOOLS)/ready
+	@$(BIN)/bindery preload vanilla
+	@PYTHONPATH="$(CURDIR)/$(PAGE_TOOLS)" $(BIN)/python -m pytest -m slow tests/page $(ARGS)
+
+$(PAGE_TOOLS)/ready: Makefile
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --target $(PAGE_TOOLS) $(PAGE)
 	@touch $@
 
 lint: $(VENV)/dev

@@ -20,8 +20,8 @@ export const parameters = () => new URLSearchParams(location.search);
 export function remember(values, { replace = true } = {}) {
   const query = parameters();
   for (const [name, value] of Object.entries(values)) {
-    if (value) query.set(name, value);
-    else query.delete(name);
+    query.delete(name);
+    for (const one of [value].flat()) if (one) query.append(name, one);
   }
   const text = query.toString();
   const address = location.pathname + (text ? `?${text}` : "");

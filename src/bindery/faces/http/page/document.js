@@ -94,7 +94,9 @@ class DocumentView {
     const hit = this.text.querySelector(".is-hit");
     if (!hit) return;
     // Heights of passages out of view are estimated until they have been shown.
-    const scroll = () => hit.scrollIntoView({ block: "center" });
+    const scroll = () => {
+      this.text.scrollTop = hit.offsetTop - Math.max(0, this.text.clientHeight - hit.offsetHeight) / 3;
+    };
     scroll();
     requestAnimationFrame(() => requestAnimationFrame(scroll));
     this.page = this.file.passages[Number(hit.dataset.place)].page;

@@ -1,6 +1,7 @@
 // Search: one box, passages, and why each is there.
 
 import { part, post } from "./api.js";
+import { Facets } from "./facets.js";
 import { announce, button, fill, h, link, marked, number, plural, problem, skeleton } from "./dom.js";
 
 export const MODES = [
@@ -33,6 +34,7 @@ class SearchView {
     this.query = asked.get("q") ?? "";
     this.mode = MODES.some(([id]) => id === asked.get("mode")) ? asked.get("mode") : "hybrid";
     this.chosenHit = asked.get("hit");
+    this.facets = new Facets(this.collection, asked.getAll("f"), () => this.now());
     this.hits = [];
     this.active = -1;
     this.former = null;
@@ -60,17 +62,20 @@ class SearchView {
     const { collections } = this.frame;
     this.main.className = "search";
     fill(this.main,
+      h("h1", { class: "hidden-text" }, `Search ${this.collection.name}`),
       h("form", { role: "search", class: "ask", onsubmit: (event) => { event.preventDefault(); this.now(true); } },
         this.box, h("kbd", { "aria-hidden": "true" }, "/")),
       h("div", { class: "row tools" },
         collections.length > 1 ? this.picker(collections) : h("span", { class: "note" }, this.collection.name),
         this.modes, h("span", { class: "grow" }), this.facts),
+      this.facets.element,
       this.missing ? h("p", { class: "warning" }, `There is no collection ${this.missing}. This is ${this.collection.name}.`) : null,
       this.collection.warnings.map((text) => h("p", { class: "warning" }, text)),
       this.list, this.more);
     this.box.focus({ preventScroll: true });
     if (this.query) this.now();
     else this.idle();
+    this.facets.load().catch(() => null); // without chips the search works, and shows its own error
   }
 
   picker(collections) {
@@ -107,7 +112,7 @@ class SearchView {
   }
 
   body(more) {
-    return { query: this.box.value, mode: this.mode, top: PAGE, ...more };
+    return { query: this.box.value, mode: this.mode, top: PAGE, filter: this.facets.filter(), ...more };
   }
 
   async now(isSubmit = false, keepsFormer = false) {
@@ -119,7 +124,7 @@ class SearchView {
     const hit = query === this.query ? this.chosenHit : null;
     this.query = query;
     const collection = this.frame.collections.length > 1 ? this.collection.name : "";
-    this.frame.remember({ q: query, mode: this.mode === "hybrid" ? "" : this.mode, c: collection, hit }, { replace: !isSubmit });
+    this.frame.remember({ q: query, mode: this.mode === "hybrid" ? "" : this.mode, c: collection, hit, f: [...this.facets.chosen] }, { replace: !isSubmit });
     document.title = query ? `${query} · Bindery` : "Bindery";
     if (!query) return this.idle();
     const slow = setTimeout(() => this.hits.length || fill(this.list, h("li", {}, skeleton())), 200);
@@ -163,7 +168,8 @@ class SearchView {
 
   nothing() {
     const other = this.mode === "lexical" ? "Meaning finds passages without these words." : "Try other words, or fewer.";
-    return h("li", { class: "idle" }, h("p", { class: "lead" }, "Nothing found"), h("p", { class: "note" }, other));
+    const narrow = this.facets.chosen.size ? button("Search without filters", () => this.facets.clear()) : null;
+    return h("li", { class: "idle" }, h("p", { class: "lead" }, "Nothing found"), h("p", { class: "note" }, other), narrow);
   }
 
   append(answer) {

@@ -1,0 +1,212 @@
+"""What a person does with the page, from an empty home on."""
+
+from importlib import resources
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from tests.homes import home_with
+from tests.page.conftest import Visit, served
+from tests.page.files import BAD_NAME, FILES
+
+from bindery.store.keys import KeyStore, Scope
+
+pytestmark = pytest.mark.slow
+
+
+def parameters(visit: Visit) -> dict[str, list[str]]:
+    return parse_qs(urlsplit(visit.tab.url).query)
+
+
+def test_an_empty_home_is_searched_after_three_steps(visit: Visit, empty: str) -> None:
+    tab = visit.tab
+    tab.goto(empty)
+    assert tab.text_content("h1") == "Make your documents searchable"
+    tab.click("text=Try with the sample")
+    tab.click("text=Ask them something", timeout=120_000)
+    tab.fill("#query", "Why does old paper fall apart?")
+    tab.wait_for_selector(".hit mark")
+    assert parameters(visit)["q"] == ["Why does old paper fall apart?"]
+    assert visit.others(empty) == []
+    tab.reload()
+    tab.wait_for_selector(".hit")
+    assert tab.input_value("#query") == "Why does old paper fall apart?"
+
+
+def test_each_file_tells_how_it_fared(visit: Visit, empty: str) -> None:
+    tab = visit.tab
+    tab.goto(f"{empty}/?show=add")
+    visit.add(FILES)
+    assert tab.text_content(".summary span") == "7 of 8 files ready, 1 not added"
+    assert tab.locator('[data-state="failed"] .bad').count() == 1
+    assert tab.locator('[data-state="failed"] .name').text_content() == "broken.pdf"
+    assert tab.locator(".files .name", has_text="onerror").text_content() == BAD_NAME
+
+
+def test_the_keyboard_is_enough(visit: Visit, address: str) -> None:
+    tab = visit.tab
+    tab.goto(address)
+    tab.wait_for_selector("#query")
+    tab.keyboard.type("oak in roofs")
+    tab.wait_for_selector(".hit")
+    tab.keyboard.press("ArrowDown")
+    tab.keyboard.press("ArrowDown")
+    assert tab.locator(".hit.active").get_attribute("data-place") == "1"
+    assert len(parameters(visit)["hit"][0]) == 32
+    tab.keyboard.press("/")
+    assert tab.evaluate("document.activeElement.id") == "query"
+    tab.keyboard.press("ArrowDown")
+    tab.keyboard.press("Enter")
+    tab.wait_for_selector(".band")
+    assert urlsplit(tab.url).path.startswith("/view/default/")
+    tab.go_back()
+    tab.wait_for_selector(".hit.active")
+
+
+def test_modes_and_filters_narrow_and_say_so(visit: Visit, address: str) -> None:
+    tab = visit.tab
+    tab.goto(f"{address}/?q=pine+on+sand")
+    tab.wait_for_selector(".hit")
+    tab.click('[data-mode="lexical"]')
+    tab.wait_for_selector(".facts >> text=against Both")
+    assert parameters(visit)["mode"] == ["lexical"]
+    tab.click('[data-mode="dense"]')
+    tab.wait_for_selector(".facts >> text=against Words")
+    tab.click('[data-chip="kind=pdf"]')
+    tab.wait_for_selector(".hit:has-text('two.pdf')")
+    tab.locator(".hit:has-text('pine.md')").wait_for(state="detached")
+    assert parameters(visit)["f"] == ["kind=pdf"]
+    tab.reload()
+    tab.wait_for_selector(".hit")
+    assert tab.locator(".hit:has-text('pine.md')").count() == 0
+    tab.click("text=Clear")
+    tab.wait_for_selector(".hit:has-text('pine.md')")
+    tab.fill("#query", '"no passage has this phrase"')
+    tab.wait_for_selector("text=Nothing found")
+
+
+def test_a_hit_is_shown_in_its_document_beside_the_page(visit: Visit, address: str) -> None:
+    tab = visit.tab
+    tab.goto(f"{address}/?q=second+page&f=kind%3Dpdf")
+    tab.click(".hit .file")
+    tab.wait_for_selector(".band.is-hit")
+    tab.wait_for_selector(".sheet img")
+    assert tab.evaluate("document.querySelector('.sheet img').naturalWidth") in (999, 1000, 1001)
+    assert tab.locator(".is-hit .rank").first.text_content().startswith("#")
+
+
+@pytest.mark.parametrize("file", ["trap.html", "bad.md", BAD_NAME])
+def test_nothing_in_a_document_runs_or_reaches_out(visit: Visit, address: str, file: str) -> None:
+    tab = visit.tab
+    tab.goto(f"{address}/?q=glue+trap")
+    tab.locator(".hit .file", has_text=file).first.click()
+    tab.wait_for_selector(".band")
+    if file == "trap.html":
+        frame = tab.wait_for_selector(".original iframe")
+        assert frame.get_attribute("sandbox") == ""
+        inside = frame.content_frame()
+        inside.wait_for_selector("text=Glue holds the trap together.")
+        left = "script, style, link, iframe, object, form, svg, [onload], [src], [href], [style]"
+        assert inside.locator(left).count() == 0
+    tab.wait_for_timeout(300)  # for whatever would still start
+    assert tab.evaluate("window.pwned") is None
+    assert tab.url.startswith(address)
+    assert visit.others(address) == []
+    assert tab.locator("main img[src=x], main script").count() == 0
+
+
+def test_text_is_shown_in_its_direction_and_marked_in_its_characters(
+    visit: Visit, address: str
+) -> None:
+    tab = visit.tab
+    tab.goto(f"{address}/?q=الورق القديم&mode=lexical")
+    text = tab.wait_for_selector(".hit .text")
+    assert tab.evaluate("(one) => getComputedStyle(one).direction", text) == "rtl"
+    tab.fill("#query", "𠮷野家")
+    tab.wait_for_selector(".hit:has-text('zh.md') mark")
+    assert "".join(tab.locator(".hit .text mark").all_text_contents()) == "𠮷野家"
+
+
+def test_unknown_documents_and_collections_lead_back(visit: Visit, address: str) -> None:
+    tab = visit.tab
+    tab.goto(f"{address}/view/default/nothing")
+    tab.wait_for_selector("text=There is no such file.")
+    tab.click("text=Back to the search")
+    tab.wait_for_selector("#query")
+    tab.goto(f"{address}/?c=nothing&q=oak")
+    tab.wait_for_selector("text=There is no collection nothing.")
+
+
+def test_a_server_that_has_gone_is_told(visit: Visit, address: str) -> None:
+    tab = visit.tab
+    tab.goto(address)
+    tab.wait_for_selector("#query")
+    visit.context.set_offline(True)
+    tab.fill("#query", "oak")
+    tab.wait_for_selector("text=The server does not answer.")
+    visit.context.set_offline(False)
+    tab.click("text=Try again")
+    tab.wait_for_selector(".hit")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [380, 1200])
+def test_nothing_keeps_people_out(chromium: Any, address: str, scheme: str, width: int) -> None:
+    axe = resources.files("axe_playwright_python").joinpath("axe.min.js").read_text()
+    size = {"width": width, "height": 800}
+    visit = Visit(chromium, viewport=size, color_scheme=scheme, bypass_csp=True)
+    tab = visit.tab
+    for path, ready in (
+        ("/", ".idle"),
+        ("/?show=add", ".drop"),
+        ("/?q=oak", ".hit"),
+        ("/?q=second+page&f=kind%3Dpdf", ".hit"),
+    ):
+        tab.goto(address + path)
+        tab.wait_for_selector(ready)
+        if "pdf" in path:
+            tab.click(".hit .file")
+            tab.wait_for_selector(".band .rank")
+        tab.evaluate(axe)
+        found = tab.evaluate("axe.run(document, {iframes: false})")["violations"]
+        assert [(one["id"], one["nodes"][0]["html"]) for one in found] == [], path
+        assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+    visit.context.close()
+
+
+def test_the_first_view_is_small(visit: Visit, address: str) -> None:
+    sizes: list[int] = []
+    visit.tab.on("requestfinished", lambda one: sizes.append(one.sizes()["responseBodySize"]))
+    visit.tab.goto(address)
+    visit.tab.wait_for_selector("#query")
+    assert 0 < sum(sizes) < 100_000
+
+
+def test_a_key_is_asked_for_and_its_rights_are_told(
+    visit: Visit, tmp_path: Path, minilm_folder: Path
+) -> None:
+    home = home_with(minilm_folder, tmp_path / "home")
+    store = KeyStore(home)
+    every = {Scope.SEARCH, Scope.COLLECTIONS, Scope.FILES}
+    _, full = store.create("full", every)
+    _, reader = store.create("reader", {Scope.SEARCH})
+    with served(home) as address:
+        tab = visit.tab
+        tab.goto(address)
+        tab.fill("#key", "wrong")
+        tab.keyboard.press("Enter")
+        tab.wait_for_selector("text=The server does not know this key.")
+        tab.fill("#key", full.reveal())
+        tab.keyboard.press("Enter")
+        tab.wait_for_selector(".drop")
+        visit.add([file for file in FILES if file["name"] == "two.pdf"])
+        assert tab.evaluate("localStorage.length") == 0
+        tab.click("text=Forget key")
+        tab.fill("#key", reader.reveal())
+        tab.keyboard.press("Enter")
+        tab.fill("#query", "second page")
+        tab.click(".hit .file")
+        tab.wait_for_selector(".band")
+        tab.wait_for_selector(".original .problem >> text=This key does not allow that.")
+        assert full.reveal() not in " ".join(visit.requests)
