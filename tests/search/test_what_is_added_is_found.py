@@ -261,7 +261,9 @@ def test_a_job_that_was_left_behind_is_forgotten(sample):
     files = {"a.txt": sample.folder / "a.txt"}
     jobs = Jobs(sample.library, source=LocalFiles(files, timeout_s=60, limit_bytes=1 << 20))
     owner = f"collection:{sample.collection.id}"
-    left = jobs.submit(sample.collection.request(["a.txt"]), owner=owner)
+    # With roots, as a command has them: a server of the same home leaves such a job alone.
+    roots = {sample.folder.name: str(sample.folder)}
+    left = jobs.submit(sample.collection.request(["a.txt"], roots=roots), owner=owner)
     jobs.delete_stopped(owner)
     assert [job.id for job in jobs.list(owner)] == [left.id]
     with sample.library.database.writing() as connection:
