@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 import pytest
+from tests.engines.checkpoints import TINY
 from tests.faces.commands import BINDERY
 from typer.testing import CliRunner, Result
 
@@ -26,8 +27,9 @@ def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 def invoke(*arguments: str | Path) -> Result:
-    """The same within this process, which has imported everything already."""
-    return CliRunner().invoke(app, ["embed", *map(str, arguments)])
+    """The same within this process, with a tiny model: which one makes no difference here."""
+    given = ["embed", *map(str, arguments), "--model", str(TINY / "gte")]
+    return CliRunner().invoke(app, given)
 
 
 def events(text: str) -> list[dict[str, Any]]:
