@@ -155,6 +155,25 @@ def _obtain(
         raise _every_source_failed(entry, failures)
 
 
+def remove_model(entry: CatalogEntry, root: Path) -> int:
+    """Delete the files of a model in all revisions; how many bytes they had.
+
+    Processes that have loaded it keep it until they end. Raises ModelMissing if there are none,
+    StorageError.
+    """
+    folder = model_folder(entry, root).parent
+    with _turn(root), storage_errors(folder):
+        if not folder.exists():
+            raise ModelMissing(f"Model {entry.id!r} is not on this machine.")
+        size_bytes = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        # First out of sight at once, because a part of a model would be a broken one.
+        removed = folder.with_name(f".{folder.name}.removed")
+        _remove(removed)
+        folder.rename(removed)
+        _remove(removed)
+    return size_bytes
+
+
 @contextmanager
 def _turn(root: Path) -> Generator[None, None, None]:
     """Lock ``root`` for downloads, and remove what ended processes left in staging."""

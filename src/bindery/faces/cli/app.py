@@ -12,6 +12,7 @@ import typer
 from bindery import __version__
 from bindery.faces.cli.collection_commands import collections, search_commands
 from bindery.faces.cli.exits import BAD_INPUT, FAILED, NO_MODEL, Commands, Group
+from bindery.faces.cli.operator_commands import operator_commands
 from bindery.faces.cli.options import (
     Config,
     EmbedArguments,
@@ -136,15 +137,6 @@ def preload(
         raise typer.Exit(NO_MODEL)
 
 
-@app.command(epilog="Examples:\n  bindery models\n  bindery models --json")
-def models(json: Json = False) -> None:
-    """List the models, which of them are on this machine, and how to get the others."""
-    found = begin()
-    from bindery.faces.cli.models import models as run
-
-    run(found.settings, json=json)
-
-
 @app.command(
     epilog="Examples:\n"
     "  bindery chunk report.pdf\n"
@@ -198,6 +190,7 @@ def embed(
 
 
 app.add_typer(search_commands)
+app.add_typer(operator_commands)
 app.add_typer(collections, name="collections")
 
 rotate = typer.Typer(

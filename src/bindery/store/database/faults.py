@@ -64,6 +64,16 @@ def storage_faults(name: str) -> Generator[None]:
         raise kind(f"The database {name} {what}.", remedy=remedy) from error
 
 
+@contextmanager
+def sqlite_errors(name: str) -> Generator[None]:
+    """The same for errors of Python's own SQLite driver."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        kind, what, remedy = _meaning(error)
+        raise kind(f"The database {name} {what}.", remedy=remedy) from error
+
+
 def is_fsync_failure(error: BaseException) -> bool:
     """Whether the database failed to flush its writes to the disk."""
     cause = error.__cause__
