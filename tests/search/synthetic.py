@@ -5,6 +5,7 @@ Everything but the embedding is the product's own, so thousands of changes take 
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +41,16 @@ RECIPE = Recipe(
 )
 
 
-def open_synthetic(library: Library, name: str = "synthetic") -> Collection:
+LATE = replace(RECIPE, model="synthetic late", has_many_vectors=True)
+"""A recipe with a vector for each word of a text."""
+
+
+def open_synthetic(
+    library: Library, name: str = "synthetic", recipe: Recipe = RECIPE
+) -> Collection:
     """The collection of a name, made if it is not there."""
     collections = Collections(library)
-    return collections.find(name) or collections.create(name, RECIPE)
+    return collections.find(name) or collections.create(name, recipe)
 
 
 def vector_of(text: str) -> np.ndarray:
@@ -51,6 +58,12 @@ def vector_of(text: str) -> np.ndarray:
     seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")
     row = np.random.default_rng(seed).normal(size=WIDTH)
     return (row / np.linalg.norm(row)).astype(np.float32)
+
+
+def vectors_of(recipe: Recipe, text: str) -> np.ndarray:
+    """The vectors (n, 16) of a text: one, or one for each word."""
+    parts = text.split() if recipe.has_many_vectors else [text]
+    return np.stack([vector_of(part) for part in parts])
 
 
 def put(
@@ -72,7 +85,7 @@ def put(
             derived.keep_content(connection, content, len(repr(parts)))
             derived.keep_chunks(connection, made, 0, chunks, last=True)
             rows = {
-                one: KeptVectors(vector_of(text).tobytes(), WIDTH, 1, 0)
+                one: KeptVectors(vectors_of(recipe, text).tobytes(), WIDTH, 1, 0)
                 for one, text in zip(keys, parts, strict=True)
             }
             derived.keep_vectors(connection, rows)
@@ -101,7 +114,9 @@ def _found(collection: Collection, text: str, mode: SearchMode, top: int) -> lis
     view = index.view()
     analysers = {one: index.analyser(one) for one in view.languages}
     words = read_query(text, analysers, language=language_of_query(text, view.languages))
-    question = Question(SearchOptions(mode, top), vector_of(text), words)
+    vectors = vectors_of(collection.recipe, text)
+    vector = vectors if collection.recipe.has_many_vectors else vectors[0]
+    question = Question(SearchOptions(mode, top), vector, words)
     passages = Searcher(view, question, _NoTexts()).search().passages
     return texts_of(collection, view, [(row.segment, row.row) for (row,) in passages])
 

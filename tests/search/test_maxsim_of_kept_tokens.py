@@ -7,15 +7,20 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.search.synthetic import LATE, found, open_synthetic, put
 from tests.search.test_search_equals_the_oracle import make_rows, unit
 
+from bindery.library import Library
+from bindery.options import SearchMode
 from bindery.search import centroids
 from bindery.search import tokens as search_tokens
 from bindery.search.centroids import CentroidLists
 from bindery.search.codes import NO_FIRST_PASS
+from bindery.search.maintenance import erase, seal
 from bindery.search.segment_files import DamagedSegment, verify_files
 from bindery.search.segments import Segment, merged
 from bindery.search.tokens import TokenSegment
+from bindery.search.verifying import make_again
 from bindery.vectors.embeddings import Embeddings
 
 WIDTH = 32
@@ -125,11 +130,11 @@ def test_lists_find_the_best_at_every_share_that_a_filter_leaves(
     chance = np.random.default_rng(7)
     order = np.arange(ROWS) if side_by_side else chance.permutation(ROWS)
     hits = wanted = 0
-    for share in (0.0005, 0.01, 0.1, 0.5, 0.95, 1):
-        allowed = order < share * ROWS
-        for place in np.flatnonzero(np.diff(texts.offsets) > 3)[:: ROWS // 10]:
-            query = unit(texts[place] + 0.1 * chance.normal(size=texts[place].shape))
-            exact = listed.scores(query, np.arange(ROWS))
+    for place in np.flatnonzero(np.diff(texts.offsets) > 3)[:: ROWS // 10]:
+        query = unit(texts[place] + 0.1 * chance.normal(size=texts[place].shape))
+        exact = listed.scores(query, np.arange(ROWS))
+        for share in (0.0005, 0.01, 0.1, 0.5, 0.95, 1):
+            allowed = order < share * ROWS
             rows = listed.candidates(query, 10, allowed)
             best = np.sort(exact[allowed])[::-1][:10]
             assert allowed[rows].all()
@@ -180,3 +185,38 @@ def test_lists_that_find_too_little_are_not_used(few_are_many: None) -> None:
     assert len(made.candidates(unit(chance.normal(size=(8, WIDTH))), 10, allowed)) == 2000
     again = TokenSegment(made.tokens, made.starts).with_codes(made.code_bytes)
     assert again.first_pass == NO_FIRST_PASS
+
+
+def test_a_collection_of_tokens_is_searched_changed_and_made_again(
+    home: Library, few_are_many: None
+) -> None:
+    collection = open_synthetic(home, "late", LATE)
+    chance = np.random.default_rng(4)
+    words = [f"word{n}" for n in range(60)]
+    texts = {f"{n}.txt": [" ".join(chance.choice(words, 5)) for _ in range(5)] for n in range(60)}
+    put(home, collection, texts)
+    seal(collection.index, least_rows=1)
+    facts = collection.facts()
+    sizes = [path.stat().st_size for path in collection.index.folder.iterdir()]
+    assert (facts["first_pass"], facts["index_bytes"]) == ("centroids", sum(sizes))
+    assert facts["recall"] >= 0.98
+    asked = [texts[f"{n}.txt"][3] for n in range(0, 60, 6)]
+    assert all(found(collection, one, SearchMode.DENSE)[0] == one for one in asked)
+
+    collection.remove(["0.txt"])
+    put(home, collection, {"6.txt": ["entirely other words than before"]})
+    gone, other, *left = asked
+    every = {text for some in texts.values() for text in some} - {*texts["0.txt"], *texts["6.txt"]}
+    assert {*found(collection, gone, SearchMode.DENSE, 20)} <= every
+    assert {*found(collection, other, SearchMode.DENSE, 20)} <= every
+    erase(collection.index)
+    assert {*found(collection, gone, SearchMode.DENSE, 20)} <= every
+
+    (path,) = collection.index.folder.glob("*.codes")
+    data = path.read_bytes()
+    path.write_bytes(data[:-9] + bytes([data[-9] ^ 1]) + data[-8:])
+    (problem,) = collection.verify().problems
+    assert problem.message.startswith("The codes of ")
+    make_again(collection.index)
+    assert collection.verify().problems == ()
+    assert all(found(collection, one, SearchMode.DENSE)[0] == one for one in left)

@@ -25,6 +25,9 @@ from bindery.store.placements import Placement
 SEALED_ROWS = 4096
 """A tail with this many rows becomes a segment, because each process builds its own tail."""
 
+SEALED_LATE_ROWS = 1024
+"""The same for rows with a vector for each token, all of which are compared in a tail."""
+
 FEW_ROWS = 64
 """A tail of fewer rows stays one: reading it takes less time than opening a segment."""
 
@@ -91,13 +94,18 @@ def state_of(index: CollectionIndex) -> IndexState:
     return IndexState(living.get(None, 0), sizes)
 
 
-def seal(index: CollectionIndex, *, least_rows: int = SEALED_ROWS) -> str | None:
+def _sealed_rows(index: CollectionIndex) -> int:
+    return SEALED_LATE_ROWS if index.recipe.has_many_vectors else SEALED_ROWS
+
+
+def seal(index: CollectionIndex, *, least_rows: int | None = None) -> str | None:
     """Write the tail as segments, merged with those of their size; the name of the last.
 
     None if the tail has fewer rows. What is added or removed meanwhile stays right. Raises
     StorageError.
     """
     name = None
+    least_rows = _sealed_rows(index) if least_rows is None else least_rows
     with index.writing:
         while made := _again(index, lambda: _seal_some(index, least_rows)):
             name = made
@@ -357,7 +365,7 @@ class Maintainer:
         """Do the work that is due; whether nothing is left to do until the next change."""
         found = state_of(index)
         is_idle = now - seen.since >= _IDLE_S
-        least = FEW_ROWS if is_idle else SEALED_ROWS
+        least = FEW_ROWS if is_idle else _sealed_rows(index)
         if found.tail_rows >= least:
             seal(index, least_rows=least)
             return False
