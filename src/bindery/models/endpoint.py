@@ -90,11 +90,7 @@ class Endpoint:
     @property
     def is_local(self) -> bool:
         """Whether the server is on this machine."""
-        host = urlsplit(self.base_url).hostname or ""
-        try:
-            return ipaddress.ip_address(host).is_loopback
-        except ValueError:
-            return host == "localhost"
+        return is_loopback(urlsplit(self.base_url).hostname or "")
 
     def _check_bounds(self) -> None:
         for name in ("texts_per_request", "tokens_per_request", "requests_at_once", "tries"):
@@ -138,3 +134,11 @@ def _checked_url(base_url: str) -> SplitResult:
             param="base_url",
         )
     return url
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address is this machine."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")

@@ -11,6 +11,7 @@ import httpx2
 
 from bindery.errors import InvalidValue, ModelGated, SourceError
 from bindery.models.card import CatalogEntry
+from bindery.models.network import UnusableNetwork, open_client
 from bindery.models.sources import PIECE_BYTES, SourceFile, SourceUnreached
 from bindery.secret import Secret
 
@@ -58,7 +59,12 @@ class HubSource:
         timeout = httpx2.Timeout(self.timeout_s, connect=min(_CONNECT_TIMEOUT_S, self.timeout_s))
         # No compression, so that the announced size can be compared with the received one.
         headers = {"Accept-Encoding": "identity", "User-Agent": "bindery"}
-        with httpx2.Client(timeout=timeout, headers=headers) as client:
+        secret = "HF_TOKEN" if self.token else ""
+        try:
+            opened = open_client(self.endpoint, secret=secret, timeout=timeout, headers=headers)
+        except UnusableNetwork as error:
+            raise SourceUnreached(str(error), remedy=error.remedy) from None
+        with opened as client:
             for path in entry.release.files:
                 deadline = time.monotonic() + self.deadline_s
                 response = _Request(self, client, entry, path).response()

@@ -1,13 +1,11 @@
 """One request to a vendor: tries, waits, deadlines, and checks of the answer."""
 
-import ssl
 import threading
 import time
 from collections.abc import Callable, Generator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from itertools import count
 from random import random
 from typing import Any, TypeAlias
@@ -20,6 +18,7 @@ from bindery.encoders.vendors.base import BadAnswer, VendorApi, VendorReply, Ven
 from bindery.encoders.vendors.refusals import Refusals, VendorResponse, is_page, retry_after_s
 from bindery.errors import EngineError, VendorBroken, VendorUnavailable
 from bindery.models.endpoint import Endpoint
+from bindery.models.network import UnusableNetwork, open_client
 from bindery.secret import Secret
 
 Stop: TypeAlias = Future[None]
@@ -55,12 +54,6 @@ class Pace:
     chance: Callable[[], float] = random
 
 
-@cache
-def _trusted() -> ssl.SSLContext:
-    # Reading the certificate authorities takes 30 ms; once is enough for all vendors.
-    return httpx2.create_ssl_context()
-
-
 class TransientFault(Exception):
     """A fault that may pass; ``wait_s`` is how long the vendor asks to wait, if it says so."""
 
@@ -79,14 +72,16 @@ class VendorClient:
         self._pace = pace
         self._url = endpoint.base_url + api.path
         self._refusals = Refusals(endpoint, key)
-        # No proxy for servers on this machine: it would see the key in the clear. Threads have
-        # their own time limit, so the pool needs none.
-        self._http = httpx2.Client(
-            headers={"Accept-Encoding": "identity", "User-Agent": "bindery"},
-            verify=_trusted(),
-            trust_env=not endpoint.is_local,
-            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=None),
-        )
+        # Threads have their own time limit, so the pool needs none.
+        try:
+            self._http = open_client(
+                self._url,
+                secret=endpoint.key if key else "",
+                headers={"Accept-Encoding": "identity", "User-Agent": "bindery"},
+                limits=httpx2.Limits(max_connections=None, max_keepalive_connections=None),
+            )
+        except UnusableNetwork as error:
+            raise VendorUnavailable(str(error), remedy=error.remedy) from None
         self._lock = threading.RLock()  # reentrant: the encoder may be collected at any time
         self._running = 0
         self._is_closed = False
