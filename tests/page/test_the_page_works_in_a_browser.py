@@ -128,6 +128,44 @@ def test_text_is_shown_in_its_direction_and_marked_in_its_characters(
     assert "".join(tab.locator(".hit .text mark").all_text_contents()) == "𠮷野家"
 
 
+def test_a_file_is_removed_after_a_second_press(visit: Visit, empty: str) -> None:
+    tab = visit.tab
+    tab.goto(f"{empty}/?show=add")
+    visit.add(FILES[:2])
+    tab.goto(f"{empty}/?show=collections")
+    tab.click("summary >> text=Files")
+    remove = tab.locator(".holding", has_text="pine.md").locator("button")
+    remove.click()
+    assert remove.text_content() == "Remove it?"
+    remove.click()
+    tab.wait_for_selector("text=pine.md is removed")
+    tab.goto(f"{empty}/?q=pine")
+    tab.wait_for_selector(".hit:has-text('two.pdf')")
+    assert tab.locator(".hit:has-text('pine.md')").count() == 0
+
+
+def test_two_ways_to_cut_are_compared(visit: Visit, address: str) -> None:
+    tab = visit.tab
+    tab.goto(f"{address}/?show=lab")
+    tab.select_option("#lab-file", label="pine.md")
+    tab.fill('[aria-label="Size A, in tokens"]', "8")
+    tab.keyboard.press("Tab")
+    tab.select_option('[aria-label="Strategy B"]', "fixed")
+    first, second = (tab.locator(f'[aria-label="Chunks {one}"]') for one in "AB")
+    first.locator(".band").nth(2).wait_for()
+    assert second.locator(".band").count() == 1
+    assert parameters(visit)["a"] == ["recursive-8-0"]
+    assert parameters(visit)["b"] == ["fixed-256-0"]
+
+
+def test_operations_show_what_a_key_may_see(visit: Visit, address: str) -> None:
+    tab = visit.tab
+    tab.goto(f"{address}/?show=operations")
+    tab.wait_for_selector(".tiles >> text=Memory of models")
+    assert tab.locator("[aria-label='Table of models'] >> text=vanilla").count() == 1
+    tab.wait_for_selector("[aria-label='Table of jobs'] >> text=done")
+
+
 def test_unknown_documents_and_collections_lead_back(visit: Visit, address: str) -> None:
     tab = visit.tab
     tab.goto(f"{address}/view/default/nothing")
@@ -160,6 +198,9 @@ def test_nothing_keeps_people_out(chromium: Any, address: str, scheme: str, widt
     for path, ready in (
         ("/", ".idle"),
         ("/?show=add", ".drop"),
+        ("/?show=collections", ".shelf"),
+        ("/?show=lab", ".bands > *"),
+        ("/?show=operations", ".tiles"),
         ("/?q=oak", ".hit"),
         ("/?q=second+page&f=kind%3Dpdf", ".hit"),
     ):

@@ -29,14 +29,17 @@ export function remember(values, { replace = true } = {}) {
   history[replace ? "replaceState" : "pushState"](null, "", address);
 }
 
-const LATER = {
+const VIEWS = {
   add: async () => showStart,
+  collections: async () => (await import("./library.js")).showLibrary,
+  lab: async () => (await import("./lab.js")).showLab,
+  operations: async () => (await import("./operations.js")).showOperations,
 };
 
 async function chosen(collections) {
   if (location.pathname.startsWith("/view/")) return (await import("./document.js")).showDocument;
   const named = parameters().get("show");
-  if (LATER[named]) return LATER[named]();
+  if (Object.hasOwn(VIEWS, named ?? "")) return VIEWS[named]();
   return collections.some((one) => one.files > 0) ? showSearch : showStart;
 }
 
@@ -64,7 +67,9 @@ function drawTop(collections) {
   fill(
     top,
     link([h("span", { class: "spine", "aria-hidden": "true" }), "Bindery"], "/", { class: "brand" }),
-    h("nav", { "aria-label": "Views" }, tab("search", "Search", "/"), tab("add", "Add", "/?show=add")),
+    h("nav", { "aria-label": "Views" }, tab("search", "Search", "/"), tab("add", "Add", "/?show=add"),
+      tab("collections", "Collections", "/?show=collections"), tab("lab", "Chunking", "/?show=lab"),
+      tab("operations", "Operations", "/?show=operations")),
     h("span", { class: "grow" }),
     link("API", "/docs", { class: "quiet" }),
     key.get() ? button("Forget key", () => { key.set(""); show(); }, { class: "quiet" }) : null,

@@ -1,0 +1,92 @@
+// Chunking lab: one document cut in two ways, side by side.
+
+import { get, part } from "./api.js";
+import { fill, h, link, number, plural, problem, skeleton, slicer } from "./dom.js";
+
+const STRATEGIES = ["recursive", "sentence", "fixed", "markdown", "page", "parent-child", "code", "semantic"];
+const DEFAULTS = [{ strategy: "recursive", size: "128", overlap: "0" }, { strategy: "sentence", size: "256", overlap: "0" }];
+
+export async function showLab(main, { collections, parameters, remember }) {
+  main.className = "lab";
+  fill(main, h("h1", {}, "Chunking lab"), skeleton(1));
+  const { files } = await get("/files");
+  if (!files.length) {
+    const why = collections.length ? "Only uploaded files can be cut here, and there are none: those of this machine are read where they lie." : "There are no files yet.";
+    fill(main, h("h1", {}, "Chunking lab"), h("p", { class: "note" }, why), link("Add files", "/?show=add", { class: "primary button" }));
+    return null;
+  }
+  const asked = parameters();
+  const known = files.some((one) => one.file_id === asked.get("file"));
+  const choice = h("select", { id: "lab-file", onchange: () => sides.forEach((one) => one.cut()) },
+    [...files].reverse().map((one) => h("option", { value: one.file_id, selected: known && one.file_id === asked.get("file") }, one.filename)));
+  const sides = DEFAULTS.map((defaults, place) => new Side(place, choice, read(asked.get("ab"[place]), defaults), () => {
+    remember({ file: choice.value, a: sides[0].text(), b: sides[1].text() });
+  }));
+  fill(main,
+    h("h1", {}, "Chunking lab"),
+    h("p", { class: "row" }, h("label", { for: "lab-file" }, "Document"), choice),
+    h("div", { class: "sides" }, sides.map((one) => one.element)));
+  sides.forEach((one) => one.cut());
+  return () => sides.forEach((one) => one.running?.abort());
+}
+
+function read(text, defaults) {
+  const [strategy, size, overlap] = (text ?? "").split("-").map((one, place) => (place ? one : one.replace("parent_child", "parent-child")));
+  return STRATEGIES.includes(strategy) ? { strategy, size, overlap: overlap ?? "0" } : defaults;
+}
+
+class Side {
+  constructor(place, choice, options, changed) {
+    this.choice = choice;
+    this.changed = changed;
+    const label = "AB"[place];
+    const cut = () => this.cut();
+    this.strategy = h("select", { "aria-label": `Strategy ${label}`, onchange: cut },
+      STRATEGIES.map((one) => h("option", { value: one, selected: one === options.strategy }, one)));
+    this.size = h("input", { type: "number", min: "8", max: "8192", value: options.size, "aria-label": `Size ${label}, in tokens`, onchange: cut });
+    this.overlap = h("input", { type: "number", min: "0", max: "4096", value: options.overlap, "aria-label": `Overlap ${label}, in tokens`, onchange: cut });
+    this.facts = h("p", { class: "facts", role: "status" });
+    this.bands = h("div", { class: "bands", tabindex: "0", role: "region", "aria-label": `Chunks ${label}` });
+    this.element = h("section", { "aria-label": `Cut ${label}` },
+      h("div", { class: "row" }, this.strategy, h("span", { class: "note" }, "size"), this.size, h("span", { class: "note" }, "overlap"), this.overlap),
+      this.facts, this.bands);
+  }
+
+  text() {
+    return [this.strategy.value.replace("parent-child", "parent_child"), this.size.value, this.overlap.value].join("-");
+  }
+
+  async cut() {
+    this.running?.abort();
+    this.running = new AbortController();
+    this.changed();
+    const query = new URLSearchParams({ size: this.size.value, overlap: this.overlap.value });
+    try {
+      const address = `/chunk/${part(this.strategy.value)}/file/${part(this.choice.value)}?${query}`;
+      this.show(await get(address, { signal: this.running.signal }));
+    } catch (error) {
+      if (error.name === "AbortError") return;
+      fill(this.facts);
+      fill(this.bands, problem(error));
+    }
+  }
+
+  show({ chunks, total_chunks: total, warnings, model }) {
+    const tokens = chunks.map((one) => one.tokens);
+    const cut = chunks.filter((one) => one.tokens_cut);
+    const mean = tokens.reduce((sum, one) => sum + one, 0) / (tokens.length || 1);
+    fill(this.facts, `${plural(total, "chunk")}, ${Math.round(mean)} tokens on average, ${number(Math.max(0, ...tokens))} at most. `,
+      cut.length ? h("span", { class: "bad" }, `${model} would cut off ${number(cut.reduce((sum, one) => sum + one.tokens_cut, 0))} tokens in ${plural(cut.length, "chunk")}.`)
+        : `${model} reads all of it.`);
+    fill(this.bands, warnings.map((text) => h("p", { class: "warning" }, text)), chunks.map(band));
+  }
+}
+
+function band(chunk, place) {
+  const slice = slicer(chunk.text);
+  const at = chunk.cut_at === null ? null : Math.max(0, chunk.cut_at - chunk.start);
+  const words = at === null ? chunk.text : [slice(0, at), h("del", { title: "beyond the window of the model" }, slice(at, undefined))];
+  return h("section", { class: `band ${place % 2 ? "odd" : "even"}` },
+    h("aside", {}, h("span", {}, String(chunk.tokens)), chunk.page ? h("span", {}, `p. ${chunk.page}`) : null),
+    h("div", { class: "words", dir: "auto" }, chunk.context ? h("span", { class: "context" }, chunk.context) : null, words));
+}
