@@ -37,6 +37,7 @@
     │   ├── VendorRefused          it refused the request; retrying does not help
     │   ├── VendorUnavailable      it is overloaded, failing or unreachable, after all retries
     │   └── VendorBroken           its response is not valid
+    ├── ExtraMissing               this needs a package that is not installed
     ├── SourceError                a hub or package index is unreachable or refuses
     ├── StorageError               a disk is read-only, failing or has unexpected content
     │   └── StorageFull            no space on the disk or in the database
@@ -285,6 +286,12 @@ class VendorBroken(VendorError):
     """The vendor's response is not valid."""
 
     code = "vendor_broken"
+
+
+class ExtraMissing(BinderyError):
+    """This needs a package that is not installed with Bindery alone."""
+
+    code = "extra_missing"
 
 
 class SourceError(BinderyError):

@@ -52,8 +52,7 @@ class Hit:
 
     def url(self, address: str) -> str:
         """Where the server at ``address`` shows the passage in its document."""
-        span = f"{self.span.start}-{self.span.end}"
-        return f"{address}/view/{quote(self.collection, safe='')}/{self.file_id}?span={span}"
+        return view_url(address, self.collection, self.file_id, self.span)
 
     def facts(self, address: str = "") -> dict[str, Any]:
         """The same for JSON; ``url`` is a path if no ``address`` of a server is given."""
@@ -152,6 +151,11 @@ class SearchAnswer:
             "failures": [asdict(failure) for failure in self.failures],
             "warnings": list(self.warnings),
         }
+
+
+def view_url(address: str, collection: str, file_id: str, span: Span) -> str:
+    """Where the server at ``address`` shows a span of a document."""
+    return f"{address}/view/{quote(collection, safe='')}/{file_id}?span={span.start}-{span.end}"
 
 
 def text_of(chunks: Sequence[Chunk]) -> str:

@@ -88,6 +88,19 @@ def serve(config: Config = None, **flags: str | bool | None) -> None:
     run(found)
 
 
+@app.command(epilog="Examples:\n  bindery mcp\n  claude mcp add bindery -- bindery mcp")
+@takes_settings("public_url", *names_of(ModelOptions))
+def mcp(**flags: str | bool | None) -> None:
+    """Let an assistant search collections: the Model Context Protocol on standard input and output.
+
+    A server answers the same at /mcp. Needs the extra: pip install "bindery-search[mcp]".
+    """
+    found = begin(None, **flags)
+    from bindery.faces.cli.serve import mcp as run
+
+    run(found)
+
+
 @app.command(epilog="Examples:\n  bindery settings\n  bindery settings --json")
 def settings(config: Config = None, json: Json = False) -> None:
     """Show every setting, its value, and where the value comes from."""

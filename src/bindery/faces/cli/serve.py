@@ -2,12 +2,15 @@
 
 import logging
 import os
+from contextlib import closing
 
 from rich.text import Text
 
 from bindery import __version__
 from bindery.faces.cli.printing import new_table, output, print_json, print_warning, printable
 from bindery.faces.logs import open_log
+from bindery.faces.mcp import check_installed
+from bindery.faces.running import expected_address
 from bindery.library import DEFAULT_MODEL
 from bindery.models.card import Entry, RemoteEntry
 from bindery.models.catalog import read_catalog
@@ -28,6 +31,20 @@ def serve(found: Found) -> None:
         announce(address)
 
     serve_http(found.settings, on_ready=on_ready)
+
+
+def mcp(found: Found) -> None:
+    """Answer an assistant on standard input and output. Raises ExtraMissing."""
+    check_installed()
+    # The SDK takes a second to import, and the library half of one.
+    from bindery.faces.mcp.server import serve_stdio
+    from bindery.faces.mcp.tools import Caller
+    from bindery.faces.python import open_library
+    from bindery.search.collection import Collections
+
+    open_log(found.settings.log_format, found.settings.log_level)
+    with closing(open_library(found.settings)) as library:
+        serve_stdio(Caller(Collections(library), expected_address(found.settings)))
 
 
 def log_settings(found: Found) -> None:

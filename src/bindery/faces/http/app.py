@@ -33,6 +33,7 @@ from bindery.faces.http.routes import (
     files,
     generations,
     jobs,
+    mcp,
     models,
     passages,
 )
@@ -89,7 +90,7 @@ def create_app(
     app.include_router(make_router())
     for part in (files, chunks, jobs, collections, collection_files, passages, generations, models):
         app.include_router(part.router, dependencies=[Depends(refuse_unknown_query)])
-    for part in (metrics, manual, page_files):
+    for part in (metrics, manual, page_files, mcp):
         app.include_router(part.router)
     check_access(app.routes)
     app.add_middleware(

@@ -24,6 +24,7 @@ from bindery.errors import (
     BrokenDocument,
     DeadlineExceeded,
     EngineError,
+    ExtraMissing,
     FileTooLarge,
     IdempotencyConflict,
     InputError,
@@ -153,6 +154,8 @@ STATUSES: Statuses = {
     Unauthenticated: 401,
     Forbidden: 403,
     KeysBroken: 503,
+    # Not 503: clients retry that, which does not help.
+    ExtraMissing: 501,
     Busy: 503,
     EngineError: 503,
     # Retrying does not help.

@@ -97,6 +97,8 @@ ACCESS: Mapping[str, RequiredScopes] = {
     "GET /collections/{name}/files/{file_id}/original": SEARCH | FILES,
     "GET /collections/{name}/files/{file_id}/pages/{page}": SEARCH | FILES,
     "POST /collections/{name}/search": SEARCH,
+    # Each tool works with this scope alone.
+    "POST /mcp": SEARCH,
     "POST /collections": COLLECTIONS,
     "PATCH /collections/{name}": COLLECTIONS,
     "DELETE /collections/{name}": COLLECTIONS,
