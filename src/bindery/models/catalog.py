@@ -106,7 +106,7 @@ def read_catalog(path: Path) -> Mapping[str, Entry]:
             file, the row and the key, ``param`` the key.
     """
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise InvalidValue(f"The catalog {path} cannot be read: {error.strerror}.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

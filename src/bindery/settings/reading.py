@@ -158,7 +158,7 @@ def _config_file(environment: Mapping[str, str], config: Path | None, home: Path
 
 def _read(file: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8")
+        return file.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise InvalidValue(
             f"The settings file {file} cannot be read: {error.strerror}.",

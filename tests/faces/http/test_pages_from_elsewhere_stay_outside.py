@@ -95,6 +95,25 @@ def test_a_browser_may_ask_beforehand_without_a_key(page):
     assert answer.headers["access-control-allow-origin"] == PAGE
     assert "authorization" in answer.headers["access-control-allow-headers"]
     assert "*" not in str(answer.headers)
+    asked = "authorization, content-type, idempotency-key, last-event-id, x-stainless-os"
+    headers = {"access-control-request-headers": asked}
+    answer = page.options("/v1/embeddings", headers={"origin": PAGE, **PREFLIGHT, **headers})
+    assert answer.headers["access-control-allow-headers"] == asked
+    assert "PATCH" in answer.headers["access-control-allow-methods"]
+    private = {"access-control-request-private-network": "true"}
+    answer = page.options("/v1/embeddings", headers={"origin": PAGE, **PREFLIGHT, **private})
+    assert answer.headers["access-control-allow-private-network"] == "true"
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["app://obsidian.md", "tauri://localhost", "vscode-webview://1f0c", "chrome-extension://a"],
+)
+def test_an_app_or_extension_may_be_allowed(origin):
+    origins = Origins([], [origin])
+    headers = {b"host": [b"localhost"], b"origin": [origin.encode()]}
+    origins.check(headers)
+    assert (b"access-control-allow-origin", origin.encode()) in origins.marks(headers)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The command line: ``app`` declares the commands, and a module for each does the work."""
 
+import io
 import os
 import sys
 
@@ -7,6 +8,10 @@ import sys
 def main() -> None:
     """Run the command that the process was started with, and exit with its code."""
     leave_cores_to_the_engine()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A console may lack a character: CP1252 on Windows, ASCII with LANG=C.
+            stream.reconfigure(errors="replace")
     try:
         from bindery.faces.cli.app import app
 

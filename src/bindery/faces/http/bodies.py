@@ -8,6 +8,7 @@ of its values. If an object has a name twice, the last one counts, as with most 
 """
 
 import difflib
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, TypeVar, cast
 
@@ -133,7 +134,7 @@ def parse_object(raw: bytes) -> dict[str, Any]:
     """The body's fields that are not null. Raises InvalidValue if it is not a JSON object."""
     _check_values(raw)
     try:
-        value: object = orjson.loads(raw)
+        value: object = orjson.loads(raw.removeprefix(BOM_UTF8))
     except orjson.JSONDecodeError as error:
         raise InvalidValue(
             f"The body is not JSON: {error}.", remedy="Send a JSON object in UTF-8.", param="body"

@@ -59,6 +59,12 @@ class RequestTooLarge(InputError):
     code = "request_too_large"
 
 
+class UnsupportedEncoding(InputError):
+    """The body has a ``Content-Encoding`` that the server does not decode."""
+
+    code = "unsupported_encoding"
+
+
 class UnknownField(InputError):
     """The route has no field or query parameter of this name."""
 
@@ -146,6 +152,7 @@ STATUSES: Statuses = {
     VendorRefused: 424,
     StorageError: 507,
     RequestTooLarge: 413,
+    UnsupportedEncoding: 415,
     RequestTimeout: 408,
     HeadersTooLarge: 431,
     MethodNotAllowed: 405,

@@ -94,13 +94,15 @@ class Guard:
         state: MutableMapping[str, Any] = scope.setdefault("state", {})
         state.update(identity=_NOBODY, cancellation=cancellation, request_id=request_id)
         bind_request(request_id)
-        answer = _Answer(send, request_id, self._origins.marks(headers))
+        answer = _Answer(scope, send, request_id, self._origins.marks(headers))
         try:
             self._origins.check(headers)
             preflight = self._origins.preflight(scope["method"], headers)
             if preflight is not None:
                 await Response(status_code=204, headers=preflight)(scope, receive, answer.send)
                 return
+            if scope["method"] == "HEAD":
+                scope["method"] = "GET"  # until the answer starts, which then has no body
             needs = self._route_scopes.required(scope["method"], scope["path"])
             state["identity"] = self._admit(needs, headers)
             if needs == EMBED and scope["method"] == "POST":
@@ -179,7 +181,12 @@ class Guard:
         is_upload = needs == FILES or (has_files and _is_multipart(headers))
         limits = self._upload if is_upload else self._json
         intake = Intake(
-            receive, cancellation, limits, load, announced_bytes=_announced_bytes(headers)
+            receive,
+            cancellation,
+            limits,
+            load,
+            announced_bytes=_announced_bytes(headers),
+            encoding=b", ".join(headers.get(b"content-encoding", ())).decode("latin-1"),
         )
         load.requests += counts
         try:
@@ -193,8 +200,11 @@ class Guard:
 class _Answer:
     """The app's ``send``: adds headers, and drops answers that the guard replaces."""
 
-    def __init__(self, send: Send, request_id: str, marks: HeaderList) -> None:
+    def __init__(self, scope: Scope, send: Send, request_id: str, marks: HeaderList) -> None:
         self.has_started = False
+        self._scope = scope
+        self._is_head = scope["method"] == "HEAD"
+        self._has_ended = False
         self.intake: Intake | None = None
         self._send = send
         self._marks = [
@@ -209,7 +219,15 @@ class _Answer:
             return  # the framework's answer to the failure; the guard sends its own
         if message["type"] == "http.response.start":
             self.has_started = True
+            if self._is_head:
+                self._scope["method"] = "HEAD"
             message["headers"] = [*message.get("headers", ()), *self._marks]
+        elif self._is_head:
+            # The answer ends at once, even if it would be a stream of events.
+            if self._has_ended:
+                return
+            self._has_ended = True
+            message = {"type": "http.response.body", "body": b"", "more_body": False}
         await self._send(message)
 
     async def fail(self, error: BinderyError, scope: Scope, receive: Receive) -> None:

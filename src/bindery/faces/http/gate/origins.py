@@ -8,10 +8,16 @@ from bindery.errors import InvalidValue
 from bindery.faces.http.errors import ForeignHost, ForeignOrigin
 
 _LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
-_ORIGIN = re.compile(r"https?://[^/?#@\s*]+")
+# Also of apps and extensions: app://, tauri://, vscode-webview://, chrome-extension://.
+_ORIGIN = re.compile(r"(?!(?:file|ftp|data|javascript):)[a-z][a-z0-9+.-]*://[^/?#@\s*]+")
+_HEADER_NAMES = re.compile(r"[A-Za-z0-9_, -]{1,2000}")
+_USUAL_HEADERS = "authorization, content-type, x-api-key, x-request-id"
 # How long a browser may cache the answer to a preflight request.
 _PREFLIGHT_S = "600"
-_READABLE = b"retry-after, x-request-id, x-bindery-truncated-tokens, bindery-warning"
+_READABLE = (
+    b"retry-after, x-request-id, x-bindery-tokens, x-bindery-truncated-tokens, "
+    b"x-bindery-cut-characters, bindery-warning, content-disposition"
+)
 
 HeaderList = list[tuple[bytes, bytes]]
 
@@ -34,8 +40,8 @@ class Origins:
             if not _ORIGIN.fullmatch(origin):
                 raise InvalidValue(
                     f"{origin!r} is not an origin.",
-                    remedy="Give scheme, host and port, as in https://app.example.com; there is no "
-                    "wildcard.",
+                    remedy="Give scheme, host and port, as in https://app.example.com, or the "
+                    "origin of an app, as in tauri://localhost; there is no wildcard.",
                     param="cors_origins",
                 )
 
@@ -78,11 +84,20 @@ class Origins:
         asks = method == "OPTIONS" and b"access-control-request-method" in headers
         if not asks or len(self.marks(headers)) < 2:
             return None
-        return {
-            "access-control-allow-methods": "GET, POST, DELETE",
-            "access-control-allow-headers": "authorization, content-type, x-api-key, x-request-id",
+        # Clients send headers of their own, such as OpenAI's x-stainless-*. None is a risk: the
+        # origin is allowed, and cookies are not used.
+        asked = b", ".join(headers.get(b"access-control-request-headers", ())).decode("latin-1")
+        answer = {
+            "access-control-allow-methods": "GET, HEAD, POST, PUT, PATCH, DELETE",
+            "access-control-allow-headers": asked
+            if _HEADER_NAMES.fullmatch(asked)
+            else _USUAL_HEADERS,
             "access-control-max-age": _PREFLIGHT_S,
         }
+        if b"access-control-request-private-network" in headers:
+            # Chrome asks before a page of another network may use a server on this machine.
+            answer["access-control-allow-private-network"] = "true"
+        return answer
 
 
 def _host_name(host: str) -> str:
