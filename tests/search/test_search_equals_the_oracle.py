@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from bindery.filters.text import filter_from_text
 from bindery.options import SearchMode, SearchOptions
+from bindery.search.candidates import Leg
 from bindery.search.columns import AttributeType
 from bindery.search.dense import CODED_ROWS, best_first
 from bindery.search.fusion import diverse, reciprocal_ranks, weighted, with_neighbours, z_scores
@@ -249,6 +250,25 @@ def test_codes_that_are_not_right_are_made_again(tmp_path: Path, damage) -> None
     rows = segment.dense.candidates(vectors[17], 1, segment.alive)
     assert len(rows) < CODED_ROWS
     assert 17 in rows
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 400), st.sampled_from([0.01, 0.3, 1]))
+def test_the_best_by_words_are_all_found_and_equal_ones_by_place(seed, depth, share):
+    chance = np.random.default_rng(seed)
+    scores = chance.choice([0, 0.5, 1, 1.5, chance.random()], 9000).astype(np.float32)
+    scores += np.float32(0.1) * (chance.random(9000) < 0.2) * chance.random(9000).astype(np.float32)
+    allowed = chance.random(9000) < share
+    leg = Leg.of_scores(
+        make_view([in_memory(make_rows(1), np.ones((1, 1), dtype=np.float32))]),
+        [scores],
+        [allowed],
+        depth,
+    )
+    order = np.argsort(-np.where(allowed, scores, 0), kind="stable")[:depth]
+    expected = order[(scores[order] > 0) & allowed[order]]
+    np.testing.assert_array_equal(leg.places, expected)
+    np.testing.assert_array_equal(leg.scores, scores[expected])
 
 
 # Fusion

@@ -16,6 +16,10 @@ from bindery.search.lexical import Mask, Rows, Scores
 from bindery.search.segments import Segment
 from bindery.search.view import View
 
+# A sample is every 32nd row, and the cut is at least its 8th best score.
+_SAMPLED = 32
+_LEAST_SAMPLED = 8
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Leg:
@@ -44,7 +48,7 @@ class Leg:
         cls, view: View, scores: Sequence[Scores], allowed: Sequence[Mask], depth: int
     ) -> "Leg":
         """The best ``depth`` of the allowed rows with a score above 0, given those of all rows."""
-        rows = [np.flatnonzero((s > 0) & mask) for s, mask in zip(scores, allowed, strict=True)]
+        rows = [_rows_of_best(s, mask, depth) for s, mask in zip(scores, allowed, strict=True)]
         parts = [(some, s[some]) for some, s in zip(rows, scores, strict=True)]
         return cls.best(view, parts, depth)
 
@@ -171,6 +175,20 @@ def _collected(
     found = np.empty_like(joined)
     found[np.argsort(segments, kind="stable")] = joined
     return found
+
+
+def _rows_of_best(scores: Scores, allowed: Mask, depth: int) -> Rows:
+    """Allowed rows with a score above 0, among which are the best ``depth`` and all their equals.
+
+    A sample says which score about 2.5 times as many rows reach. The others are not looked at.
+    """
+    sample = scores[::_SAMPLED][allowed[::_SAMPLED]]
+    rank = len(sample) - max(_LEAST_SAMPLED, 5 * depth // (2 * _SAMPLED))
+    if rank > 0 and (least := np.partition(sample, rank)[rank]) > 0:
+        rows = np.flatnonzero((scores >= least) & allowed)
+        if len(rows) >= depth:
+            return rows
+    return np.flatnonzero((scores > 0) & allowed)
 
 
 def _union(one: Rows, other: Rows) -> Rows:
