@@ -17,7 +17,7 @@ from bindery.library import Library
 from bindery.options import ModelOptions
 from bindery.settings import Settings
 
-_FLAGS = (
+FLAGS = (
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
@@ -37,7 +37,7 @@ def chromium() -> Iterator[Any]:
     if path is None:
         pytest.skip("There is no Chromium: install it, or name it in CHROMIUM.")
     with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=path, args=[*_FLAGS])
+        browser = started.chromium.launch(executable_path=path, args=[*FLAGS])
         yield browser
         browser.close()
 
@@ -66,7 +66,7 @@ class Visit:
         self.errors.append(f"dialog: {dialog.message}")
         dialog.dismiss()
 
-    def add(self, files: Sequence[dict[str, Any]]) -> None:
+    def add(self, files: Sequence[Any]) -> None:
         """Choose files on the page and wait until all of them are over."""
         self.tab.set_input_files('input[aria-label="Files to add"]', [*files])
         self.tab.wait_for_selector("text=Ask them something", timeout=120_000)

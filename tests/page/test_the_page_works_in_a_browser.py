@@ -96,6 +96,24 @@ def test_a_hit_is_shown_in_its_document_beside_the_page(visit: Visit, address: s
     assert tab.locator(".is-hit .rank").first.text_content().startswith("#")
 
 
+def test_the_order_and_what_is_missing_are_explained(visit: Visit, address: str) -> None:
+    tab = visit.tab
+    tab.goto(f"{address}/?q=oak+in+roofs")
+    tab.wait_for_selector(".hit")
+    tab.click("text=Why this order")
+    tab.wait_for_selector(".flow")
+    hits = tab.locator(".hit").count()
+    assert tab.locator(".flow .line").count() == min(10, hits)
+    assert "passages were allowed." in tab.text_content(".order .note")
+    tab.locator(".flow .line").first.locator("circle").first.click()
+    assert tab.locator(".hit.active").get_attribute("data-place") == "0"
+    tab.keyboard.press("Enter")
+    tab.wait_for_selector(".rank")
+    tab.focus(".bands")
+    tab.keyboard.press("n")
+    tab.wait_for_selector(".reason:has-text('so it is on the first page.')")
+
+
 @pytest.mark.parametrize("file", ["trap.html", "bad.md", BAD_NAME])
 def test_nothing_in_a_document_runs_or_reaches_out(visit: Visit, address: str, file: str) -> None:
     tab = visit.tab

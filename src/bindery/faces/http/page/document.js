@@ -39,9 +39,12 @@ class DocumentView {
     const back = `/?${new URLSearchParams(Object.entries({ c: this.collection, q: this.query }).filter(([, value]) => value))}`;
     document.title = `${file.file} · Bindery`;
     this.bands = file.passages.map((passage, place) => this.band(passage, place));
-    this.text = h("div", { class: "bands", tabindex: "0", "aria-label": "The text as it was read", role: "region", lang: file.language || null }, this.bands);
+    this.text = h("div", { class: "bands", tabindex: "0", "aria-label": "The text as it was read", role: "region", lang: file.language || null,
+      onkeydown: (event) => this.press(event) }, this.bands);
+    this.reason = h("div", { class: "reason", role: "status", hidden: !this.query }, h("p", { class: "note" }, "Choose a passage to see why it is, or is not, among the hits."));
     this.beside = h("div", { class: "original", "aria-label": "The original", role: "region", tabindex: "0" });
     const has = file.kind === "pdf" || file.kind === "html";
+    if (!has) this.main.classList.add("narrow-text");
     fill(this.main,
       h("div", { class: "title" },
         link("← Search", back, { class: "quiet" }),
@@ -52,7 +55,7 @@ class DocumentView {
           button("Download", () => this.download(), { class: "plain" }))),
       file.warnings.map((text) => h("p", { class: "warning" }, text)),
       has ? this.switcher() : null,
-      h("div", { class: has ? "panes" : "panes single", "data-shown": "text" }, this.text, has ? this.beside : null));
+      h("div", { class: has ? "panes" : "panes single", "data-shown": "text" }, h("div", { class: "reading" }, this.text, this.reason), has ? this.beside : null));
     if (has) this.showOriginal();
     this.place();
     if (this.query) this.markWords();
@@ -79,7 +82,7 @@ class DocumentView {
     return h("section", {
       class: `band ${place % 2 ? "odd" : "even"}${isHit ? " is-hit" : ""}`, "data-place": String(place),
       title: passage.headings.join(" › ") || null, "aria-label": isHit ? "The passage that was found" : null,
-      onclick: () => this.showPage(passage.page),
+      onclick: () => this.choose(passage, place),
     }, h("aside", {}, margin), h("div", { class: "words", dir: "auto" }, this.words(passage, [])));
   }
 
@@ -93,12 +96,7 @@ class DocumentView {
   place() {
     const hit = this.text.querySelector(".is-hit");
     if (!hit) return;
-    // Heights of passages out of view are estimated until they have been shown.
-    const scroll = () => {
-      this.text.scrollTop = hit.offsetTop - Math.max(0, this.text.clientHeight - hit.offsetHeight) / 3;
-    };
-    scroll();
-    requestAnimationFrame(() => requestAnimationFrame(scroll));
+    this.scrollTo(hit);
     this.page = this.file.passages[Number(hit.dataset.place)].page;
   }
 
@@ -122,6 +120,50 @@ class DocumentView {
     const band = this.bands[place];
     fill(band.querySelector(".words"), this.words(this.file.passages[place], marks));
     if (rank < 10) band.querySelector("aside").append(h("span", { class: "rank", title: "its place among the passages of this file" }, `#${rank + 1}`));
+  }
+
+  // n and p go through the passages that answer the question, in the order of the document.
+  press({ key }) {
+    const step = { n: 1, p: -1 }[key];
+    const found = this.bands.map((one, place) => (one.querySelector(".rank") ? place : -1)).filter((place) => place >= 0);
+    if (!step || !found.length) return;
+    const at = this.chosen ?? -1;
+    const place = step > 0 ? (found.find((one) => one > at) ?? found[0]) : (found.findLast((one) => one < at) ?? found.at(-1));
+    this.scrollTo(this.bands[place]);
+    this.choose(this.file.passages[place], place);
+  }
+
+  scrollTo(band) {
+    // Heights of passages out of view are estimated until they have been shown.
+    const scroll = () => {
+      this.text.scrollTop = band.offsetTop - Math.max(0, this.text.clientHeight - band.offsetHeight) / 3;
+    };
+    scroll();
+    requestAnimationFrame(() => requestAnimationFrame(scroll));
+  }
+
+  choose(passage, place) {
+    this.showPage(passage.page);
+    if (!this.query || getSelection().toString()) return;
+    this.chosen = place;
+    this.bands.forEach((one, at) => one.classList.toggle("chosen", at === place));
+    this.explain(passage);
+  }
+
+  async explain(passage) {
+    this.asked?.abort();
+    this.asked = new AbortController();
+    this.signal.addEventListener("abort", () => this.asked.abort());
+    this.reason.hidden = false;
+    fill(this.reason, h("p", { class: "note" }, "Looking for this passage among all ..."));
+    try {
+      const { why } = await import("./why.js");
+      const { collection, file, query } = this;
+      const found = await why({ collection, file, query, passage, signal: this.asked.signal });
+      fill(this.reason, found);
+    } catch (error) {
+      if (error.name !== "AbortError") fill(this.reason, problem(error));
+    }
   }
 
   async download() {

@@ -57,6 +57,8 @@ class SearchView {
     this.modes = h("div", { class: "modes", role: "group", "aria-label": "Rank by" }, MODES.map(([id, label, title]) =>
       button(label, () => this.setMode(id), { title, "data-mode": id, "aria-pressed": String(id === this.mode) })));
     this.facts = h("p", { class: "facts" });
+    this.flow = h("div");
+    this.order = h("details", { class: "order", hidden: true, ontoggle: () => this.drawFlow() }, h("summary", {}, "Why this order"), this.flow);
     this.list = h("ol", { class: "hits", "aria-label": "Passages" });
     this.more = h("div", { class: "center" });
     const { collections } = this.frame;
@@ -71,7 +73,7 @@ class SearchView {
       this.facets.element,
       this.missing ? h("p", { class: "warning" }, `There is no collection ${this.missing}. This is ${this.collection.name}.`) : null,
       this.collection.warnings.map((text) => h("p", { class: "warning" }, text)),
-      this.list, this.more);
+      this.order, this.list, this.more);
     this.box.focus({ preventScroll: true });
     if (this.query) this.now();
     else this.idle();
@@ -87,6 +89,7 @@ class SearchView {
 
   idle() {
     const { files, chunks, model, languages } = this.collection;
+    this.order.hidden = true;
     this.hits = [];
     fill(this.facts);
     fill(this.more);
@@ -138,6 +141,7 @@ class SearchView {
       clearTimeout(slow);
       if (error.name === "AbortError") return;
       this.hits = [];
+      this.order.hidden = true;
       fill(this.facts);
       fill(this.more);
       fill(this.list, h("li", {}, problem(error, () => this.now())));
@@ -161,9 +165,17 @@ class SearchView {
     [...answer.warnings, ...answer.failures.map((one) => one.message)].forEach((text) =>
       this.list.prepend(h("li", { class: "warning" }, text)));
     if (!this.hits.length) fill(this.list, this.nothing());
+    this.order.hidden = !this.hits.length;
+    this.drawFlow();
     announce(plural(this.hits.length, "passage"));
     const linked = this.hits.findIndex((hit) => hit.id === this.chosenHit);
     if (linked >= 0) this.select(linked);
+  }
+
+  async drawFlow() {
+    if (!this.order.open || !this.answer) return;
+    const { showFlow } = await import("./flow.js");
+    showFlow(this.flow, this.answer, this.hits, (place) => this.select(place));
   }
 
   nothing() {
