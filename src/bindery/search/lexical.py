@@ -230,7 +230,9 @@ class LexicalSegment:
             np.array([weight * (K1 + 1) for _, _, weight in found], dtype=np.float32),
             [len(rows) for rows, _, _ in found],
         )
-        return np.bincount(rows, f, len(self.postings)).astype(np.float32)
+        scores = np.zeros(len(self.postings), dtype=np.float32)
+        np.add.at(scores, rows, f)  # word by word, so the sums do not depend on the segments
+        return scores
 
     def has_all(self, words: Sequence[Word]) -> Mask:
         """Which rows (n,) have every one of the words, in whatever order."""
