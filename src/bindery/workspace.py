@@ -18,8 +18,11 @@ from bindery.options import ChunkOptions, SearchOptions, VectorOptions
 from bindery.search.adding import Addition, AddOptions, AddReport, add_local
 from bindery.search.answers import SearchAnswer
 from bindery.search.collection import DEFAULT_COLLECTION, Collections
+from bindery.search.exchange import ImportReport, export_collection
+from bindery.search.foreign import import_collection
 from bindery.store.files import FileStore
 from bindery.types import Chunk, Document
+from bindery.vectors.forms import Form
 
 
 class Workspace:
@@ -173,6 +176,32 @@ class Workspace:
         """
         chosen = replace(options or SearchOptions(), **fields)
         return self.collections.get(collection).search(query, chosen)
+
+    def export_collection(
+        self, collection: str, path: str | Path, *, form: Form = Form.FLOAT32
+    ) -> int:
+        """Write the chunks, vectors and attributes of a collection to a file; how many chunks.
+
+        Raises what :func:`bindery.search.exchange.export_collection` does.
+        """
+        return export_collection(self.collections.get(collection), Path(path), form)
+
+    def import_collection(
+        self,
+        collection: str,
+        source: str | Path,
+        *,
+        model: str = DEFAULT_MODEL,
+        store: str = "",
+        table: str = "",
+    ) -> ImportReport:
+        """Make a collection of an exported table, of JSON lines, or of a table of another store.
+
+        Arguments and errors are those of :func:`bindery.search.foreign.import_collection`.
+        """
+        return import_collection(
+            self.collections, collection, source, model=model, store=store, table=table
+        )
 
     @property
     def files(self) -> FileStore:

@@ -9,7 +9,7 @@ from bindery.jobs.sources import Content, LocalFiles, StoredFiles, gone
 from bindery.jobs.values import FileState, IntoCollection
 from bindery.library import Library
 from bindery.store import collections, derived, generations
-from bindery.store.collections import CollectionFile, NewCollectionFile, Outdated
+from bindery.store.collections import IMPORTED, CollectionFile, NewCollectionFile, Outdated
 from bindery.store.database import Transaction
 from bindery.store.values import JobFileRow
 
@@ -42,6 +42,11 @@ class CollectionFiles:
     def open(self, file_id: str, *, lines: bool = False) -> Content:
         """See FileSource."""
         file = self._find(file_id)
+        if file.source == IMPORTED:
+            raise UnknownFile(
+                f"{file_id!r} was imported without its document.",
+                remedy="Add the document itself under the same name first.",
+            )
         path = Path(file.source)
         if not path.is_absolute():
             stored = StoredFiles(self._library, timeout_s=self._timeout_s)

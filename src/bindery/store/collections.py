@@ -62,6 +62,8 @@ class StoredCollection:
 
 
 LOCAL = "local-"
+IMPORTED = "import:"
+"""The source of files whose chunks and vectors were imported without their content."""
 _LONGEST_NUMBER = 19
 
 
@@ -88,9 +90,11 @@ class CollectionFile:
     def id(self) -> str:
         """What names it in addresses and to other services' clients, whatever it is called.
 
-        That is the id of the stored file, or ``local-`` and its number for a file of this machine.
+        That is the id of the stored file, or ``local-`` and its number for a file of this machine
+        and for one that was imported.
         """
-        return f"{LOCAL}{self.number}" if Path(self.source).is_absolute() else self.source
+        is_stored = self.source != IMPORTED and not Path(self.source).is_absolute()
+        return self.source if is_stored else f"{LOCAL}{self.number}"
 
     def facts(self) -> dict[str, Any]:
         """What describes it to its users, for JSON."""

@@ -4,7 +4,7 @@
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -20,6 +20,7 @@ from bindery.vectors.forms import CodedEmbeddings, Form, Values, joined
 SUFFIXES = (".npz", ".parquet", ".arrow")
 """The suffixes of the files that can be read back."""
 
+_OF_VECTORS = ("embedding", "scales")
 # What files of these formats begin and end with.
 _PARQUET = b"PAR1"
 _ARROW = b"ARROW1"
@@ -45,6 +46,41 @@ def read_about(path: str | Path) -> Mapping[str, Any]:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 return orjson.loads(str(arrays["metadata"]))
         return orjson.loads(_opened(path).schema.metadata_str["bindery"])
+    except (KeyboardInterrupt, SystemExit, MemoryError):
+        raise
+    except BaseException as error:  # as in _read_table
+        raise _no_vectors(path, error) from error
+
+
+def read_rows(path: str | Path) -> Iterator[tuple[dict[str, Any], CodedEmbeddings]]:
+    """The columns and the vectors of a Parquet or Arrow file, batch by batch.
+
+    Raises as :func:`load`, naming the rows of the batch that is wrong.
+    """
+    path, first = Path(path), 1
+    _check(path)
+    try:
+        table = _opened(path)
+        form, dimensions = _described(table.schema.metadata_str["bindery"])
+    except (KeyboardInterrupt, SystemExit, MemoryError):
+        raise
+    except BaseException as error:  # as in _read_table
+        raise _no_vectors(path, error) from error
+    while (batch := _next(table, path)) is not None:
+        beside = [name for name in batch.schema.names if name not in _OF_VECTORS]
+        try:
+            coded = _columns(batch, form, dimensions)
+        except InvalidValue as error:
+            raise InvalidValue(
+                f"Rows {first} to {first + batch.num_rows - 1} of {str(path)!r}: {error.message}"
+            ) from error
+        yield {name: batch[name].to_pylist() for name in beside}, coded
+        first += batch.num_rows
+
+
+def _next(table: RecordBatchReader, path: Path) -> RecordBatch | None:
+    try:
+        return next(table, None)  # pyright: ignore[reportArgumentType, reportCallIssue]
     except (KeyboardInterrupt, SystemExit, MemoryError):
         raise
     except BaseException as error:  # as in _read_table

@@ -1,5 +1,6 @@
 """The commands about collections: ``add``, ``search`` and the group ``collections``."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -286,6 +287,74 @@ def collections_generations(name: Name = "default", json: Json = False) -> None:
     from bindery.faces.cli.generations import list_generations
 
     list_generations(found.settings, name, json=json)
+
+
+@collections.command(
+    "export",
+    epilog="Examples:\n"
+    "  bindery collections export work work.parquet\n"
+    "  bindery collections export work work.jsonl --form float16",
+)
+def collections_export(
+    name: Name,
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="It ends in .parquet, .arrow, .jsonl or .npz.")
+    ],
+    form: Annotated[
+        str, typer.Option(metavar="NAME", help="The type of the numbers: float32, float16, int8.")
+    ] = "float32",
+    json: Json = False,
+) -> None:
+    """Write the chunks of a collection with their vectors and attributes.
+
+    `bindery collections import` makes the same collection again of a Parquet file.
+    """
+    found = begin()
+    from bindery.faces.cli.collections import export
+
+    export(Asked(found.settings), name, file, form, json=json)
+
+
+@collections.command(
+    "import",
+    epilog="Examples:\n"
+    "  bindery collections import work work.parquet\n"
+    "  bindery collections import notes records/ --model vanilla\n"
+    "  bindery collections import wiki chroma/ --from chroma --table wiki",
+)
+def collections_import(
+    name: Name,
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="A file that was exported, JSON lines or a folder of them, or with --from the "
+            "folder or address of a store.",
+        ),
+    ],
+    store: Annotated[
+        str,
+        typer.Option("--from", metavar="STORE", help="Another store: chroma, qdrant or lancedb."),
+    ] = "",
+    table: Annotated[
+        str, typer.Option(metavar="NAME", help="The collection or table of that store.")
+    ] = "",
+    model: Annotated[
+        str,
+        typer.Option(
+            "--model", "-m", metavar="NAME", help="The model that made the vectors of records."
+        ),
+    ] = "vanilla",
+    json: Json = False,
+) -> None:
+    """Make a collection of one that was exported, or of records with or without vectors.
+
+    It appears only when it is complete. Records are JSON lines with a text, or those of a store.
+    """
+    found = begin()
+    from bindery.faces.cli.collections import import_ as run
+
+    run(Asked(found.settings), name, source, store=store, table=table, model=model, json=json)
 
 
 @collections.command("verify", epilog="Example:\n  bindery collections verify work")

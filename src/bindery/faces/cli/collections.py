@@ -24,7 +24,7 @@ from bindery.faces.cli.printing import (
 )
 from bindery.faces.running import expected_address
 from bindery.filters import filter_to_json
-from bindery.options import SearchOptions, names_of
+from bindery.options import SearchOptions, VectorOptions, names_of
 from bindery.types import Span
 
 if TYPE_CHECKING:
@@ -55,6 +55,33 @@ def search(
         if not is_one:
             output().print(Text(plain(answer["query"]), style="bold underline"))
         _show(answer, is_filtered=options.filter is not None)
+
+
+def export(asked: Asked, name: str, path: Path, form: str, *, json: bool) -> None:
+    """Write a collection to a file."""
+    from bindery.search.exchange import export_collection  # as above
+    from bindery.vectors.forms import Form
+
+    checked = Form(VectorOptions(form=form).form)
+    chunks = asked.alone(lambda found: export_collection(found.get(name), path, checked))
+    if json:
+        print_json({"collection": name, "file": str(path), "chunks": chunks})
+    else:
+        messages().print(f"Wrote {count(chunks, 'chunk')} of {printable(name)} to {path}.")
+
+
+def import_(asked: Asked, name: str, source: str, *, json: bool, **of_records: str) -> None:
+    """Make a collection of what was exported, or of records."""
+    from bindery.search.foreign import import_collection  # as above
+
+    report = asked.alone(lambda found: import_collection(found, name, source, **of_records))
+    if json:
+        print_json(report.facts())
+        return
+    messages().print(
+        f"Imported {count(report.files, 'file')} with {count(report.chunks, 'chunk')} into "
+        f"{printable(name)}."
+    )
 
 
 def _answers(
