@@ -35,6 +35,34 @@ def test_a_key_opens_what_it_was_made_for(store):
     assert [one.name for one in store.read()] == ["laptop", "other"]
 
 
+def test_a_key_may_be_limited_to_collections(store):
+    limited, text = store.create("papers", [Scope.SEARCH], ["papers", "notes"])
+
+    assert ring(store).find(text.reveal()) == limited
+    assert limited.collections == {"papers", "notes"}
+    assert json.loads(store.path.read_text())["version"] == 2, "older versions would ignore limits"
+    store.revoke(limited.id)
+    store.create("all", [Scope.SEARCH])
+    assert json.loads(store.path.read_text())["version"] == 1
+
+
+@pytest.mark.parametrize(
+    ("scopes", "names"),
+    [
+        ([Scope.SEARCH], []),
+        ([Scope.SEARCH], [" "]),
+        ([Scope.SEARCH], ["a\nb"]),
+        ([Scope.SEARCH, Scope.ADMIN], ["papers"]),
+        ([Scope.EMBED], ["papers"]),
+    ],
+)
+def test_a_limit_that_limits_nothing_is_refused(store, scopes, names):
+    with pytest.raises(InvalidValue) as caught:
+        store.create("laptop", scopes, names)
+    assert caught.value.param == "collection"
+    assert not store.path.exists()
+
+
 def test_a_key_has_256_random_bits_and_no_two_are_alike(store):
     texts = {store.create("one", [Scope.EMBED])[1].reveal() for _ in range(20)}
 
@@ -176,12 +204,15 @@ def damaged(good: bytes) -> list[bytes]:
         {**row, "scopes": ["everything"]},
         {**row, "name": ""},
         {**row, "created_at": "yesterday"},
+        {**row, "collections": []},
+        {**row, "collections": [7]},
+        {**row, "collections": None},
         {"id": row["id"]},
         [],
         None,
     ]
     files = [{"version": 1, "keys": [bad]} for bad in rows]
-    files += [{"version": 2, "keys": []}, {"keys": []}, {"version": 1}, [], None, "x"]
+    files += [{"version": 3, "keys": []}, {"keys": []}, {"version": 1}, [], None, "x"]
     files += [{"version": 1, "keys": None}, {"version": 1, "keys": {"a": 1}}]
     return [b"", good[:-3], b"\xff\xfe", *(json.dumps(file).encode() for file in files)]
 

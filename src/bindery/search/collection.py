@@ -4,6 +4,7 @@ import secrets
 import threading
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import asdict, replace
 from difflib import get_close_matches
 from functools import cached_property, partial
@@ -17,23 +18,16 @@ from bindery.library import Library
 from bindery.options import SearchOptions, names_of
 from bindery.search.answering import search_index
 from bindery.search.answers import SearchAnswer
-from bindery.search.columns import (
-    AttributeType,
-    AttributeValue,
-    check_attribute,
-    check_key,
-    type_of,
-)
+from bindery.search.attributes import fixed_attributes
 from bindery.search.deleting import DeletionReceipt, receipt_of
 from bindery.search.generations import Generations, HasGenerations
 from bindery.search.index import CollectionIndex, OpenIndexes
 from bindery.search.language import unsuited
 from bindery.search.segment_files import remove_folder, size_of
-from bindery.search.view import OF_CHUNKS, OF_FILES
 from bindery.store import collections as catalog
 from bindery.store import placements
-from bindery.store.collections import CollectionFile, StoredCollection, has_attribute
-from bindery.store.database import Conflict, Transaction
+from bindery.store.collections import CollectionFile, StoredCollection
+from bindery.store.database import Conflict
 from bindery.store.deletion import delete_collection, remove_files
 from bindery.store.values import CollectionSettings
 from bindery.types import utc_text
@@ -52,9 +46,35 @@ class Collections:
         self._open: dict[str, Collection] = {}
         self._indexes = OpenIndexes()
         self._lock = threading.Lock()
+        self._only: frozenset[str] | None = None
+
+    def limited(self, names: frozenset[str] | None) -> "Collections":
+        """These collections, of which only those with these names can be seen; all for None."""
+        if names is None:
+            return self
+        limited = copy(self)
+        limited._only = names if self._only is None else names & self._only
+        return limited
+
+    def check_name(self, name: str) -> None:
+        """Raise InvalidValue if a collection of this name could not be seen.
+
+        The error is the same whether or not there is such a collection.
+        """
+        if not self.sees(name):
+            raise InvalidValue(
+                f"The name {name[:80]!r} is not one of those that this key is limited to.",
+                remedy=f"Choose one of: {', '.join(sorted(self._only or ()))}.",
+                param="name",
+            )
+
+    def sees(self, name: str) -> bool:
+        """Whether a collection of this name can be seen."""
+        return self._only is None or name in self._only
 
     def create(self, name: str, recipe: Recipe) -> "Collection":
         """Make a collection with a recipe. Raises InvalidValue for a name that it cannot have."""
+        self.check_name(name)
         collection_id = f"col-{secrets.token_hex(12)}"
         with _naming(name), self.library.database.writing() as connection:
             catalog.create_collection(connection, collection_id, name, recipe.facts())
@@ -81,13 +101,13 @@ class Collections:
         """The collection of a name, if there is one."""
         with self.library.database.reading() as connection:
             stored = catalog.find_collection(connection, name)
-        return None if stored is None else self._opened(stored)
+        return self._visible(stored)
 
     def find_by_id(self, collection_id: str) -> "Collection | None":
         """The collection of an id, if it is still there."""
         with self.library.database.reading() as connection:
             stored = catalog.get_collection(connection, collection_id)
-        return None if stored is None else self._opened(stored)
+        return self._visible(stored)
 
     def end_rebuild(self, into: IntoCollection, failed: Sequence[str]) -> Sequence[str]:
         """See :data:`bindery.jobs.into_collection.WhenFilled`."""
@@ -100,7 +120,7 @@ class Collections:
         """Every collection, by name."""
         with self.library.database.reading() as connection:
             rows = catalog.list_collections(connection)
-        return iter([self._opened(row) for row in rows])
+        return iter([self._opened(row) for row in rows if self.sees(row.name)])
 
     def delete(self, name: str, *, now: bool = False) -> DeletionReceipt:
         """Delete a collection with its indexes. Stored files stay.
@@ -118,6 +138,10 @@ class Collections:
             self._indexes.drop(index)
         remove_folder(collection.index.folder)
         return receipt_of(self.library, name, files, deletion, [], now=now)
+
+    def _visible(self, stored: StoredCollection | None) -> "Collection | None":
+        # A hidden collection is looked up, too, so that the answer takes as long as for none.
+        return None if stored is None or not self.sees(stored.name) else self._opened(stored)
 
     def _opened(self, stored: StoredCollection) -> "Collection":
         with self._lock:
@@ -247,7 +271,7 @@ class Collection(HasGenerations):
         clean = None
         if attributes:
             with self._library.database.writing() as connection:
-                clean = self._checked(connection, attributes)
+                clean = fixed_attributes(connection, self.id, attributes)
         into = IntoCollection(self.id, self.stored.generation, clean, roots or {})
         recipe = self._opened_recipe
         return JobRequest(tuple(files), recipe.loaded_as, recipe.chunks, recipe.vectors, into=into)
@@ -295,44 +319,8 @@ class Collection(HasGenerations):
             file = catalog.find_file(connection, self.id, name)
             if file is None:
                 raise _unknown_file(name, self.name)
-            clean = self._checked(connection, attributes, of_file=file.number)
+            clean = fixed_attributes(connection, self.id, attributes, of_file=file.number)
             catalog.change_file(connection, file.number, attributes=clean)
-
-    def _checked(
-        self, connection: Transaction, attributes: Mapping[str, object], of_file: int | None = None
-    ) -> dict[str, Any]:
-        """Attributes as they are kept, whose types are fixed from now on.
-
-        ``of_file`` is the file whose attributes they replace. A type that was fixed by files which
-        failed or are gone does not count.
-        """
-        former = catalog.schema_of(connection, self.id)
-        schema = {key: AttributeType(value) for key, value in former.items()}
-        clean: dict[str, AttributeValue] = {}
-        for given, value in attributes.items():
-            key = check_key(given)
-            if value is None:
-                continue
-            if key in OF_FILES or key in OF_CHUNKS:
-                raise InvalidValue(
-                    f"{key!r} is set by Bindery for every file.",
-                    remedy="Choose another name for the attribute.",
-                    param="attributes",
-                )
-            try:
-                clean[key] = check_attribute(key, value, schema)
-            except InvalidValue:
-                if key not in schema or has_attribute(connection, self.id, key, of_file):
-                    raise
-                del schema[key]
-                clean[key] = check_attribute(key, value, schema)
-            schema.setdefault(key, type_of(clean[key]))
-        types = {key: str(value) for key, value in schema.items()}
-        if types != former:
-            # Open views know the types of their state.
-            catalog.count_change(connection, self.id)
-            catalog.change_collection(connection, self.id, schema=types)
-        return {key: list(v) if isinstance(v, tuple) else v for key, v in clean.items()}
 
     # Search
 

@@ -15,18 +15,29 @@ import secrets
 import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-from sqlalchemy import Connection, delete, exists, insert, select, update
+from sqlalchemy import (
+    Connection,
+    LargeBinary,
+    cast,
+    delete,
+    exists,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from bindery.disk import NewFile, storage_errors
 from bindery.errors import FileTooLarge, InvalidValue, UnknownFile
 from bindery.store.blobs import Blobs, open_blobs
 from bindery.store.collections import count_change
 from bindery.store.database import Database
-from bindery.store.database.tables import collection_files, contents, files, leftovers
+from bindery.store.database.tables import collection_files, collections, contents, files, leftovers
 from bindery.store.deletion import forget_contents, remove_files
 
 _LONGEST_NAME = 1024
@@ -40,7 +51,8 @@ _ABANDONED_S = 24 * 3600
 class StoredFile:
     """A stored file. ``sha256`` is that of its content, ``uploaded_at`` in seconds since 1970.
 
-    ``id`` is the same digest, except for an upload with a ``purpose``, which has its own id.
+    ``owner`` is the key that has uploaded it, if that is limited to collections. ``id`` is the same
+    digest, except for an upload with a ``purpose`` or an ``owner``, which has its own id.
     """
 
     id: str
@@ -49,6 +61,7 @@ class StoredFile:
     uploaded_at: float
     sha256: str
     purpose: str = ""
+    owner: str = ""
 
     def __post_init__(self) -> None:
         try:
@@ -92,17 +105,18 @@ class Incoming:
     def keep(self, name: str, *, purpose: str = "") -> StoredFile:
         """Make it a file of the store, durably.
 
-        Without a purpose, the same content is the same file, under its latest name. Raises
-        InvalidValue for an invalid name, StorageError.
+        Without a purpose or an owner, the same content is the same file, under its latest name.
+        Raises InvalidValue for an invalid name, StorageError.
         """
-        sha256 = self._digest.hexdigest()
+        sha256, owner = self._digest.hexdigest(), self._store.owner
         file = StoredFile(
-            id=f"file-{secrets.token_hex(12)}" if purpose else sha256,
+            id=f"file-{secrets.token_hex(12)}" if purpose or owner else sha256,
             name=name,
             size_bytes=self._size_bytes,
             uploaded_at=time.time(),
             sha256=sha256,
             purpose=purpose,
+            owner=owner,
         )
         self._file.sync()
         self._store.add(self._path, file)
@@ -121,7 +135,18 @@ class FileStore:
         self._incoming = folder / "incoming"
         with storage_errors(folder):
             self._incoming.mkdir(parents=True, exist_ok=True)
+        self.owner = ""
+        self._only: frozenset[str] | None = None
         self._sweep()
+
+    def limited(self, owner: str, collections: frozenset[str]) -> "FileStore":
+        """The files for a key that is limited to the collections of these names.
+
+        They are those that it has uploaded, and those that files of these collections are from.
+        """
+        limited = copy(self)
+        limited.owner, limited._only = owner, collections
+        return limited
 
     @contextmanager
     def receive(self, *, limit_bytes: int) -> Generator[Incoming]:
@@ -147,13 +172,20 @@ class FileStore:
     def __iter__(self) -> Iterator[StoredFile]:
         """Every file, oldest first."""
         with self._database.reading() as connection:
-            rows = connection.execute(_FILES.order_by(files.c.uploaded_at, files.c.id)).all()
+            rows = connection.execute(
+                _FILES.where(*self._seen()).order_by(files.c.uploaded_at, files.c.id)
+            ).all()
         return iter([StoredFile(*row) for row in rows])
 
     def get(self, file_id: str) -> StoredFile:
         """The file of an id. Raises UnknownFile."""
         with self._database.reading() as connection:
-            return _find(connection, file_id)
+            return self._find(connection, file_id)
+
+    def sees(self, file_id: str) -> bool:
+        """Whether :meth:`get` finds a file."""
+        with self._database.reading() as connection:
+            return self._found(connection, file_id) is not None
 
     def open(self, file_id: str) -> BinaryIO:
         """The file's content. Raises UnknownFile, and StorageError if the content is missing."""
@@ -168,16 +200,49 @@ class FileStore:
     def delete(self, file_id: str) -> None:
         """Delete a file. If no other file has its content, delete that and everything made from it.
 
-        Raises UnknownFile, StorageError.
+        Raises UnknownFile, also for a file that a limited key sees but has not uploaded;
+        StorageError.
         """
         with self._database.freeing() as connection:
-            sha256 = _find(connection, file_id).sha256
+            file = self._find(connection, file_id)
+            if self._only is not None and file.owner != self.owner:
+                raise UnknownFile(
+                    f"The file {file_id!r} was not uploaded with this key.",
+                    remedy="Remove it from the collection instead.",
+                    param="file_id",
+                )
+            sha256 = file.sha256
             connection.execute(delete(files).where(files.c.id == file_id))
             _remove_source(connection, file_id)
             if not connection.scalar(select(exists().where(files.c.sha256 == sha256))):
                 forget_contents(connection, [sha256])
                 _note(connection, sha256, 0)
         self._clear(0)
+
+    def _seen(self) -> tuple[Any, ...]:
+        """The condition for files that are seen."""
+        if self._only is None:
+            return ()
+        mine = select(collections.c.id).where(collections.c.name.in_(self._only))
+        columns = collection_files.c
+        in_mine = select(columns.source).where(columns.collection.in_(mine))
+        return (or_(files.c.owner == self.owner, cast(files.c.id, LargeBinary).in_(in_mine)),)
+
+    def _found(self, connection: Connection, file_id: str) -> StoredFile | None:
+        if not _ID.fullmatch(file_id):  # it may not be valid text in the database either
+            return None
+        row = connection.execute(_FILES.where(files.c.id == file_id, *self._seen())).first()
+        return None if row is None else StoredFile(*row)
+
+    def _find(self, connection: Connection, file_id: str) -> StoredFile:
+        file = self._found(connection, file_id)
+        if file is None:
+            raise UnknownFile(
+                f"There is no file {file_id[:80]!r}.",
+                remedy="GET /files lists all files; POST /files/upload adds one.",
+                param="file_id",
+            )
+        return file
 
     def _sweep(self) -> None:
         """Remove what processes that have ended left behind."""
@@ -224,25 +289,19 @@ _FILES = select(
     files.c.uploaded_at,
     files.c.sha256,
     files.c.purpose,
+    files.c.owner,
 ).join(contents)
-
-
-def _find(connection: Connection, file_id: str) -> StoredFile:
-    # Text that cannot be an id may not be valid in the database either.
-    row = _ID.fullmatch(file_id) and connection.execute(_FILES.where(files.c.id == file_id)).first()
-    if not row:
-        raise UnknownFile(
-            f"There is no file {file_id[:80]!r}.",
-            remedy="GET /files lists all files; POST /files/upload adds one.",
-            param="file_id",
-        )
-    return StoredFile(*row)
 
 
 def _put(connection: Connection, file: StoredFile) -> None:
     if not connection.scalar(select(exists().where(contents.c.sha256 == file.sha256))):
         connection.execute(insert(contents).values(sha256=file.sha256, size_bytes=file.size_bytes))
-    values = {"name": file.name, "purpose": file.purpose, "uploaded_at": file.uploaded_at}
+    values = {
+        "name": file.name,
+        "purpose": file.purpose,
+        "uploaded_at": file.uploaded_at,
+        "owner": file.owner,
+    }
     # An update, not a delete and an insert, which would remove rows that refer to it.
     changed = connection.execute(update(files).where(files.c.id == file.id).values(values))
     if not changed.rowcount:

@@ -2,7 +2,8 @@
 
 ::
 
-    keys.json    version, and for each key: id, name, scopes, created_at, sha256 of its secret
+    keys.json    version, and for each key: id, name, scopes, created_at, sha256 of its secret,
+                 and the collections that it is limited to
 
 A key reads ``bindery_<id>_<secret>``. The secret is 256 random bits, so that its plain SHA-256
 reveals nothing. It is shown once, when the key is created, and never stored.
@@ -31,6 +32,8 @@ from bindery.secret import Secret
 _log = logging.getLogger(__name__)
 
 _VERSION = 1
+# Older versions of Bindery would ignore the limits of keys, so they refuse a file that has some.
+_VERSION_WITH_LIMITS = 2
 _FORM = re.compile(r"bindery_([0-9a-f]{8})_([0-9a-f]{64})")
 _LONGEST_NAME = 100
 _LOCK_S = 10.0
@@ -48,15 +51,22 @@ class Scope(StrEnum):
     ADMIN = "admin"
 
 
+_LIMITED_SCOPES = frozenset({Scope.FILES, Scope.SEARCH, Scope.COLLECTIONS})
+
+
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key as it is stored. ``digest`` is the SHA-256 of its secret, in hexadecimal."""
+    """A key as it is stored. ``digest`` is the SHA-256 of its secret, in hexadecimal.
+
+    ``collections`` are the names of the only collections that it may see; None for all.
+    """
 
     id: str
     name: str
     scopes: frozenset[Scope]
     digest: str
     created_at: float
+    collections: frozenset[str] | None = None
 
     def __post_init__(self) -> None:
         if not self.name.strip() or len(self.name) > _LONGEST_NAME or not self.name.isprintable():
@@ -69,6 +79,22 @@ class Key:
                 "A key must have at least one scope.",
                 remedy=f"Give it one or more of: {', '.join(Scope)}.",
                 param="scope",
+            )
+        if self.collections is not None:
+            self._check_limit(self.collections)
+
+    def _check_limit(self, names: frozenset[str]) -> None:
+        if not names or not all(one.strip() and one.isprintable() for one in names):
+            raise InvalidValue(
+                "A key must be limited to collections by their names.", param="collection"
+            )
+        if Scope.ADMIN in self.scopes or not self.scopes & _LIMITED_SCOPES:
+            raise InvalidValue(
+                f"A key with the scopes {', '.join(sorted(self.scopes))} cannot be limited to "
+                "collections.",
+                remedy=f"Give it one or more of: {', '.join(sorted(_LIMITED_SCOPES))}; "
+                "and not 'admin'.",
+                param="collection",
             )
 
 
@@ -95,13 +121,17 @@ class KeyStore:
                 remedy="Restore a backup of it, or delete it and create every key again.",
             ) from error
 
-    def create(self, name: str, scopes: Collection[Scope]) -> tuple[Key, Secret]:
+    def create(
+        self, name: str, scopes: Collection[Scope], collections: Collection[str] | None = None
+    ) -> tuple[Key, Secret]:
         """A new key, and its text, which is not shown again.
 
-        Raises InvalidValue for an invalid name or no scopes, StorageError.
+        ``collections`` are the names of those that it is limited to; they need not exist yet.
+        Raises InvalidValue for an invalid name, no scopes or an invalid limit; StorageError.
         """
         key_id, secret = secrets.token_hex(4), secrets.token_hex(32)
-        key = Key(key_id, name, frozenset(scopes), _digest(secret), time.time())
+        limit = None if collections is None else frozenset(collections)
+        key = Key(key_id, name, frozenset(scopes), _digest(secret), time.time(), limit)
         with self._changing():
             self._write([*self.read(), key])
         return key, Secret(f"bindery_{key_id}_{secret}", name=f"key {key_id}")
@@ -139,10 +169,13 @@ class KeyStore:
                 "scopes": sorted(key.scopes),
                 "created_at": key.created_at,
                 "sha256": key.digest,
+                **({} if key.collections is None else {"collections": sorted(key.collections)}),
             }
             for key in keys
         ]
-        content = orjson.dumps({"version": _VERSION, "keys": rows}, option=orjson.OPT_INDENT_2)
+        has_limits = any(key.collections is not None for key in keys)
+        version = _VERSION_WITH_LIMITS if has_limits else _VERSION
+        content = orjson.dumps({"version": version, "keys": rows}, option=orjson.OPT_INDENT_2)
         with whole_file(self.path, mode=0o600) as file:
             file.write(content)
 
@@ -212,7 +245,7 @@ def _digest(secret: str) -> str:
 
 def _read(content: bytes) -> Sequence[Key]:
     value = cast("dict[str, Any]", orjson.loads(content))
-    if value["version"] != _VERSION:
+    if value["version"] not in {_VERSION, _VERSION_WITH_LIMITS}:
         raise ValueError(value["version"])
     return tuple(
         Key(
@@ -221,6 +254,7 @@ def _read(content: bytes) -> Sequence[Key]:
             frozenset(Scope(scope) for scope in row["scopes"]),
             _matching(r"[0-9a-f]{64}", row["sha256"]),
             float(row["created_at"]),
+            frozenset[str](row["collections"]) if "collections" in row else None,
         )
         for row in value["keys"]
     )

@@ -39,6 +39,23 @@ def test_without_a_scope_a_key_embeds(keys, empty):
     assert [key.scopes for key in KeyStore(empty).read()] == [{Scope.EMBED}]
 
 
+def test_a_key_is_limited_to_collections(keys, empty):
+    done = keys("create", "--name", "r", "--collection", "papers", "--collection", "notes")
+    made = json.loads(
+        keys(
+            "create", "--name", "w", "--scope", "collections", "--collection", "a b", "--json"
+        ).stdout
+    )
+
+    assert "only notes, papers" in done.stderr
+    [reader, writer] = KeyStore(empty).read()
+    assert (reader.scopes, reader.collections) == ({Scope.SEARCH}, {"papers", "notes"})
+    assert (writer.scopes, made["collections"]) == ({Scope.COLLECTIONS}, ["a b"])
+    assert "notes, papers" in keys("list").stdout
+    listed = json.loads(keys("list", "--json").stdout)["keys"]
+    assert [key["collections"] for key in listed] == [["notes", "papers"], ["a b"]]
+
+
 def test_json_holds_everything_once_and_the_list_no_secret(keys):
     made = json.loads(keys("create", "--name", "a b", "--scope", "admin", "--json").stdout)
     listed = keys("list", "--json").stdout
@@ -80,6 +97,8 @@ def test_a_home_without_keys_says_how_to_make_one(keys):
         ("create", "--name", ""),
         ("create", "--name", "x" * 101),
         ("create", "--name", "x", "--scope", "everything"),
+        ("create", "--name", "x", "--scope", "admin", "--collection", "papers"),
+        ("create", "--name", "x", "--scope", "embed", "--collection", "papers"),
         ("create",),
         ("revoke",),
     ],

@@ -275,7 +275,8 @@ app.add_typer(keys, name="keys")
     "create",
     epilog="Examples:\n"
     "  bindery keys create --name laptop\n"
-    "  bindery keys create --name indexer --scope embed --scope files --json",
+    "  bindery keys create --name indexer --scope embed --scope files --json\n"
+    "  bindery keys create --name reader --scope search --collection papers",
 )
 def keys_create(
     name: Annotated[
@@ -290,13 +291,21 @@ def keys_create(
             "Can be repeated.",
         ),
     ] = None,
+    collection: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Limit the key to this collection. Can be repeated. The scope is then search "
+            "by default.",
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Create a key and show it once. Once a key exists, the server requires one."""
     found = begin()
     from bindery.faces.cli.keys import create
 
-    create(found.settings, name, scope or ["embed"], json=json)
+    create(found.settings, name, scope or [], collection or None, json=json)
 
 
 @keys.command("list", epilog="Example:\n  bindery keys list")

@@ -10,14 +10,25 @@ from bindery.settings import Settings
 from bindery.store.keys import Key, KeyStore, Scope
 
 
-def create(settings: Settings, name: str, scopes: Collection[str], *, json: bool) -> None:
-    """Create a key and print it. Standard output gets the key alone, for scripts."""
-    key, text = KeyStore(settings.home).create(name, [_scope(scope) for scope in scopes])
+def create(
+    settings: Settings,
+    name: str,
+    scopes: Collection[str],
+    collections: Collection[str] | None,
+    *,
+    json: bool,
+) -> None:
+    """Create a key and print it. Standard output gets the key alone, for scripts.
+
+    Without ``scopes`` it may embed, or search the ``collections`` that it is limited to.
+    """
+    chosen = [*map(_scope, scopes)] or [Scope.EMBED if collections is None else Scope.SEARCH]
+    key, text = KeyStore(settings.home).create(name, chosen, collections)
     if json:
         print_json({**_facts(key), "key": text.reveal()})
         return
     messages().print(
-        f"Key {key.id} ({', '.join(sorted(key.scopes))}) is shown only once: store it now. "
+        f"Key {key.id} ({_allowed(key)}) is shown only once: store it now. "
         "Clients send it as `Authorization: Bearer KEY` or `x-api-key: KEY`.",
         soft_wrap=True,
     )
@@ -33,11 +44,12 @@ def show(settings: Settings, *, json: bool) -> None:
     if not keys:
         output().print("There are no keys. Create one with `bindery keys create --name NAME`.")
         return
-    table = new_table("id", "name", "scopes", "created")
+    table = new_table("id", "name", "scopes", "collections", "created")
     for key in keys:
         facts = _facts(key)
         scopes = ", ".join(facts["scopes"])
-        table.add_row(key.id, printable(key.name), scopes, facts["created_at"])
+        only = printable(", ".join(facts["collections"] or ["all"]))
+        table.add_row(key.id, printable(key.name), scopes, only, facts["created_at"])
     output().print(table)
 
 
@@ -65,11 +77,19 @@ def _scope(name: str) -> Scope:
         ) from None
 
 
+def _allowed(key: Key) -> str:
+    scopes = ", ".join(sorted(key.scopes))
+    if key.collections is None:
+        return scopes
+    return f"{scopes}; only {printable(', '.join(sorted(key.collections)))}"
+
+
 def _facts(key: Key) -> dict[str, Any]:
     created = datetime.fromtimestamp(key.created_at, UTC).isoformat(timespec="seconds")
     return {
         "id": key.id,
         "name": key.name,
         "scopes": sorted(key.scopes),
+        "collections": None if key.collections is None else sorted(key.collections),
         "created_at": created,
     }

@@ -7,13 +7,15 @@ from starlette.requests import Request
 
 from bindery.errors import UnknownModel
 from bindery.faces.http.background import BackgroundJobs, Pool, Readiness, Warmup
+from bindery.faces.http.gate.access import Scope, identity_of
 from bindery.faces.http.observing.meters import Meters
 from bindery.faces.http.routes.events import Listeners
-from bindery.jobs import Jobs
+from bindery.jobs import Job, Jobs
 from bindery.library import DEFAULT_MODEL, Library
 from bindery.search.collection import Collections
 from bindery.search.maintenance import Maintainer
 from bindery.settings import Settings
+from bindery.store.files import FileStore
 
 # Ollama puts a model's variant after a colon, and this one if a client names none.
 _OLLAMA_TAG = ":latest"
@@ -36,13 +38,14 @@ class Services:
     - ``disk`` does everything else that touches the disk. Its queue holds as many calls as there
       can be requests, so a download that has started is never refused.
 
-    The guard limits how many requests there are.
+    The guard limits how many requests there are. Routes use :func:`collections_of` and
+    :func:`files_of`, because a key may see only some of them.
     """
 
     def __init__(self, library: Library, settings: Settings) -> None:
         self.library = library
         self.settings = settings
-        self.collections = Collections(library)
+        self.all_collections = Collections(library)
         self.names = ServedModels(library)
         self.encoding = Pool("encode", threads=2, waiting=1024)
         self.bulk = Pool("bulk", threads=3, waiting=1024)
@@ -60,9 +63,9 @@ class Services:
             library,
             self.warmup,
             parse_timeout_s=settings.parse_timeout_s,
-            when_filled=self.collections.end_rebuild,
+            when_filled=self.all_collections.end_rebuild,
         )
-        self.maintainer = Maintainer(library, lambda: self.collections)
+        self.maintainer = Maintainer(library, lambda: self.all_collections)
         self.listeners = Listeners(self.disk, lambda: self.readiness.is_ending)
         self.meters = Meters()
 
@@ -100,6 +103,30 @@ def public_address(request: Request) -> str:
     The guard has compared the Host header with the names of this server.
     """
     return services_of(request).settings.public_url or str(request.base_url).rstrip("/")
+
+
+def collections_of(request: Request) -> Collections:
+    """The collections that the key of a request may see. The others do not exist for it."""
+    return services_of(request).all_collections.limited(identity_of(request).collections)
+
+
+def files_of(request: Request) -> FileStore:
+    """The stored files that the key of a request may see. Raises StorageError.
+
+    For a key that is limited to collections, these are the files that it has uploaded, and those
+    that files of its collections are from.
+    """
+    identity = identity_of(request)
+    files = services_of(request).library.files
+    if identity.collections is None:
+        return files
+    return files.limited(identity.key_id, identity.collections)
+
+
+def sees_job(request: Request, job: Job) -> bool:
+    """Whether the key of a request may see a job: its own, or any with the scope ``admin``."""
+    identity = identity_of(request)
+    return job.owner == identity.key_id or Scope.ADMIN in identity.scopes
 
 
 async def _of_app(request: Request) -> Services:  # FastAPI calls other functions in a thread

@@ -35,7 +35,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-REVISION = "0003"
+REVISION = "0004"
 """The newest migration."""
 
 metadata = MetaData(
@@ -94,6 +94,7 @@ files = Table(
     Column("name", AnyText, nullable=False),
     Column("purpose", String(100), nullable=False),
     Column("uploaded_at", Double, nullable=False, index=True),
+    Column("owner", String(64), nullable=False, default="", server_default=""),
 )
 
 leftovers = Table(
@@ -247,6 +248,20 @@ collection_files = Table(
     UniqueConstraint("collection", "name"),
 )
 """The files of a collection by the names that their user gave them, with their attributes."""
+
+collection_changes = Table(
+    "collection_changes",
+    metadata,
+    Column(
+        "collection",
+        String(64),
+        ForeignKey(collections.c.id, ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column("state", Integer, primary_key=True),
+    Column("file", Integer, primary_key=True),
+)
+"""The numbers of the files that the last changes of a collection concern, by its ``state``."""
 
 placements = Table(
     "placements",

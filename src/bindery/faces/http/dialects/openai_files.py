@@ -14,8 +14,8 @@ from starlette.responses import StreamingResponse
 from bindery.errors import InvalidValue
 from bindery.faces.http import examples
 from bindery.faces.http.routes.transfers import attachment, receive_upload
-from bindery.faces.http.services import AppServices, Services
-from bindery.store.files import Incoming, StoredFile
+from bindery.faces.http.services import AppServices, files_of
+from bindery.store.files import FileStore, Incoming, StoredFile
 
 router = APIRouter(prefix="/v1/files", tags=["OpenAI"])
 
@@ -70,7 +70,7 @@ async def create_openai_file(request: Request, services: AppServices) -> FileObj
 
     Files never expire: `expires_after` is ignored, and `expires_at` is null.
     """
-    store = await services.disk.run(lambda: services.library.files)
+    store = await services.disk.run(files_of, request)
     stored = await receive_upload(
         request,
         store,
@@ -84,6 +84,7 @@ async def create_openai_file(request: Request, services: AppServices) -> FileObj
 
 @router.get("", summary="List files")
 async def list_openai_files(
+    request: Request,
     services: AppServices,
     after: Annotated[
         str | None,
@@ -95,14 +96,16 @@ async def list_openai_files(
 ) -> FileList:
     """All files, newest first, including those of `POST /files/upload`."""
     return await services.disk.run(
-        _list, services, after=after, limit=limit, newest_first=order == "desc", purpose=purpose
+        _list, request, after=after, limit=limit, newest_first=order == "desc", purpose=purpose
     )
 
 
 @router.get("/{file_id}", summary="Describe a file")
-async def retrieve_openai_file(services: AppServices, file_id: FilePath) -> FileObject:
+async def retrieve_openai_file(
+    request: Request, services: AppServices, file_id: FilePath
+) -> FileObject:
     """The name, size and upload time of a file."""
-    return _object(await services.disk.run(lambda: services.library.files.get(file_id)))
+    return _object(await services.disk.run(lambda: files_of(request).get(file_id)))
 
 
 @router.get(
@@ -111,16 +114,20 @@ async def retrieve_openai_file(services: AppServices, file_id: FilePath) -> File
     response_class=StreamingResponse,
     responses={200: {"content": {"application/octet-stream": {}}, "description": "The file."}},
 )
-async def download_openai_file(services: AppServices, file_id: FilePath) -> Response:
+async def download_openai_file(
+    request: Request, services: AppServices, file_id: FilePath
+) -> Response:
     """The uploaded bytes, as a download that browsers save and never display."""
-    stored, file = await services.disk.run(_open, services, file_id)
+    stored, file = await services.disk.run(lambda: _open(files_of(request), file_id))
     return attachment(file, stored.size_bytes, stored.name, services.disk)
 
 
 @router.delete("/{file_id}", summary="Delete a file")
-async def delete_openai_file(services: AppServices, file_id: FilePath) -> FileDeleted:
+async def delete_openai_file(
+    request: Request, services: AppServices, file_id: FilePath
+) -> FileDeleted:
     """Delete a file and everything that was made from it."""
-    await services.disk.run(lambda: services.library.files.delete(file_id))
+    await services.disk.run(lambda: files_of(request).delete(file_id))
     return FileDeleted(id=file_id)
 
 
@@ -137,15 +144,14 @@ def _keep(incoming: Incoming, name: str, fields: Mapping[str, str]) -> StoredFil
     return incoming.keep(name, purpose=purpose)
 
 
-def _open(services: Services, file_id: str) -> tuple[StoredFile, BinaryIO]:
-    files = services.library.files
+def _open(files: FileStore, file_id: str) -> tuple[StoredFile, BinaryIO]:
     return files.get(file_id), files.open(file_id)
 
 
 def _list(
-    services: Services, *, after: str | None, limit: int, newest_first: bool, purpose: str | None
+    request: Request, *, after: str | None, limit: int, newest_first: bool, purpose: str | None
 ) -> FileList:
-    files = [_object(file) for file in services.library.files]
+    files = [_object(file) for file in files_of(request)]
     files = [file for file in files if purpose in (None, file.purpose)]
     if newest_first:
         files.reverse()

@@ -127,11 +127,13 @@ ACCESS: Mapping[str, RequiredScopes] = {
 class Identity:
     """The key of a request; ``key_id`` is ``""`` if the server has no keys and is open to all.
 
+    ``collections`` are the names of the only collections that it may see; None for all.
     ``is_owner`` means that a command of the home's owner sent it, from this machine.
     """
 
     key_id: str = ""
     scopes: frozenset[Scope] = frozenset(Scope)
+    collections: frozenset[str] | None = None
     is_owner: bool = False
 
 

@@ -147,7 +147,7 @@ class Guard:
                 f"The key {key.name!r} lacks a scope that this route requires.",
                 remedy=f"Create a key with: bindery keys create --scope {' --scope '.join(needs)}.",
             )
-        return Identity(key.id, key.scopes)
+        return Identity(key.id, key.scopes, key.collections)
 
     def _is_owner(self, headers: Heads) -> bool:
         shown = headers.get(b"authorization", (b"",))

@@ -14,7 +14,7 @@ from bindery.faces.http.calls import json_answer
 from bindery.faces.http.errors import Forbidden
 from bindery.faces.http.gate.access import Identity, Scope, cancellation_of, identity_of
 from bindery.faces.http.routes.shapes import ChunksAnswer
-from bindery.faces.http.services import AppServices, Services
+from bindery.faces.http.services import AppServices, files_of, services_of
 from bindery.library import DEFAULT_MODEL
 from bindery.options import SEMANTIC, ChunkOptions
 from bindery.types import Chunk, Document
@@ -65,7 +65,7 @@ async def chunk_file(
         cancellation=cancellation_of(request),
         owner=identity.key_id,
     )
-    return await services.parsing.run(_chunk, services, file_id, options, query, cut)
+    return await services.parsing.run(_chunk, request, file_id, options, query, cut)
 
 
 def _check_scope(identity: Identity, strategy: str) -> None:
@@ -78,13 +78,14 @@ def _check_scope(identity: Identity, strategy: str) -> None:
 
 
 def _chunk(
-    services: Services,
+    request: Request,
     file_id: str,
     options: ChunkOptions,
     query: ChunkQuery,
     cut: Callable[..., list[Chunk]],
 ) -> Response:
-    services.library.files.get(file_id)
+    services = services_of(request)
+    files_of(request).get(file_id)
     spent: list[int] = []
     # Report a wrong strategy, model or size before parsing the document.
     cut(Document("", "text", ""), when_embedded=spent.append)

@@ -26,7 +26,7 @@ from bindery.faces.http.routes.collections import NamePath, NowQuery
 from bindery.faces.http.routes.deletion_shapes import FileRemovedAnswer, receipt_answer
 from bindery.faces.http.routes.job_shapes import MOST_FILES, check_names_are_unique
 from bindery.faces.http.routes.transfers import receive_uploads
-from bindery.faces.http.services import Services, services_of
+from bindery.faces.http.services import Services, collections_of, files_of, services_of
 from bindery.jobs import JobRequest
 from bindery.library import DEFAULT_MODEL
 from bindery.options import ChunkOptions, VectorOptions
@@ -131,19 +131,19 @@ async def add_files(request: Request, response: Response, name: NamePath) -> Add
 
     When a file has been added, it replaces the file with its name; until then, that one is found.
     """
-    services, identity = services_of(request), identity_of(request)
+    services = services_of(request)
     if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         body = await _uploaded(request, services, name)
     else:
         body = parse_body(await read_body(request), AddFilesBody)
-    job_id = await services.disk.run(_add, services, name, body, identity.key_id)
+    job_id = await services.disk.run(_add, request, name, body)
     response.headers.update({"location": f"/jobs/{job_id}", "retry-after": "1"})
     return AddFilesAnswer(job_id=job_id, collection=name)
 
 
 async def _uploaded(request: Request, services: Services, name: str) -> AddFilesBody:
-    await services.disk.run(services.collections.get, name)  # before anything is kept
-    store = await services.disk.run(lambda: services.library.files)
+    await services.disk.run(collections_of(request).get, name)  # before anything is kept
+    store = await services.disk.run(files_of, request)
     kept, fields = await receive_uploads(
         request,
         store,
@@ -169,7 +169,7 @@ async def add_local_files(request: Request, name: NamePath) -> StreamingResponse
     services = services_of(request)
     body = parse_body(await read_body(request), LocalFilesBody)
     stopped = threading.Event()
-    lines = follow_addition(services.collections, _addition(services, name, body), stopped)
+    lines = follow_addition(collections_of(request), _addition(services, name, body), stopped)
     return StreamingResponse(_written(services, lines, stopped), media_type="application/x-ndjson")
 
 
@@ -198,8 +198,8 @@ async def list_collection_files(
     request: Request, name: NamePath, *, after: AfterQuery = 0, limit: LimitQuery = None
 ) -> CollectionFilesAnswer:
     """The files that are found, with their attributes: all, or some at a time."""
-    services = services_of(request)
-    files = await services.disk.run(lambda: services.collections.get(name).files())
+    collections = collections_of(request)
+    files = await services_of(request).disk.run(lambda: collections.get(name).files())
     rest = [file for file in files if file.number > after]
     page = rest[:limit]
     return CollectionFilesAnswer(
@@ -218,15 +218,15 @@ async def change_attributes(
     request: Request, name: NamePath, file: FileNamePath
 ) -> CollectionFileAnswer:
     """Replace the attributes of a file; searches see them at once."""
-    services = services_of(request)
+    collections = collections_of(request)
     body = parse_body(await read_body(request), AttributesBody)
 
     def change() -> CollectionFile:
-        collection = services.collections.get(name)
+        collection = collections.get(name)
         collection.set_attributes(file, body.attributes)
         return next(one for one in collection.files() if one.name == file)
 
-    return _file(await services.disk.run(change))
+    return _file(await services_of(request).disk.run(change))
 
 
 @router.delete("/files/{file:path}", summary="Remove a file from a collection")
@@ -234,11 +234,12 @@ async def remove_file(
     request: Request, name: NamePath, file: FileNamePath, *, now: NowQuery = False
 ) -> FileRemovedAnswer:
     """Remove a file from the collection. The stored file is kept; the answer is a receipt."""
-    services = services_of(request)
-    receipt = await services.disk.run(
-        lambda: services.collections.get(name).remove([file], now=now)
-    )
-    return FileRemovedAnswer(file=file, receipt=receipt_answer(receipt))
+
+    def remove() -> FileRemovedAnswer:
+        receipt = collections_of(request).get(name).remove([file], now=now)
+        return FileRemovedAnswer(file=file, receipt=receipt_answer(receipt, request))
+
+    return await services_of(request).disk.run(remove)
 
 
 def _addition(services: Services, name: str, body: LocalFilesBody) -> Addition:
@@ -259,13 +260,13 @@ def _addition(services: Services, name: str, body: LocalFilesBody) -> Addition:
     return Addition(name, body.paths, request, options, body.attributes)
 
 
-def _add(services: Services, name: str, body: AddFilesBody, owner: str) -> str:
-    collection = services.collections.get(name)
-    check_names_are_unique([services.library.files.get(one).name for one in body.file_ids])
+def _add(request: Request, name: str, body: AddFilesBody) -> str:
+    collection, files = collections_of(request).get(name), files_of(request)
+    check_names_are_unique([files.get(one).name for one in body.file_ids])
     if len(set(body.file_ids)) != len(body.file_ids):
         raise InvalidValue("A file is named twice.", remedy="Name it once.", param="file_ids")
-    request = collection.request(body.file_ids, attributes=body.attributes)
-    return services.jobs.submit(request, owner=owner).id
+    wanted = collection.request(body.file_ids, attributes=body.attributes)
+    return services_of(request).jobs.submit(wanted, owner=identity_of(request).key_id).id
 
 
 def _file(file: CollectionFile) -> CollectionFileAnswer:

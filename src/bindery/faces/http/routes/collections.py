@@ -11,10 +11,15 @@ from pydantic import BaseModel, Field, WithJsonSchema, create_model
 from bindery.faces.http import examples
 from bindery.faces.http.bodies import RequestBody, fields_of, options_from, parse_body, read_body
 from bindery.faces.http.routes.deletion_shapes import CollectionDeletedAnswer, receipt_answer
-from bindery.faces.http.services import Services, public_address, services_of
+from bindery.faces.http.services import (
+    Services,
+    collections_of,
+    public_address,
+    services_of,
+)
 from bindery.filters import filter_from_json
 from bindery.jobs import JobRequest
-from bindery.jobs.recipe import make_recipe
+from bindery.jobs.recipe import Recipe, make_recipe
 from bindery.library import DEFAULT_MODEL
 from bindery.options import ChunkOptions, SearchOptions, VectorOptions
 from bindery.search.answers import SearchAnswer
@@ -198,27 +203,29 @@ async def create_collection(request: Request, response: Response) -> CollectionA
     """Create a collection. How its files are chunked and embedded stays fixed."""
     services = services_of(request)
     body = parse_body(await read_body(request), CollectionBody)
-    collection = await services.loading.run(_create, services, body)
+    recipe = await services.loading.run(_recipe, services, body)
+    collections = collections_of(request)
+    collection = await services.disk.run(lambda: _answer(collections.create(body.name, recipe)))
     response.headers["location"] = f"/collections/{quote(collection.name, safe='')}"
     return collection
 
 
 @router.get("", summary="List collections")
 async def list_collections(request: Request) -> CollectionsAnswer:
-    """Every collection, by name."""
-    services = services_of(request)
+    """The collections that the key may see, by name."""
+    collections = collections_of(request)
 
     def found() -> CollectionsAnswer:
-        return CollectionsAnswer(collections=[*map(_answer, services.collections)])
+        return CollectionsAnswer(collections=[*map(_answer, collections)])
 
-    return await services.disk.run(found)
+    return await services_of(request).disk.run(found)
 
 
 @router.get("/{name}", summary="Describe a collection")
 async def describe_collection(request: Request, name: NamePath) -> CollectionAnswer:
     """What is in a collection, and how it was made."""
-    services = services_of(request)
-    return await services.disk.run(lambda: _answer(services.collections.get(name)))
+    collections = collections_of(request)
+    return await services_of(request).disk.run(lambda: _answer(collections.get(name)))
 
 
 @router.delete("/{name}", summary="Delete a collection")
@@ -226,9 +233,13 @@ async def delete_collection(
     request: Request, name: NamePath, *, now: NowQuery = False
 ) -> CollectionDeletedAnswer:
     """Remove a collection with its index. Stored files are kept; the answer is a receipt."""
-    services = services_of(request)
-    receipt = await services.disk.run(lambda: services.collections.delete(name, now=now))
-    return CollectionDeletedAnswer(name=name, receipt=receipt_answer(receipt))
+    collections = collections_of(request)
+
+    def delete() -> CollectionDeletedAnswer:
+        receipt = collections.delete(name, now=now)
+        return CollectionDeletedAnswer(name=name, receipt=receipt_answer(receipt, request))
+
+    return await services_of(request).disk.run(delete)
 
 
 @router.post(
@@ -242,7 +253,7 @@ async def search_collection(request: Request, name: NamePath) -> FoundAnswer | A
     Words in double quotes are a phrase; everything else in a query is plain text. For a list of
     queries the answer is `{"answers": [...]}`.
     """
-    services = services_of(request)
+    collections = collections_of(request)
     body = parse_body(await read_body(request), SearchBody)
     given = body.filter
     where = given if given is None or isinstance(given, str) else filter_from_json(given)
@@ -251,24 +262,23 @@ async def search_collection(request: Request, name: NamePath) -> FoundAnswer | A
     address = public_address(request)
 
     def search() -> FoundAnswer | AnswersAnswer:
-        found = services.collections.get(name).search(query, options)
+        found = collections.get(name).search(query, options)
         if isinstance(found, SearchAnswer):
             return FoundAnswer.model_validate(found.facts(address))
         answers = [FoundAnswer.model_validate(one.facts(address)) for one in found]
         return AnswersAnswer(answers=answers)
 
-    return await services.ranking.run(search)
+    return await services_of(request).ranking.run(search)
 
 
-def _create(services: Services, body: CollectionBody) -> CollectionAnswer:
+def _recipe(services: Services, body: CollectionBody) -> Recipe:
     request = JobRequest(
         ("-",),
         services.names.model_id(body.model),
         options_from(body, ChunkOptions),
         options_from(body, VectorOptions),
     )
-    recipe = make_recipe(services.library, request)
-    return _answer(services.collections.create(body.name, recipe))
+    return make_recipe(services.library, request)
 
 
 def _answer(collection: Collection) -> CollectionAnswer:

@@ -1,11 +1,15 @@
-"""What deletions in collections answer."""
+"""What deletions in collections answer, to a key that may not see all that is named."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Literal
 
+from fastapi import Request
 from pydantic import BaseModel
 
+from bindery.faces.http.services import collections_of, files_of, sees_job, services_of
 from bindery.search.deleting import DeletionReceipt
+from bindery.store.deletion import KeptIn, KeptText
 
 
 class KeptTextAnswer(BaseModel):
@@ -50,6 +54,15 @@ class FileRemovedAnswer(BaseModel):
     receipt: ReceiptAnswer
 
 
-def receipt_answer(receipt: DeletionReceipt) -> ReceiptAnswer:
-    """The receipt as it is answered."""
-    return ReceiptAnswer.model_validate(receipt.facts())
+def receipt_answer(receipt: DeletionReceipt, request: Request) -> ReceiptAnswer:
+    """The receipt, with those of the places that keep the text which the sender may see."""
+    kept = tuple(one for one in receipt.kept if _sees(request, one))
+    return ReceiptAnswer.model_validate(replace(receipt, kept=kept).facts())
+
+
+def _sees(request: Request, kept: KeptText) -> bool:
+    if kept.kind is KeptIn.STORED_FILE:
+        return files_of(request).sees(kept.id)
+    if kept.kind is KeptIn.JOB:
+        return sees_job(request, services_of(request).jobs.get(kept.id))
+    return collections_of(request).sees(kept.collection)

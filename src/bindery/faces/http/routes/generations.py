@@ -10,7 +10,7 @@ from bindery.faces.http import examples
 from bindery.faces.http.bodies import RequestBody, fields_of, parse_body, read_body
 from bindery.faces.http.gate.access import identity_of
 from bindery.faces.http.routes.collections import CollectionAnswer, NamePath
-from bindery.faces.http.services import Services, services_of
+from bindery.faces.http.services import Services, collections_of, services_of
 from bindery.options import ChunkOptions, VectorOptions
 from bindery.search.collection import Collection
 from bindery.store.values import CollectionSettings
@@ -144,16 +144,18 @@ class VerifyAnswer(BaseModel):
 )
 async def change_collection(request: Request, name: NamePath) -> CollectionAnswer:
     """Rename a collection, or change its settings. Searches see it at once."""
-    services = services_of(request)
+    collections = collections_of(request)
     body = parse_body(await read_body(request), ChangeBody)
     given = {key: getattr(body, key) for key in body.model_fields_set - {"name", "unset"}}
 
     def change() -> CollectionAnswer:
-        collection = services.collections.get(name)
+        collection = collections.get(name)
+        if body.name is not None:
+            collections.check_name(body.name)
         collection.change(name=body.name, unset=body.unset, **given)
         return CollectionAnswer.model_validate(collection.facts())
 
-    return await services.disk.run(change)
+    return await services_of(request).disk.run(change)
 
 
 @router.post(
@@ -172,7 +174,7 @@ async def rebuild_collection(request: Request, response: Response, name: NamePat
     body = parse_body(await read_body(request), RebuildBody)
 
     def rebuild() -> RebuildAnswer:
-        collection = services.collections.get(name)
+        collection = collections_of(request).get(name)
         options = _options(body)
         if body.model is None and not options:
             collection.rebuild_index()
@@ -196,7 +198,7 @@ async def estimate_rebuild(request: Request, name: NamePath) -> EstimateAnswer:
     body = parse_body(await read_body(request), RebuildBody)
 
     def estimate() -> EstimateAnswer:
-        generations = services.collections.get(name).generations
+        generations = collections_of(request).get(name).generations
         recipe = generations.wanted(_model(services, body), _options(body))
         return EstimateAnswer(**generations.estimate(recipe).facts())
 
@@ -217,7 +219,7 @@ async def rollback_collection(
     body = parse_body(await read_body(request), RollbackBody)
 
     def rollback() -> RebuildAnswer:
-        collection = services.collections.get(name)
+        collection = collections_of(request).get(name)
         generation = collection.generations.former()
         return _submit(services, collection, generation, body, owner)
 
@@ -230,7 +232,7 @@ async def list_generations(request: Request, name: NamePath) -> GenerationsAnswe
     services = services_of(request)
 
     def found() -> GenerationsAnswer:
-        generations = services.collections.get(name).generations
+        generations = collections_of(request).get(name).generations
         answers = [GenerationAnswer.model_validate(one.facts()) for one in generations]
         return GenerationsAnswer(generations=answers)
 
@@ -243,7 +245,7 @@ async def drop_generations(request: Request, name: NamePath) -> GenerationsDropp
     services = services_of(request)
 
     def drop() -> int:
-        return services.collections.get(name).generations.drop()
+        return collections_of(request).get(name).generations.drop()
 
     return GenerationsDroppedAnswer(dropped=await services.disk.run(drop))
 
@@ -254,7 +256,7 @@ async def verify_collection(request: Request, name: NamePath) -> VerifyAnswer:
     services = services_of(request)
 
     def verify() -> VerifyAnswer:
-        return VerifyAnswer.model_validate(services.collections.get(name).verify().facts())
+        return VerifyAnswer.model_validate(collections_of(request).get(name).verify().facts())
 
     return await services.disk.run(verify)
 

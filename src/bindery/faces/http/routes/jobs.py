@@ -14,7 +14,7 @@ from starlette.responses import StreamingResponse
 from bindery.errors import UnknownJob
 from bindery.faces.http import examples
 from bindery.faces.http.bodies import options_from, parse_body, read_body
-from bindery.faces.http.gate.access import Identity, Scope, identity_of
+from bindery.faces.http.gate.access import Scope, identity_of
 from bindery.faces.http.routes import events
 from bindery.faces.http.routes.job_shapes import (
     JobAnswer,
@@ -27,7 +27,14 @@ from bindery.faces.http.routes.job_shapes import (
 )
 from bindery.faces.http.routes.shapes import ErrorFacts
 from bindery.faces.http.routes.transfers import attachment
-from bindery.faces.http.services import AppServices, Services
+from bindery.faces.http.services import (
+    AppServices,
+    Services,
+    collections_of,
+    files_of,
+    sees_job,
+    services_of,
+)
 from bindery.jobs import FileState, Job, JobEvent, JobFile, JobRequest
 from bindery.options import ChunkOptions, VectorOptions
 
@@ -55,7 +62,7 @@ _MEDIA_TYPES: Mapping[ResultFormat, str] = {
 
 
 async def _visible(request: Request, services: AppServices, job_id: examples.JobPath) -> Job:
-    return await services.disk.run(_find, services, job_id, identity_of(request))
+    return await services.disk.run(_find, request, job_id)
 
 
 VisibleJob = Annotated[Job, Depends(_visible)]
@@ -83,9 +90,8 @@ async def create_job(
     All errors of the request are reported at once. An accepted job survives restarts. If a file
     cannot be read, only that file fails.
     """
-    identity = identity_of(request)
     body = parse_body(await read_body(request), JobBody)
-    job = await services.disk.run(_submit, services, body, identity, idempotency_key)
+    job = await services.disk.run(_submit, request, body, idempotency_key)
     response.headers.update({"location": f"/jobs/{job.id}", **_RETRY})
     return _answer(job)
 
@@ -101,18 +107,19 @@ async def list_jobs(
     ] = None,
 ) -> JobsAnswer:
     """The jobs of this key, newest first. A key with the scope `admin` sees all jobs."""
-    identity = identity_of(request)
-    return await services.disk.run(_list, services, identity, limit, after)
+    return await services.disk.run(_list, request, limit, after)
 
 
 @router.get("/{job_id}", summary="Describe a job")
-async def describe_job(response: Response, services: AppServices, job: VisibleJob) -> JobAnswer:
+async def describe_job(
+    request: Request, response: Response, services: AppServices, job: VisibleJob
+) -> JobAnswer:
     """Its progress and its state: `queued`, `running`, `done`, `failed` or `cancelled`."""
     answer, into = _answer(job), job.request.into
     if not job.state.is_over:
         response.headers.update(_RETRY)
     elif into is not None:
-        answer.warnings = await services.disk.run(_warnings, services, into.collection)
+        answer.warnings = await services.disk.run(_warnings, request, into.collection)
     return answer
 
 
@@ -193,7 +200,10 @@ async def download_results(
     return attachment(file, size_bytes, name, services.disk, media_type=_MEDIA_TYPES[format])
 
 
-def _submit(services: Services, body: JobBody, identity: Identity, key: str | None) -> Job:
+def _submit(request: Request, body: JobBody, key: str | None) -> Job:
+    services, files = services_of(request), files_of(request)
+    for file_id in body.files if identity_of(request).collections is not None else ():
+        files.get(file_id)  # otherwise the job itself says which of all are unknown
     wanted = JobRequest(
         tuple(body.files),
         services.names.model_id(body.model),
@@ -201,21 +211,22 @@ def _submit(services: Services, body: JobBody, identity: Identity, key: str | No
         options_from(body, VectorOptions),
         lines=body.lines,
     )
-    return services.jobs.submit(wanted, owner=identity.key_id, idempotency_key=key)
+    return services.jobs.submit(wanted, owner=identity_of(request).key_id, idempotency_key=key)
 
 
-def _find(services: Services, job_id: str, identity: Identity) -> Job:
-    job = services.jobs.get(job_id)
-    if job.owner != identity.key_id and Scope.ADMIN not in identity.scopes:
+def _find(request: Request, job_id: str) -> Job:
+    job = services_of(request).jobs.get(job_id)
+    if not sees_job(request, job):
         raise UnknownJob(f"There is no job {job_id[:80]!r}.", remedy="GET /jobs lists your jobs.")
     return job
 
 
-def _list(services: Services, identity: Identity, limit: int, after: str | None) -> JobsAnswer:
+def _list(request: Request, limit: int, after: str | None) -> JobsAnswer:
+    identity = identity_of(request)
     owner = None if Scope.ADMIN in identity.scopes else identity.key_id
     if after is not None:
-        _find(services, after, identity)
-    found = services.jobs.list(owner, after=after, most=limit + 1)
+        _find(request, after)
+    found = services_of(request).jobs.list(owner, after=after, most=limit + 1)
     return JobsAnswer(jobs=[_answer(job) for job in found[:limit]], has_more=len(found) > limit)
 
 
@@ -258,8 +269,8 @@ def _written(services: Services, job_id: str, format_: ResultFormat) -> tuple[Bi
     return file, size_bytes
 
 
-def _warnings(services: Services, collection_id: str) -> list[str]:
-    collection = services.collections.find_by_id(collection_id)
+def _warnings(request: Request, collection_id: str) -> list[str]:
+    collection = collections_of(request).find_by_id(collection_id)
     return collection.warnings() if collection else []
 
 

@@ -8,7 +8,12 @@ from starlette.types import Receive, Scope, Send
 
 from bindery.errors import BinderyError
 from bindery.faces.http.observing.timings import note_error, timings_of
-from bindery.faces.http.services import Services, public_address, services_of
+from bindery.faces.http.services import (
+    Services,
+    collections_of,
+    public_address,
+    services_of,
+)
 from bindery.faces.mcp import check_installed
 from bindery.faces.mcp.tools import Caller, Tool
 
@@ -52,7 +57,7 @@ def _new_server() -> "Server[Any]":
 
 async def _call(tool: Tool[Any, Any], arguments: dict[str, Any], request: Any) -> dict[str, Any]:  # noqa: ANN401 - the SDK's
     services: Services = services_of(request)
-    caller = Caller(services.collections, public_address(request))
+    caller = Caller(collections_of(request), public_address(request))
     try:
         return await services.ranking.run(tool.call, caller, arguments)
     except BinderyError as error:

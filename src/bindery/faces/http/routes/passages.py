@@ -11,7 +11,7 @@ from bindery.faces.http.calls import json_answer
 from bindery.faces.http.routes.collection_files import CollectionFileAnswer
 from bindery.faces.http.routes.collections import NamePath
 from bindery.faces.http.routes.transfers import marks
-from bindery.faces.http.services import Services, services_of
+from bindery.faces.http.services import collections_of, services_of
 from bindery.search.passages import find_file, read_original, read_passages
 
 router = APIRouter(prefix="/collections/{name}/files/{file_id}", tags=["collections"])
@@ -61,7 +61,7 @@ async def read_file_passages(request: Request, name: NamePath, file_id: FileIdPa
     services = services_of(request)
 
     def read() -> Response:
-        collection = services.collections.get(name)
+        collection = collections_of(request).get(name)
         return json_answer(read_passages(services.library, collection, file_id).facts())
 
     return await services.disk.run(read)
@@ -81,7 +81,7 @@ async def download_original(request: Request, name: NamePath, file_id: FileIdPat
     404 if a file of this machine is gone or has changed since.
     """
     services = services_of(request)
-    data, filename = await services.disk.run(_original, services, name, file_id)
+    data, filename = await services.disk.run(_original, request, name, file_id)
     headers = dict(marks(filename))
     return Response(data, media_type="application/octet-stream", headers=headers)
 
@@ -92,7 +92,7 @@ async def draw_page(
 ) -> Response:
     """A page of a PDF as PNG, drawn in the sandbox."""
     services = services_of(request)
-    data, filename = await services.disk.run(_original, services, name, file_id)
+    data, filename = await services.disk.run(_original, request, name, file_id)
     timeout_s = services.settings.parse_timeout_s
 
     def draw() -> bytes:
@@ -107,8 +107,8 @@ async def draw_page(
     return Response(picture, media_type="image/png", headers=headers)
 
 
-def _original(services: Services, name: str, file_id: str) -> tuple[bytes, str]:
-    collection = services.collections.get(name)
+def _original(request: Request, name: str, file_id: str) -> tuple[bytes, str]:
+    services, collection = services_of(request), collections_of(request).get(name)
     file = find_file(services.library, collection, file_id)
     limit_bytes = services.settings.upload_limit_bytes
     return read_original(services.library, file, limit_bytes=limit_bytes), file.name

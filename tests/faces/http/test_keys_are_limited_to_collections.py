@@ -1,0 +1,180 @@
+"""Scenario 13: what a key limited to a collection is answered about others, on every route.
+
+Answers about a collection or a file that it may not see are those about one that does not exist.
+"""
+
+import re
+import time
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+from tests.homes import home_with
+
+import bindery.faces.http
+from bindery.faces.http.app import create_app
+from bindery.faces.http.gate.access import ACCESS, Scope
+from bindery.library import Library
+from bindery.options import ModelOptions
+from bindery.settings import Settings
+from bindery.store.keys import KeyStore
+
+MINE, OTHER, NOTHING = "mine", "other", "nothing"
+NO_FILE = "0" * 64
+TEXT = {MINE: "The heliotrope turns to the sun.", OTHER: "The quetzal sleeps at noon."}
+
+BODIES = {
+    "POST /collections/{name}/search": {"query": "quetzal"},
+    "PATCH /collections/{name}": {"weight": 0.5},
+    "PATCH /collections/{name}/files/{file:path}": {"attributes": {}},
+    "POST /collections/{name}/files": {"file_ids": [NO_FILE]},
+    "POST /collections/{name}/local": {"paths": ["/"]},
+    "POST /collections/{name}/rebuild": {"size": 32},
+    "POST /collections/{name}/rebuild/estimate": {"size": 32},
+    "POST /collections/{name}/rollback": {},
+}
+"""The bodies of routes of a collection. Routes that need none have no line."""
+
+
+@pytest.fixture(scope="module")
+def app(minilm_folder, tmp_path_factory):
+    home = home_with(minilm_folder, tmp_path_factory.mktemp("limited"))
+    KeyStore(home).create("first", list(Scope))
+    settings = Settings(home=home, precision="f32")
+    app = create_app(Library(home, ModelOptions(precision="f32")), settings)
+    with TestClient(app, base_url="http://127.0.0.1"):
+        yield app
+
+
+@pytest.fixture(scope="module")
+def asks(app):
+    """Makes a client with a key, which may be limited to collections."""
+    keys = KeyStore(app.state.services.settings.home)
+
+    def asks(*collections: str) -> TestClient:
+        scopes = set(Scope) - ({Scope.ADMIN} if collections else set())
+        _, text = keys.create("one", scopes, collections or None)
+        headers = {"x-api-key": text.reveal()}
+        client = TestClient(app, base_url="http://127.0.0.1", headers=headers)
+        while client.get("/collections").status_code == 401:
+            time.sleep(0.05)  # a running server looks at the file twice a second
+        return client
+
+    return asks
+
+
+def added(client: TestClient, collection: str, **parts: object) -> None:
+    answer = client.post(f"/collections/{collection}/files", **parts)
+    assert answer.status_code == 202, answer.text
+    while client.get(answer.headers["location"]).json()["state"] not in ("done", "failed"):
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def files(asks):
+    """The stored files of both collections, by their names."""
+    everything = asks()
+    for name, text in TEXT.items():
+        assert everything.post("/collections", json={"name": name}).status_code == 201
+        added(everything, name, files=[("file", (f"{name}.txt", text))])
+    found = everything.get("/files").json()["files"]
+    return {Path(one["filename"]).stem: one["file_id"] for one in found}
+
+
+@pytest.fixture(scope="module")
+def limited(asks, files):
+    return asks(MINE)
+
+
+def told(answer, *names: str) -> tuple[int, str]:
+    """An answer without what the question named."""
+    text = answer.text
+    for name in names:
+        text = text.replace(name, "NAME")
+    return answer.status_code, text
+
+
+def test_a_collection_of_others_is_as_one_that_is_not_there(limited, asks, files):
+    lines = [line for line in ACCESS if "/collections/{name}" in line]
+    assert set(BODIES) <= set(lines)
+    for line in lines:
+        method, path = line.split(" ")
+        answers = []
+        for name in (OTHER, NOTHING):
+            address = re.sub(r"{.*?}", "1", path.replace("{name}", name))
+            answers.append(told(limited.request(method, address, json=BODIES.get(line)), name))
+        assert answers[0] == answers[1], line
+        assert answers[0][0] == 404, line
+        assert OTHER not in answers[0][1], line
+    assert asks().get(f"/collections/{OTHER}/files").json()["total_files"] == 1
+
+
+def test_a_file_of_others_is_as_one_that_is_not_there(limited, files):
+    for method, path in [
+        ("GET", "/files/{}"),
+        ("DELETE", "/files/{}"),
+        ("GET", "/v1/files/{}"),
+        ("GET", "/v1/files/{}/content"),
+        ("DELETE", "/v1/files/{}"),
+        ("GET", "/chunk/fixed/file/{}"),
+        ("GET", "/v1/files?after={}"),
+    ]:
+        other, none = (
+            told(limited.request(method, path.format(one)), one) for one in (files[OTHER], NO_FILE)
+        )
+        assert other == none, (method, path)
+        assert other[0] in (400, 404), (method, path)
+    for path, field in [("/jobs", "files"), (f"/collections/{MINE}/files", "file_ids")]:
+        other, none = (
+            told(limited.post(path, json={field: [one]}), one) for one in (files[OTHER], NO_FILE)
+        )
+        assert other == none, path
+        assert other[0] == 404, path
+
+
+def test_lists_have_what_the_key_may_see(limited, files):
+    assert [one["name"] for one in limited.get("/collections").json()["collections"]] == [MINE]
+    assert [one["file_id"] for one in limited.get("/files").json()["files"]] == [files[MINE]]
+    assert [one["id"] for one in limited.get("/v1/files").json()["data"]] == [files[MINE]]
+    assert limited.get("/jobs").json()["jobs"] == []
+    hits = limited.post(f"/collections/{MINE}/search", json={"query": "quetzal"}).json()["hits"]
+    assert [hit["file"] for hit in hits] == ["mine.txt"]
+    assert limited.get(f"/v1/files/{files[MINE]}/content").text == TEXT[MINE]
+
+
+def test_names_of_others_are_neither_taken_nor_free(limited, files):
+    for method, path in (("POST", "/collections"), ("PATCH", f"/collections/{MINE}")):
+        other, none = (
+            told(limited.request(method, path, json={"name": name}), name)
+            for name in (OTHER, NOTHING)
+        )
+        assert other == none
+        assert other[0] == 400
+
+
+def test_uploads_are_seen_by_the_key_that_sent_them(limited, asks, files):
+    # The content is that of the other collection: nothing shows that it is there already.
+    upload = {"file": ("guess.txt", TEXT[OTHER])}
+    sent = limited.post("/files/upload", files=upload).json()
+    again = limited.post("/files/upload", files=upload).json()
+    assert len({sent["file_id"], again["file_id"], files[OTHER]}) == 3
+    assert asks(OTHER).get(f"/files/{sent['file_id']}").status_code == 404
+    assert asks().get(f"/files/{sent['file_id']}").status_code == 200
+    added(limited, MINE, json={"file_ids": [sent["file_id"]]})
+    receipt = limited.delete(f"/collections/{MINE}/files/guess.txt").json()["receipt"]
+    kept = {(one["kind"], one["collection"]) for one in receipt["kept"]}
+    assert kept == {("stored file", "")}
+    assert OTHER not in str(receipt)
+    assert files[OTHER] not in str(receipt)
+    for one in (sent, again):
+        assert limited.delete(f"/files/{one['file_id']}").status_code == 200
+    # A file that it sees, but has not uploaded, is not its to delete.
+    assert limited.delete(f"/files/{files[MINE]}").status_code == 404
+    assert asks().get("/files").json()["total_files"] == 2
+
+
+def test_routes_reach_collections_and_files_through_the_gate():
+    folder = Path(bindery.faces.http.__file__).parent
+    for path in [*folder.glob("routes/*.py"), *folder.glob("dialects/*.py")]:
+        found = re.findall(r"all_collections|library\.files\b", path.read_text())
+        assert not found, f"{path.name}: use collections_of or files_of in place of {found[0]}"
