@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.faces.http.conftest import some_rotation
 from tests.faces.http.serving import serving
 from tests.homes import home_with
 from tests.page.files import FILES
@@ -46,7 +47,9 @@ def chromium() -> Iterator[Any]:
 def served(home: Path) -> Iterator[str]:
     """The address of a server of a home folder."""
     settings = Settings(home=home, precision="f32", parse_timeout_s=60.0)
-    with serving(create_app(Library(home, ModelOptions(precision="f32")), settings)) as (_, port):
+    library = Library(home, ModelOptions(precision="f32"))
+    library.rotations.save("papers", some_rotation(library))
+    with serving(create_app(library, settings)) as (_, port):
         yield f"http://127.0.0.1:{port}"
 
 

@@ -176,6 +176,22 @@ def test_two_ways_to_cut_are_compared(visit: Visit, address: str) -> None:
     assert parameters(visit)["b"] == ["fixed-256-0"]
 
 
+def test_passages_move_while_vectors_are_cut(visit: Visit, address: str) -> None:
+    tab = visit.tab
+    tab.goto(f"{address}/?show=dimensions")
+    tab.fill('[aria-label="Question"]', "oak in roofs")
+    tab.keyboard.press("Enter")
+    tab.wait_for_selector(".moving")
+    plain, rotated = tab.locator(".sides section").all()
+    assert "384 dimensions" in plain.text_content()
+    assert plain.locator("li").all_text_contents() == rotated.locator("li").all_text_contents()
+    tab.focus('[aria-label="Dimensions"]')
+    tab.keyboard.press("End")
+    assert "32 dimensions" in tab.locator(".sides section").first.text_content()
+    assert parameters(visit)["k"] == ["32"]
+    assert "8.3 % of float32 at 384" in tab.locator("dd").first.text_content()
+
+
 def test_operations_show_what_a_key_may_see(visit: Visit, address: str) -> None:
     tab = visit.tab
     tab.goto(f"{address}/?show=operations")
@@ -219,6 +235,7 @@ def test_nothing_keeps_people_out(chromium: Any, address: str, scheme: str, widt
         ("/?show=collections", ".shelf"),
         ("/?show=lab", ".bands > *"),
         ("/?show=operations", ".tiles"),
+        ("/?show=dimensions&q=oak", ".moving"),
         ("/?q=oak", ".hit"),
         ("/?q=second+page&f=kind%3Dpdf", ".hit"),
     ):
