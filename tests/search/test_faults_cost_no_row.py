@@ -272,6 +272,28 @@ def test_the_best_are_the_exact_ones_with_any_number_of_threads(threads):
     assert int(done.stdout) <= 4  # of 400
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="threads are counted in /proc")
+def test_scans_start_one_thread_and_leave_the_environment_as_it_was():
+    code = """
+import os, numpy as np
+from bindery.search.codes import Codes
+before = dict(os.environ)
+vectors = np.random.default_rng(0).normal(size=(6000, 32)).astype(np.float16)
+made = Codes.of(vectors)
+counts = len(os.listdir("/proc/self/task"))
+for query in vectors[:20].astype(np.float32):
+    made.candidates(query, 10, None, 6000)
+print(dict(os.environ) == before, len(os.listdir("/proc/self/task")) == counts <= 3)
+"""
+    names = ("RAYON_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    environment = {name: value for name, value in os.environ.items() if name not in names}
+    environment["OPENBLAS_NUM_THREADS"] = "1"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True
+    )
+    assert done.stdout.split() == ["True", "True"]
+
+
 def test_codes_give_the_same_candidates_once_they_are_loaded_again():
     vectors = np.random.default_rng(5).normal(size=(6000, 32)).astype(np.float16)
     made = Codes.of(vectors)
