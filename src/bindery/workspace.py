@@ -12,6 +12,8 @@ from bindery import documents
 from bindery.encoders import Encoded
 from bindery.encoders.request import EncodeRequest, chunks_request, has_title_slot
 from bindery.errors import InvalidValue
+from bindery.evaluation.evaluating import EvaluateOptions, Evaluation, evaluate
+from bindery.evaluation.questions import JudgedQuestion
 from bindery.jobs import JobRequest, Jobs
 from bindery.library import DEFAULT_MODEL, Library, ModelStatus
 from bindery.options import ChunkOptions, SearchOptions, VectorOptions
@@ -202,6 +204,19 @@ class Workspace:
         return import_collection(
             self.collections, collection, source, model=model, store=store, table=table
         )
+
+    def evaluate(
+        self,
+        questions: Sequence[JudgedQuestion],
+        collection: str = DEFAULT_COLLECTION,
+        options: EvaluateOptions | None = None,
+    ) -> Evaluation:
+        """How well a collection answers questions, as it is and with other settings.
+
+        :func:`bindery.evaluation.questions.read_questions` reads them from a file. Raises what
+        :func:`bindery.evaluation.evaluating.evaluate` does.
+        """
+        return evaluate(self.collections, collection, questions, options or EvaluateOptions())
 
     @property
     def files(self) -> FileStore:

@@ -93,11 +93,13 @@ class Generations:
         }
         return list(self._others.values())
 
-    def wanted(self, model: str | None, options: Mapping[str, object]) -> Recipe:
+    def wanted(
+        self, model: str | None, options: Mapping[str, object], *, may_be_same: bool = False
+    ) -> Recipe:
         """The recipe of a rebuild: that of the collection, with other values. Loads the model.
 
         ``options`` are fields of ChunkOptions and VectorOptions. Raises what submitting a job does,
-        and InvalidValue if nothing would change.
+        and InvalidValue if nothing would change, unless the recipe ``may_be_same``.
         """
         _, active = self._active()
         given = {
@@ -114,7 +116,7 @@ class Generations:
         )
         check_request(self._library, request)
         recipe = make_recipe(self._library, request)
-        if recipe == active:
+        if recipe == active and not may_be_same:
             raise InvalidValue(
                 "The collection was made with these options already.",
                 remedy="Without options, a rebuild makes its index files again.",

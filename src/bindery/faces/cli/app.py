@@ -11,6 +11,7 @@ import typer
 
 from bindery import __version__
 from bindery.faces.cli.collection_commands import collections, search_commands
+from bindery.faces.cli.evaluation_commands import evaluation_commands
 from bindery.faces.cli.exits import BAD_INPUT, FAILED, NO_MODEL, Commands, Group
 from bindery.faces.cli.operator_commands import operator_commands
 from bindery.faces.cli.options import (
@@ -203,6 +204,7 @@ def embed(
 
 
 app.add_typer(search_commands)
+app.add_typer(evaluation_commands)
 app.add_typer(operator_commands)
 app.add_typer(collections, name="collections")
 

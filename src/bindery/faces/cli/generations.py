@@ -87,7 +87,7 @@ def rebuild(settings: Settings, name: str, asked: RebuildArguments) -> None:
         question = f"Rebuild {printable(name)}?"
         confirm(question, confirmed=asked.confirms, json=asked.json)
         collection.rebuild(
-            asked.model, accepts_loss=asked.accepts_loss, run=_run(asked.json), **asked.options
+            asked.model, accepts_loss=asked.accepts_loss, run=run_shown(asked.json), **asked.options
         )
         _tell_switched(collection, json=asked.json)
 
@@ -95,7 +95,7 @@ def rebuild(settings: Settings, name: str, asked: RebuildArguments) -> None:
 def rollback(settings: Settings, name: str, *, accepts_loss: bool, json: bool) -> None:
     """Have the former generation of a collection answer again."""
     with _opened(settings, name) as collection:
-        collection.rollback(accepts_loss=accepts_loss, run=_run(json))
+        collection.rollback(accepts_loss=accepts_loss, run=run_shown(json))
         _tell_switched(collection, json=json)
 
 
@@ -142,7 +142,7 @@ def verify(settings: Settings, name: str, *, json: bool) -> bool:
     return False
 
 
-def _run(json: bool) -> Run:
+def run_shown(json: bool) -> Run:
     """Run a job and show its progress, or that of the process that runs it."""
 
     def run(jobs: Jobs, job_id: str) -> None:

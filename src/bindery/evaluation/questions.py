@@ -1,0 +1,260 @@
+"""Questions and the passages that answer them, read from a file or a folder.
+
+CSV, TSV and JSON lines have a row for each question and passage; BEIR's folders and TREC's
+judgements name whole documents.
+"""
+
+import csv
+import json
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from bindery.errors import InvalidValue
+from bindery.search.answers import Hit
+
+_FIELDS = ("question", "file", "page", "quote", "id", "grade")
+_BEST_QRELS = ("test", "dev", "train")
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What answers a question: a file, a page of it, a quotation, or a chunk by its id.
+
+    A file is named as in the collection, by the end of its path, or without its ending. A passage
+    must match everything that is given. Of a quotation, at least half must be in the passage.
+    ``grade`` is how relevant it is, 1 if nothing finer is known.
+    """
+
+    file: str = ""
+    page: int | None = None
+    quote: str = ""
+    id: str = ""
+    grade: int = 1
+
+    def __post_init__(self) -> None:
+        if not (self.file or self.quote or self.id):
+            raise InvalidValue("An expected passage needs a file, a quote or an id.", param="file")
+        if self.grade < 1:
+            raise InvalidValue(f"grade must be at least 1, got {self.grade}.", param="grade")
+
+    @property
+    def is_file(self) -> bool:
+        """Whether any passage of the file will do."""
+        return self.page is None and not self.quote and not self.id
+
+    def matches(self, hit: Hit) -> bool:
+        """Whether a hit is the passage, or holds enough of it."""
+        return (
+            (not self.id or self.id == hit.id)
+            and (not self.file or is_named(hit.file, self.file))
+            and (self.page is None or self.page == hit.page)
+            and (not self.quote or _shares(plain_words(self.quote), plain_words(hit.text)))
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedQuestion:
+    """A question, and the passages of which each answers it."""
+
+    id: str
+    text: str
+    expected: tuple[Expected, ...]
+
+
+def is_named(file: str, name: str) -> bool:
+    """Whether a file of a collection is meant by a name."""
+    return file == name or file.endswith(f"/{name}") or Path(file).stem == name
+
+
+def plain_words(text: str) -> str:
+    """A text in compatibility form and lower case, each white space as one blank."""
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def _shares(quote: str, text: str) -> bool:
+    """Whether a text holds a quotation, or at either of its ends at least half of it."""
+    if quote in text:
+        return True
+    half = (len(quote) + 1) // 2
+    for size in range(len(quote) - 1, half - 1, -1):
+        if text.endswith(quote[:size]) or text.startswith(quote[-size:]):
+            return True
+    return text != "" and len(text) >= half and text in quote
+
+
+def read_questions(path: Path, judgements: Path | None = None) -> list[JudgedQuestion]:
+    """The questions of a file or a BEIR folder, in order, each with what answers it.
+
+    ``judgements`` is a file of TREC or BEIR for questions that only have ids. Raises InvalidValue,
+    which names the line, for a question without an answer or a row that cannot be read.
+    """
+    try:
+        if path.is_dir():
+            return _read_beir(path, judgements)
+        if judgements is not None:
+            return _judged(_read_texts(path), _read_judgements(judgements), path)
+        return _grouped(_rows(path), path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidValue(
+            f"The questions in {str(path)!r} cannot be read: {error}.", param="questions"
+        ) from error
+
+
+def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Rows by the numbers of their lines."""
+    ending = path.suffix.lower()
+    if ending not in _READERS:
+        raise InvalidValue(
+            f"{path.name!r} is not a file of questions.",
+            remedy=f"Use {', '.join(_READERS)}, or a folder in BEIR's format.",
+            param="questions",
+        )
+    return _READERS[ending](path)
+
+
+def _lines_of_json(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    lines = path.read_text(encoding="utf-8-sig").split("\n")
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise _wrong(path, number, f"it is not JSON: {error}") from error
+        if not isinstance(row, dict):
+            raise _wrong(path, number, "it is not a JSON object")
+        yield number, cast("dict[str, Any]", row)
+
+
+def _table(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file, delimiter=delimiter)
+        for row in reader:
+            yield reader.line_num, {str(key): value for key, value in row.items()}
+
+
+_READERS: Mapping[str, Callable[[Path], Iterator[tuple[int, Mapping[str, Any]]]]] = {
+    ".csv": _table,
+    ".tsv": _table,
+    ".jsonl": _lines_of_json,
+}
+
+
+def _grouped(rows: Iterable[tuple[int, Mapping[str, Any]]], path: Path) -> list[JudgedQuestion]:
+    """Rows with the same question make one question."""
+    found: dict[str, list[Expected]] = {}
+    for number, row in rows:
+        text = str(row.get("question") or "").strip()
+        if not text:
+            raise _wrong(path, number, "it has no question")
+        nested = row.get("expected")
+        parts = cast("list[object]", nested) if isinstance(nested, list) else [row]
+        for part in parts:
+            if not isinstance(part, Mapping):
+                raise _wrong(path, number, "expected must be a list of objects")
+            found.setdefault(text, []).append(
+                _expected(cast("Mapping[str, Any]", part), path, number)
+            )
+    return _checked(
+        [
+            JudgedQuestion(str(n), text, tuple(one))
+            for n, (text, one) in enumerate(found.items(), 1)
+        ],
+        path,
+    )
+
+
+def _expected(row: Mapping[str, Any], path: Path, number: int) -> Expected:
+    if unknown := {key for key in row if key not in {*_FIELDS, "expected"}}:
+        raise _wrong(path, number, f"unknown field {min(unknown)!r}; known: {', '.join(_FIELDS)}")
+    try:
+        return Expected(
+            str(row.get("file") or ""),
+            int(row["page"]) if row.get("page") not in (None, "") else None,
+            str(row.get("quote") or ""),
+            str(row.get("id") or ""),
+            int(row.get("grade") or 1),
+        )
+    except (TypeError, ValueError) as error:
+        raise _wrong(path, number, f"page and grade must be numbers: {error}") from error
+    except InvalidValue as error:
+        raise _wrong(path, number, error.message) from error
+
+
+def _read_beir(folder: Path, judgements: Path | None) -> list[JudgedQuestion]:
+    places = [folder / "qrels" / f"{name}.tsv" for name in _BEST_QRELS]
+    known = [place for place in places if place.is_file()]
+    if judgements is None and not known:
+        raise InvalidValue(
+            f"{str(folder)!r} has no qrels/test.tsv.",
+            remedy="Name the file of judgements with --judgements.",
+            param="questions",
+        )
+    texts = {
+        str(row.get("_id")): str(row.get("text"))
+        for _, row in _lines_of_json(folder / "queries.jsonl")
+    }
+    return _judged(texts, _read_judgements(judgements or known[0]), folder)
+
+
+def _read_texts(path: Path) -> dict[str, str]:
+    """Questions by their ids, of JSON lines or of lines with an id, a tab and a text."""
+    if path.suffix.lower() == ".jsonl":
+        rows = (row for _, row in _lines_of_json(path))
+        return {
+            str(row.get("_id", row.get("id"))): str(row.get("text", row.get("question")))
+            for row in rows
+        }
+    texts: dict[str, str] = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1):
+        key, tab, text = line.partition("\t")
+        if line.strip() and not tab:
+            raise _wrong(path, number, "an id, a tab and a question are expected")
+        if line.strip():
+            texts[key.strip()] = text.strip()
+    return texts
+
+
+def _read_judgements(path: Path) -> dict[str, dict[str, int]]:
+    """The grades of documents by the ids of questions: TREC's four columns, or BEIR's three."""
+    found: dict[str, dict[str, int]] = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1):
+        parts = line.split("\t") if "\t" in line else line.split()
+        if not parts or (number == 1 and not parts[-1].lstrip("-").isdigit()):
+            continue
+        if len(parts) not in (3, 4):
+            raise _wrong(path, number, "three or four columns are expected")
+        try:
+            grade = int(parts[-1])
+        except ValueError as error:
+            raise _wrong(path, number, f"the grade {parts[-1]!r} is not a whole number") from error
+        if grade > 0:
+            found.setdefault(parts[0], {})[parts[-2]] = grade
+    return found
+
+
+def _judged(
+    texts: Mapping[str, str], grades: Mapping[str, Mapping[str, int]], path: Path
+) -> list[JudgedQuestion]:
+    found = [
+        JudgedQuestion(
+            key, texts[key], tuple(Expected(name, grade=grade) for name, grade in of.items())
+        )
+        for key, of in grades.items()
+        if key in texts
+    ]
+    return _checked(found, path)
+
+
+def _checked(questions: list[JudgedQuestion], path: Path) -> list[JudgedQuestion]:
+    if not questions:
+        raise InvalidValue(f"{str(path)!r} has no question with an answer.", param="questions")
+    return questions
+
+
+def _wrong(path: Path, number: int, why: str) -> InvalidValue:
+    return InvalidValue(f"Line {number} of {path.name!r}: {why}.", param="questions")

@@ -1,0 +1,98 @@
+"""``bindery evaluate``: questions with known answers, asked with several settings."""
+
+import os
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from bindery.disk import whole_file
+from bindery.evaluation.evaluating import EvaluateOptions, Evaluation, SettingResult, evaluate
+from bindery.evaluation.questions import read_questions
+from bindery.evaluation.report import advice, to_html
+from bindery.faces.cli.generations import run_shown
+from bindery.faces.cli.printing import (
+    count,
+    messages,
+    new_table,
+    output,
+    print_json,
+    print_warning,
+    printable,
+)
+from bindery.faces.python import open_library
+from bindery.jobs import Jobs
+from bindery.search.collection import Collections
+from bindery.settings import Settings
+
+_SHOWN_NAMES = 5
+_HEADINGS = ("setting", "nDCG@10", "recall@5", "budget", "ms", "MB", "difference")
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluateArguments:
+    """What ``bindery evaluate`` was asked for, apart from the settings to compare."""
+
+    collection: str
+    questions: Path
+    judgements: Path | None
+    html: Path | None
+    json: bool
+
+
+def run(settings: Settings, asked: EvaluateArguments, options: EvaluateOptions) -> None:
+    """Ask the questions with each setting, and show the figures."""
+    questions = read_questions(asked.questions, asked.judgements)
+
+    def tell(what: str) -> None:
+        if not asked.json:
+            messages().print(printable(what), soft_wrap=True)
+
+    with closing(open_library(settings)) as library:
+        found = evaluate(
+            Collections(library),
+            asked.collection,
+            questions,
+            options,
+            run=Jobs.run if asked.json else run_shown(json=False),
+            tell=tell,
+        )
+    if asked.html is not None:
+        with whole_file(asked.html) as file:
+            file.write(to_html(found).encode("utf-8"))
+    if asked.json:
+        print_json(found.facts())
+        return
+    _show(found, asked.html)
+
+
+def _show(found: Evaluation, html: Path | None) -> None:
+    table = new_table(*_HEADINGS)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for setting in found.settings:
+        table.add_row(*_row(setting))
+    output().print(table)
+    output().print(advice(found), soft_wrap=True)
+    for setting in found.settings[1:]:
+        won, lost = (len(questions) for questions in found.won_and_lost(setting))
+        name = printable(setting.name)
+        output().print(f"{name}: better on {count(won, 'question')}, worse on {lost:,}.")
+    if found.missing:
+        names = ", ".join(map(printable, found.missing[:_SHOWN_NAMES]))
+        print_warning(
+            f"{count(len(found.missing), 'expected file')} not in the collection: {names}"
+        )
+    if html is not None:
+        messages().print(f"Written to {printable(os.fspath(html))}.", soft_wrap=True)
+
+
+def _row(setting: SettingResult) -> list[str]:
+    facts, against = setting.facts(), setting.against
+    figures = [facts[key] for key in ("ndcg_10", "recall_5", "recall_in_budget")]
+    return [
+        printable(setting.name),
+        *(f"{figure:.3f}" for figure in figures),
+        f"{setting.milliseconds:.1f}",
+        f"{setting.index_bytes / 1e6:.1f}",
+        "" if against is None else str(against),
+    ]

@@ -1,0 +1,87 @@
+"""The commands that measure how well a collection answers."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bindery.errors import InvalidValue
+from bindery.faces.cli.options import Json, begin
+
+evaluation_commands = typer.Typer()
+
+Judgements = Annotated[
+    Path | None,
+    typer.Option(metavar="PATH", help="Judgements of TREC or BEIR, for questions with ids."),
+]
+Html = Annotated[
+    Path | None, typer.Option("--html", metavar="PATH", help="Also write a page with plots.")
+]
+
+
+@evaluation_commands.command(
+    epilog="Examples:\n"
+    "  bindery evaluate default questions.csv --modes dense,lexical,hybrid\n"
+    "  bindery evaluate default questions.csv --sizes 64,128,256 --html report.html\n"
+    "  bindery evaluate scifact beir/scifact --models vanilla,./my-model"
+)
+def evaluate(
+    collection: Annotated[str, typer.Argument(metavar="COLLECTION", help="The collection.")],
+    questions: Annotated[
+        Path,
+        typer.Argument(
+            metavar="QUESTIONS", help="A .csv, .tsv or .jsonl file, or a folder in BEIR's format."
+        ),
+    ],
+    models: Annotated[str, typer.Option(metavar="NAMES", help="Models to compare.")] = "",
+    strategies: Annotated[
+        str, typer.Option(metavar="NAMES", help="Chunking strategies to compare.")
+    ] = "",
+    sizes: Annotated[str, typer.Option(metavar="NUMBERS", help="Chunk sizes to compare.")] = "",
+    dimensions: Annotated[
+        str, typer.Option(metavar="NUMBERS", help="Lengths of vectors to compare.")
+    ] = "",
+    modes: Annotated[
+        str,
+        typer.Option(metavar="NAMES", help="Modes to compare: hybrid, dense, lexical and rrf."),
+    ] = "hybrid",
+    budget_tokens: Annotated[
+        int, typer.Option(metavar="NUMBER", help="The room for passages in a prompt, in tokens.")
+    ] = 1_000,
+    judgements: Judgements = None,
+    html: Html = None,
+    json: Json = False,
+) -> None:
+    """Compare settings on questions whose answers are known.
+
+    Lists are separated by commas; every combination is tried. The collection does not change. The
+    first setting is the collection as it is; a better one is only recommended if that is certain.
+    """
+    found = begin()
+    from bindery.evaluation.evaluating import EvaluateOptions
+    from bindery.faces.cli.evaluate import EvaluateArguments
+    from bindery.faces.cli.evaluate import run as run_evaluation
+
+    options = EvaluateOptions(
+        models=_names(models),
+        strategies=_names(strategies),
+        sizes=_numbers("sizes", sizes),
+        dimensions=_numbers("dimensions", dimensions),
+        modes=_names(modes),
+        budget_tokens=budget_tokens,
+    )
+    asked = EvaluateArguments(collection, questions, judgements, html, json)
+    run_evaluation(found.settings, asked, options)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _numbers(name: str, text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in _names(text))
+    except ValueError as error:
+        raise InvalidValue(
+            f"--{name} must be whole numbers with commas between, got {text!r}.", param=name
+        ) from error
