@@ -4,6 +4,7 @@ import errno
 import io
 import os
 import secrets
+import shutil
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -105,6 +106,24 @@ def sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def check_room(folder: Path, *, least_bytes: int) -> None:
+    """Raise StorageError if a folder cannot be written to, StorageFull if less space is free.
+
+    Messages do not name the folder.
+    """
+    if not os.access(folder, os.W_OK):
+        raise StorageError("The home folder is read-only.", remedy=_PERMISSIONS)
+    try:
+        free_bytes = shutil.disk_usage(folder).free
+    except OSError:  # it was removed meanwhile
+        return
+    if free_bytes < least_bytes:
+        raise StorageFull(
+            f"The disk of the home folder is almost full: {free_bytes >> 20} MB are free.",
+            remedy=_REMEDIES[errno.ENOSPC],
+        )
 
 
 class Ballast:

@@ -359,6 +359,7 @@ class Maintainer:
                 return
         if is_sweeping:
             sweep_folders(self._library.home / "indexes", states, age_s=_UNPUBLISHED_S)
+            self._library.files.sweep()
             self._swept = now
 
     def _maintain(self, index: CollectionIndex, seen: _Seen, now: float) -> bool:

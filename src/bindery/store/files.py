@@ -40,11 +40,19 @@ from bindery.store.database import Database
 from bindery.store.database.tables import collection_files, collections, contents, files, leftovers
 from bindery.store.deletion import forget_contents, remove_files
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
 _LONGEST_NAME = 1024
 _ID = re.compile(r"[0-9a-f]{64}|file-[0-9a-f]{24}")
 # Uploads that were not written to for this long, and contents without a file for this long, belong
 # to processes that have ended.
 _ABANDONED_S = 24 * 3600
+# Uploads are locked while they are received, except at their very beginning.
+_UPLOAD = "upload-"
+_UNLOCKED_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +145,7 @@ class FileStore:
             self._incoming.mkdir(parents=True, exist_ok=True)
         self.owner = ""
         self._only: frozenset[str] | None = None
-        self._sweep()
+        self.sweep()
 
     def limited(self, owner: str, collections: frozenset[str]) -> "FileStore":
         """The files for a key that is limited to the collections of these names.
@@ -151,9 +159,11 @@ class FileStore:
     @contextmanager
     def receive(self, *, limit_bytes: int) -> Generator[Incoming]:
         """Receive a file of at most ``limit_bytes``. It is discarded unless it was kept."""
-        path = self._incoming / secrets.token_hex(16)
+        path = self._incoming / f"{_UPLOAD}{secrets.token_hex(16)}"
         try:
             with NewFile(path) as file:
+                if fcntl:
+                    fcntl.flock(file, fcntl.LOCK_EX)  # until it is closed, or the process ends
                 yield Incoming(path, file, limit_bytes, self)
         finally:
             path.unlink(missing_ok=True)
@@ -244,15 +254,16 @@ class FileStore:
             )
         return file
 
-    def _sweep(self) -> None:
-        """Remove what processes that have ended left behind."""
-        oldest = time.time() - _ABANDONED_S
+    def sweep(self) -> None:
+        """Remove what processes that have ended left behind. Raises StorageError."""
+        now = time.time()
         with storage_errors(self._incoming):
             for path in self._incoming.iterdir():
                 with suppress(FileNotFoundError):  # whole, and moved to its place, a moment ago
-                    if path.stat().st_mtime < oldest:
+                    age_s = now - path.stat().st_mtime
+                    if age_s > _ABANDONED_S or (age_s > _UNLOCKED_S and _is_abandoned(path)):
                         path.unlink()
-        self._clear(oldest)
+        self._clear(now - _ABANDONED_S)
 
     def _clear(self, oldest: float) -> None:
         """Remove contents that no file has and that were noted at ``oldest`` or before."""
@@ -267,6 +278,18 @@ class FileStore:
                 if not connection.scalar(select(exists().where(contents.c.sha256 == sha256))):
                     self._blobs.delete(sha256)
             connection.execute(delete(leftovers).where(leftovers.c.since <= oldest))
+
+
+def _is_abandoned(path: Path) -> bool:
+    """Whether an upload is locked by no process any more."""
+    if fcntl is None or not path.name.startswith(_UPLOAD):
+        return False
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True
 
 
 def open_files(database: Database, blobs_url: str, folder: Path) -> FileStore:

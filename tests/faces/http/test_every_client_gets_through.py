@@ -68,3 +68,12 @@ def test_head_answers_as_get_without_a_body(client, path) -> None:
     assert answer.headers["content-type"] == expected.headers["content-type"] or path == "/metrics"
     if path not in {"/metrics", "/ready"}:
         assert answer.headers["content-length"] == expected.headers["content-length"]
+
+
+def test_no_answer_shows_where_the_server_keeps_its_files(bare, bare_home) -> None:
+    bare_home.mkdir(parents=True, exist_ok=True)
+    (bare_home / "bindery.db").write_bytes(b"not a database" * 1000)
+    answer = bare.get("/files")
+    assert answer.status_code == 507
+    assert "bindery.db" in answer.text
+    assert str(bare_home.parent) not in answer.text

@@ -14,6 +14,7 @@ from tests.homes import home_with
 
 from bindery.engines.openvino import OpenVinoEngine
 from bindery.errors import StorageError
+from bindery.faces.http import background
 from bindery.faces.http.app import create_app
 from bindery.faces.http.background import Pool
 from bindery.library import Library
@@ -54,7 +55,9 @@ def test_a_server_whose_models_answer_is_ready(client):
     status, answer = when_loaded(client)
     assert (status, answer["status"]) == (200, "ready")
     assert state_of(answer, "vanilla")["state"] == "loaded"
-    assert state_of(answer, "gemma")["state"] == "missing"
+    # Models that nobody asked for are not listed.
+    assert [model["id"] for model in answer["models"]] == ["vanilla"]
+    assert answer["storage"] is None
 
 
 def test_a_server_without_models_lives_but_is_not_ready_until_it_has_one(
@@ -71,6 +74,14 @@ def test_a_server_without_models_lives_but_is_not_ready_until_it_has_one(
         sources = [FolderSource(minilm_folder)]
         Library(tmp_path).preload(["vanilla"], sources, progress=lambda *_: None)
         assert when_loaded(client)[0] == 200
+
+
+def test_a_disk_that_is_almost_full_is_told_before_an_upload_fails(client, tmp_path, monkeypatch):
+    monkeypatch.setattr(background, "_LEAST_BYTES", 1 << 62)
+    status, answer = when_loaded(client)
+    assert (status, answer["status"]) == (200, "ready")
+    assert "almost full" in answer["storage"]
+    assert "/" not in answer["storage"]
 
 
 def test_a_disk_that_failed_makes_it_not_ready_and_says_why(tmp_path, minilm_folder):

@@ -7,14 +7,16 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from bindery.errors import BinderyError
-from bindery.faces.http.errors import Busy
+from bindery.disk import check_room
+from bindery.errors import BinderyError, StorageError
+from bindery.faces.http.errors import Busy, PathHider
 from bindery.faces.http.routes.shapes import ModelReadiness, ReadyAnswer
 from bindery.jobs import Jobs
 from bindery.jobs.into_collection import WhenFilled
-from bindery.library import Library, ModelState, ModelStatus
+from bindery.library import DEFAULT_MODEL, Library, ModelState, ModelStatus
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -22,6 +24,8 @@ _T = TypeVar("_T")
 _log = logging.getLogger(__name__)
 
 _RETRY_S = 5.0
+# With less free space, the next upload may fail.
+_LEAST_BYTES = 64 << 20
 
 # Models in these states are not on this machine or not supported, so /ready does not wait for them.
 _NOT_HERE = {ModelState.MISSING, ModelState.UNSUPPORTED}
@@ -181,8 +185,9 @@ class Readiness:
     ``is_ending`` is set when the server is told to stop; from then on it is not ready.
     """
 
-    def __init__(self, library: Library, warmup: Warmup) -> None:
+    def __init__(self, library: Library, warmup: Warmup, hides: PathHider) -> None:
         self.is_ending = False
+        self.hides = hides
         self._library = library
         self._warmup = warmup
         self._pool = Pool("probe", threads=1, waiting=1024)
@@ -194,8 +199,10 @@ class Readiness:
         if self._warmup.is_running:
             return ReadyAnswer(status="loading", models=[])
         statuses = await self._pool.run(self._library.statuses)
-        models = [_model(status) for status in statuses]
         here = [status for status in statuses if status.state not in _NOT_HERE]
+        # Of the models that are not on this machine, only the usual one, and only if there is none.
+        usual = [status for status in statuses if status.card.id == DEFAULT_MODEL]
+        models = [_model(status, self.hides) for status in here or usual]
         if any(
             status.state is ModelState.PRESENT and not self._warmup.has_tried(status.card.id)
             for status in here
@@ -204,21 +211,31 @@ class Readiness:
             return ReadyAnswer(status="loading", models=models)
         # An unloaded model made room for another one and loads again when it is asked for.
         answers = bool(here) and all(one.state in _ANSWERS or one.unloaded for one in here)
-        storage = self._library.storage_failure
-        status = "ready" if answers and storage is None else "not_ready"
-        return ReadyAnswer(status=status, models=models, storage=storage)
+        failure = self._library.storage_failure
+        status = "ready" if answers and failure is None else "not_ready"
+        storage = failure or await self._pool.run(_shortage, self._library.home)
+        return ReadyAnswer(status=status, models=models, storage=storage and self.hides(storage))
 
     def close(self) -> None:
         """Stop the thread."""
         self._pool.close()
 
 
-def _model(status: ModelStatus) -> ModelReadiness:
+def _shortage(home: Path) -> str | None:
+    """Why uploads are going to fail, although the models answer."""
+    try:
+        check_room(home, least_bytes=_LEAST_BYTES)
+    except StorageError as error:
+        return str(error) if home.exists() else None
+    return None
+
+
+def _model(status: ModelStatus, hides: PathHider) -> ModelReadiness:
     error = status.error
     return ModelReadiness(
         id=status.card.id,
         state=status.state.value,
         code=error.code if error else None,
-        message=error.message if error else None,
-        remedy=error.remedy if error else None,
+        message=hides(error.message) if error else None,
+        remedy=hides(error.remedy) if error else None,
     )

@@ -9,9 +9,11 @@ format, with ``code``, ``param`` and ``remedy`` added. Answers contain messages 
 tracebacks or the content of the request.
 """
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from pathlib import Path
 from typing import TypeAlias
 
 import orjson
@@ -279,6 +281,21 @@ _COMES_BACK = {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS}
 _RETRY_AFTER_S = "1"
 
 
+class PathHider:
+    """Takes the folders of the server out of messages: clients never see where it keeps things."""
+
+    def __init__(self, *folders: Path | None) -> None:
+        known = {str(path) for folder in folders if folder for path in (folder, folder.resolve())}
+        # The longest first, because one may be in another.
+        self._folders = sorted(known - {"/", "."}, key=len, reverse=True)
+
+    def __call__(self, text: str) -> str:
+        """The text with paths relative to these folders."""
+        for folder in self._folders:
+            text = text.replace(f"{folder}{os.sep}", "").replace(folder, "its folder")
+        return text
+
+
 def status_of(error: BinderyError, form: ErrorForm = _OWN) -> int:
     """The HTTP status of an error."""
     statuses = {**STATUSES, **form.statuses}
@@ -292,14 +309,18 @@ def form_at(path: str) -> ErrorForm:
 
 
 def error_answer(
-    error: BinderyError, path: str, *, headers: Mapping[str, str] | None = None
+    error: BinderyError,
+    path: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    hides: Callable[[str], str] = str,
 ) -> Response:
     """The answer for ``error``, in the format that clients of ``path`` expect."""
     form = form_at(path)
     status = status_of(error, form)
     refusal = Refusal(
-        _clipped(error.message),
-        _clipped(error.remedy),
+        _clipped(hides(error.message)),
+        _clipped(hides(error.remedy)),
         error.param,
         form.codes.get(type(error), error.code),
         status,
@@ -318,7 +339,8 @@ def answer_error(request: Request, error: Exception) -> Response:
     """Starlette's handler for each BinderyError that a route raises."""
     assert isinstance(error, BinderyError)
     note_error(request.scope, error)
-    return error_answer(error, request.scope["path"])
+    hides: PathHider = request.app.state.hides
+    return error_answer(error, request.scope["path"], hides=hides)
 
 
 def _clipped(text: str) -> str:

@@ -7,6 +7,7 @@ from starlette.requests import Request
 
 from bindery.errors import UnknownModel
 from bindery.faces.http.background import BackgroundJobs, Pool, Readiness, Warmup
+from bindery.faces.http.errors import PathHider
 from bindery.faces.http.gate.access import Scope, identity_of
 from bindery.faces.http.observing.meters import Meters
 from bindery.faces.http.routes.events import Listeners
@@ -58,7 +59,8 @@ class Services:
         self.results = Pool("results", threads=2, waiting=32)
         self.disk = Pool("disk", threads=12, waiting=settings.max_requests)
         self.warmup = Warmup(library)
-        self.readiness = Readiness(library, self.warmup)
+        hides = PathHider(settings.home, settings.models_folder, settings.catalog)
+        self.readiness = Readiness(library, self.warmup, hides)
         self.background_jobs = BackgroundJobs(
             library,
             self.warmup,

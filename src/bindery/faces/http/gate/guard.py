@@ -236,7 +236,8 @@ class _Answer:
             raise error
         self.intake = None
         note_error(scope, error)
-        await error_answer(error, scope["path"])(scope, receive, self.send)
+        answer = error_answer(error, scope["path"], hides=scope["app"].state.hides)
+        await answer(scope, receive, self.send)
 
 
 _NOBODY = Identity(scopes=frozenset())

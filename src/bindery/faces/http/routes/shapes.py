@@ -203,7 +203,9 @@ class ModelReadiness(BaseModel):
 class ReadyAnswer(BaseModel):
     """Whether every model on this machine is loaded and passed its self-test.
 
-    ``storage`` is the error of the disk if it failed, else null.
+    ``models`` are those on this machine, and the usual one if there are none. ``storage`` says what
+    is wrong with the disk, else null: if it failed, the server is not ready; if it is almost full
+    or read-only, only uploads fail.
     """
 
     status: Literal["ready", "loading", "not_ready", "draining"]
