@@ -6,8 +6,12 @@ import zlib
 from codecs import BOM_UTF8
 
 import pytest
+from starlette.testclient import TestClient
 
+from bindery.faces.http.app import create_app
 from bindery.faces.http.gate.access import ACCESS
+from bindery.library import Library
+from bindery.settings import Settings
 
 BODY = json.dumps({"inputs": "Loose paper is fragile. " * 500}).encode()
 PLAIN = [line.removeprefix("GET ") for line in ACCESS if line[:4] == "GET " and "{" not in line]
@@ -70,10 +74,10 @@ def test_head_answers_as_get_without_a_body(client, path) -> None:
         assert answer.headers["content-length"] == expected.headers["content-length"]
 
 
-def test_no_answer_shows_where_the_server_keeps_its_files(bare, bare_home) -> None:
-    bare_home.mkdir(parents=True, exist_ok=True)
-    (bare_home / "bindery.db").write_bytes(b"not a database" * 1000)
-    answer = bare.get("/files")
+def test_no_answer_shows_where_the_server_keeps_its_files(tmp_path) -> None:
+    (tmp_path / "bindery.db").write_bytes(b"not a database" * 1000)
+    app = create_app(Library(tmp_path), Settings(home=tmp_path))
+    answer = TestClient(app, base_url="http://127.0.0.1").get("/files")
     assert answer.status_code == 507
     assert "bindery.db" in answer.text
-    assert str(bare_home.parent) not in answer.text
+    assert str(tmp_path) not in answer.text

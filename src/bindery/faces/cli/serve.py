@@ -14,7 +14,8 @@ from bindery.faces.running import expected_address
 from bindery.library import DEFAULT_MODEL
 from bindery.models.card import Entry, RemoteEntry
 from bindery.models.catalog import read_catalog
-from bindery.settings import FIELDS, GROUPS, Found, read_keys, unknown_variables
+from bindery.settings import FIELDS, GROUPS, Found, Settings, read_keys, unknown_variables
+from bindery.store.keys import KeyStore
 
 _log = logging.getLogger(__name__)
 
@@ -28,7 +29,7 @@ def serve(found: Found) -> None:
 
     def on_ready(address: str) -> None:
         log_settings(found)
-        announce(address)
+        announce(address, found.settings)
 
     serve_http(found.settings, on_ready=on_ready)
 
@@ -55,15 +56,19 @@ def log_settings(found: Found) -> None:
         _log.warning("Unknown setting %s. %s", name, hint)
 
 
-def announce(address: str) -> None:
-    """Print the address of the server, and a command to try."""
+def announce(address: str, settings: Settings) -> None:
+    """Print the address of the server, and a command to try, with a key if the server has some."""
     console = output()
     console.print(Text(f"Bindery {__version__} serves on {address}", style="bold"), soft_wrap=True)
     console.print(f"Every route, with examples: {address}/docs", soft_wrap=True)
+    if not any((settings.home / "models").glob("*")):
+        console.print("No model is on this machine yet: run `bindery preload`, in this home.")
+    has_keys = KeyStore(settings.home).path.exists()
+    key = '-H "authorization: Bearer $BINDERY_KEY" ' if has_keys else ""
     console.print(
         "Try: "
         f"curl -s '{address}/embedding/{DEFAULT_MODEL}/generate?preview=4' "
-        "-H 'content-type: application/json' "
+        f"{key}-H 'content-type: application/json' "
         """-d '{"chunks": ["Loose paper is fragile."]}'""",
         soft_wrap=True,
     )

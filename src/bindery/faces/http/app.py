@@ -87,7 +87,6 @@ def create_app(
     )
     services = app.state.services = Services(library, settings)
     app.state.tracing = tracing
-    app.state.hides = services.readiness.hides
     app.include_router(make_router())
     for part in (files, chunks, jobs, collections, collection_files, passages, generations, models):
         app.include_router(part.router, dependencies=[Depends(refuse_unknown_query)])

@@ -339,7 +339,7 @@ def answer_error(request: Request, error: Exception) -> Response:
     """Starlette's handler for each BinderyError that a route raises."""
     assert isinstance(error, BinderyError)
     note_error(request.scope, error)
-    hides: PathHider = request.app.state.hides
+    hides: PathHider = request.app.state.services.readiness.hides
     return error_answer(error, request.scope["path"], hides=hides)
 
 

@@ -38,6 +38,10 @@ ACCESS: Mapping[str, RequiredScopes] = {
     "GET /": OPEN,
     "GET /page/{name}": OPEN,
     "GET /view/{collection}/{file_id}": OPEN,
+    # The page itself is public, since browsers cannot send a key with it; it asks for one.
+    "GET /docs": OPEN,
+    "GET /docs/{name}": OPEN,
+    "GET /openapi.json": ANY_KEY,
     # Vectors, and the models that make them.
     "POST /embedding/{model_id:path}/generate": EMBED,
     "GET /models": EMBED,
@@ -116,9 +120,6 @@ ACCESS: Mapping[str, RequiredScopes] = {
     "DELETE /collections/{name}/files/{file:path}": COLLECTIONS,
     # For operators.
     "GET /metrics": ADMIN,
-    "GET /docs": ADMIN,
-    "GET /docs/{name}": ADMIN,
-    "GET /openapi.json": ADMIN,
 }
 """Every route with its required scopes. Anything else requires the scope ``admin``."""
 
@@ -175,6 +176,7 @@ class RouteScopes:
 
     def required(self, method: str, path: str) -> RequiredScopes:
         """The required scopes; any key for unknown routes, so that strangers learn nothing."""
+        method = "GET" if method == "HEAD" else method
         known = self._known.get((method, path), ...)
         return self._find(method, path) if known is ... else known
 

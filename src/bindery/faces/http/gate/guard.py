@@ -145,7 +145,8 @@ class Guard:
         if not needs <= key.scopes:
             raise Forbidden(
                 f"The key {key.name!r} lacks a scope that this route requires.",
-                remedy=f"Create a key with: bindery keys create --scope {' --scope '.join(needs)}.",
+                remedy="Create a key with: bindery keys create --name NAME --scope "
+                f"{' --scope '.join(sorted(needs))}",
             )
         return Identity(key.id, key.scopes, key.collections)
 
@@ -236,7 +237,9 @@ class _Answer:
             raise error
         self.intake = None
         note_error(scope, error)
-        answer = error_answer(error, scope["path"], hides=scope["app"].state.hides)
+        answer = error_answer(
+            error, scope["path"], hides=scope["app"].state.services.readiness.hides
+        )
         await answer(scope, receive, self.send)
 
 

@@ -3,7 +3,8 @@
 
 const LONGEST_SHOWN = 20000;
 
-const api = await (await fetch("/openapi.json")).json();
+// The page at / uses the same name.
+const KEY = "bindery-key";
 const main = document.getElementById("manual");
 const contents = document.getElementById("contents");
 
@@ -16,6 +17,34 @@ function make(tag, attributes = {}, ...children) {
   element.append(...children);
   return element;
 }
+
+function authorized(headers = {}) {
+  const key = sessionStorage.getItem(KEY);
+  return key ? { authorization: `Bearer ${key}`, ...headers } : headers;
+}
+
+// Shown if the server has keys. The key is kept in the session of this tab only.
+function keyField(message) {
+  const input = make("input", { type: "password", autocomplete: "off", "aria-label": "API key" });
+  const use = (event) => {
+    event.preventDefault();
+    sessionStorage.setItem(KEY, input.value.trim());
+    location.reload();
+  };
+  return make("form", { onsubmit: use },
+    make("label", {}, make("span", {}, "API key"), input, make("span", { class: "note" }, message)),
+    make("button", { class: "send", type: "submit" }, "Use this key"));
+}
+
+async function description() {
+  const answer = await fetch("/openapi.json", { headers: authorized() });
+  if (answer.ok) return answer.json();
+  const told = (await answer.json()).error;
+  main.replaceChildren(make("h1", {}, "Bindery"), keyField(`${told.message} ${told.remedy}`));
+  throw new Error(told.message);
+}
+
+const api = await description();
 
 // Paragraphs, and `code` in them: all the markup that descriptions use.
 function paragraphs(text) {
@@ -132,7 +161,10 @@ class Form {
     const isImplied = this.method === "get" || this.body || this.file;
     const method = isImplied ? "" : `-X ${this.method.toUpperCase()} `;
     const parts = [`curl ${method}${quoted(location.origin + this.target)}`];
-    for (const [name, value] of Object.entries(this.headers)) parts.push(`-H ${quoted(`${name}: ${value}`)}`);
+    const key = sessionStorage.getItem(KEY) ? { authorization: "Bearer $BINDERY_KEY" } : {};
+    for (const [name, value] of Object.entries({ ...key, ...this.headers })) {
+      parts.push(name in key ? `-H "${name}: ${value}"` : `-H ${quoted(`${name}: ${value}`)}`);
+    }
     if (this.file) {
       for (const [name, value] of this.beside) parts.push(`-F ${quoted(`${name}=${value}`)}`);
       parts.push(`-F ${quoted(`file=@${this.upload.name}`)}`);
@@ -146,7 +178,7 @@ class Form {
   }
 
   async send() {
-    const request = { method: this.method.toUpperCase(), redirect: "manual", headers: this.headers };
+    const request = { method: this.method.toUpperCase(), redirect: "manual", headers: authorized(this.headers) };
     if (this.file) {
       request.body = new FormData();
       for (const [name, value] of this.beside) request.body.append(name, value);
@@ -223,7 +255,8 @@ for (const [path, methods] of Object.entries(api.paths)) {
 }
 
 main.replaceChildren(make("h1", {}, api.info.title, " ", make("small", {}, api.info.version)),
-  ...paragraphs(api.info.description));
+  ...paragraphs(api.info.description),
+  ...(sessionStorage.getItem(KEY) ? [keyField("This key is sent with every request of this page.")] : []));
 contents.append(make("strong", {}, api.info.title), " ", make("a", { href: "/openapi.json" }, "/openapi.json"));
 for (const [tag, operations] of byTag) {
   main.append(make("h2", {}, tag), ...paragraphs(about.get(tag)), ...operations.map((operation) => articleOf(...operation)));

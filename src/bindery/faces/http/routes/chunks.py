@@ -73,7 +73,7 @@ def _check_scope(identity: Identity, strategy: str) -> None:
     if strategy == SEMANTIC and Scope.EMBED not in identity.scopes:
         raise Forbidden(
             f"The strategy {SEMANTIC!r} embeds sentences, but this key lacks the scope 'embed'.",
-            remedy="Create a key with: bindery keys create --scope files --scope embed.",
+            remedy="Create a key with: bindery keys create --name NAME --scope files --scope embed",
         )
 
 
