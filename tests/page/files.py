@@ -32,6 +32,12 @@ def uploaded(name: str, content: str | bytes) -> dict[str, Any]:
     return {"name": name, "mimeType": "application/octet-stream", "buffer": data}
 
 
+_CHAPTERS = [
+    f"## Chapter {n}\n\n" + f"Case {n} of the catalogue lists what the binder had in stock. " * 9
+    for n in range(1, 161)
+]
+LONG = "# Stock\n\n" + "\n\n".join(_CHAPTERS)
+
 FILES: Sequence[dict[str, Any]] = [
     uploaded("pine.md", PINE),
     uploaded("two.pdf", pdf_sample()),
@@ -40,5 +46,6 @@ FILES: Sequence[dict[str, Any]] = [
     uploaded(BAD_NAME, "# Name\n\nGlue."),
     uploaded("ar.md", RIGHT_TO_LEFT),
     uploaded("zh.md", CHINESE),
+    uploaded("long.md", LONG),
     uploaded("broken.pdf", b"%PDF-1.7 nothing follows"),
 ]

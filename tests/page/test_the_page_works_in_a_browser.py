@@ -38,7 +38,7 @@ def test_each_file_tells_how_it_fared(visit: Visit, empty: str) -> None:
     tab = visit.tab
     tab.goto(f"{empty}/?show=add")
     visit.add(FILES)
-    assert tab.text_content(".summary span") == "7 of 8 files ready, 1 not added"
+    assert tab.text_content(".summary span") == "8 of 9 files ready, 1 not added"
     assert tab.locator('[data-state="failed"] .bad').count() == 1
     assert tab.locator('[data-state="failed"] .name').text_content() == "broken.pdf"
     assert tab.locator(".files .name", has_text="onerror").text_content() == BAD_NAME
@@ -94,6 +94,20 @@ def test_a_hit_is_shown_in_its_document_beside_the_page(visit: Visit, address: s
     tab.wait_for_selector(".sheet img")
     assert tab.evaluate("document.querySelector('.sheet img').naturalWidth") in (999, 1000, 1001)
     assert tab.locator(".is-hit .rank").first.text_content().startswith("#")
+
+
+def test_a_long_document_opens_at_the_hit_and_draws_only_what_is_near(
+    visit: Visit, address: str
+) -> None:
+    tab = visit.tab
+    tab.goto(f"{address}/?q=chapter+150&mode=lexical")
+    tab.locator(".hit .file", has_text="long.md").first.click()
+    tab.wait_for_selector(".band.is-hit .words mark")
+    assert tab.locator(".band").count() < 160
+    hit, pane = (tab.locator(one).bounding_box() for one in (".band.is-hit", ".bands"))
+    assert pane["y"] <= hit["y"] < pane["y"] + pane["height"]
+    tab.evaluate("document.querySelector('.bands').scrollTop = 0")
+    tab.wait_for_selector('.band[data-place="0"]')
 
 
 def test_the_order_and_what_is_missing_are_explained(visit: Visit, address: str) -> None:
@@ -171,6 +185,7 @@ def test_two_ways_to_cut_are_compared(visit: Visit, address: str) -> None:
     tab.select_option('[aria-label="Strategy B"]', "fixed")
     first, second = (tab.locator(f'[aria-label="Chunks {one}"]') for one in "AB")
     first.locator(".band").nth(2).wait_for()
+    second.locator(".band").first.wait_for()
     assert second.locator(".band").count() == 1
     assert parameters(visit)["a"] == ["recursive-8-0"]
     assert parameters(visit)["b"] == ["fixed-256-0"]

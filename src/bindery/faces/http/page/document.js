@@ -1,7 +1,8 @@
 // One document: its text as it was read, in bands of passages, beside the original.
 
 import { get, part, post, send } from "./api.js";
-import { button, bytes, fill, h, link, marked, plural, problem, skeleton } from "./dom.js";
+import { Bands } from "./bands.js";
+import { button, bytes, fill, h, link, plural, problem, skeleton } from "./dom.js";
 
 const PAGES_AHEAD = "800px";
 const WIDTH = 1000;
@@ -27,8 +28,6 @@ function spanOf(parameters) {
   return found ? { start: Number(found[1]), end: Number(found[2]) } : null;
 }
 
-const overlap = (one, other) => one.start < other.end && other.start < one.end;
-
 class DocumentView {
   constructor(main, asked, signal) {
     Object.assign(this, asked, { main, signal });
@@ -38,9 +37,10 @@ class DocumentView {
     const { file } = this;
     const back = `/?${new URLSearchParams(Object.entries({ c: this.collection, q: this.query }).filter(([, value]) => value))}`;
     document.title = `${file.file} · Bindery`;
-    this.bands = file.passages.map((passage, place) => this.band(passage, place));
-    this.text = h("div", { class: "bands", tabindex: "0", "aria-label": "The text as it was read", role: "region", lang: file.language || null,
-      onkeydown: (event) => this.press(event) }, this.bands);
+    this.bands = new Bands(file.passages, this.span, (passage, place) => this.choose(passage, place), this.signal);
+    this.text = this.bands.element;
+    if (file.language) this.text.lang = file.language;
+    this.text.addEventListener("keydown", (event) => this.press(event));
     this.reason = h("div", { class: "reason", role: "status", hidden: !this.query }, h("p", { class: "note" }, "Choose a passage to see why it is, or is not, among the hits."));
     this.beside = h("div", { class: "original", "aria-label": "The original", role: "region", tabindex: "0" });
     const has = file.kind === "pdf" || file.kind === "html";
@@ -72,32 +72,11 @@ class DocumentView {
     return group;
   }
 
-  band(passage, place) {
-    const former = this.file.passages[place - 1];
-    const isHit = this.span && overlap(passage, this.span);
-    const margin = [
-      passage.page && passage.page !== former?.page ? h("span", {}, `p. ${passage.page}`) : null,
-      h("span", { class: "tokens", title: "tokens of this passage" }, String(passage.tokens)),
-    ];
-    return h("section", {
-      class: `band ${place % 2 ? "odd" : "even"}${isHit ? " is-hit" : ""}`, "data-place": String(place),
-      title: passage.headings.join(" › ") || null, "aria-label": isHit ? "The passage that was found" : null,
-      onclick: () => this.choose(passage, place),
-    }, h("aside", {}, margin), h("div", { class: "words", dir: "auto" }, this.words(passage, [])));
-  }
-
-  // The passage with its words marked; only the part beyond the former passage, if they overlap.
-  words(passage, marks) {
-    const inside = this.span && overlap(passage, this.span) && (this.span.start > passage.start || this.span.end < passage.end);
-    const whole = inside ? [{ start: Math.max(this.span.start, passage.start), end: Math.min(this.span.end, passage.end) }] : [];
-    return marked(passage.text, marks.length ? marks : whole, passage.start);
-  }
-
   place() {
-    const hit = this.text.querySelector(".is-hit");
-    if (!hit) return;
-    this.scrollTo(hit);
-    this.page = this.file.passages[Number(hit.dataset.place)].page;
+    const { hit } = this.bands;
+    if (hit < 0) return;
+    this.bands.scrollTo(hit);
+    this.page = this.file.passages[hit].page;
   }
 
   // The other passages of this file that answer the question, and the words in them.
@@ -106,47 +85,26 @@ class DocumentView {
       const answer = await post(`/collections/${part(this.collection)}/search`,
         { query: this.query, top: 50, passage: "chunk", filter: { type: "eq", key: "file", value: this.file.file } },
         { signal: this.signal });
-      answer.hits.forEach((hit, rank) => this.markHit(hit, rank));
+      answer.hits.forEach((hit, rank) => this.bands.mark(hit, rank));
       this.place();
     } catch (error) {
       if (error.name !== "AbortError") this.main.append(problem(error));
     }
   }
 
-  markHit(hit, rank) {
-    const place = this.file.passages.findIndex((one) => one.start === hit.start && one.end === hit.end);
-    if (place < 0) return;
-    const marks = hit.marks.map(({ start, end }) => ({ start: start + hit.start, end: end + hit.start }));
-    const band = this.bands[place];
-    fill(band.querySelector(".words"), this.words(this.file.passages[place], marks));
-    if (rank < 10) band.querySelector("aside").append(h("span", { class: "rank", title: "its place among the passages of this file" }, `#${rank + 1}`));
-  }
-
   // n and p go through the passages that answer the question, in the order of the document.
   press({ key }) {
     const step = { n: 1, p: -1 }[key];
-    const found = this.bands.map((one, place) => (one.querySelector(".rank") ? place : -1)).filter((place) => place >= 0);
-    if (!step || !found.length) return;
-    const at = this.chosen ?? -1;
-    const place = step > 0 ? (found.find((one) => one > at) ?? found[0]) : (found.findLast((one) => one < at) ?? found.at(-1));
-    this.scrollTo(this.bands[place]);
+    const place = step && this.bands.beside(step);
+    if (place === undefined) return;
+    this.bands.scrollTo(place);
     this.choose(this.file.passages[place], place);
-  }
-
-  scrollTo(band) {
-    // Heights of passages out of view are estimated until they have been shown.
-    const scroll = () => {
-      this.text.scrollTop = band.offsetTop - Math.max(0, this.text.clientHeight - band.offsetHeight) / 3;
-    };
-    scroll();
-    requestAnimationFrame(() => requestAnimationFrame(scroll));
   }
 
   choose(passage, place) {
     this.showPage(passage.page);
     if (!this.query || getSelection().toString()) return;
-    this.chosen = place;
-    this.bands.forEach((one, at) => one.classList.toggle("chosen", at === place));
+    this.bands.select(place);
     this.explain(passage);
   }
 
