@@ -33,7 +33,7 @@ _BATCH = 256
 _IDS = ("id", "_id")
 _TEXTS = ("text", "document", "page_content", "content")
 _VECTORS = ("embedding", "vector")
-_NESTED = ("attributes", "metadata", "payload")
+_NESTED = ("payload", "attributes", "metadata")
 
 
 @dataclass(frozen=True, slots=True)
