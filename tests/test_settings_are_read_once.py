@@ -50,6 +50,7 @@ SETS: dict[str, tuple[str, str, object]] = {
         "https://books.example/",
         "https://books.example",
     ),
+    "mcp_writes": ("BINDERY_MCP_WRITES", "yes", True),
     "insecure": ("BINDERY_INSECURE", "true", True),
     "allowed_hosts": (
         "BINDERY_ALLOWED_HOSTS",

@@ -34,6 +34,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8000
     public_url: str = ""
+    mcp_writes: bool = False
     insecure: bool = False
     allowed_hosts: tuple[str, ...] = ()
     cors_origins: tuple[str, ...] = ()
@@ -199,6 +200,7 @@ GROUPS: Mapping[str, tuple[Field, ...]] = {
             _ADDRESS,
             "address of this server in links; default: the one that a client uses",
         ),
+        Field("mcp_writes", _SWITCH, "let assistants add and remove documents (MCP)"),
         Field("insecure", _SWITCH, "serve other machines without API keys"),
         Field("allowed_hosts", _NAMES, "more host names that clients may use for the server"),
         Field("cors_origins", _NAMES, "origins whose web pages may call the server"),

@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import jsonschema
 import pytest
@@ -190,6 +191,38 @@ def test_a_server_without_the_extra_says_how_to_get_it(bare, monkeypatch):
     answer = said(bare, "tools/list")
     assert (answer.status_code, answer.json()["error"]["code"]) == (501, "extra_missing")
     assert 'pip install "bindery-search[mcp]"' in answer.json()["error"]["remedy"]
+
+
+def test_assistants_write_only_if_a_setting_and_their_key_allow_it(
+    client, settings, monkeypatch, filled
+):
+    names = [one["name"] for one in said(client, "tools/list").json()["result"]["tools"]]
+    assert names == TOOLS
+    monkeypatch.setattr(client.app.state.services, "settings", replace(settings, mcp_writes=True))
+
+    def call(tool, **arguments):
+        answer = said(client, "tools/call", name=tool, arguments=arguments).json()["result"]
+        return answer.get("structuredContent") or answer["content"][0]["text"]
+
+    tools = said(client, "tools/list").json()["result"]["tools"]
+    assert [one["name"] for one in tools if not one["annotations"]["readOnlyHint"]] == [
+        "add_document",
+        "remove_document",
+    ]
+    document = {"collection": "assist me", "name": "moon.md", "text": "The moon is far away."}
+    added = call("add_document", **document, attributes='{"year": 2030}')
+    assert added == {"collection": "assist me", "file": "moon.md", "passages": 1}
+    found = call("search_documents", query="How far is the moon?", filter="year = 2030")
+    assert [one["file"] for one in found["passages"]] == ["moon.md"]
+    removed = call("remove_document", collection="assist me", file="moon.md")
+    assert removed["passages"] == 1
+    assert not call("search_documents", query="moon", filter="year = 2030")["passages"]
+    assert "has no file" in call("remove_document", collection="assist me", file="moon.md")
+    assert "attributes is not a JSON object" in call("add_document", **document, attributes="x")
+    assert "There is no collection 'new'" in call(
+        "add_document", **document | {"collection": "new"}
+    )
+    assert "text is blank" in call("add_document", **document | {"text": " "})
 
 
 @pytest.mark.parametrize(

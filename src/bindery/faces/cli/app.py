@@ -90,7 +90,7 @@ def serve(config: Config = None, **flags: str | bool | None) -> None:
 
 
 @app.command(epilog="Examples:\n  bindery mcp\n  claude mcp add bindery -- bindery mcp")
-@takes_settings("public_url", *names_of(ModelOptions))
+@takes_settings("public_url", "mcp_writes", *names_of(ModelOptions))
 def mcp(**flags: str | bool | None) -> None:
     """Let an assistant search collections: the Model Context Protocol on standard input and output.
 

@@ -40,12 +40,28 @@ def mcp(found: Found) -> None:
     # The SDK takes a second to import, and the library half of one.
     from bindery.faces.mcp.server import serve_stdio
     from bindery.faces.mcp.tools import Caller
+    from bindery.faces.mcp.writing import Writer
     from bindery.faces.python import open_library
+    from bindery.jobs import Jobs
     from bindery.search.collection import Collections
 
     open_log(found.settings.log_format, found.settings.log_level)
-    with closing(open_library(found.settings)) as library:
-        serve_stdio(Caller(Collections(library), expected_address(found.settings)))
+    settings = found.settings
+    with closing(open_library(settings)) as library:
+        collections, address = Collections(library), expected_address(settings)
+        if not settings.mcp_writes:
+            serve_stdio(Caller(collections, address))
+            return
+        serve_stdio(
+            Writer(
+                collections,
+                address,
+                files=library.files,
+                jobs=lambda: Jobs(library, parse_timeout_s=settings.parse_timeout_s),
+                owner="",
+                limit_bytes=settings.upload_limit_bytes,
+            )
+        )
 
 
 def log_settings(found: Found) -> None:

@@ -30,30 +30,34 @@ from starlette.types import Receive, Scope, Send
 from bindery import __version__
 from bindery.errors import BinderyError
 from bindery.faces.mcp.shapes import NOTE
-from bindery.faces.mcp.tools import TOOLS, Caller, Tool
+from bindery.faces.mcp.tools import TOOLS, AnyTool, Caller
+from bindery.faces.mcp.writing import WRITE_TOOLS, Writer
 
 _log = logging.getLogger(__name__)
 
 _Context: TypeAlias = ServerRequestContext[Any, Any]
-CallTool: TypeAlias = Callable[[Tool[Any, Any], dict[str, Any], Any], Awaitable[dict[str, Any]]]
+CallTool: TypeAlias = Callable[[AnyTool, dict[str, Any], Any], Awaitable[dict[str, Any]]]
 """Calls a tool with arguments, for the HTTP request that asks for it, if one does."""
+
+OfferTools: TypeAlias = Callable[[Any], Sequence[AnyTool]]
+"""The tools for the client of an HTTP request, or of standard input."""
 
 _INSTRUCTIONS = f"""\
 Searches the user's own documents. Use `search` to find passages and `fetch` to read them, or \
 `search_documents` to search one collection with a filter. Cite a passage by its `url`. {NOTE}"""
 
 
-def new_server(call: CallTool, tools: Sequence[Tool[Any, Any]] = TOOLS) -> Server[Any]:
+def new_server(call: CallTool, offered: OfferTools) -> Server[Any]:
     """A server of the tools. Errors of a tool are answers, which the assistant can read."""
-    by_name = {tool.name: tool for tool in tools}
 
-    async def list_tools(_: _Context, __: PaginatedRequestParams | None) -> ListToolsResult:
-        return ListToolsResult(tools=[_listed(tool) for tool in tools])
+    async def list_tools(context: _Context, _: PaginatedRequestParams | None) -> ListToolsResult:
+        return ListToolsResult(tools=[_listed(tool) for tool in offered(context.request)])
 
     async def call_tool(context: _Context, params: CallToolRequestParams) -> CallToolResult:
-        tool = by_name.get(params.name)
+        tools = {tool.name: tool for tool in offered(context.request)}
+        tool = tools.get(params.name)
         if tool is None:
-            known = ", ".join(by_name)
+            known = ", ".join(tools)
             raise MCPError(INVALID_PARAMS, f"Unknown tool {params.name[:80]!r}. Known: {known}.")
         try:
             answer = await call(tool, params.arguments or {}, context.request)
@@ -74,14 +78,15 @@ def new_server(call: CallTool, tools: Sequence[Tool[Any, Any]] = TOOLS) -> Serve
     )
 
 
-def serve_stdio(caller: Caller, tools: Sequence[Tool[Any, Any]] = TOOLS) -> None:
+def serve_stdio(caller: Caller) -> None:
     """Answer on standard output what comes on standard input, until it ends."""
 
-    async def call(tool: Tool[Any, Any], arguments: dict[str, Any], _: object) -> dict[str, Any]:
+    async def call(tool: AnyTool, arguments: dict[str, Any], _: object) -> dict[str, Any]:
         return await anyio.to_thread.run_sync(tool.call, caller, arguments)
 
     async def serve() -> None:
-        server = new_server(call, tools)
+        tools = (*TOOLS, *(WRITE_TOOLS if isinstance(caller, Writer) else ()))
+        server = new_server(call, lambda _: tools)
         async with stdio_server() as (requests, answers):
             await server.run(requests, answers, server.create_initialization_options())
 
@@ -95,7 +100,7 @@ async def answer_http(server: Server[Any], scope: Scope, receive: Receive, send:
         await manager.handle_request(scope, receive, send)
 
 
-def _listed(tool: Tool[Any, Any]) -> ListedTool:
+def _listed(tool: AnyTool) -> ListedTool:
     return ListedTool(
         name=tool.name,
         title=tool.title,

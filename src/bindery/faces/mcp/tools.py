@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -55,12 +55,13 @@ class Caller:
     address: str
 
 
+_Client = TypeVar("_Client", bound=Caller)
 _Given = TypeVar("_Given", bound=Arguments)
 _Answer = TypeVar("_Answer", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
-class Tool(Generic[_Given, _Answer]):
+class Tool(Generic[_Client, _Given, _Answer]):
     """A tool: its name, its arguments, its answer, and the function that gives it."""
 
     name: str
@@ -68,10 +69,10 @@ class Tool(Generic[_Given, _Answer]):
     description: str
     takes: type[_Given]
     gives: type[_Answer]
-    run: Callable[[Caller, _Given], _Answer]
+    run: Callable[[_Client, _Given], _Answer]
     reads_only: bool = True
 
-    def call(self, caller: Caller, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    def call(self, caller: _Client, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """The answer for JSON. Raises InvalidValue for wrong arguments, and what ``run`` does."""
         fields = self.takes.model_fields
         given = {
@@ -314,7 +315,9 @@ def _list_collections(caller: Caller, _: NoArguments) -> ListedCollections:
     return ListedCollections(collections=listed)
 
 
-TOOLS: Sequence[Tool[Any, Any]] = (
+AnyTool: TypeAlias = Tool[Any, Any, Any]
+
+TOOLS: Sequence[AnyTool] = (
     Tool(
         "search",
         "Search",

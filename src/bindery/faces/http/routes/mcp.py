@@ -1,21 +1,27 @@
 """``POST /mcp``: the tools of the Model Context Protocol over streamable HTTP, without sessions."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Receive, Send
+from starlette.types import Scope as AsgiScope
 
 from bindery.errors import BinderyError
+from bindery.faces.http.gate.access import identity_of
 from bindery.faces.http.observing.timings import note_error, timings_of
 from bindery.faces.http.services import (
     Services,
     collections_of,
+    files_of,
     public_address,
     services_of,
 )
 from bindery.faces.mcp import check_installed
-from bindery.faces.mcp.tools import Caller, Tool
+from bindery.faces.mcp.tools import TOOLS, AnyTool, Caller
+from bindery.faces.mcp.writing import WRITE_TOOLS, Writer
+from bindery.store.keys import Scope
 
 if TYPE_CHECKING:
     from mcp.server.lowlevel import Server
@@ -41,7 +47,7 @@ class _McpResponse(Response):
         super().__init__()
         self._server = server
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         from bindery.faces.mcp.server import answer_http  # imported already, see _new_server
 
         await answer_http(self._server, scope, receive, send)
@@ -52,14 +58,37 @@ def _new_server() -> "Server[Any]":
     # The SDK takes a second to import.
     from bindery.faces.mcp.server import new_server
 
-    return new_server(_call)
+    return new_server(_call, _offered)
 
 
-async def _call(tool: Tool[Any, Any], arguments: dict[str, Any], request: Any) -> dict[str, Any]:  # noqa: ANN401 - the SDK's
+def _offered(request: Request) -> Sequence[AnyTool]:
+    """The tools for the key of a request: those that write need the setting and more scopes."""
+    allowed = services_of(request).settings.mcp_writes
+    can_write = allowed and identity_of(request).scopes >= {Scope.COLLECTIONS, Scope.FILES}
+    return (*TOOLS, *(WRITE_TOOLS if can_write else ()))
+
+
+def _work(request: Request, tool: AnyTool, arguments: dict[str, Any]) -> dict[str, Any]:
+    services = services_of(request)
+    collections, address = collections_of(request), public_address(request)
+    if tool.reads_only:
+        return tool.call(Caller(collections, address), arguments)
+    writer = Writer(
+        collections,
+        address,
+        files=files_of(request),
+        jobs=lambda: services.jobs,
+        owner=identity_of(request).key_id,
+        limit_bytes=services.settings.upload_limit_bytes,
+    )
+    return tool.call(writer, arguments)
+
+
+async def _call(tool: AnyTool, arguments: dict[str, Any], request: Any) -> dict[str, Any]:  # noqa: ANN401 - the SDK's
     services: Services = services_of(request)
-    caller = Caller(collections_of(request), public_address(request))
+    pool = services.ranking if tool.reads_only else services.adding
     try:
-        return await services.ranking.run(tool.call, caller, arguments)
+        return await pool.run(_work, request, tool, arguments)
     except BinderyError as error:
         note_error(request.scope, error)
         raise
