@@ -55,6 +55,18 @@ def test_a_line_says_when_who_what_and_for_which_request(lines: Lines) -> None:
     assert "request_id" not in outside
 
 
+def test_a_person_reads_a_request_as_one_line(own_logging: None) -> None:
+    lines = Lines("console", "info")
+    facts = {"method": "POST", "route": "/v1/embeddings", "status": 200, "ms": 12.4}
+    facts |= {"received_bytes": 61, "sent_bytes": 5120, "model": "vanilla", "texts": 3}
+    logging.getLogger("bindery.requests").info("request", extra=facts)
+    logging.getLogger("bindery.requests").info("request", extra={"route": "/x", "ms": 0.6})
+    first, second = lines.text.splitlines()
+    assert "POST /v1/embeddings 200 12 ms vanilla 3 texts" in first
+    assert "bytes" not in first
+    assert "/x client left 1 ms" in second
+
+
 def test_only_known_fields_are_written(lines: Lines) -> None:
     extra = {**dict.fromkeys(EXTRAS, 1), "text": CANARY, "headers": {"authorization": CANARY}}
 

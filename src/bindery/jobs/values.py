@@ -181,6 +181,9 @@ class JobEvent:
     data: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
+_DELETED = "The file was removed, and its results with it."
+
+
 def request_of(row: JobRow) -> JobRequest:
     """The request of a job."""
     return JobRequest.from_facts(row.request)
@@ -188,6 +191,8 @@ def request_of(row: JobRow) -> JobRequest:
 
 def file_of(row: JobFileRow) -> JobFile:
     """A file of a job as users see it."""
+    # Removing a file from a collection takes its results from the job that added it.
+    was_deleted = row.state is FileState.DONE and row.chunk_set is None
     return JobFile(
         id=row.file_id,
         name=row.name,
@@ -196,5 +201,5 @@ def file_of(row: JobFileRow) -> JobFile:
         error_message=row.error_message,
         remedy=row.remedy,
         chunks=row.chunks,
-        warnings=tuple(row.warnings),
+        warnings=(*row.warnings, *([_DELETED] if was_deleted else ())),
     )

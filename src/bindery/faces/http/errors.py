@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import orjson
 from starlette.requests import Request
@@ -206,21 +206,27 @@ class ErrorForm:
     codes: Codes = field(default_factory=dict[type[BinderyError], str])
 
 
-def _own_body(refusal: Refusal) -> dict[str, object]:
+def _own_body(refusal: Refusal) -> dict[str, Any]:
     usual = "invalid_request_error" if refusal.status < 500 else "server_error"
     kind = _OWN_TYPES.get(refusal.status, usual)
     return {"error": {"message": refusal.message, "type": kind, **refusal.fields}}
+
+
+def _openai_body(refusal: Refusal) -> dict[str, Any]:
+    """As ours, with the remedy in the message too: clients show nothing else."""
+    body = _own_body(refusal)
+    return {"error": {**body["error"], "message": refusal.text}}
 
 
 def _cohere_body(refusal: Refusal) -> dict[str, object]:
     return {"message": refusal.text, **refusal.fields}
 
 
-def _voyage_body(refusal: Refusal) -> dict[str, object]:
-    return _own_body(refusal) | {"detail": refusal.text}
+def _voyage_body(refusal: Refusal) -> dict[str, Any]:
+    return _openai_body(refusal) | {"detail": refusal.text}
 
 
-def _shared_body(refusal: Refusal) -> dict[str, object]:
+def _shared_body(refusal: Refusal) -> dict[str, Any]:
     return _voyage_body(refusal) | {"message": refusal.text}
 
 
@@ -240,7 +246,7 @@ _TEI_TYPES = {424: "Backend", 429: "Overloaded", 503: "Unhealthy"}
 _OPENAI_CODES: Codes = {UnknownModel: "model_not_found", TextTooLong: "context_length_exceeded"}
 
 _OWN = ErrorForm(_own_body)
-_OPENAI = ErrorForm(_own_body, codes=_OPENAI_CODES)
+_OPENAI = ErrorForm(_openai_body, codes=_OPENAI_CODES)
 _COHERE = ErrorForm(_cohere_body)
 _TEI = ErrorForm(
     _tei_body,
