@@ -123,6 +123,11 @@ ROWS: dict[str, Sequence[Panel]] = {
             description="overloaded, busy and request_timeout are signs of load.",
         ),
         Panel(
+            "Calls of assistants by tool",
+            "reqps",
+            [rated("bindery_mcp_calls_total", "tool, outcome")],
+        ),
+        Panel(
             "p95 latency by stage",
             "s",
             [p95(_STAGES, "stage")],

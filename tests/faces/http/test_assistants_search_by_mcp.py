@@ -186,6 +186,29 @@ def test_every_tool_works_with_the_scope_to_search_alone(bare_home):
         assert client.get("/mcp", headers={"x-api-key": keys[Scope.SEARCH]}).status_code == 405
 
 
+@pytest.mark.slow
+def test_a_key_for_some_collections_sees_no_other(minilm_folder, tmp_path):
+    home = home_with(minilm_folder, tmp_path / "home")
+    with Workspace(Library(home)) as workspace:
+        for name in ("open", "closed"):
+            (tmp_path / f"{name}.md").write_text(f"The {name} book is about oak.")
+            workspace.add([tmp_path / f"{name}.md"], name)
+    key = KeyStore(home).create("one", [Scope.SEARCH], collections=["open"])[1].reveal()
+
+    def call(tool, **arguments):
+        return said(client, "tools/call", key, name=tool, arguments=arguments).json()["result"]
+
+    with TestClient(create_app(Library(home), Settings(home=home)), ADDRESS) as client:
+        listed = call("list_collections")["structuredContent"]["collections"]
+        assert [one["name"] for one in listed] == ["open"]
+        results = call("search", query="oak")["structuredContent"]["results"]
+        assert [one["id"].partition("/")[0] for one in results] == ["open"]
+        refused = call("search_documents", query="oak", collection="closed")
+        unknown = call("search_documents", query="oak", collection="nothing")
+        told = [one["content"][0]["text"] for one in (refused, unknown)]
+        assert told[0].replace("closed", "nothing") == told[1]
+
+
 def test_a_server_without_the_extra_says_how_to_get_it(bare, monkeypatch):
     monkeypatch.setitem(sys.modules, "mcp", None)
     answer = said(bare, "tools/list")
@@ -223,6 +246,11 @@ def test_assistants_write_only_if_a_setting_and_their_key_allow_it(
         "add_document", **document | {"collection": "new"}
     )
     assert "text is blank" in call("add_document", **document | {"text": " "})
+    figures = client.get("/metrics").text
+    for outcome, count in (("ok", 1), ("error", 3)):
+        line = f'bindery_mcp_calls_total{{outcome="{outcome}",tool="add_document"}} {count}.0'
+        same = f'bindery_mcp_calls_total{{tool="add_document",outcome="{outcome}"}} {count}.0'
+        assert line in figures or same in figures
 
 
 @pytest.mark.parametrize(

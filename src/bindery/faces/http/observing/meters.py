@@ -66,6 +66,7 @@ class Meters:
         self.routes: defaultdict[RouteKey, RouteMeter] = defaultdict(RouteMeter)
         # Start at 0: Prometheus computes no rate for a counter that first appears as 1.
         self.errors = Counter(dict.fromkeys(sorted(_codes(BinderyError)), 0))
+        self.tool_calls: Counter[tuple[str, str]] = Counter()
         self.cut_tokens: Counter[str] = Counter()
         self.cut_texts: Counter[str] = Counter()
 

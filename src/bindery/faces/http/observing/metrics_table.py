@@ -73,6 +73,10 @@ def _by_code(scrape: Scrape) -> list[Sample]:
     return [((code,), count) for code, count in scrape.meters.errors.copy().items()]
 
 
+def _tool_calls(scrape: Scrape) -> list[Sample]:
+    return list(scrape.meters.tool_calls.copy().items())
+
+
 def _cut(name: str) -> Callable[[Scrape], list[Sample]]:
     counts: Callable[[Meters], dict[str, int]] = attrgetter(name)
 
@@ -105,6 +109,12 @@ _REQUESTS = (
         "Requests refused or failed, by error code.",
         _by_code,
         ("code",),
+    ),
+    _counter(
+        "bindery_mcp_calls_total",
+        "Calls of tools by assistants; `error` if the answer is an error.",
+        _tool_calls,
+        ("tool", "outcome"),
     ),
     _gauge(
         "bindery_http_requests_in_flight", "Open requests.", _one(attrgetter("meters.in_flight"))

@@ -37,6 +37,9 @@ async def call_mcp(request: Request) -> Response:
     server = getattr(request.app.state, "mcp", None)
     if server is None:
         server = request.app.state.mcp = await services.looking.run(_new_server)
+        # Start at 0: Prometheus computes no rate for a counter that first appears as 1.
+        outcomes = [(tool.name, one) for tool in (*TOOLS, *WRITE_TOOLS) for one in ("ok", "error")]
+        services.meters.tool_calls.update(dict.fromkeys(outcomes, 0))
     return _McpResponse(server)
 
 
@@ -87,8 +90,13 @@ def _work(request: Request, tool: AnyTool, arguments: dict[str, Any]) -> dict[st
 async def _call(tool: AnyTool, arguments: dict[str, Any], request: Any) -> dict[str, Any]:  # noqa: ANN401 - the SDK's
     services: Services = services_of(request)
     pool = services.ranking if tool.reads_only else services.adding
+    outcome = "error"
     try:
-        return await pool.run(_work, request, tool, arguments)
+        answer = await pool.run(_work, request, tool, arguments)
+        outcome = "ok"
     except BinderyError as error:
         note_error(request.scope, error)
         raise
+    finally:
+        services.meters.tool_calls[tool.name, outcome] += 1
+    return answer
