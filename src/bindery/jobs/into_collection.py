@@ -8,7 +8,7 @@ from bindery.errors import UnknownCollection, UnknownFile
 from bindery.jobs.sources import Content, LocalFiles, StoredFiles, gone
 from bindery.jobs.values import FileState, IntoCollection
 from bindery.library import Library
-from bindery.store import collections, derived, generations
+from bindery.store import collections, derived, generations, vector_stores
 from bindery.store.collections import IMPORTED, CollectionFile, NewCollectionFile, Outdated
 from bindery.store.database import Transaction
 from bindery.store.values import JobFileRow
@@ -102,17 +102,24 @@ def place(transaction: Transaction, into: IntoCollection, ended: Sequence[JobFil
 def _add(
     transaction: Transaction, into: IntoCollection, file: JobFileRow, chunk_set: bytes
 ) -> Outdated | None:
+    name, attributes = file.name, into.attributes
+    if into.is_attached:
+        attached = vector_stores.find_attachment(transaction, into.collection, file.file_id)
+        if attached is None:  # it was removed meanwhile
+            return None
+        name, attributes = attached.name, attached.attributes
+        vector_stores.change_attachment(transaction, into.collection, file.file_id, None)
     made = derived.find_chunks(transaction, chunk_set)
     assert made is not None, "the transaction has kept them"
     added = NewCollectionFile(
-        name=file.name,
+        name=name,
         source=into.source_of(file.file_id),
         content=made.content,
         size_bytes=file.size_bytes,
         kind=made.kind,
         title=made.title,
         language=made.language,
-        attributes=into.attributes,
+        attributes=attributes,
     )
     return collections.put_file(transaction, into.collection, into.generation, added, made.key)
 

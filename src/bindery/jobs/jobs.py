@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import IO, Any
@@ -82,11 +82,13 @@ class Jobs:
         owner: str = "",
         idempotency_key: str | None = None,
         known: Mapping[str, bytes] | None = None,
+        also: Callable[[Transaction, str], None] | None = None,
     ) -> Job:
         """Submit a job. It is durably stored when this returns.
 
         The same request with the same key returns the existing job. ``known`` are the keys of the
-        chunk sets that files had: those that still have them are done at once. Raises
+        chunk sets that files had: those that still have them are done at once. ``also`` writes,
+        given the id of the job, in the transaction that adds it. Raises
         IdempotencyConflict for another request with the key; UnknownFile, UnknownModel,
         UnknownStrategy, UnknownRotation and InvalidValue for a request that cannot be carried out.
         """
@@ -109,6 +111,8 @@ class Jobs:
             rows.add_job(
                 connection, job_id, request.facts(), files, owner=owner, idempotency_key=key
             )
+            if also is not None:
+                also(connection, job_id)
         self._changed.send()
         return self.get(job_id)
 

@@ -31,6 +31,9 @@ class IntoCollection:
     Files that are added join the generation that is active by then. A rebuild fills ``generation``
     with files that the collection has, by their names in it, and then makes it the active one;
     ``accepts_loss`` if it may lack those that cannot be read any more.
+
+    With ``is_attached`` names and attributes are in :mod:`bindery.store.vector_stores`, and files
+    that are no longer attached are not added.
     """
 
     collection: str
@@ -39,6 +42,7 @@ class IntoCollection:
     roots: Mapping[str, str] = field(default_factory=dict[str, str])
     is_rebuild: bool = False
     accepts_loss: bool = False
+    is_attached: bool = False
 
     def source_of(self, file_id: str) -> str:
         """Where the content of a file is from: its path if it is a local file, or its id."""

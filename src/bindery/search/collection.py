@@ -1,7 +1,9 @@
 """Collections: made, listed, searched and deleted."""
 
+import re
 import secrets
 import threading
+import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
@@ -33,6 +35,10 @@ from bindery.store.values import CollectionSettings
 from bindery.types import utc_text
 
 DEFAULT_COLLECTION = "default"
+
+TIME_DIGITS = 12
+TIMED_ID = re.compile(r"[0-9a-f]{26}")
+"""The rest of an id that begins with the time in milliseconds; older ids are shorter and random."""
 
 _MOST_NAME = 100
 
@@ -75,7 +81,9 @@ class Collections:
     def create(self, name: str, recipe: Recipe) -> "Collection":
         """Make a collection with a recipe. Raises InvalidValue for a name that it cannot have."""
         self.check_name(name)
-        collection_id = f"col-{secrets.token_hex(12)}"
+        # Ids of vector stores are made of these, and say where a deleted store was in a list.
+        milliseconds = f"{time.time_ns() // 1_000_000:0{TIME_DIGITS}x}"
+        collection_id = f"col-{milliseconds}{secrets.token_hex(7)}"
         with _naming(name), self.library.database.writing() as connection:
             catalog.create_collection(connection, collection_id, name, recipe.facts())
         return self.get(name)

@@ -14,7 +14,6 @@ the lock before anything is read.
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -37,10 +36,12 @@ from bindery.store.database.tables import (
     generations,
     jobs,
     placements,
+    vector_store_files,
 )
 from bindery.store.deletion import forget_contents
 from bindery.store.derived import forget_sets, key_groups, release_results
-from bindery.store.values import OPEN_STATES, CollectionSettings
+from bindery.store.values import IMPORTED as IMPORTED
+from bindery.store.values import LOCAL, OPEN_STATES, CollectionSettings, file_id_of
 from bindery.types import utc_text
 
 
@@ -61,9 +62,6 @@ class StoredCollection:
     created_at: float
 
 
-LOCAL = "local-"
-IMPORTED = "import:"
-"""The source of files whose chunks and vectors were imported without their content."""
 _LONGEST_NUMBER = 19
 
 
@@ -93,8 +91,7 @@ class CollectionFile:
         That is the id of the stored file, or ``local-`` and its number for a file of this machine
         and for one that was imported.
         """
-        is_stored = self.source != IMPORTED and not Path(self.source).is_absolute()
-        return self.source if is_stored else f"{LOCAL}{self.number}"
+        return file_id_of(self.source, self.number)
 
     def facts(self) -> dict[str, Any]:
         """What describes it to its users, for JSON."""
@@ -260,7 +257,11 @@ def has_attribute(
         request.contains(f'"{collection_id}"', autoescape=True),
         request.contains(named, autoescape=True),
     )
-    found = or_(exists().where(*mine), exists().where(*open_job))
+    attached = (
+        vector_store_files.c.collection == collection_id,
+        type_coerce(vector_store_files.c.attributes, Text).contains(named, autoescape=True),
+    )
+    found = or_(exists().where(*mine), exists().where(*open_job), exists().where(*attached))
     return bool(connection.scalar(select(found)))
 
 

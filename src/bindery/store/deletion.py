@@ -25,6 +25,7 @@ from bindery.store.database.tables import (
 )
 from bindery.store.derived import forget_content, forget_sets, key_groups, release_results
 from bindery.store.placements import generations_of
+from bindery.store.vector_stores import forget_store, mark_sources_removed
 
 _MOST_KEPT = 100
 
@@ -69,6 +70,8 @@ class Deletion:
 
 def remove_files(connection: Connection, numbers: Iterable[int]) -> Deletion:
     """Remove files from their collections, with all that was made for them alone."""
+    numbers = list(numbers)
+    mark_sources_removed(connection, numbers)
     gone: list[str] = []
     former: list[bytes] = []
     owners: set[str] = set()
@@ -109,6 +112,7 @@ def delete_collection(connection: Connection, collection_id: str) -> Deletion:
     """Remove a collection with all that was made for it alone."""
     mine = select(collection_files.c.number).where(collection_files.c.collection == collection_id)
     deletion = remove_files(connection, connection.scalars(mine).all())
+    forget_store(connection, collection_id)
     of_it = generations_of(collection_id)
     connection.execute(delete(segments).where(segments.c.generation.in_(of_it)))
     connection.execute(delete(generations).where(generations.c.collection == collection_id))

@@ -39,6 +39,7 @@ from bindery.store.collections import count_change
 from bindery.store.database import Database
 from bindery.store.database.tables import collection_files, collections, contents, files, leftovers
 from bindery.store.deletion import forget_contents, remove_files
+from bindery.store.vector_stores import mark_stored_file_removed
 
 try:
     import fcntl
@@ -333,6 +334,7 @@ def _put(connection: Connection, file: StoredFile) -> None:
 
 def _remove_source(connection: Connection, file_id: str) -> None:
     """Remove the files that are from a stored file from all collections."""
+    mark_stored_file_removed(connection, file_id)
     columns = collection_files.c
     found = select(columns.collection, columns.number).where(columns.source == file_id)
     rows = connection.execute(found).all()

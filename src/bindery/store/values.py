@@ -6,6 +6,7 @@ Nothing here needs SQLAlchemy, which takes a quarter of a second to import.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 from bindery.options import options_of
@@ -132,3 +133,14 @@ class CollectionSettings:
     def __post_init__(self) -> None:
         for option in options_of(CollectionSettings):
             option.check(getattr(self, option.name))
+
+
+LOCAL = "local-"
+IMPORTED = "import:"
+"""The source of files whose chunks and vectors were imported without their content."""
+
+
+def file_id_of(source: str, number: int) -> str:
+    """What names a file of a collection in addresses: see :class:`.collections.CollectionFile`."""
+    is_stored = source != IMPORTED and not Path(source).is_absolute()
+    return source if is_stored else f"{LOCAL}{number}"

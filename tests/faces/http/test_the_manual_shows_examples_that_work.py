@@ -23,6 +23,8 @@ def operations(client: TestClient) -> list[tuple[str, str, dict]]:
     order = {"upload_file": -5, "create_openai_file": -5, "create_job": -4}
     order |= {"create_collection": -3, "add_files": -2, "change_attributes": -1}
     order |= {"estimate_rebuild": -0.5, "drop_generations": 0.4}
+    order |= {"create_vector_store": -2.9, "create_vector_store_file_batch": -2}
+    order |= {"delete_vector_store_file": 0.1, "delete_vector_store": 0.2}
     order |= {"remove_file": 0.5, "delete_collection": 0.6}
     return sorted(found, key=lambda row: order.get(row[2]["operationId"], row[0] == "delete"))
 
@@ -64,6 +66,11 @@ def test_every_example_works_when_sent(client):
                 finish(client, answer.json()["job_id"])  # only then it can be taken back
             if operation["operationId"] == "create_openai_file":
                 named[examples.OPENAI_FILE_ID] = answer.json()["id"]
+            if operation["operationId"] == "create_vector_store":
+                named[examples.STORE_ID] = answer.json()["id"]
+            if operation["operationId"] == "create_vector_store_file_batch":
+                named[examples.BATCH_ID] = batch_id = answer.json()["id"]
+                finish(client, batch_id.replace("vsfb_", "job-"))
             if operation["operationId"] == "create_job":
                 named[examples.JOB_ID] = job_id = answer.json()["job_id"]
                 assert finish(client, job_id)["state"] == "done"
@@ -83,6 +90,22 @@ ROUTES = {
     "GET /v1/files/{file_id}",
     "GET /v1/files/{file_id}/content",
     "DELETE /v1/files/{file_id}",
+    "GET /v1/vector_stores",
+    "POST /v1/vector_stores",
+    "GET /v1/vector_stores/{store_id}",
+    "POST /v1/vector_stores/{store_id}",
+    "DELETE /v1/vector_stores/{store_id}",
+    "POST /v1/vector_stores/{store_id}/search",
+    "GET /v1/vector_stores/{store_id}/files",
+    "POST /v1/vector_stores/{store_id}/files",
+    "GET /v1/vector_stores/{store_id}/files/{file_id}",
+    "POST /v1/vector_stores/{store_id}/files/{file_id}",
+    "DELETE /v1/vector_stores/{store_id}/files/{file_id}",
+    "GET /v1/vector_stores/{store_id}/files/{file_id}/content",
+    "POST /v1/vector_stores/{store_id}/file_batches",
+    "GET /v1/vector_stores/{store_id}/file_batches/{batch_id}",
+    "POST /v1/vector_stores/{store_id}/file_batches/{batch_id}/cancel",
+    "GET /v1/vector_stores/{store_id}/file_batches/{batch_id}/files",
     "POST /jobs",
     "GET /jobs",
     "GET /jobs/{job_id}",

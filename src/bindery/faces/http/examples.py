@@ -54,6 +54,8 @@ FILE_ID = hashlib.sha256(CONTENT.encode()).hexdigest()
 
 FilePath = Annotated[str, Path(description="The id that the upload returned.", examples=[FILE_ID])]
 OPENAI_FILE_ID = "file-3f0c9a5be1d24f6f8a7b6c5d"
+STORE_ID = "vs_019b2f4c7a1e5d1f0b0c9e2a4f"
+BATCH_ID = "vsfb_5d1f0b0c9e2a4f7d8c6b5a49"
 JOB_ID = "job_5d1f0b0c9e2a4f7d8c6b5a49"
 JobPath = Annotated[
     str, Path(description="The id that `POST /jobs` returned.", examples=[JOB_ID], max_length=200)
@@ -76,6 +78,7 @@ _SENT: Mapping[str, Any] = {
     "query": QUESTION,
     "files": [FILE_ID],
     "file_ids": [FILE_ID],
+    "file_id": FILE_ID,
     "name": COLLECTION,
     "attributes": {"year": 2024, "tags": ["binding", "paper"]},
     "ids": [6065, 3259],
@@ -147,6 +150,14 @@ REBUILDS: Variants = {"Smaller chunks": {"size": 64}}
 ROLLBACKS: Variants = {"As it was": {}}
 ADD_FILES: Variants = {"One file": {}, "With attributes": {"attributes": {"year": 2024}}}
 ATTRIBUTES: Variants = {"Two attributes": {}}
+STORES: Variants = {"A name": {"name": COLLECTION}}
+STORE_CHANGES: Variants = {"Words of its own": {"metadata": {"team": "red"}}}
+STORE_FILES: Variants = {"One file": {"attributes": {"year": 2024}}}
+STORE_BATCHES: Variants = {"One file": {"file_ids": [FILE_ID]}}
+STORE_SEARCHES: Variants = {
+    "A question": {},
+    "On the first page": {"filters": {"type": "lte", "key": "page", "value": 1}},
+}
 SEARCHES: Variants = {
     "A question": {},
     "Words, in recent files": {"mode": "lexical", "top": 5, "filter": "year >= 2020"},

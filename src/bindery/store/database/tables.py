@@ -9,6 +9,7 @@
     chunk_sets  the chunks of a file, in chunk_parts, by a digest of everything they depend on
     vectors     the vectors of texts, in the same way; vector_uses has the chunks that use them
     collections files that are searched together, with their generations, placements and segments
+    vector_stores, vector_store_files    what OpenAI's clients add to collections
 
 Tables of derived data refer to ``contents.sha256`` with ON DELETE CASCADE: when the last file with
 the content is deleted, the row of the content and everything derived from it are deleted.
@@ -35,7 +36,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-REVISION = "0004"
+REVISION = "0005"
 """The newest migration."""
 
 metadata = MetaData(
@@ -281,3 +282,33 @@ segments = Table(
     Column("rows", Integer, nullable=False),
 )
 """The segments of a generation; what they hold can be made again from the tables."""
+
+vector_stores = Table(
+    "vector_stores",
+    metadata,
+    Column("collection", String(64), ForeignKey(collections.c.id), primary_key=True),
+    Column("name", AnyText),
+    Column("description", AnyText),
+    Column("metadata", Json, nullable=False),
+    Column("expires_days", Integer),
+    Column("last_active_at", Double, nullable=False),
+)
+"""What clients of OpenAI's vector stores say of a collection; ``name`` is None for its own name."""
+
+vector_store_files = Table(
+    "vector_store_files",
+    metadata,
+    Column("collection", String(64), ForeignKey(collections.c.id), primary_key=True),
+    Column("file_id", AnyText, primary_key=True, index=True),
+    Column("name", AnyText, nullable=False),
+    Column("job_id", String(64), nullable=False),
+    Column("place", Integer, nullable=False),
+    Column("attributes", Json),
+    Column("created_at", Double, nullable=False),
+    Column("removed_at", Double),
+)
+"""Files that were attached to a vector store, and the job that adds them, or added them last.
+
+``attributes`` are for the collection, until the file is in it. The rows of removed files stay,
+because clients page by the id of the last file of a page, which they may have removed.
+"""

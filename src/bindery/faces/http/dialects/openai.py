@@ -2,10 +2,12 @@
 
 from typing import Any, Literal
 
+from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from pydantic.config import JsonDict
 
 from bindery.faces.http import examples
+from bindery.faces.http.dialects import openai_files, openai_store_files, openai_stores
 from bindery.faces.http.dialects.base import (
     Dialect,
     EmbedAnswer,
@@ -14,7 +16,6 @@ from bindery.faces.http.dialects.base import (
     Translation,
 )
 from bindery.faces.http.dialects.inputs import MAX_TEXTS, inputs_of, roles_of
-from bindery.faces.http.dialects.openai_files import router
 from bindery.faces.http.dialects.vectors import (
     Usage,
     VectorsAnswer,
@@ -105,6 +106,11 @@ def write(ask: EmbedRequest, answer: EmbedAnswer) -> dict[str, Any]:
     }
 
 
+_others = APIRouter()
+_others.include_router(openai_files.router)
+_others.include_router(openai_stores.router)
+_others.include_router(openai_store_files.router)
+
 OPENAI = Dialect(
     "OpenAI",
     embeds=(
@@ -139,5 +145,5 @@ OPENAI = Dialect(
             may_nest=True,
         ),
     ),
-    others=router,
+    others=_others,
 )

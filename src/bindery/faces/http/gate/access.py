@@ -118,6 +118,23 @@ ACCESS: Mapping[str, RequiredScopes] = {
     "POST /collections/{name}/local": COLLECTIONS | FILES,
     "PATCH /collections/{name}/files/{file:path}": COLLECTIONS,
     "DELETE /collections/{name}/files/{file:path}": COLLECTIONS,
+    # OpenAI's vector stores are collections.
+    "GET /v1/vector_stores": SEARCH,
+    "GET /v1/vector_stores/{store_id}": SEARCH,
+    "POST /v1/vector_stores/{store_id}/search": SEARCH,
+    "GET /v1/vector_stores/{store_id}/files": SEARCH,
+    "GET /v1/vector_stores/{store_id}/files/{file_id}": SEARCH,
+    "GET /v1/vector_stores/{store_id}/files/{file_id}/content": SEARCH,
+    "GET /v1/vector_stores/{store_id}/file_batches/{batch_id}": SEARCH,
+    "GET /v1/vector_stores/{store_id}/file_batches/{batch_id}/files": SEARCH,
+    "POST /v1/vector_stores": COLLECTIONS | FILES,
+    "POST /v1/vector_stores/{store_id}": COLLECTIONS,
+    "DELETE /v1/vector_stores/{store_id}": COLLECTIONS,
+    "POST /v1/vector_stores/{store_id}/files": COLLECTIONS | FILES,
+    "POST /v1/vector_stores/{store_id}/files/{file_id}": COLLECTIONS,
+    "DELETE /v1/vector_stores/{store_id}/files/{file_id}": COLLECTIONS,
+    "POST /v1/vector_stores/{store_id}/file_batches": COLLECTIONS | FILES,
+    "POST /v1/vector_stores/{store_id}/file_batches/{batch_id}/cancel": COLLECTIONS,
     # For operators.
     "GET /metrics": ADMIN,
 }
