@@ -20,7 +20,7 @@ _CL100K = "9b5ad71b2ce5302211f9c61530b329a4922fc6a4"
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A client, and how to try it: ``requires`` is Python's, ``script`` JavaScript's."""
+    """A client, and how to try it: ``requires`` is Python's, ``script`` JavaScript's or Java's."""
 
     name: str
     title: str
@@ -35,8 +35,15 @@ class Client:
             raise ValueError(f"{self.name} needs either requires or a script")
 
     @property
+    def is_java(self) -> bool:
+        """Whether its script is Java's."""
+        return self.script.endswith(".java")
+
+    @property
     def command(self) -> Sequence[str | Path]:
         """What runs its checks."""
+        if self.is_java:
+            return ("java", HERE / "java" / self.script)
         if self.script:
             return ("node", FOLDER / "javascript" / self.script)
         return (_python(self.name), HERE / "python" / f"check_{self.name}.py")
@@ -64,7 +71,9 @@ def install(clients: Sequence[Client]) -> None:
     ]
     for name in dict.fromkeys(filter(None, names)):
         _install_python(name)
-    if not all(client.requires for client in clients):
+    if any(client.is_java for client in clients) and shutil.which("javac") is None:
+        sys.exit("The client for Java needs a JDK (Debian: openjdk-17-jdk-headless).")
+    if any(client.script and not client.is_java for client in clients):
         _install_javascript()
 
 

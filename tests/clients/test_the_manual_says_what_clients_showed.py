@@ -16,6 +16,7 @@ LOCK_FILES = [*LOCKS.glob("*.txt"), HERE / "javascript" / "package-lock.json"]
 def text_of(client: Client) -> str:
     """What the script of a client says."""
     folder, name = ("javascript", client.script) if client.script else ("python", None)
+    folder = "java" if client.is_java else folder
     return (HERE / folder / (name or f"check_{client.name}.py")).read_text(encoding="utf-8")
 
 
@@ -41,6 +42,7 @@ def test_every_script_belongs_to_a_client() -> None:
     scripts = {path.stem for path in (HERE / "python").glob("check_*.py")}
     assert scripts == {f"check_{client.name}" for client in PYTHON}
     modules = {path.name for path in (HERE / "javascript").glob("*.mjs")}
+    modules |= {path.name for path in (HERE / "java").glob("*.java")}
     assert modules == {"checking.mjs", *(client.script for client in CLIENTS if client.script)}
 
 
