@@ -90,6 +90,8 @@ ROUTES = {
     "GET /v1/files/{file_id}",
     "GET /v1/files/{file_id}/content",
     "DELETE /v1/files/{file_id}",
+    "POST /retrieval",
+    "POST /open-webui/{name}",
     "GET /v1/vector_stores",
     "POST /v1/vector_stores",
     "GET /v1/vector_stores/{store_id}",

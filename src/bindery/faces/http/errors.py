@@ -240,8 +240,14 @@ def _ollama_body(refusal: Refusal) -> dict[str, object]:
     return {"error": refusal.text, **refusal.fields}
 
 
+def _dify_body(refusal: Refusal) -> dict[str, object]:
+    number = _DIFY_CODES.get(refusal.status, refusal.status)
+    return {"error_code": number, "error_msg": refusal.text, **refusal.fields}
+
+
 # litellm looks at the type before the status: the usual one becomes a BadRequestError.
 _OWN_TYPES = {401: "authentication_error", 403: "permission_error"}
+_DIFY_CODES = {401: 1002, 403: 1002, 404: 2001}
 _TEI_TYPES = {424: "Backend", 429: "Overloaded", 503: "Unhealthy"}
 _OPENAI_CODES: Codes = {UnknownModel: "model_not_found", TextTooLong: "context_length_exceeded"}
 
@@ -270,6 +276,7 @@ FORMS: Mapping[str, ErrorForm] = {
     "/v1/rerank": ErrorForm(_shared_body, codes=_OPENAI_CODES),
     "/v2/*": _COHERE,
     "/api/*": ErrorForm(_ollama_body),
+    "/retrieval": ErrorForm(_dify_body),
     **dict.fromkeys(
         ("/", "/embed", "/embed_all", "/similarity", "/tokenize", "/decode", "/info", "/rerank"),
         _TEI,

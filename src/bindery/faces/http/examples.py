@@ -37,6 +37,7 @@ TAGS = [
         "description": "For clients of Text Embeddings Inference and Hugging Face. Their servers "
         f"have one model; here it is `{MODEL}` unless `model` names another.",
     },
+    {"name": "search by other apps", "description": "For Dify and Open WebUI."},
     {"name": "Ollama", "description": "For clients of Ollama that request embeddings."},
 ]
 """The groups of routes in the order of /docs: our own, then those of other servers."""
@@ -79,6 +80,8 @@ _SENT: Mapping[str, Any] = {
     "files": [FILE_ID],
     "file_ids": [FILE_ID],
     "file_id": FILE_ID,
+    "knowledge_id": COLLECTION,
+    "retrieval_setting": {"top_k": 5, "score_threshold": 0.1},
     "name": COLLECTION,
     "attributes": {"year": 2024, "tags": ["binding", "paper"]},
     "ids": [6065, 3259],
@@ -150,6 +153,10 @@ REBUILDS: Variants = {"Smaller chunks": {"size": 64}}
 ROLLBACKS: Variants = {"As it was": {}}
 ADD_FILES: Variants = {"One file": {}, "With attributes": {"attributes": {"year": 2024}}}
 ATTRIBUTES: Variants = {"Two attributes": {}}
+RETRIEVALS: Variants = {
+    "The best 5": {"knowledge_id": COLLECTION, "retrieval_setting": {"top_k": 5}},
+}
+WEB_SEARCHES: Variants = {"The best 3": {"count": 3}}
 STORES: Variants = {"A name": {"name": COLLECTION}}
 STORE_CHANGES: Variants = {"Words of its own": {"metadata": {"team": "red"}}}
 STORE_FILES: Variants = {"One file": {"attributes": {"year": 2024}}}

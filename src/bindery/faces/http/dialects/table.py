@@ -12,6 +12,7 @@ from bindery.faces.http import examples
 from bindery.faces.http.dialects.base import Dialect, Translation
 from bindery.faces.http.dialects.cohere import COHERE
 from bindery.faces.http.dialects.jina import JINA
+from bindery.faces.http.dialects.knowledge import KNOWLEDGE
 from bindery.faces.http.dialects.ollama import OLLAMA
 from bindery.faces.http.dialects.openai import OPENAI
 from bindery.faces.http.dialects.own import OWN
@@ -20,7 +21,7 @@ from bindery.faces.http.dialects.tei import TEI
 from bindery.faces.http.dialects.voyage import VOYAGE
 from bindery.faces.http.encoding import embed, rerank
 
-DIALECTS = (OWN, RANKING, OPENAI, VOYAGE, JINA, COHERE, TEI, OLLAMA)
+DIALECTS = (OWN, RANKING, OPENAI, VOYAGE, JINA, COHERE, TEI, OLLAMA, KNOWLEDGE)
 
 _Row = tuple[Dialect, Translation[Any, Any]]
 _Endpoint = Callable[[Request, Sequence[Any]], Coroutine[Any, Any, Response]]

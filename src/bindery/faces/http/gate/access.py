@@ -127,6 +127,8 @@ ACCESS: Mapping[str, RequiredScopes] = {
     "GET /v1/vector_stores/{store_id}/files/{file_id}/content": SEARCH,
     "GET /v1/vector_stores/{store_id}/file_batches/{batch_id}": SEARCH,
     "GET /v1/vector_stores/{store_id}/file_batches/{batch_id}/files": SEARCH,
+    "POST /retrieval": SEARCH,
+    "POST /open-webui/{name}": SEARCH,
     "POST /v1/vector_stores": COLLECTIONS | FILES,
     "POST /v1/vector_stores/{store_id}": COLLECTIONS,
     "DELETE /v1/vector_stores/{store_id}": COLLECTIONS,

@@ -1,0 +1,90 @@
+"""Dify's external knowledge and Open WebUI's external search, as their sources send them."""
+
+import pytest
+from starlette.testclient import TestClient
+from tests.faces.http.jobs_asked import finish
+
+NAME = "apps"
+
+
+@pytest.fixture(scope="module")
+def shelf(client: TestClient) -> TestClient:
+    client.post("/collections", json={"name": NAME})
+    for n, text in enumerate(("Oak lasts for centuries.", "Rain fell on the harbour.")):
+        sent = {"file": (f"{n}.txt", text)}
+        given = {"attributes": f'{{"year": {2020 + n}, "team": "red"}}'}
+        added = client.post(f"/collections/{NAME}/files", files=sent, data=given)
+        assert finish(client, added.json()["job_id"])["state"] == "done"
+    return client
+
+
+def dify(client: TestClient, **fields: object):
+    body = {
+        "knowledge_id": NAME, "query": "How long does oak last?",
+        "retrieval_setting": {"top_k": 2, "score_threshold": 0.0}, "metadata_condition": None,
+    }  # fmt: skip
+    return client.post("/retrieval", json=body | fields)
+
+
+def condition(name: object, operator: str, value: object) -> dict:
+    one = {"name": name, "comparison_operator": operator, "value": value}
+    return {"logical_operator": "and", "conditions": [one]}
+
+
+def test_dify_gets_records(shelf):
+    records = dify(shelf).json()["records"]
+    assert [record["title"] for record in records] == ["0.txt", "1.txt"]
+    first = records[0]
+    assert first["content"] == "Oak lasts for centuries."
+    assert 0 < first["score"] <= 1
+    assert first["metadata"]["year"] == 2020
+    assert first["metadata"]["url"].startswith("http")
+    store = shelf.get(f"/v1/vector_stores/{NAME}").json()["id"]
+    assert dify(shelf, knowledge_id=store).json()["records"] == records
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        (condition(["year"], "≥", "2021"), ["1.txt"]),
+        (condition("year", "=", 2020), ["0.txt"]),
+        (condition(["team"], "is", "red"), ["0.txt", "1.txt"]),
+        (condition(["team"], "not contains", "re"), []),
+        (condition(["team"], "empty", None), []),
+        (condition(["team", "file"], "start with", "1"), ["1.txt"]),
+        (condition(["added_at"], "after", "2020-01-01"), ["0.txt", "1.txt"]),
+        ({"logical_operator": "and", "conditions": []}, ["0.txt", "1.txt"]),
+    ],
+)
+def test_dify_filters(shelf, asked, found):
+    answer = dify(shelf, metadata_condition=asked)
+    assert [record["title"] for record in answer.json()["records"]] == found, answer.text
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "code"),
+    [
+        ({"knowledge_id": "nowhere"}, 404, 2001),
+        ({"query": ""}, 400, 400),
+        ({"query": "x" * 1_000_000}, 400, 400),
+        ({"retrieval_setting": {"top_k": 0}}, 400, 400),
+        ({"metadata_condition": condition("nothing", "is", "x")}, 400, 400),
+        ({"metadata_condition": condition("team", "like", "x")}, 400, 400),
+        ({"metadata_condition": condition("year", ">", "x")}, 400, 400),
+    ],
+)
+def test_dify_is_told_what_is_wrong(shelf, fields, status, code):
+    answer = dify(shelf, **fields)
+    assert answer.status_code == status, answer.text
+    assert answer.json()["error_code"] == code
+    assert answer.json()["error_msg"]
+
+
+def test_open_webui_gets_links(shelf):
+    answer = shelf.post(f"/open-webui/{NAME}", json={"query": "oak", "count": 1})
+    (result,) = answer.json()
+    assert set(result) == {"link", "title", "snippet"}
+    assert "/view/apps/" in result["link"]
+    assert result["snippet"] == "Oak lasts for centuries."
+    missing = shelf.post("/open-webui/nowhere", json={"query": "oak", "count": 1})
+    assert missing.json()["error"]["code"] == "unknown_collection"
