@@ -79,12 +79,13 @@ async function sample() {
   return { file: new Blob([await response.arrayBuffer()]), name: "mending-books.md" };
 }
 
+// Hidden files are left out of folders; those that were dropped themselves were meant.
 async function dropped(transfer) {
   const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
   if (!entries.length) return [...transfer.files].map(named);
   const found = [];
   for (const entry of entries) await walk(entry, found);
-  return found.filter((one, place) => entries.length > place || wanted(one));
+  return found;
 }
 
 async function walk(entry, found) {
