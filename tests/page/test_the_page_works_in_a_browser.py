@@ -207,6 +207,24 @@ def test_passages_move_while_vectors_are_cut(visit: Visit, address: str) -> None
     assert "8.3 % of float32 at 384" in tab.locator("dd").first.text_content()
 
 
+def test_the_map_opens_the_passage_of_a_point(visit: Visit, address: str) -> None:
+    tab = visit.tab
+    tab.goto(f"{address}/?show=map")
+    tab.fill('[aria-label="Question"]', "oak in roofs")
+    tab.keyboard.press("Enter")
+    tab.wait_for_selector(".moving li")
+    canvas = tab.locator("canvas")
+    box = canvas.bounding_box()
+    found = tab.evaluate("fetch('/collections/default/map').then((one) => one.json())")
+    point = next(one for one in found["points"] if one["file"] == "pine.md")
+    inner = (box["width"] - 48, box["height"] - 48)
+    where = {"x": 24 + (point["x"] + 1) / 2 * inner[0], "y": 24 + (1 - point["y"]) / 2 * inner[1]}
+    canvas.hover(position=where)
+    tab.wait_for_selector(".told:has-text('pine.md')")
+    canvas.click(position=where)
+    tab.wait_for_selector(".band")
+
+
 def test_operations_show_what_a_key_may_see(visit: Visit, address: str) -> None:
     tab = visit.tab
     tab.goto(f"{address}/?show=operations")
@@ -251,6 +269,7 @@ def test_nothing_keeps_people_out(chromium: Any, address: str, scheme: str, widt
         ("/?show=lab", ".bands > *"),
         ("/?show=operations", ".tiles"),
         ("/?show=dimensions&q=oak", ".moving"),
+        ("/?show=map&q=oak", ".moving li"),
         ("/?q=oak", ".hit"),
         ("/?q=second+page&f=kind%3Dpdf", ".hit"),
     ):

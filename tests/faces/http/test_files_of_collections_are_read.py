@@ -4,6 +4,7 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from starlette.testclient import TestClient
 from tests.documents.samples import pdf_sample
@@ -77,6 +78,29 @@ def test_pages_of_pdfs_are_drawn(client: TestClient, shelf: dict[str, str]) -> N
     assert client.get(f"{base}/1?width=99999").status_code == 400
     note = client.get(f"/collections/shelf/files/{shelf['oak.md']}/pages/1")
     assert note.json()["error"]["code"] == "unsupported_kind"
+
+
+def test_a_map_has_a_place_for_every_chunk_and_for_other_vectors(
+    client: TestClient, shelf: dict[str, str]
+) -> None:
+    found = client.get("/collections/shelf/map").json()
+    assert (
+        found["total"] == len(found["points"]) == client.get("/collections/shelf").json()["chunks"]
+    )
+    assert 0 < found["explained"] <= 1
+    points = {(one["file_id"], one["start"]): one for one in found["points"]}
+    read = client.get(f"/collections/shelf/files/{shelf['oak.md']}/passages").json()
+    chunk = read["passages"][-1]
+    point = points[shelf["oak.md"], chunk["start"]]
+    assert point["headings"] == chunk["headings"]
+    answer = client.post("/embedding/vanilla/generate", json={"chunks": [chunk["text"]]}).json()
+    place = np.array(found["axes"]) @ (np.array(answer["embeddings"][0]) - found["mean"])
+    assert place == pytest.approx([point["x"], point["y"]], abs=0.01)
+    assert max(max(abs(one["x"]), abs(one["y"])) for one in found["points"]) == pytest.approx(1)
+    client.post("/collections", json={"name": "bare shelf"})
+    empty = client.get("/collections/bare shelf/map").json()
+    assert (empty["total"], empty["points"], empty["explained"]) == (0, [], 0)
+    client.delete("/collections/bare shelf")
 
 
 @pytest.mark.parametrize("file_id", ["nothing", "local-7", "local-x", "local-" + "9" * 40])

@@ -129,6 +129,7 @@ ROUTES = {
     "POST /collections/{name}/verify",
     "POST /collections/{name}/files",
     "GET /collections/{name}/files",
+    "GET /collections/{name}/map",
     "GET /collections/{name}/files/{file_id}/passages",
     "GET /collections/{name}/files/{file_id}/original",
     "PATCH /collections/{name}/files/{file}",

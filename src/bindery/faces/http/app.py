@@ -33,6 +33,7 @@ from bindery.faces.http.routes import (
     files,
     generations,
     jobs,
+    maps,
     mcp,
     models,
     passages,
@@ -48,6 +49,11 @@ Makes documents searchable: upload files, chunk and embed them, and search colle
 
 Every error has a stable `code`, a message and a remedy. Nothing is truncated, dropped or reordered
 silently."""
+
+_OWN_ROUTES = (
+    *(files, chunks, jobs, collections, collection_files, passages, maps, generations),
+    models,
+)
 
 # FastAPI's own traces contain URLs and queries, and the environment decides where they go.
 _NO_TELEMETRY: TelemetryConfig = {
@@ -88,7 +94,7 @@ def create_app(
     services = app.state.services = Services(library, settings)
     app.state.tracing = tracing
     app.include_router(make_router())
-    for part in (files, chunks, jobs, collections, collection_files, passages, generations, models):
+    for part in _OWN_ROUTES:
         app.include_router(part.router, dependencies=[Depends(refuse_unknown_query)])
     for part in (metrics, manual, page_files, mcp):
         app.include_router(part.router)

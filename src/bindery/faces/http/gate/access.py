@@ -96,6 +96,7 @@ ACCESS: Mapping[str, RequiredScopes] = {
     "GET /collections": SEARCH,
     "GET /collections/{name}": SEARCH,
     "GET /collections/{name}/files": SEARCH,
+    "GET /collections/{name}/map": SEARCH,
     "GET /collections/{name}/files/{file_id}/passages": SEARCH,
     # The whole document, as it was stored.
     "GET /collections/{name}/files/{file_id}/original": SEARCH | FILES,

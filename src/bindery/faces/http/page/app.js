@@ -33,6 +33,7 @@ const VIEWS = {
   add: async () => showStart,
   collections: async () => (await import("./library.js")).showLibrary,
   lab: async () => (await import("./lab.js")).showLab,
+  map: async () => (await import("./map.js")).showMap,
   dimensions: async () => (await import("./dimensions.js")).showDimensions,
   operations: async () => (await import("./operations.js")).showOperations,
 };
@@ -70,7 +71,7 @@ function drawTop(collections) {
     link([h("span", { class: "spine", "aria-hidden": "true" }), "Bindery"], "/", { class: "brand" }),
     h("nav", { "aria-label": "Views" }, tab("search", "Search", "/"), tab("add", "Add", "/?show=add"),
       tab("collections", "Collections", "/?show=collections"), tab("lab", "Chunking", "/?show=lab"),
-      tab("dimensions", "Dimensions", "/?show=dimensions"), tab("operations", "Operations", "/?show=operations")),
+      tab("map", "Map", "/?show=map"), tab("dimensions", "Dimensions", "/?show=dimensions"), tab("operations", "Operations", "/?show=operations")),
     h("span", { class: "grow" }),
     link("API", "/docs", { class: "quiet" }),
     key.get() ? button("Forget key", () => { key.set(""); show(); }, { class: "quiet" }) : null,
