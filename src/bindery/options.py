@@ -374,6 +374,7 @@ class SearchOptions:
     allow_partial: bool = _option(
         default=False, help="Answer by words alone, and say so, if the query cannot be embedded."
     )
+    explain: bool = _option(default=False, help="Also say what each word adds to a hit's score.")
     cursor: str | None = _option(None, "The next_cursor of an answer, to get the next page.")
 
     def __post_init__(self) -> None:

@@ -15,6 +15,7 @@ from bindery.options import PARENT_CHILD, Passage, SearchOptions
 from bindery.search.analysis import Analyser
 from bindery.search.answers import Hit, SearchAnswer, StageFailure, marked, text_of
 from bindery.search.candidates import ScoredRow
+from bindery.search.explaining import WordShares
 from bindery.search.index import ChangedMeanwhile, CollectionIndex
 from bindery.search.language import Weight, chosen_weight, language_of_query, weight_of
 from bindery.search.lexical import Mask, completions
@@ -150,7 +151,10 @@ class _Answering:
         scope = SearchScope(query.text, self._options, self._stored.id, self._index.generation)
         cursor = self._options.cursor
         walk = None if cursor is None else read_cursor(cursor, scope)
-        reader = _ChunkReader(self._index, view, words, self._stored.name)
+        shares = None
+        if self._options.explain and self._options.mode.is_lexical:
+            shares = WordShares(view, words, query.text)
+        reader = _ChunkReader(self._index, view, words, self._stored.name, shares)
         of_model = self._index.recipe.languages
         weights = {
             one: self._weight or weight_of(language, one, of_model) for one in view.languages
@@ -185,9 +189,15 @@ class _ChunkReader:
     """Reads the chunks of rows of a view, for one query."""
 
     def __init__(
-        self, index: CollectionIndex, view: View, words: LexicalQuery, collection: str
+        self,
+        index: CollectionIndex,
+        view: View,
+        words: LexicalQuery,
+        collection: str,
+        shares: WordShares | None,
     ) -> None:
         self._index = index
+        self._shares = shares
         self._collection = collection
         self._view = view
         self._words = words
@@ -234,7 +244,9 @@ class _ChunkReader:
         table = self._view.segments[row.segment].table
         file = self._file((row.segment, row.row))
         text, first = text_of(chunks), chunks[0]
-        find_marks = partial(self._marks, self._index.analyser(file.language))
+        analyser = self._index.analyser(file.language)
+        find_marks = partial(self._marks, analyser)
+        words = self._shares and self._shares.of(row.segment, row.row, text, analyser)
         return Hit(
             id=table.ids[row.row].tobytes().hex(),
             file=file.name,
@@ -256,6 +268,7 @@ class _ChunkReader:
             kind=file.kind,
             language=file.language,
             attributes=file.attributes,
+            words=words,
         )
 
     def _marks(self, analyser: Analyser, text: str) -> tuple[Span, ...]:

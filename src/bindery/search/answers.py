@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from bindery.errors import BinderyError
+from bindery.search.explaining import WordShare
 from bindery.search.searching import StageReport, UsedWeight
 from bindery.types import Chunk, Span
 
@@ -21,7 +22,8 @@ class Hit:
     did not find it. Of several chunks they are those of the best one, as is ``id``. ``span`` is the
     place of ``text`` in its document, ``spans`` are those of the chunks that were found. ``marks``
     are the places within ``text`` of the words that matched, ``heading_marks``, ``title_marks`` and
-    ``file_marks`` those within each heading, the title and the name of the file.
+    ``file_marks`` those within each heading, the title and the name of the file. ``words`` says
+    what each word of the query adds to the BM25, if that was asked for and the mode uses words.
     """
 
     id: str
@@ -44,6 +46,7 @@ class Hit:
     attributes: Mapping[str, Any] | None = None
     file_id: str = ""
     collection: str = ""
+    words: tuple[WordShare, ...] | None = None
 
     @property
     def text_sha256(self) -> str:
@@ -79,6 +82,7 @@ class Hit:
             "language": self.language,
             "attributes": dict(self.attributes or {}),
             "url": self.url(address),
+            "words": None if self.words is None else [one.facts() for one in self.words],
         }
 
 

@@ -234,6 +234,18 @@ class LexicalSegment:
         np.add.at(scores, rows, f)  # word by word, so the sums do not depend on the segments
         return scores
 
+    def shares(self, idf: Sequence[tuple[Word, float]], average: float, row: int) -> list[float]:
+        """What each word adds to the score of a row."""
+        length = float(self.postings.lengths[row])
+        norm = K1 * (1 - B + B * length / average) if average else K1 * (1 - B)
+        found: list[float] = []
+        for word, weight in idf:
+            rows, counts = self._of_word(word)
+            at = int(np.searchsorted(rows, row))
+            f = float(counts[at]) if at < len(rows) and rows[at] == row else 0.0
+            found.append(weight * (K1 + 1) * f / (f + norm))
+        return found
+
     def has_all(self, words: Sequence[Word]) -> Mask:
         """Which rows (n,) have every one of the words, in whatever order."""
         found = np.ones(len(self.postings), dtype=np.bool_)
@@ -280,6 +292,14 @@ def completions(segments: Sequence[LexicalSegment], beginning: str) -> tuple[str
 
 def bm25(segments: Sequence[LexicalSegment], query: LexicalQuery) -> list[Scores]:
     """The BM25 score of every row of each segment, from the statistics of all living rows."""
+    weights, average = word_weights(segments, query)
+    return [segment.scores(weights, average) for segment in segments]
+
+
+def word_weights(
+    segments: Sequence[LexicalSegment], query: LexicalQuery
+) -> tuple[list[tuple[Word, float]], float]:
+    """The distinct words of a query that living rows have, with their idf, and the mean length."""
     rows = sum(segment.rows for segment in segments)
     average = sum(segment.length for segment in segments) / max(1, rows)
     weights: list[tuple[Word, float]] = []
@@ -288,4 +308,4 @@ def bm25(segments: Sequence[LexicalSegment], query: LexicalQuery) -> list[Scores
         n = sum(segment.frequency(word) for segment in segments)
         if n:
             weights.append((word, float(np.log1p((rows - n + 0.5) / (n + 0.5)))))
-    return [segment.scores(weights, average) for segment in segments]
+    return weights, average

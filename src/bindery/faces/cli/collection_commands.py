@@ -129,6 +129,35 @@ def search(
     run(asked, query or [], collection, options, path=queries, json=json)
 
 
+@search_commands.command(
+    epilog="Examples:\n"
+    '  bindery explain "How do I revoke a key?"\n'
+    '  bindery explain "How do I revoke a key?" --hit 3'
+)
+@takes_options
+def explain(
+    options: SearchOptions,
+    query: Annotated[
+        list[str], typer.Argument(metavar="QUERY", help="A question; its words need no quotes.")
+    ],
+    hit: Annotated[
+        str | None, typer.Option(metavar="HIT", help="Show only the hit of this number or id.")
+    ] = None,
+    collection: CollectionName = "default",
+    no_server: NoServer = False,
+    json: Json = False,
+) -> None:
+    """Show why a search gives its hits in their order.
+
+    For each stage, its candidates and milliseconds; for each hit, its rank and score in each stage
+    and what each word of the query adds.
+    """
+    found = begin()
+    from bindery.faces.cli.explain import explain as run
+
+    run(Asked(found.settings, alone=no_server), query, collection, options, hit=hit, json=json)
+
+
 collections = typer.Typer(
     cls=Group,
     help="List, change, rebuild, verify and delete collections, and list and remove their files.",

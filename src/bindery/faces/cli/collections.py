@@ -48,7 +48,7 @@ def search(
     query = [" ".join(words)] if words else []
     texts = [*query, *(_lines_of(path) if path else [])]
     is_one = path is None
-    for answer in _answers(asked, texts, collection, options):
+    for answer in answers_of(asked, texts, collection, options):
         if json:
             (print_json if is_one else print_json_line)(answer)
             continue
@@ -84,9 +84,10 @@ def import_(asked: Asked, name: str, source: str, *, json: bool, **of_records: s
     )
 
 
-def _answers(
+def answers_of(
     asked: Asked, queries: list[str], collection: str, options: SearchOptions
 ) -> list[Facts]:
+    """The answer of each query, as JSON has it."""
     given = {
         name: value
         for name in names_of(SearchOptions)
@@ -192,14 +193,10 @@ def _print_receipt(what: str, receipt: Facts) -> None:
 def _show(answer: Facts, *, is_filtered: bool) -> None:
     console = output()
     for number, hit in enumerate(answer["hits"], 1):
-        where = f", page {hit['page']}" if hit["page"] else ""
-        head = Text(f"{number}. ", style="bold")
-        head.append(plain(hit["file"]), style="bold cyan")
-        head.append(f"{where}  {hit['score']:.3f}", style="dim")
-        console.print(head)
-        if hit["headings"]:
-            console.print(_indented(_headings(hit)))
-        console.print(_indented(_passage(hit["text"], _spans(hit["marks"]))))
+        print_passage(number, hit)
+        if hit["words"]:
+            shares = [f"{plain(one['word'])} {one['score']:.2f}" for one in hit["words"]]
+            console.print(_indented(Text(f"words: {', '.join(shares)}", style="dim")))
         console.print()
     if not answer["hits"]:
         console.print(_nothing(answer, is_filtered=is_filtered), soft_wrap=True)
@@ -215,6 +212,19 @@ def _show(answer: Facts, *, is_filtered: bool) -> None:
         f"{answer['mode']}, {milliseconds:.1f} ms",
         soft_wrap=True,
     )
+
+
+def print_passage(number: int, hit: Facts) -> None:
+    """Show a hit: its file, score and headings, and its text with the words marked."""
+    console = output()
+    where = f", page {hit['page']}" if hit["page"] else ""
+    head = Text(f"{number}. ", style="bold")
+    head.append(plain(hit["file"]), style="bold cyan")
+    head.append(f"{where}  {hit['score']:.3f}", style="dim")
+    console.print(head)
+    if hit["headings"]:
+        console.print(_indented(_headings(hit)))
+    console.print(_indented(_passage(hit["text"], _spans(hit["marks"]))))
 
 
 def _nothing(answer: Facts, *, is_filtered: bool) -> str:

@@ -109,10 +109,22 @@ class SearchBody(create_model("SearchFields", __base__=RequestBody, **_SEARCH)):
     )
 
 
+class WordShareAnswer(BaseModel):
+    """What a word of the query adds to the BM25 of a hit, and its places in the text.
+
+    `rows` counts the passages of the collection that have the word.
+    """
+
+    word: str
+    score: float
+    rows: int
+    marks: list[dict[str, int]]
+
+
 class HitAnswer(BaseModel):
     """A passage that was found; `marks` are the places in `text` of the words that matched.
 
-    `url` opens the passage, marked in its document.
+    `url` opens the passage, marked in its document. `words` is null without `explain`.
     """
 
     id: str
@@ -137,6 +149,7 @@ class HitAnswer(BaseModel):
     language: str
     attributes: dict[str, Any]
     url: str
+    words: list[WordShareAnswer] | None
 
 
 class StageAnswer(BaseModel):

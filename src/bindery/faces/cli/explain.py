@@ -1,0 +1,92 @@
+"""``bindery explain``: why a search gives these hits, in this order."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from rich.table import Table
+from rich.text import Text
+
+from bindery.errors import InvalidValue
+from bindery.faces.cli.asking import Asked, Facts
+from bindery.faces.cli.collections import answers_of, plain, print_passage
+from bindery.faces.cli.printing import count, new_table, output, print_json
+from bindery.options import SearchOptions
+
+_RIGHT = ("candidates", "ms", "recall", "adds", "passages")
+
+
+def explain(
+    asked: Asked,
+    words: Sequence[str],
+    collection: str,
+    options: SearchOptions,
+    *,
+    hit: str | None,
+    json: bool,
+) -> None:
+    """Search, and show what each stage did and what each word added to each hit.
+
+    ``hit`` is the number or the id of the only one to show. Raises InvalidValue if it is not among
+    the hits.
+    """
+    wanted = replace(options, explain=True)
+    [answer] = answers_of(asked, [" ".join(words)], collection, wanted)
+    found: list[Facts] = answer["hits"]
+    hits = list(enumerate(found, 1))
+    if hit is not None:
+        hits = [(rank, one) for rank, one in hits if hit in (str(rank), one["id"])]
+        if not hits:
+            raise InvalidValue(
+                f"No hit has the number or id {hit[:80]!r}.",
+                remedy=f"The search gave {count(len(found), 'hit')}; --top gives more.",
+                param="hit",
+            )
+    if json:
+        print_json({**answer, "hits": [one for _, one in hits]})
+        return
+    _show_stages(answer)
+    for rank, one in hits:
+        _show_hit(rank, one)
+
+
+def _show_stages(answer: Facts) -> None:
+    console = output()
+    console.print(f"{count(answer['searched'], 'passage')} allowed, mode {answer['mode']}:")
+    table = _table("stage", "candidates", "ms", "recall")
+    for stage in answer["stages"]:
+        recall = "" if stage["recall"] is None else f"{stage['recall']:.3f}"
+        shown = (f"{stage['candidates']:,}", f"{stage['milliseconds']:.2f}", recall)
+        table.add_row(stage["name"], *shown)
+    console.print(table)
+    for weight in answer["weights"]:
+        console.print(
+            f"Meaning weighs {weight['weight']:g} for {count(weight['candidates'], 'passage')}: "
+            f"{weight['reason']}.",
+            soft_wrap=True,
+        )
+    console.print()
+
+
+def _show_hit(rank: int, hit: Facts) -> None:
+    console = output()
+    print_passage(rank, hit)
+    ranks = [f"{name} {place or 'not found'}" for name, place in hit["ranks"].items()]
+    console.print(Text(f"   ranks: {', '.join(ranks)}", style="dim"), soft_wrap=True)
+    scores = [f"{name} {value:.3f}" for name, value in hit["scores"].items() if value is not None]
+    console.print(Text(f"   scores: {', '.join(scores)}", style="dim"), soft_wrap=True)
+    if hit["words"]:
+        table = _table("   word", "adds", "passages")
+        for share in hit["words"]:
+            name = f"   {plain(share['word'])}"
+            table.add_row(name, f"{share['score']:.2f}", f"{share['rows']:,}")
+        console.print(table)
+    elif hit["words"] is not None:
+        console.print(Text("   none of the words of the query", style="dim"))
+    console.print()
+
+
+def _table(*headings: str) -> Table:
+    table = new_table(*headings)
+    for column in table.columns:
+        column.justify = "right" if column.header in _RIGHT else "left"
+    return table
