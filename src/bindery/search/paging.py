@@ -51,7 +51,7 @@ class Walk:
 
     def after(self, keys: npt.NDArray[np.uint64], lowest: float) -> "Walk":
         """The walk once these chunks were shown too."""
-        shown = np.union1d(self.shown, keys)
+        shown = np.union1d(self.shown, keys) if len(self.shown) else np.sort(keys)
         return Walk(self.depth, self.newest_file, min(self.lowest, lowest), shown)
 
 
