@@ -2,14 +2,18 @@
 
 import unicodedata
 
+import numpy as np
 import pytest
 from sqlalchemy import update
+from tests.search.synthetic import open_synthetic, put
 
 from bindery.errors import InputError, InvalidValue, UnknownCollection, UnknownFile
 from bindery.jobs import JobRequest, Jobs
 from bindery.jobs.sources import LocalFiles
 from bindery.options import SCORE_RANGES, SearchMode, SearchOptions, VectorOptions
 from bindery.search.adding import Addition, add_local
+from bindery.search.maintenance import rewrite, seal
+from bindery.store import collections as catalog
 from bindery.store.database.tables import jobs as job_table
 
 MODES = list(SearchMode)
@@ -343,3 +347,47 @@ def test_a_word_of_the_title_counts_more_than_one_of_the_text(sample):
         }
     )
     assert sample.found("heliotropes", mode="lexical")[0] == "a.md"
+
+
+def test_a_view_reads_what_has_changed_alone(home, collection, monkeypatch):
+    """Whatever changes, a view that was refreshed is as one that is read anew."""
+    asked = []
+    real = catalog.list_files
+
+    def list_files(connection, collection_id, numbers=None):
+        asked.append(None if numbers is None else len(numbers))
+        return real(connection, collection_id, numbers)
+
+    monkeypatch.setattr(catalog, "list_files", list_files)
+    put(home, collection, {f"{n}.md": [f"text {n}", f"more {n}"] for n in range(20)}, {"year": 1})
+    collection.index.view()
+    steps = [
+        (lambda: seal(collection.index, least_rows=1), 20),
+        (lambda: put(home, collection, {"new.md": ["brand new"]}), 1),
+        (lambda: put(home, collection, {"3.md": ["other text"]}), 1),
+        (lambda: collection.set_attributes("4.md", {"year": 2}), 1),
+        (lambda: collection.remove(["6.md", "7.md"]), 2),
+        (lambda: collection.change(weight=0.5), 0),
+        (lambda: rewrite(collection.index, most_dead=0.0), None),
+        (collection.rebuild_index, None),
+        (lambda: collection.rename({"moved.md": "5.md"}, {"moved.md": "/moved.md"}), 1),
+    ]
+    for step, read in steps:
+        step()
+        asked.clear()
+        view = collection.index.view()
+        if read is not None:
+            assert asked == [read]
+        fresh = open_synthetic(home).index.view()
+        assert view.files == fresh.files
+        assert view.chunk_sets == fresh.chunk_sets
+        assert view.rows == fresh.rows
+        rows = [
+            sorted(
+                (segment.table.ids[row].tobytes(), int(segment.table.files[row]))
+                for segment in one.segments
+                for row in np.flatnonzero(segment.alive)
+            )
+            for one in (view, fresh)
+        ]
+        assert rows[0] == rows[1]

@@ -3,11 +3,11 @@
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from bindery.errors import StorageError, UnknownCollection
 from bindery.jobs.recipe import Recipe, chunk_ids
@@ -20,10 +20,12 @@ from bindery.search.view import IndexedFile, View
 from bindery.store import collections as catalog
 from bindery.store import derived, generations, placements
 from bindery.store.collections import CollectionFile, StoredCollection
-from bindery.store.database import Database
+from bindery.store.database import Database, Transaction
 from bindery.store.placements import Placement
 from bindery.store.values import KeptVectors
 from bindery.types import Chunk
+
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
@@ -48,6 +50,8 @@ class _Opened:
     """What was read of one state of the catalog."""
 
     view: View
+    files: Mapping[int, tuple[CollectionFile, IndexedFile]]
+    placed: Mapping[int, Placement]
     sealed: Mapping[str, Segment]
     tails: tuple[_Tail, ...]
     active: int | None
@@ -98,7 +102,6 @@ class CollectionIndex:
         self._indexes = indexes
         self._analysers: dict[str, Analyser] = {}
         self._opened: _Opened | None = None
-        self._files: dict[int, tuple[CollectionFile, IndexedFile]] = {}
         self.writing = threading.Lock()
         """Held by the thread that writes segments."""
         self._refreshing = threading.Lock()
@@ -130,7 +133,6 @@ class CollectionIndex:
     def close(self) -> None:
         """Let go of all segments; those that a search still uses close when it ends."""
         self._opened = None
-        self._files = {}
 
     def _refresh(self) -> _Opened:
         with self._refreshing:
@@ -146,39 +148,51 @@ class CollectionIndex:
     def _read(self, former: _Opened | None, sealed: dict[str, Segment]) -> _Opened:
         """The newest state, from what was open. Segments are added to ``sealed`` once open."""
         with self.database.reading() as connection:
-            state = catalog.state_of(connection, self.collection)
-            placed = {
-                one.file: one for one in placements.list_placements(connection, self.generation)
-            }
-            files = catalog.list_files(connection, self.collection)
+            state = catalog.state_of(connection, self.collection) or 0
+            changed = self._changed_since(connection, former, state)
+            numbers = None if changed is None else sorted(changed)
+            new = placements.list_placements(connection, self.generation, files=numbers)
+            new_files = catalog.list_files(connection, self.collection, numbers)
             schema = catalog.schema_of(connection, self.collection)
             active = generations.active_generation(connection, self.collection)
-        in_segment: dict[str, list[int]] = {}
+        known = former if changed is not None else None
+        some = changed or frozenset[int]()
+        placed = _with(known.placed if known else {}, some, {one.file: one for one in new})
+        files = _with(
+            known.files if known else {},
+            some,
+            {file.number: (file, _indexed(file)) for file in new_files},
+        )
+        in_segment: dict[str | None, list[int]] = {None: []}
         for number, one in placed.items():
-            if one.segment is not None:
-                in_segment.setdefault(one.segment, []).append(number)
-        for name, numbers in in_segment.items():
-            sealed[name] = self.segment(name, numbers, sealed.get(name))
-        tails = self._tails(files, placed, former)
-        living = {name: sealed[name] for name in in_segment}
+            in_segment.setdefault(one.segment, []).append(number)
+        in_tail = {number: files[number][0] for number in in_segment.pop(None)}
+        before = known.placed if known else placed
+        touched = {one[n].segment for one in (before, placed) for n in some if n in one}
+        living: dict[str, Segment] = {}
+        for name, inside in sorted(in_segment.items(), key=lambda one: min(one[1])):
+            assert name is not None, "the tail is not among them"
+            if known is None or name in touched:
+                sealed[name] = self.segment(name, inside, sealed.get(name))
+            living[name] = sealed[name] if known is None or name in touched else known.sealed[name]
+        tails = self._tails(in_tail, placed, former)
         view = View(
-            state or 0,
+            state,
             [*living.values(), *(tail.segment for tail in tails)],
-            self._indexed_files(files),
+            [indexed for _, indexed in files.values()],
             {key: AttributeType(value) for key, value in schema.items()},
             {number: one.chunk_set for number, one in placed.items()},
         )
-        return _Opened(view, living, tails, active)
+        return _Opened(view, files, placed, living, tails, active)
 
-    def _indexed_files(self, files: Sequence[CollectionFile]) -> list[IndexedFile]:
-        """The files as search knows them: what was read before stays."""
-        known, self._files = self._files, {}
-        for file in files:
-            former = known.get(file.number)
-            if former is None or former[0] != file:
-                former = (file, _indexed(file))
-            self._files[file.number] = former
-        return [indexed for _, indexed in self._files.values()]
+    def _changed_since(
+        self, connection: Transaction, former: _Opened | None, state: int
+    ) -> set[int] | None:
+        """The files that have changed since a state was read; None if all are to be read."""
+        if former is None:
+            return None
+        since = former.view.state
+        return placements.changed_since(connection, self.collection, since, state)
 
     def segment(self, name: str, files: Sequence[int], opened: Segment | None = None) -> Segment:
         """A segment with the rows of these files alive; from what was open, if it was.
@@ -209,17 +223,20 @@ class CollectionIndex:
 
     def tail_of(self, files: Sequence[CollectionFile], placed: Sequence[Placement]) -> Segment:
         """A segment in memory of files that lie in no segment. Raises ChangedMeanwhile."""
-        tails = self._tails(files, {one.file: one for one in placed}, self._opened)
+        in_tail = {file.number: file for file in files}
+        if any(one.file not in in_tail for one in placed):  # deleted since
+            raise ChangedMeanwhile
+        tails = self._tails(in_tail, {one.file: one for one in placed}, self._opened)
         return merged([tail.segment for tail in tails])
 
     def _tails(
         self,
-        files: Sequence[CollectionFile],
+        files: Mapping[int, CollectionFile],
         placed: Mapping[int, Placement],
         former: _Opened | None,
     ) -> tuple[_Tail, ...]:
-        """The rows that lie in no segment: what was read before stays, what is new is read."""
-        wanted = {n: one.chunk_set for n, one in placed.items() if one.segment is None}
+        """The rows of files in no segment: what was read before stays, what is new is read."""
+        wanted = {number: placed[number].chunk_set for number in files}
         kept: list[_Tail] = []
         for tail in former.tails if former else ():
             still = {n: key for n, key in tail.chunk_sets.items() if wanted.get(n) == key}
@@ -228,23 +245,22 @@ class CollectionIndex:
                 for number in still:
                     del wanted[number]
         if wanted:
-            by_number = {file.number: file for file in files}
-            kept.append(self._read_tail([by_number[number] for number in wanted], wanted))
+            kept.append(self._read_tail([files[number] for number in sorted(wanted)], wanted))
         if len(kept) > _MOST_TAIL_SEGMENTS:
             sets = {n: key for tail in kept for n, key in tail.chunk_sets.items()}
             kept = [_Tail(merged([tail.segment for tail in kept]), sets)]
         return tuple(kept)
 
-    def _read_tail(self, files: Sequence[CollectionFile], sets: Mapping[int, bytes]) -> _Tail:
+    def _read_tail(self, files: Sequence[CollectionFile], chunk_sets: Mapping[int, bytes]) -> _Tail:
         rows: list[IndexRow] = []
         kept: list[KeptVectors] = []
         for file in files:
-            some, theirs = self._rows_of(file, sets[file.number])
+            some, theirs = self._rows_of(file, chunk_sets[file.number])
             rows += some
             kept += theirs
         embeddings = embeddings_of(kept, self.recipe.dimensions)
         many = self.recipe.has_many_vectors
-        return _Tail(Segment.in_memory(rows, embeddings, has_many_vectors=many), sets)
+        return _Tail(Segment.in_memory(rows, embeddings, has_many_vectors=many), chunk_sets)
 
     def _rows_of(
         self, file: CollectionFile, key: bytes
@@ -322,6 +338,17 @@ class CollectionIndex:
 
 class ChangedMeanwhile(Exception):
     """What was read has changed since: it is read again."""
+
+
+def _with(former: Mapping[int, T], changed: Collection[int], new: Mapping[int, T]) -> dict[int, T]:
+    """The former values without those that have changed, and the new ones."""
+    if not former:
+        return dict(new)
+    kept = dict(former)
+    for number in changed:
+        kept.pop(number, None)
+    kept.update(new)
+    return kept
 
 
 def _indexed(file: CollectionFile) -> IndexedFile:

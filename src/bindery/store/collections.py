@@ -40,6 +40,7 @@ from bindery.store.database.tables import (
 )
 from bindery.store.deletion import forget_contents
 from bindery.store.derived import forget_sets, key_groups, release_results
+from bindery.store.placements import forget_changes, note_changes
 from bindery.store.values import IMPORTED as IMPORTED
 from bindery.store.values import LOCAL, OPEN_STATES, CollectionSettings, file_id_of
 from bindery.types import utc_text
@@ -186,9 +187,15 @@ def states(connection: Connection) -> dict[str, int]:
 
 
 def count_change(connection: Connection, collection_id: str) -> bool:
-    """Count a change, and hold the collection until the end of the transaction; False if gone."""
+    """Count a change, and hold the collection until the end of the transaction; False if gone.
+
+    What changes of single files is noted by :func:`bindery.store.placements.note_changes`.
+    """
     changed = _of(collection_id).values(state=collections.c.state + 1)
-    return connection.execute(changed).rowcount == 1
+    if connection.execute(changed).rowcount != 1:
+        return False
+    forget_changes(connection, collection_id)
+    return True
 
 
 def change_collection(connection: Connection, collection_id: str, **changed: Any) -> None:  # noqa: ANN401
@@ -311,6 +318,7 @@ def put_file(
         connection.execute(delete(placements).where(*this))
         row = {"generation": generation, "file": number, "chunk_set": chunk_set, "segment": None}
         connection.execute(insert(placements).values(row))
+    note_changes(connection, [number])
     if former is None or not has_changed:
         return None
     return Outdated(former.content, tuple(outdated))
@@ -342,6 +350,7 @@ def change_file(connection: Connection, number: int, **changed: Any) -> None:  #
     connection.execute(
         update(collection_files).where(collection_files.c.number == number).values(changed)
     )
+    note_changes(connection, [number])
 
 
 def _of(collection_id: str) -> Any:  # noqa: ANN401 - an update

@@ -24,7 +24,7 @@ from bindery.store.database.tables import (
     vector_uses,
 )
 from bindery.store.derived import forget_content, forget_sets, key_groups, release_results
-from bindery.store.placements import generations_of
+from bindery.store.placements import generations_of, note_changes
 from bindery.store.vector_stores import forget_store, mark_sources_removed
 
 _MOST_KEPT = 100
@@ -77,7 +77,9 @@ def remove_files(connection: Connection, numbers: Iterable[int]) -> Deletion:
     owners: set[str] = set()
     entries = 0
     names: set[str] = set()
-    for some in key_groups(numbers):
+    chosen = sorted(set(numbers))
+    note_changes(connection, chosen)
+    for some in key_groups(chosen):
         these, placed = collection_files.c.number.in_(some), placements.c.file.in_(some)
         of_them = select(collection_files.c.content, collection_files.c.collection).where(these)
         for row in connection.execute(of_them.distinct()):

@@ -23,6 +23,7 @@ from bindery.store.database.tables import (
     segments,
 )
 from bindery.store.derived import forget_sets
+from bindery.store.placements import note_changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,7 @@ def place_file(
     connection.execute(delete(placements).where(*mine))
     row = {"generation": generation, "file": file.number, "chunk_set": chunk_set, "segment": None}
     connection.execute(insert(placements).values(row))
+    note_changes(connection, [file.number])
     return True
 
 
@@ -108,6 +110,7 @@ def drop_generation(connection: Connection, generation: int) -> None:
     """Remove a generation with all that was made for it alone."""
     mine = placements.c.generation == generation
     sets = connection.scalars(select(placements.c.chunk_set).where(mine).distinct()).all()
+    note_changes(connection, connection.scalars(select(placements.c.file).where(mine)).all())
     connection.execute(delete(placements).where(mine))
     connection.execute(delete(segments).where(segments.c.generation == generation))
     connection.execute(delete(generations).where(generations.c.id == generation))

@@ -4,20 +4,33 @@
 
     placements         what a generation made of a file: its chunks, and the segment with their rows
     segments           the segments of a generation, named by the digest of their content
+    collection_changes the files that the last changes of a collection concern
 
 A row of a segment is alive while the placement of its file names the segment. The rows of a
 placement without a segment are in the tail, which readers make from the chunks and vectors. Every
 function works within the caller's transaction.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, delete, exists, func, insert, or_, select, update
+from sqlalchemy import Connection, delete, exists, func, insert, literal, or_, select, update
 
-from bindery.store.database.tables import chunk_sets, generations, placements, segments
+from bindery.store.database.tables import (
+    chunk_sets,
+    collection_changes,
+    collection_files,
+    collections,
+    generations,
+    placements,
+    segments,
+)
 from bindery.store.derived import key_groups
+
+_KEPT_STATES = 256
+_MOST_NOTED = 1000
+_EVERY_FILE = 0  # in place of the number of a file
 
 ALL = "*"
 """In place of the name of a segment: every one, and the tail."""
@@ -34,11 +47,16 @@ class Placement:
 
 
 def list_placements(
-    connection: Connection, generation: int, segment: str | None = ALL
+    connection: Connection,
+    generation: int,
+    segment: str | None = ALL,
+    *,
+    files: Sequence[int] | None = None,
 ) -> list[Placement]:
     """Where the rows of the files of a generation lie, by the numbers of the files.
 
-    Those in one ``segment``, those in the tail if it is None, or those of every file.
+    Those in one ``segment``, those in the tail if it is None, or those of every file; of all
+    ``files``, or of these.
     """
     columns = placements.c
     found = (
@@ -49,6 +67,12 @@ def list_placements(
     )
     if segment != ALL:
         found = found.where(columns.segment == segment)
+    if files is not None:
+        return [
+            Placement(*row)
+            for some in key_groups(files)
+            for row in connection.execute(found.where(columns.file.in_(some)))
+        ]
     return [Placement(*row) for row in connection.execute(found).all()]
 
 
@@ -104,6 +128,7 @@ def publish_segment(
         moves += connection.execute(
             update(placements).where(*unchanged).values(segment=name)
         ).rowcount
+    note_changes(connection, [one.file for one in moved])
     drop_dead_segments(connection, generation)
     return moves
 
@@ -112,12 +137,14 @@ def unplace_file(connection: Connection, number: int) -> None:
     """Bring the rows of a file to the tail, because they depend on what has changed of it."""
     this_file = update(placements).where(placements.c.file == number)
     connection.execute(this_file.values(segment=None))
+    note_changes(connection, [number])
 
 
 def unplace_segment(connection: Connection, collection_id: str, name: str) -> None:
     """Bring the rows of a segment that is lost back to the tail."""
     of_it = generations_of(collection_id)
     placed = (placements.c.generation.in_(of_it), placements.c.segment == name)
+    note_changes(connection, connection.scalars(select(placements.c.file).where(*placed)).all())
     connection.execute(update(placements).where(*placed).values(segment=None))
     gone = (segments.c.generation.in_(of_it), segments.c.name == name)
     connection.execute(delete(segments).where(*gone))
@@ -127,6 +154,55 @@ def segment_names(connection: Connection, collection_id: str) -> set[str]:
     """The segments of all generations of a collection."""
     of_it = segments.c.generation.in_(generations_of(collection_id))
     return set(connection.scalars(select(segments.c.name).where(of_it)))
+
+
+def note_changes(connection: Connection, numbers: Iterable[int]) -> None:
+    """Note that files, or the places of their rows, change with the current state.
+
+    Call it after :func:`bindery.store.collections.count_change`, and before files are deleted.
+    """
+    chosen = sorted(set(numbers))
+    file = collection_files.c.number
+    noted = literal(_EVERY_FILE) if len(chosen) > _MOST_NOTED else file
+    for some in key_groups(chosen):
+        known = collection_changes.alias()
+        is_known = exists().where(
+            known.c.collection == collections.c.id,
+            known.c.state == collections.c.state,
+            known.c.file == noted,
+        )
+        new = (
+            select(collections.c.id, collections.c.state, noted)
+            .join_from(collection_files, collections)
+            .where(file.in_(some), ~is_known)
+            .distinct()
+        )
+        columns = collection_changes.c
+        connection.execute(
+            insert(collection_changes).from_select(
+                [columns.collection, columns.state, columns.file], new
+            )
+        )
+
+
+def changed_since(
+    connection: Connection, collection_id: str, since: int, state: int
+) -> set[int] | None:
+    """The numbers of the files that have changed since a state; None if it is not known."""
+    if not 0 <= state - since < _KEPT_STATES:
+        return None
+    columns = collection_changes.c
+    later = (columns.collection == collection_id, columns.state > since)
+    numbers = set(connection.scalars(select(columns.file).where(*later)))
+    return None if _EVERY_FILE in numbers else numbers
+
+
+def forget_changes(connection: Connection, collection_id: str) -> None:
+    """Forget which files the changes before the last 256 concern."""
+    state = select(collections.c.state).where(collections.c.id == collection_id).scalar_subquery()
+    columns = collection_changes.c
+    old = (columns.collection == collection_id, columns.state <= state - _KEPT_STATES)
+    connection.execute(delete(collection_changes).where(*old))
 
 
 def drop_dead_segments(connection: Connection, generation: int) -> None:
