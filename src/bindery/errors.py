@@ -52,6 +52,7 @@ Each class has a stable ``code`` for programs. The message names the value, ``re
 Each face maps the classes once: HTTP to a status, the command line to an exit code.
 """
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 
@@ -365,9 +366,13 @@ class Overloaded(QueueError):
 
 
 class DeadlineExceeded(QueueError):
-    """The deadline passed before the request ran."""
+    """The deadline passed before the request ran.
+
+    ``computed`` has what an encoder had computed for each text by then, None for the rest.
+    """
 
     code = "deadline_exceeded"
+    computed: Sequence[object] = ()
 
 
 class Abandoned(QueueError):

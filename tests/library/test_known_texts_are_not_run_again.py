@@ -15,7 +15,13 @@ from tests.library.letters import KINDS, WIDTH, WINDOW, Letters, card
 from bindery.encoders.base import Encoded
 from bindery.encoders.pending import Cancellation, Pending
 from bindery.encoders.request import EncodeRequest
-from bindery.errors import Abandoned, BinderyError, InvalidValue, TextFailed, TextTooLong
+from bindery.errors import (
+    Abandoned,
+    BinderyError,
+    InvalidValue,
+    TextFailed,
+    TextTooLong,
+)
 from bindery.library.cache import VectorCache
 from bindery.options import VectorOptions
 from bindery.types import Truncate

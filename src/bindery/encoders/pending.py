@@ -39,6 +39,10 @@ class Pending(Generic[_T]):
         """Wait for the value. Raises whatever computing it raised."""
         return self._finish(self._future.result())
 
+    def finished(self, computed: Any) -> _T:  # noqa: ANN401 - as the future's own
+        """What the result would be if the other thread had computed this."""
+        return self._finish(computed)
+
     def then(self, step: Callable[[_T], _U]) -> "Pending[_U]":
         """The value with a further step done to it."""
         finish = self._finish

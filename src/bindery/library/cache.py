@@ -18,7 +18,7 @@ from bindery.encoders.figures import counter, gauge
 from bindery.encoders.head import cut
 from bindery.encoders.pending import Cancellation, Pending
 from bindery.encoders.request import EncodeRequest
-from bindery.errors import BinderyError, InputError, InvalidValue, TextFailed
+from bindery.errors import BinderyError, DeadlineExceeded, InputError, InvalidValue, TextFailed
 from bindery.store.values import KeptVectors
 from bindery.vectors.embeddings import Embeddings
 
@@ -135,14 +135,7 @@ class VectorCache:
                 lambda: encoder.submit(request, cancellation), texts.keys[0], width
             )
         self._count(hits=len(texts.keys) - len(texts.new), misses=len(texts.new))
-        if len(texts.new) < len(texts.keys):
-            return self._submit_new(encoder, request, cancellation, texts)
-
-        def keep(encoded: Encoded) -> Encoded:
-            self._keep(texts.keys, kept_of(encoded))
-            return encoded
-
-        return encoder.submit(request, cancellation).then(keep)
+        return self._submit_new(encoder, request, cancellation, texts)
 
     def _submit_one(self, submit: _Submit, key: bytes, width: int) -> Pending[Encoded]:
         """Run a single text, or wait for the caller that is running it now.
@@ -223,6 +216,9 @@ class VectorCache:
                 encoded = ran.result()
             except TextFailed as error:
                 raise _renamed(error, texts) from error
+            except DeadlineExceeded as error:
+                self._keep_some(ran, texts, error.computed)
+                raise
             found = kept_of(encoded)
             self._keep(texts.new, found)
             vectors = {**texts.known, **dict(zip(texts.new, found, strict=True))}
@@ -233,6 +229,16 @@ class VectorCache:
         ran: Future[Pending[Encoded]] = Future()
         running.when_done(lambda: ran.set_result(running))
         return Pending(ran, finish)
+
+    def _keep_some(self, ran: Pending[Encoded], texts: _Texts, computed: Sequence[object]) -> None:
+        """Keep what was computed before the deadline, so that another try is quick."""
+        there = [index for index, one in enumerate(computed) if one is not None]
+        if not there:
+            return
+        filler = computed[there[0]]
+        encoded = ran.finished([filler if one is None else one for one in computed])
+        keys, found = [*texts.new], kept_of(encoded)
+        self._keep([keys[index] for index in there], [found[index] for index in there])
 
     def _count(self, *, hits: int, misses: int = 0) -> None:
         with self._lock:

@@ -188,13 +188,7 @@ class Queue:
         """End the calls whose deadline passed before all their texts began to run."""
         late = [call for call in self._calls if call.queued and _deadline(call) <= now]
         self.figures.expired_texts += sum(call.queued for call in late)
-        return self._end_all(
-            late,
-            DeadlineExceeded(
-                "The deadline of this request passed before its turn came.",
-                remedy="Try again later, or with fewer texts.",
-            ),
-        )
+        return [ended for call in late for ended in self._end(call, _expired(call))]
 
     def drain(self, error: BinderyError, *, but: Call | None = None) -> list[Call]:
         """End all calls that have waiting texts, except ``but``."""
@@ -317,6 +311,15 @@ class Queue:
         call.queued = 0
         self.figures.queue_texts -= len(gone)
         self.figures.queue_tokens -= _tokens(gone)
+
+
+def _expired(call: Call) -> DeadlineExceeded:
+    error = DeadlineExceeded(
+        "The deadline of this request passed before its turn came.",
+        remedy="Try again later, or with fewer texts.",
+    )
+    error.computed = call.results
+    return error
 
 
 def _turn(call: Call) -> float:
