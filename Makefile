@@ -14,7 +14,7 @@ help:
 	@echo "make test-slow     run the slow tests: servers stopped under load, jobs killed, commands in the docs"
 	@echo "make test-torch    run the encoder tests on PyTorch, in a separate environment (1 GB)"
 	@echo "make test-clients  run clients of other services against a server, each in a separate environment (2 GB)"
-	@echo "make test-readers  read the output of a job with pandas, Polars and DuckDB (500 MB)"
+	@echo "make test-readers  read results with pandas, Polars and DuckDB, import from other stores (1.5 GB)"
 	@echo "make test-s3       run the store tests against an S3 server (moto), in a separate environment (320 MB)"
 	@echo "make test-page     use the page in Chromium, which must be installed, with Playwright (150 MB)"
 	@echo "make lint          run ruff, pyright (strict) and import-linter"
@@ -61,13 +61,22 @@ test-clients: $(VENV)/dev
 READERS := pandas==3.1.1 pyarrow==26.0.1 polars==2.1.0 duckdb==2.0.0
 READERS_VENV := .venv-readers
 
-test-readers: $(VENV)/dev $(READERS_VENV)/ready
+# Opt-in: stores that collections are imported from, in another one.
+STORES := chromadb==1.5.9 lancedb==0.40.0 qdrant-client==1.20.0
+STORES_VENV := .venv-stores
+
+test-readers: $(VENV)/dev $(READERS_VENV)/ready $(STORES_VENV)/ready
 	@$(BIN)/bindery preload vanilla
 	@$(BIN)/python -m pytest tests/readers $(ARGS)
 
 $(READERS_VENV)/ready: Makefile
 	@$(PYTHON) -m venv $(READERS_VENV)
 	@$(READERS_VENV)/bin/pip install --quiet --disable-pip-version-check $(READERS)
+	@touch $@
+
+$(STORES_VENV)/ready: Makefile
+	@$(PYTHON) -m venv $(STORES_VENV)
+	@$(STORES_VENV)/bin/pip install --quiet --disable-pip-version-check $(STORES)
 	@touch $@
 
 # Opt-in: an S3 server for the tests that skip without one; `make test` uses it too if it is on the path.

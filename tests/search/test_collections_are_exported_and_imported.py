@@ -172,3 +172,17 @@ def test_commands_export_and_import(sample, environment, tmp_path, new_name):
     assert kept(sample.collections.get(name)) == kept(sample.collection)
     wrong = run("export", sample.collection.name, str(tmp_path / "collection.csv"))
     assert (wrong.exit_code, json.loads(wrong.stdout)["error"]["code"]) == (2, "invalid_value")
+
+
+def test_an_export_comes_over_http(sample, client, tmp_path, new_name):
+    sample.add({"vault.txt": "Vaults are opened on Mondays."})
+    answer = client.get(f"/collections/{sample.collection.name}/export")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/vnd.apache.parquet"
+    path = tmp_path / "collection.parquet"
+    path.write_bytes(answer.content)
+    import_collection(sample.collections, name := new_name(), path)
+    assert kept(sample.collections.get(name)) == kept(sample.collection)
+    lines = client.get(f"/collections/{name}/export", params={"format": "jsonl", "form": "int8"})
+    assert json.loads(lines.text)["text"] == "Vaults are opened on Mondays."
+    assert client.get("/collections/nowhere/export").json()["error"]["code"] == "unknown_collection"

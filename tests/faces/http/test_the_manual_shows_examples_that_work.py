@@ -128,6 +128,7 @@ ROUTES = {
     "DELETE /collections/{name}/generations",
     "POST /collections/{name}/verify",
     "POST /collections/{name}/files",
+    "GET /collections/{name}/export",
     "GET /collections/{name}/files",
     "GET /collections/{name}/map",
     "GET /collections/{name}/files/{file_id}/passages",

@@ -97,6 +97,8 @@ ACCESS: Mapping[str, RequiredScopes] = {
     "GET /collections/{name}": SEARCH,
     "GET /collections/{name}/files": SEARCH,
     "GET /collections/{name}/map": SEARCH,
+    # Whole documents, as passages.
+    "GET /collections/{name}/export": SEARCH | FILES,
     "GET /collections/{name}/files/{file_id}/passages": SEARCH,
     # The whole document, as it was stored.
     "GET /collections/{name}/files/{file_id}/original": SEARCH | FILES,

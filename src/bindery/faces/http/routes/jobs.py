@@ -1,10 +1,7 @@
 """``/jobs``: embed files in the background, follow the jobs, and download their results."""
 
-import os
-import tempfile
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from enum import StrEnum
 from http import HTTPStatus
 from typing import Annotated, BinaryIO
 
@@ -26,7 +23,12 @@ from bindery.faces.http.routes.job_shapes import (
     JobSettings,
 )
 from bindery.faces.http.routes.shapes import ErrorFacts
-from bindery.faces.http.routes.transfers import attachment
+from bindery.faces.http.routes.transfers import (
+    MEDIA_TYPES,
+    ResultFormat,
+    attachment,
+    written_file,
+)
 from bindery.faces.http.services import (
     AppServices,
     Services,
@@ -42,23 +44,6 @@ router = APIRouter(prefix="/jobs", tags=["jobs"])
 
 _LONGEST_KEY = 255
 _RETRY = {"retry-after": "1"}
-
-
-class ResultFormat(StrEnum):
-    """The file formats of results."""
-
-    PARQUET = "parquet"
-    ARROW = "arrow"
-    JSONL = "jsonl"
-    NPZ = "npz"
-
-
-_MEDIA_TYPES: Mapping[ResultFormat, str] = {
-    ResultFormat.PARQUET: "application/vnd.apache.parquet",
-    ResultFormat.ARROW: "application/vnd.apache.arrow.file",
-    ResultFormat.JSONL: "application/jsonl",
-    ResultFormat.NPZ: "application/zip",
-}
 
 
 async def _visible(request: Request, services: AppServices, job_id: examples.JobPath) -> Job:
@@ -179,7 +164,7 @@ async def follow_job(
     response_class=StreamingResponse,
     responses={
         200: {
-            "content": {media_type: {} for media_type in _MEDIA_TYPES.values()},
+            "content": {media_type: {} for media_type in MEDIA_TYPES.values()},
             "description": "A table of chunks: ids, spans, pages, headings, texts and vectors.",
         }
     },
@@ -195,9 +180,14 @@ async def download_results(
 
     409 if the job has not finished.
     """
-    file, size_bytes = await services.results.run(_written, services, job.id, format)
+
+    def write(sink: BinaryIO) -> None:
+        services.jobs.write_results(job.id, sink, format.value)
+
+    home = services.settings.home
+    file, size_bytes = await services.results.run(written_file, write, home)
     name = f"{job.id}.{format}"
-    return attachment(file, size_bytes, name, services.disk, media_type=_MEDIA_TYPES[format])
+    return attachment(file, size_bytes, name, services.disk, media_type=MEDIA_TYPES[format])
 
 
 def _submit(request: Request, body: JobBody, key: str | None) -> Job:
@@ -254,19 +244,6 @@ def _told(job_id: str, event: JobEvent) -> Mapping[str, object]:
     if event.kind == "file":
         return _file_answer(JobFile(**event.data)).model_dump()
     return {"job_id": job_id, **event.data}
-
-
-def _written(services: Services, job_id: str, format_: ResultFormat) -> tuple[BinaryIO, int]:
-    """The results in an unnamed temporary file, which never outlives the process."""
-    file = tempfile.TemporaryFile(dir=services.settings.home)  # noqa: SIM115 - closed by the response
-    try:
-        services.jobs.write_results(job_id, file, format_.value)
-        size_bytes = file.seek(0, os.SEEK_END)
-        file.seek(0)
-    except BaseException:  # no response will close the file
-        file.close()
-        raise
-    return file, size_bytes
 
 
 def _warnings(request: Request, collection_id: str) -> list[str]:

@@ -1,7 +1,11 @@
 """Uploads and downloads: files move piece by piece, and are never whole in memory."""
 
+import os
+import tempfile
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
+from enum import StrEnum
+from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote
 
@@ -244,6 +248,36 @@ def _broken(how: str) -> InvalidValue:
 
 _PIECE_BYTES = 256 << 10
 _PLAIN = "application/octet-stream"
+
+
+class ResultFormat(StrEnum):
+    """The file formats of results and exports."""
+
+    PARQUET = "parquet"
+    ARROW = "arrow"
+    JSONL = "jsonl"
+    NPZ = "npz"
+
+
+MEDIA_TYPES: Mapping[ResultFormat, str] = {
+    ResultFormat.PARQUET: "application/vnd.apache.parquet",
+    ResultFormat.ARROW: "application/vnd.apache.arrow.file",
+    ResultFormat.JSONL: "application/jsonl",
+    ResultFormat.NPZ: "application/zip",
+}
+
+
+def written_file(write: Callable[[BinaryIO], object], folder: Path) -> tuple[BinaryIO, int]:
+    """What ``write`` writes, in an unnamed temporary file that never outlives the process."""
+    file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed by the response
+    try:
+        write(file)
+        size_bytes = file.seek(0, os.SEEK_END)
+        file.seek(0)
+    except BaseException:  # no response will close the file
+        file.close()
+        raise
+    return file, size_bytes
 
 
 def attachment(
