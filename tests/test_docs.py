@@ -76,11 +76,14 @@ def _wait(port: int, server: subprocess.Popen[bytes]) -> None:
 
 
 @pytest.mark.parametrize("block", _blocks("python"))
-def test_python_examples_run(block: str, tmp_path: Path) -> None:
+def test_python_examples_run(block: str, minilm_folder: Path, tmp_path: Path) -> None:
     script = tmp_path / "example.py"
     script.write_text(block, encoding="utf-8")
+    env = os.environ | {"BINDERY_HOME": str(home_with(minilm_folder, tmp_path / "home"))}
 
-    run = subprocess.run([sys.executable, script], capture_output=True, text=True, cwd=tmp_path)
+    run = subprocess.run(
+        [sys.executable, script], capture_output=True, text=True, cwd=tmp_path, env=env
+    )
 
     assert run.returncode == 0, run.stderr
     assert run.stdout
