@@ -96,6 +96,9 @@ def test_every_tool_answers_as_its_schema_says(filled, mode):
         found = await call("search_documents", query="keys", filter="year > 2024", explain=True)
         assert found["passages"] == []
         assert found["explanation"][0]["stages"]
+        found = await call("search_documents", query="revoke keys", explain=True)
+        assert found["passages"][0]["words"]
+        assert set(found["passages"][0]["ranks"]) >= {"dense", "lexical"}
 
         opened = await call("open_context", id=passage["id"], before=0, after=5)
         assert opened["passages"][0]["is_asked"]

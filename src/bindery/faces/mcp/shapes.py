@@ -98,6 +98,7 @@ class FoundPassage(BaseModel):
     attributes: dict[str, Any]
     scores: dict[str, float | None] | None = None
     ranks: dict[str, int | None] | None = None
+    words: list[dict[str, Any]] | None = None
 
 
 class SearchedCollection(BaseModel):

@@ -139,7 +139,9 @@ def _found(given: DocumentsQuery, collections: Sequence[Collection]) -> _Found:
         raise UnknownCollection(
             "There are no collections to search.", remedy="Make one with `bindery add FOLDER`."
         )
-    options = SearchOptions(SearchMode(given.mode), given.k, given.filter.strip() or None)
+    options = SearchOptions(
+        SearchMode(given.mode), given.k, given.filter.strip() or None, explain=given.explain
+    )
     answers: list[SearchAnswer] = []
     failures: list[BinderyError] = []
     warnings: list[str] = []
@@ -185,6 +187,7 @@ def _passage(hit: Hit, caller: Caller, given: DocumentsQuery) -> FoundPassage:
         attributes=dict(hit.attributes or {}),
         scores=dict(hit.scores) if given.explain else None,
         ranks=dict(hit.ranks) if given.explain else None,
+        words=None if hit.words is None else [one.facts() for one in hit.words],
     )
 
 
