@@ -56,7 +56,7 @@ def test_beir_and_trec_name_documents(tmp_path: Path) -> None:
     [
         ("q.csv", "question,file\n,oak.md\n", "Line 2 of 'q.csv': it has no question"),
         ("q.csv", "question,file\nHow?,\n", "needs a file, a quote or an id"),
-        ("q.csv", "question,fil\nHow?,oak\n", "unknown field 'fil'"),
+        ("q.csv", "question,fil\nHow?,oak\n", "Unknown field 'fil'"),
         ("q.csv", "question,file,page\nHow?,a,x\n", "must be numbers"),
         ("q.csv", "question,file,grade\nHow?,a,-1\n", "grade must be at least 1, got -1"),
         ("q.csv", "question,file\n", "no question with an answer"),

@@ -15,7 +15,9 @@ from typing import Any, cast
 from bindery.errors import InvalidValue
 from bindery.search.answers import Hit
 
-_FIELDS = ("question", "file", "page", "quote", "id", "grade")
+EXPECTED_FIELDS = ("file", "page", "quote", "id", "grade")
+"""The fields by which files name what answers a question."""
+
 _BEST_QRELS = ("test", "dev", "train")
 
 
@@ -45,11 +47,15 @@ class Expected:
         """Whether any passage of the file will do."""
         return self.page is None and not self.quote and not self.id
 
+    def is_in(self, name: str) -> bool:
+        """Whether the passage may be in a file of this name."""
+        return not self.file or is_named(name, self.file)
+
     def matches(self, hit: Hit) -> bool:
         """Whether a hit is the passage, or holds enough of it."""
         return (
             (not self.id or self.id == hit.id)
-            and (not self.file or is_named(hit.file, self.file))
+            and self.is_in(hit.file)
             and (self.page is None or self.page == hit.page)
             and (not self.quote or _shares(plain_words(self.quote), plain_words(hit.text)))
         )
@@ -151,14 +157,15 @@ def _grouped(rows: Iterable[tuple[int, Mapping[str, Any]]], path: Path) -> list[
         text = str(row.get("question") or "").strip()
         if not text:
             raise _wrong(path, number, "it has no question")
-        nested = row.get("expected")
-        parts = cast("list[object]", nested) if isinstance(nested, list) else [row]
-        for part in parts:
-            if not isinstance(part, Mapping):
-                raise _wrong(path, number, "expected must be a list of objects")
-            found.setdefault(text, []).append(
-                _expected(cast("Mapping[str, Any]", part), path, number)
-            )
+        own = {key: value for key, value in row.items() if key != "question"}
+        parts = own.get("expected", [own])
+        if not isinstance(parts, list) or (len(own) > 1 and "expected" in own):
+            raise _wrong(path, number, "expected must be a list, and the only other field")
+        try:
+            some = [expected_from(part) for part in cast("list[object]", parts)]
+        except InvalidValue as error:
+            raise _wrong(path, number, error.message.rstrip(".")) from error
+        found.setdefault(text, []).extend(some)
     return _checked(
         [
             JudgedQuestion(str(n), text, tuple(one))
@@ -168,21 +175,26 @@ def _grouped(rows: Iterable[tuple[int, Mapping[str, Any]]], path: Path) -> list[
     )
 
 
-def _expected(row: Mapping[str, Any], path: Path, number: int) -> Expected:
-    if unknown := {key for key in row if key not in {*_FIELDS, "expected"}}:
-        raise _wrong(path, number, f"unknown field {min(unknown)!r}; known: {', '.join(_FIELDS)}")
+def expected_from(row: object) -> Expected:
+    """What answers a question, from its fields. Raises InvalidValue."""
+    if not isinstance(row, Mapping):
+        raise InvalidValue("expected must be a list of objects.")
+    fields = cast("Mapping[str, Any]", row)
+    if unknown := {str(key) for key in fields if key not in EXPECTED_FIELDS}:
+        raise InvalidValue(
+            f"Unknown field {min(unknown)[:80]!r}; known: {', '.join(EXPECTED_FIELDS)}."
+        )
     try:
+        page = fields.get("page")
         return Expected(
-            str(row.get("file") or ""),
-            int(row["page"]) if row.get("page") not in (None, "") else None,
-            str(row.get("quote") or ""),
-            str(row.get("id") or ""),
-            int(row.get("grade") or 1),
+            str(fields.get("file") or ""),
+            None if page in (None, "") else int(page),
+            str(fields.get("quote") or ""),
+            str(fields.get("id") or ""),
+            int(fields.get("grade") or 1),
         )
     except (TypeError, ValueError) as error:
-        raise _wrong(path, number, f"page and grade must be numbers: {error}") from error
-    except InvalidValue as error:
-        raise _wrong(path, number, error.message) from error
+        raise InvalidValue(f"page and grade must be numbers: {error}.") from error
 
 
 def _read_beir(folder: Path, judgements: Path | None) -> list[JudgedQuestion]:

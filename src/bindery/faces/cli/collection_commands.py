@@ -8,6 +8,7 @@ import typer
 from bindery.faces.cli.asking import Asked
 from bindery.faces.cli.exits import BAD_INPUT, FAILED, Group
 from bindery.faces.cli.options import (
+    CollectionName,
     Hidden,
     Json,
     Model,
@@ -21,9 +22,6 @@ from bindery.store.values import CollectionSettings
 
 search_commands = typer.Typer()
 
-CollectionName = Annotated[
-    str, typer.Option("--collection", "-c", metavar="NAME", help="The collection.")
-]
 Sync = Annotated[
     bool, typer.Option("--sync", help="Remove files that are no longer in the folders.")
 ]

@@ -1,11 +1,14 @@
-"""``bindery evaluate``: questions with known answers, asked with several settings."""
+"""``bindery evaluate`` and ``bindery check``: questions whose answers are known."""
 
 import os
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich.text import Text
+
 from bindery.disk import whole_file
+from bindery.evaluation.checks import read_checks, run_checks, to_junit
 from bindery.evaluation.evaluating import EvaluateOptions, Evaluation, SettingResult, evaluate
 from bindery.evaluation.questions import read_questions
 from bindery.evaluation.report import advice, to_html
@@ -96,3 +99,26 @@ def _row(setting: SettingResult) -> list[str]:
         f"{setting.index_bytes / 1e6:.1f}",
         "" if against is None else str(against),
     ]
+
+
+def check(
+    settings: Settings, path: Path, collection: str, junit: Path | None, *, json: bool
+) -> bool:
+    """Check what questions find; whether all is as it must be."""
+    checks = read_checks(path)
+    with closing(open_library(settings)) as library:
+        results = run_checks(Collections(library).get(collection), checks)
+    if junit is not None:
+        with whole_file(junit) as file:
+            file.write(to_junit(f"bindery.{collection}", results))
+    failed = [one for one in results if not one.is_passed]
+    if json:
+        facts = [one.facts() for one in results]
+        print_json({"checks": len(results), "failed": len(failed), "results": facts})
+        return not failed
+    for one in failed:
+        output().print(Text("failed: ", style="bold red").append(printable(one.check.question)))
+        for why in one.failures:
+            output().print(f"  {printable(why)}", soft_wrap=True)
+    output().print(f"{count(len(results), 'check')}, {len(failed):,} failed.")
+    return not failed

@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from bindery.errors import InvalidValue
-from bindery.faces.cli.options import Json, begin
+from bindery.faces.cli.exits import FAILED
+from bindery.faces.cli.options import CollectionName, Json, begin
 
 evaluation_commands = typer.Typer()
 
@@ -72,6 +73,30 @@ def evaluate(
     )
     asked = EvaluateArguments(collection, questions, judgements, html, json)
     run_evaluation(found.settings, asked, options)
+
+
+@evaluation_commands.command(
+    epilog="Examples:\n"
+    "  bindery check questions.yaml\n"
+    "  bindery check questions.yaml --collection work --junit report.xml"
+)
+def check(
+    checks: Annotated[Path, typer.Argument(metavar="CHECKS", help="A YAML or JSON file.")],
+    collection: CollectionName = "default",
+    junit: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Also write a JUnit XML file, for CI.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Check that questions find what they must, such as in continuous integration.
+
+    A failure names the stage that lost the passage. It ends with exit code 1 if a check fails.
+    """
+    found = begin()
+    from bindery.faces.cli.evaluate import check as run_check
+
+    if not run_check(found.settings, checks, collection, junit, json=json):
+        raise typer.Exit(FAILED)
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -24,6 +24,9 @@ Json = Annotated[
 ]
 Model = Annotated[str, typer.Option("--model", "-m", metavar="NAME", help=_MODEL)]
 
+CollectionName = Annotated[
+    str, typer.Option("--collection", "-c", metavar="NAME", help="The collection.")
+]
 Lines = Annotated[
     bool, typer.Option("--lines", help="Embed each line of a text file as it is, without chunking.")
 ]
