@@ -389,3 +389,8 @@ def test_no_process_started_afterwards_inherits_the_token(monkeypatch: pytest.Mo
 
     assert "HF_TOKEN" not in os.environ
     assert os.getenv("HF_TOKEN") is None
+
+
+def test_a_byte_order_mark_in_the_file_is_no_error(tmp_path: Path) -> None:
+    (tmp_path / "bindery.toml").write_bytes(b"\xef\xbb\xbfthreads = 3\n")
+    assert read_settings({"BINDERY_HOME": str(tmp_path)}).threads == 3

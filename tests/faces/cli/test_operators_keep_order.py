@@ -1,9 +1,11 @@
 """``bindery backup``, ``restore``, ``disk``, ``files``, ``jobs`` and ``models remove``."""
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
+from tests.faces.commands import BINDERY
 from tests.homes import home_with
 
 from bindery.jobs import Jobs
@@ -70,3 +72,12 @@ def test_a_model_is_removed(run, minilm_folder: Path, tmp_path: Path) -> None:
     assert minilm_folder.is_dir()
     assert run("models", "remove", "vanilla", "--yes", **there).exit_code == 3
     assert run("models", "remove", "nothing", "--yes", **there).exit_code == 2
+
+
+def test_commands_print_on_consoles_that_lack_characters(environment, tmp_path: Path) -> None:
+    (tmp_path / "köln.txt").write_text("Köln → “Papier” 北京 😀", encoding="utf-8")
+    command = [*BINDERY, "chunk", str(tmp_path / "köln.txt")]
+    for encoding in ("ascii", "cp1252"):
+        variables = {**environment, "PYTHONIOENCODING": encoding}
+        done = subprocess.run(command, env=variables, capture_output=True, check=True)
+        assert b"ln ? " in done.stdout
