@@ -301,6 +301,7 @@ def test_a_key_is_asked_for_and_its_rights_are_told(
     every = {Scope.SEARCH, Scope.COLLECTIONS, Scope.FILES}
     _, full = store.create("full", every)
     _, reader = store.create("reader", {Scope.SEARCH})
+    _, admin = store.create("admin", {Scope.SEARCH, Scope.ADMIN})
     with served(home) as address:
         tab = visit.tab
         tab.goto(address)
@@ -319,4 +320,14 @@ def test_a_key_is_asked_for_and_its_rights_are_told(
         tab.click(".hit .file")
         tab.wait_for_selector(".band")
         tab.wait_for_selector(".original .problem >> text=This key does not allow that.")
+        tab.goto(f"{address}/?show=operations")
+        tab.wait_for_selector("[aria-label=Keys] .problem >> text=This key does not allow that.")
+        tab.click("text=Forget key")
+        tab.fill("#key", admin.reveal())
+        tab.keyboard.press("Enter")
+        revoke = tab.locator("[aria-label='Table of keys'] tr", has_text="reader").locator("button")
+        revoke.click()
+        revoke.click()
+        revoke.wait_for(state="detached")
+        assert {key.name for key in store.read()} == {"full", "admin"}
         assert full.reveal() not in " ".join(visit.requests)

@@ -18,6 +18,7 @@ import time
 from collections.abc import Collection, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, cast
@@ -82,6 +83,17 @@ class Key:
             )
         if self.collections is not None:
             self._check_limit(self.collections)
+
+    def facts(self) -> dict[str, Any]:
+        """What describes it, for JSON; nothing of its secret."""
+        created = datetime.fromtimestamp(self.created_at, UTC).isoformat(timespec="seconds")
+        return {
+            "id": self.id,
+            "name": self.name,
+            "scopes": sorted(self.scopes),
+            "collections": None if self.collections is None else sorted(self.collections),
+            "created_at": created,
+        }
 
     def _check_limit(self, names: frozenset[str]) -> None:
         if not names or not all(one.strip() and one.isprintable() for one in names):

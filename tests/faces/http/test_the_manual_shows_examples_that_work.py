@@ -160,6 +160,7 @@ ROUTES = {
     "GET /api/tags",
     "POST /api/show",
     "GET /api/version",
+    "GET /keys",
     "GET /metrics",
     "GET /v1/models",
     "GET /v1/models/{model_id}",

@@ -1,8 +1,6 @@
 """``bindery keys``: the API keys of servers of this home."""
 
 from collections.abc import Collection
-from datetime import UTC, datetime
-from typing import Any
 
 from bindery.errors import InvalidValue
 from bindery.faces.cli.printing import messages, new_table, output, print_json, printable
@@ -25,7 +23,7 @@ def create(
     chosen = [*map(_scope, scopes)] or [Scope.EMBED if collections is None else Scope.SEARCH]
     key, text = KeyStore(settings.home).create(name, chosen, collections)
     if json:
-        print_json({**_facts(key), "key": text.reveal()})
+        print_json({**key.facts(), "key": text.reveal()})
         return
     messages().print(
         f"Key {key.id} ({_allowed(key)}) is shown only once: store it now. "
@@ -39,14 +37,14 @@ def show(settings: Settings, *, json: bool) -> None:
     """List the keys, without the secrets."""
     keys = KeyStore(settings.home).read()
     if json:
-        print_json({"total_keys": len(keys), "keys": [_facts(key) for key in keys]})
+        print_json({"total_keys": len(keys), "keys": [key.facts() for key in keys]})
         return
     if not keys:
         output().print("There are no keys. Create one with `bindery keys create --name NAME`.")
         return
     table = new_table("id", "name", "scopes", "collections", "created")
     for key in keys:
-        facts = _facts(key)
+        facts = key.facts()
         scopes = ", ".join(facts["scopes"])
         only = printable(", ".join(facts["collections"] or ["all"]))
         table.add_row(key.id, printable(key.name), scopes, only, facts["created_at"])
@@ -82,14 +80,3 @@ def _allowed(key: Key) -> str:
     if key.collections is None:
         return scopes
     return f"{scopes}; only {printable(', '.join(sorted(key.collections)))}"
-
-
-def _facts(key: Key) -> dict[str, Any]:
-    created = datetime.fromtimestamp(key.created_at, UTC).isoformat(timespec="seconds")
-    return {
-        "id": key.id,
-        "name": key.name,
-        "scopes": sorted(key.scopes),
-        "collections": None if key.collections is None else sorted(key.collections),
-        "created_at": created,
-    }

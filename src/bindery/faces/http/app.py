@@ -33,6 +33,7 @@ from bindery.faces.http.routes import (
     files,
     generations,
     jobs,
+    keys,
     maps,
     mcp,
     models,
@@ -52,7 +53,7 @@ silently."""
 
 _OWN_ROUTES = (
     *(files, chunks, jobs, collections, collection_files, passages, maps, generations),
-    models,
+    *(models, keys),
 )
 
 # FastAPI's own traces contain URLs and queries, and the environment decides where they go.

@@ -30,6 +30,7 @@ TAGS = [
     {"name": "models"},
     {"name": "rotations"},
     {"name": "health"},
+    {"name": "keys"},
     {"name": "OpenAI", "description": "For clients of OpenAI, Voyage and Jina."},
     {"name": "Cohere", "description": "For clients of Cohere, which can also use `/v2/rerank`."},
     {
@@ -57,6 +58,7 @@ FilePath = Annotated[str, Path(description="The id that the upload returned.", e
 OPENAI_FILE_ID = "file-3f0c9a5be1d24f6f8a7b6c5d"
 STORE_ID = "vs_019b2f4c7a1e5d1f0b0c9e2a4f"
 BATCH_ID = "vsfb_5d1f0b0c9e2a4f7d8c6b5a49"
+KEY_ID = "5d1f0b0c"
 JOB_ID = "job_5d1f0b0c9e2a4f7d8c6b5a49"
 JobPath = Annotated[
     str, Path(description="The id that `POST /jobs` returned.", examples=[JOB_ID], max_length=200)

@@ -141,6 +141,8 @@ ACCESS: Mapping[str, RequiredScopes] = {
     "POST /v1/vector_stores/{store_id}/file_batches": COLLECTIONS | FILES,
     "POST /v1/vector_stores/{store_id}/file_batches/{batch_id}/cancel": COLLECTIONS,
     # For operators.
+    "GET /keys": ADMIN,
+    "DELETE /keys/{key_id}": ADMIN,
     "GET /metrics": ADMIN,
 }
 """Every route with its required scopes. Anything else requires the scope ``admin``."""

@@ -95,3 +95,24 @@ export function skeleton(rows = 3) {
     Array.from({ length: rows }, () => h("div", {}, h("i"), h("i"), h("i"))),
   );
 }
+
+// A second press on the same place confirms; it is taken back after a moment.
+export function confirmed(control, label, action, trouble) {
+  if (control.dataset.sure) {
+    control.disabled = true;
+    action().catch((error) => {
+      control.disabled = false;
+      fill(trouble, problem(error));
+    });
+    return;
+  }
+  const before = control.textContent;
+  control.dataset.sure = "yes";
+  control.textContent = `${label}?`;
+  control.classList.add("danger");
+  setTimeout(() => {
+    delete control.dataset.sure;
+    control.classList.remove("danger");
+    if (control.isConnected && !control.disabled) control.textContent = before;
+  }, 4000);
+}

@@ -1,7 +1,7 @@
 // Collections and their files: what is in them, and how to get it out again.
 
 import { get, part, remove } from "./api.js";
-import { announce, button, bytes, fill, h, link, number, plural, problem } from "./dom.js";
+import { announce, button, bytes, confirmed, fill, h, link, number, plural, problem } from "./dom.js";
 
 const AT_ONCE = 200;
 
@@ -65,25 +65,4 @@ function holding(file, name) {
     }, trouble), { class: "plain" }),
     trouble);
   return row;
-}
-
-// A second press on the same place confirms; it is taken back after a moment.
-function confirmed(control, label, action, trouble) {
-  if (control.dataset.sure) {
-    control.disabled = true;
-    action().catch((error) => {
-      control.disabled = false;
-      fill(trouble, problem(error));
-    });
-    return;
-  }
-  const before = control.textContent;
-  control.dataset.sure = "yes";
-  control.textContent = `${label}?`;
-  control.classList.add("danger");
-  setTimeout(() => {
-    delete control.dataset.sure;
-    control.classList.remove("danger");
-    if (control.isConnected && !control.disabled) control.textContent = before;
-  }, 4000);
 }

@@ -1,7 +1,7 @@
 // What the server is doing: its models, its queue, its jobs, its memory.
 
-import { get, post, send } from "./api.js";
-import { button, bytes, fill, h, number, plural, problem } from "./dom.js";
+import { get, part, post, remove, send } from "./api.js";
+import { button, bytes, confirmed, fill, h, number, plural, problem } from "./dom.js";
 
 const EVERY_MS = 2000;
 
@@ -9,12 +9,12 @@ export function showOperations(main) {
   const panels = [
     new Panel("Now", figures),
     new Panel("Jobs", jobs),
+    new Panel("Keys", keys, { once: true }),
     new Panel("Models", models, { once: true }),
   ];
   main.className = "operations";
   fill(main, h("h1", {}, "Operations"), panels.map((one) => one.element),
-    h("p", { class: "note" }, "Keys and settings are changed where the server runs: ",
-      h("code", {}, "bindery keys list"), ", ", h("code", {}, "bindery doctor"), "."));
+    h("p", { class: "note" }, "Settings and where each is from: ", h("code", {}, "bindery settings"), " where the server runs."));
   const look = () => document.hidden || panels.forEach((panel) => panel.look());
   look();
   const timer = setInterval(look, EVERY_MS);
@@ -108,6 +108,33 @@ function jobRow(job, again) {
     h("td", {}, number(progress.chunks_done)),
     h("td", {}, new Date(job.created_at).toLocaleString()),
     h("td", {}, isOpen ? button("Cancel", async () => { await post(`/jobs/${job.job_id}/cancel`, {}); again(); }, { class: "plain" }) : null));
+}
+
+async function keys() {
+  const { keys: found } = await get("/keys");
+  if (!found.length) {
+    return { key: 0, nodes: h("p", { class: "note" }, "There are no keys: everybody on this machine may do everything. ", h("code", {}, "bindery keys create"), " makes the first one.") };
+  }
+  return {
+    key: found,
+    nodes: h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Table of keys" }, h("table", {},
+      h("thead", {}, h("tr", {}, ["Name", "Scopes", "Collections", "Since", ""].map((one) => h("th", { scope: "col" }, one || h("span", { class: "hidden-text" }, "Actions"))))),
+      h("tbody", {}, found.map(keyRow)))),
+  };
+}
+
+function keyRow(key) {
+  const trouble = h("div");
+  const row = h("tr", {},
+    h("td", {}, h("strong", { dir: "auto" }, key.name), h("div", { class: "note" }, h("code", {}, key.id)), trouble),
+    h("td", {}, key.scopes.join(", ")),
+    h("td", {}, key.collections?.join(", ") ?? "all"),
+    h("td", {}, key.created_at.slice(0, 10)),
+    h("td", {}, button("Revoke", (event) => confirmed(event.currentTarget, "Revoke it", async () => {
+      await remove(`/keys/${part(key.id)}`);
+      row.remove();
+    }, trouble), { class: "plain" })));
+  return row;
 }
 
 async function models() {
