@@ -22,6 +22,7 @@ COLUMNS: Mapping[str, Collection[str]] = {
     "dimensions": ("shorter",),
     "int8, bits": ("forms",),
     "rerank": ("rerank",),
+    "search": ("search",),
     "errors": ("errors",),
 }
 """The README's columns, and the topics of checks behind each."""

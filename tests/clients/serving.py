@@ -95,7 +95,8 @@ def serve(kind: str, variables: Mapping[str, str], log: Path) -> Iterator[Served
 
 
 def _make_key(variables: Mapping[str, str]) -> str:
-    scopes = ("--scope", "embed", "--scope", "files")
+    names = ("embed", "files", "search", "collections")
+    scopes = [part for name in names for part in ("--scope", name)]
     made = _bindery(variables, "keys", "create", "--name", "clients", *scopes, "--json")
     return json.loads(made)["key"]
 
