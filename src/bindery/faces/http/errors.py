@@ -50,6 +50,7 @@ from bindery.errors import (
     VendorRefused,
 )
 from bindery.faces.http.observing.timings import note_error
+from bindery.settings import Settings
 
 # Messages name the wrong value, which can be as long as a URL.
 _LONGEST_MESSAGE = 500
@@ -296,6 +297,11 @@ _RETRY_AFTER_S = "1"
 
 class PathHider:
     """Takes the folders of the server out of messages: clients never see where it keeps things."""
+
+    @classmethod
+    def of(cls, settings: Settings) -> "PathHider":
+        """For the folders of a server with these settings."""
+        return cls(settings.home, settings.models_folder, settings.catalog)
 
     def __init__(self, *folders: Path | None) -> None:
         known = {str(path) for folder in folders if folder for path in (folder, folder.resolve())}

@@ -59,8 +59,7 @@ class Services:
         self.results = Pool("results", threads=2, waiting=32)
         self.disk = Pool("disk", threads=12, waiting=settings.max_requests)
         self.warmup = Warmup(library)
-        hides = PathHider(settings.home, settings.models_folder, settings.catalog)
-        self.readiness = Readiness(library, self.warmup, hides)
+        self.readiness = Readiness(library, self.warmup, PathHider.of(settings))
         self.background_jobs = BackgroundJobs(
             library,
             self.warmup,

@@ -23,6 +23,7 @@ from bindery.faces.http.errors import (
     Busy,
     Forbidden,
     KeysBroken,
+    PathHider,
     RequestTooLarge,
     Unauthenticated,
     error_answer,
@@ -77,6 +78,7 @@ class Guard:
         self._until_room_s = until_room_s
         self._load = Load()
         self._json, self._upload = _limits(settings)
+        self._hides = PathHider.of(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
@@ -94,7 +96,7 @@ class Guard:
         state: MutableMapping[str, Any] = scope.setdefault("state", {})
         state.update(identity=_NOBODY, cancellation=cancellation, request_id=request_id)
         bind_request(request_id)
-        answer = _Answer(scope, send, request_id, self._origins.marks(headers))
+        answer = _Answer(scope, send, request_id, self._origins.marks(headers), self._hides)
         try:
             self._origins.check(headers)
             preflight = self._origins.preflight(scope["method"], headers)
@@ -201,8 +203,11 @@ class Guard:
 class _Answer:
     """The app's ``send``: adds headers, and drops answers that the guard replaces."""
 
-    def __init__(self, scope: Scope, send: Send, request_id: str, marks: HeaderList) -> None:
+    def __init__(
+        self, scope: Scope, send: Send, request_id: str, marks: HeaderList, hides: PathHider
+    ) -> None:
         self.has_started = False
+        self._hides = hides
         self._scope = scope
         self._is_head = scope["method"] == "HEAD"
         self._has_ended = False
@@ -237,9 +242,7 @@ class _Answer:
             raise error
         self.intake = None
         note_error(scope, error)
-        answer = error_answer(
-            error, scope["path"], hides=scope["app"].state.services.readiness.hides
-        )
+        answer = error_answer(error, scope["path"], hides=self._hides)
         await answer(scope, receive, self.send)
 
 
