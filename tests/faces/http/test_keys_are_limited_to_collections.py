@@ -109,6 +109,38 @@ def test_a_collection_of_others_is_as_one_that_is_not_there(limited, asks, files
     assert asks().get(f"/collections/{OTHER}/files").json()["total_files"] == 1
 
 
+def test_a_vector_store_of_others_is_as_one_that_is_not_there(limited, asks, files):
+    stores = {one["name"]: one["id"] for one in asks().get("/v1/vector_stores").json()["data"]}
+    seen = limited.get("/v1/vector_stores").json()["data"]
+    assert [one["id"] for one in seen] == [stores[MINE]]
+    none = f"{stores[OTHER][:-4]}0000"
+    for line in [line for line in ACCESS if "{store_id}" in line]:
+        method, path = line.split(" ")
+        body = {"query": "x", "file_ids": [files[MINE]], "file_id": files[MINE], "attributes": {}}
+        answers = []
+        for store in (stores[OTHER], none):
+            address = path.replace("{store_id}", store).replace("{file_id}", files[OTHER])
+            address = address.replace("{batch_id}", "vsfb_1")
+            answers.append(told(limited.request(method, address, json=body), store))
+        assert answers[0] == answers[1], line
+        assert answers[0][0] == 404, line
+
+
+def test_other_doors_show_the_same_collections(limited, files):
+    call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call"}
+    headers = {"accept": "application/json, text/event-stream"}
+    for name, arguments in [
+        ("list_collections", {}),
+        ("search", {"query": "quetzal"}),
+        ("search_documents", {"query": "quetzal", "collection": OTHER}),
+    ]:
+        body = {**call, "params": {"name": name, "arguments": arguments}}
+        answer = limited.post("/mcp", json=body, headers=headers)
+        assert answer.status_code == 200, answer.text
+        assert TEXT[OTHER] not in answer.text, name
+        assert f"{OTHER}.txt" not in answer.text, name
+
+
 def test_a_file_of_others_is_as_one_that_is_not_there(limited, files):
     for method, path in [
         ("GET", "/files/{}"),
