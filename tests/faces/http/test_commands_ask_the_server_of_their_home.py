@@ -69,6 +69,45 @@ def test_the_server_answers_as_the_command_would(running, typed, tmp_path):
         assert typed(*command).stdout == typed(*command, "--no-server").stdout
 
 
+def test_the_server_changes_what_a_command_names(running, typed, tmp_path):
+    """The running server and a command alone give the same receipts and reports."""
+    for n in range(3):
+        (tmp_path / f"{n}.md").write_text(f"Shelf {n} of {tmp_path.name}.")
+    kinds = {"asked": True, "alone": False}
+    for name in kinds:
+        assert typed("add", tmp_path, "-c", name, "--no-server").exit_code == 0
+    commands_of = [
+        ("remove", f"{tmp_path.name}/0.md", f"{tmp_path.name}/1.md", "--now"),
+        ("change", "--weight", "0.5"),
+        ("generations",),
+        ("verify",),
+        ("delete", "--yes", "--now"),
+    ]
+    found = {}
+    for name, asks in kinds.items():
+        for verb, *rest in commands_of:
+            before = running()
+            files = [one for one in rest if not one.startswith("-") and verb == "remove"]
+            flags = [one for one in rest if one not in files]
+            with pytest.MonkeyPatch.context() as patch:
+                if not asks:
+                    patch.setattr("bindery.faces.cli.asking.find_server", lambda _: None)
+                result = typed("collections", verb, name, *files, *flags, "--json")
+            assert result.exit_code == 0, result.output
+            assert (running() > before) == asks, verb
+            facts = json.loads(result.stdout.replace(name, "NAME"))
+            for differing in ("created_at", "cached_vectors", "kept", "chunks", "vectors"):
+                facts.pop(differing, None)
+            for one in facts.get("generations", [facts]):
+                one.pop("id", None)
+                one.pop("generation", None)
+                one.pop("index_bytes", None)
+                one.pop("segments", None)
+            found[name, verb] = facts
+    for verb, *_ in commands_of:
+        assert found["asked", verb] == found["alone", verb], verb
+
+
 def added(result):
     """The facts at the end of an addition, without what differs from run to run."""
     lines = [json.loads(line) for line in result.stdout.splitlines()]

@@ -29,6 +29,7 @@ BODIES = {
     "PATCH /collections/{name}/files/{file:path}": {"attributes": {}},
     "POST /collections/{name}/files": {"file_ids": [NO_FILE]},
     "POST /collections/{name}/local": {"paths": ["/"]},
+    "POST /collections/{name}/files/remove": {"files": ["1"]},
     "POST /collections/{name}/rebuild": {"size": 32},
     "POST /collections/{name}/rebuild/estimate": {"size": 32},
     "POST /collections/{name}/rollback": {},

@@ -41,6 +41,7 @@ class Asked:
         self,
         method: str,
         *path: str,
+        query: str = "",
         body: Mapping[str, object] | None = None,
         alone: "Callable[[Collections], Facts]",
     ) -> Facts:
@@ -48,12 +49,16 @@ class Asked:
 
         ``path`` are the parts of the path. Raises the error that the server answers.
         """
-        return next(self.stream(method, *path, body=body, alone=lambda all_: iter([alone(all_)])))
+        once = self.stream(
+            method, *path, query=query, body=body, alone=lambda all_: iter([alone(all_)])
+        )
+        return next(once)
 
     def stream(
         self,
         method: str,
         *path: str,
+        query: str = "",
         body: Mapping[str, object] | None = None,
         alone: "Callable[[Collections], Iterator[Facts]]",
     ) -> Iterator[Facts]:
@@ -61,7 +66,7 @@ class Asked:
         server = None if self._is_alone else find_server(self.settings)
         if server is not None:
             try:
-                yield from ask(server, method, path, body)
+                yield from ask(server, method, path, body, query=query)
             except NoServer:  # this process can answer as well
                 pass
             else:
@@ -97,7 +102,12 @@ class NoServer(Exception):
 
 
 def ask(
-    server: RunningServer, method: str, path: tuple[str, ...], body: Mapping[str, object] | None
+    server: RunningServer,
+    method: str,
+    path: tuple[str, ...],
+    body: Mapping[str, object] | None,
+    *,
+    query: str = "",
 ) -> Iterator[Facts]:
     """The lines of JSON of an answer, as they come.
 
@@ -108,6 +118,7 @@ def ask(
     if body is not None:
         headers["content-type"] = "application/json"
     address = "/".join(["", "collections", *(quote(part, safe="") for part in path)])
+    address += f"?{query}" if query else ""
     with closing(connection):
         try:
             connection.connect()

@@ -246,7 +246,7 @@ def collections_change(
     found = begin()
     from bindery.faces.cli.generations import change
 
-    change(found.settings, name, new_name, given(settings), unset or [], json=json)
+    change(Asked(found.settings), name, new_name, given(settings), unset or [], json=json)
 
 
 @collections.command(
@@ -313,7 +313,7 @@ def collections_generations(name: Name = "default", json: Json = False) -> None:
     found = begin()
     from bindery.faces.cli.generations import list_generations
 
-    list_generations(found.settings, name, json=json)
+    list_generations(Asked(found.settings), name, json=json)
 
 
 @collections.command(
@@ -393,5 +393,5 @@ def collections_verify(name: Name = "default", json: Json = False) -> None:
     found = begin()
     from bindery.faces.cli.generations import verify
 
-    if not verify(found.settings, name, json=json):
+    if not verify(Asked(found.settings), name, json=json):
         raise typer.Exit(FAILED)

@@ -156,7 +156,15 @@ def list_files(asked: Asked, collection: str, *, json: bool) -> None:
 
 def remove(asked: Asked, names: Sequence[str], collection: str, *, now: bool, json: bool) -> None:
     """Remove files from a collection. Raises UnknownFile for the first that it does not have."""
-    receipt = asked.alone(lambda found: found.get(collection).remove(names, now=now).facts())
+    answer = asked.get(
+        "POST",
+        collection,
+        "files",
+        "remove",
+        body={"files": list(names), "now": now},
+        alone=lambda found: {"receipt": found.get(collection).remove(names, now=now).facts()},
+    )
+    receipt = answer["receipt"]
     if json:
         print_json({"removed": len(receipt["files"]), **receipt})
     else:
@@ -165,10 +173,16 @@ def remove(asked: Asked, names: Sequence[str], collection: str, *, now: bool, js
 
 def delete(asked: Asked, name: str, *, now: bool, confirmed: bool, json: bool) -> None:
     """Delete a collection, once that is confirmed."""
-    files = asked.alone(lambda found: len(found.get(name).files()))
+    files = asked.get("GET", name, alone=lambda found: found.get(name).facts())["files"]
     question = f"Delete the collection {printable(name)} with {count(files, 'file')}?"
     confirm(question, confirmed=confirmed, json=json)
-    receipt = asked.alone(lambda found: found.delete(name, now=now).facts())
+    answer = asked.get(
+        "DELETE",
+        name,
+        query="now=true" if now else "",
+        alone=lambda found: {"receipt": found.delete(name, now=now).facts()},
+    )
+    receipt = answer["receipt"]
     if json:
         print_json({"deleted": name, **receipt})
     else:

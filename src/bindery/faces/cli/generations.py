@@ -5,6 +5,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from bindery.faces.cli.asking import Asked, Facts
 from bindery.faces.cli.printing import (
     confirm,
     count,
@@ -45,7 +46,7 @@ def _opened(settings: Settings, name: str) -> Generator[Collection]:
 
 
 def change(
-    settings: Settings,
+    asked: Asked,
     name: str,
     new_name: str | None,
     changes: Mapping[str, Any],
@@ -54,9 +55,14 @@ def change(
     json: bool,
 ) -> None:
     """Rename a collection, or change its settings."""
-    with _opened(settings, name) as collection:
+
+    def alone(found: Collections) -> Facts:
+        collection = found.get(name)
         collection.change(name=new_name, unset=unset, **changes)
-        facts = collection.facts()
+        return collection.facts()
+
+    body = {**changes, "unset": [*unset], **({} if new_name is None else {"name": new_name})}
+    facts = asked.get("PATCH", name, body=body, alone=alone)
     if json:
         print_json(facts)
     else:
@@ -99,43 +105,37 @@ def rollback(settings: Settings, name: str, *, accepts_loss: bool, json: bool) -
         _tell_switched(collection, json=json)
 
 
-def list_generations(settings: Settings, name: str, *, json: bool) -> None:
+def list_generations(asked: Asked, name: str, *, json: bool) -> None:
     """Show the generations of a collection."""
-    with _opened(settings, name) as collection:
-        found = list(collection.generations)
+
+    def alone(found: Collections) -> Facts:
+        return {"generations": [one.facts() for one in found.get(name).generations]}
+
+    answer = asked.get("GET", name, "generations", alone=alone)
     if json:
-        print_json({"generations": [one.facts() for one in found]})
+        print_json(answer)
         return
     table = new_table("state", "model", "strategy", "size", "dimensions", "files missing")
-    for one in found:
-        size = str(one.size)
-        row = (one.state, one.model, one.strategy, size, str(one.dimensions))
-        table.add_row(*row, f"{one.files_missing:,}")
+    for one in answer["generations"]:
+        row = (one["state"], one["model"], one["strategy"], str(one["size"]))
+        table.add_row(*row, str(one["dimensions"]), f"{one['files_missing']:,}")
     output().print(table)
 
 
-def verify(settings: Settings, name: str, *, json: bool) -> bool:
+def verify(asked: Asked, name: str, *, json: bool) -> bool:
     """Compare the index of a collection with the catalog; whether nothing is wrong."""
-    with _opened(settings, name) as collection:
-        report = collection.verify()
+    report = asked.get("POST", name, "verify", alone=lambda found: found.get(name).verify().facts())
     if json:
-        print_json(report.facts())
-        return not report.problems
-    for problem in report.problems:
-        about = problem.file or problem.segment
-        print_warning(problem.message, about=printable(about))
-    sizes = ", ".join(
-        [
-            count(report.segments, "segment"),
-            count(report.files, "file"),
-            count(report.chunks, "chunk"),
-        ]
-    )
-    if not report.problems:
+        print_json(report)
+        return report["is_sound"]
+    for problem in report["problems"]:
+        print_warning(problem["message"], about=printable(problem["file"] or problem["segment"]))
+    sizes = ", ".join(count(report[f"{what}s"], what) for what in ("segment", "file", "chunk"))
+    if report["is_sound"]:
         output().print(f"{printable(name)}: {sizes}; all as the catalog has them.", soft_wrap=True)
         return True
     output().print(
-        f"{printable(name)}: {count(len(report.problems), 'problem')} in {sizes}. "
+        f"{printable(name)}: {count(len(report['problems']), 'problem')} in {sizes}. "
         f"bindery collections rebuild {printable(name)} makes the index again.",
         soft_wrap=True,
     )

@@ -119,6 +119,7 @@ ACCESS: Mapping[str, RequiredScopes] = {
     "POST /collections/{name}/files": COLLECTIONS | FILES,
     # For commands of the home's owner alone, which no key is.
     "POST /collections/{name}/local": COLLECTIONS | FILES,
+    "POST /collections/{name}/files/remove": COLLECTIONS,
     "PATCH /collections/{name}/files/{file:path}": COLLECTIONS,
     "DELETE /collections/{name}/files/{file:path}": COLLECTIONS,
     # OpenAI's vector stores are collections.

@@ -23,7 +23,11 @@ from bindery.faces.http.bodies import (
 )
 from bindery.faces.http.gate.access import identity_of
 from bindery.faces.http.routes.collections import NamePath, NowQuery
-from bindery.faces.http.routes.deletion_shapes import FileRemovedAnswer, receipt_answer
+from bindery.faces.http.routes.deletion_shapes import (
+    FileRemovedAnswer,
+    FilesRemovedAnswer,
+    receipt_answer,
+)
 from bindery.faces.http.routes.job_shapes import MOST_FILES, check_names_are_unique
 from bindery.faces.http.routes.transfers import receive_uploads
 from bindery.faces.http.services import Services, collections_of, files_of, services_of
@@ -75,6 +79,15 @@ class LocalFilesBody(create_model("LocalFilesOptions", __base__=RequestBody, **_
     syncs: bool = False
     confirms: bool = False
     only: list[str] | None = None
+
+
+class RemoveFilesBody(RequestBody):
+    """Files to remove by their names; ``now`` leaves nothing of them on the disk."""
+
+    refuses_unknown = True
+
+    files: list[str] = Field(min_length=1)
+    now: bool = False
 
 
 class AddFilesAnswer(BaseModel):
@@ -238,6 +251,18 @@ async def remove_file(
     def remove() -> FileRemovedAnswer:
         receipt = collections_of(request).get(name).remove([file], now=now)
         return FileRemovedAnswer(file=file, receipt=receipt_answer(receipt, request))
+
+    return await services_of(request).disk.run(remove)
+
+
+@router.post("/files/remove", include_in_schema=False)
+async def remove_files(request: Request, name: NamePath) -> FilesRemovedAnswer:
+    """Remove several files in one transaction, for commands; the answer is one receipt."""
+    body = parse_body(await read_body(request), RemoveFilesBody)
+
+    def remove() -> FilesRemovedAnswer:
+        receipt = collections_of(request).get(name).remove(body.files, now=body.now)
+        return FilesRemovedAnswer(receipt=receipt_answer(receipt, request))
 
     return await services_of(request).disk.run(remove)
 

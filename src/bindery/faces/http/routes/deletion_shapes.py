@@ -54,6 +54,13 @@ class FileRemovedAnswer(BaseModel):
     receipt: ReceiptAnswer
 
 
+class FilesRemovedAnswer(BaseModel):
+    """The receipt of several files."""
+
+    deleted: Literal[True] = True
+    receipt: ReceiptAnswer
+
+
 def receipt_answer(receipt: DeletionReceipt, request: Request) -> ReceiptAnswer:
     """The receipt, with those of the places that keep the text which the sender may see."""
     kept = tuple(one for one in receipt.kept if _sees(request, one))
