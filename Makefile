@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= ../shared/data
 
-.PHONY: dev demo test test-slow test-torch test-clients test-readers test-s3 test-page lint bench lock preload clean help
+.PHONY: dev demo test test-slow test-torch test-clients test-retrievers test-readers test-s3 test-page lint bench lock preload clean help
 
 help:
 	@echo "make dev           set up, download the small model, serve on 127.0.0.1:8000"
@@ -15,6 +15,7 @@ help:
 	@echo "make test-torch    run the encoder tests on PyTorch, in a separate environment (1 GB)"
 	@echo "make test-clients  run clients of other services against a server, each in a separate environment (2 GB)"
 	@echo "make test-readers  read results with pandas, Polars and DuckDB, import from other stores (1.5 GB)"
+	@echo "make test-retrievers  run the retrievers for LangChain, LlamaIndex and Haystack, in a separate environment (900 MB)"
 	@echo "make test-s3       run the store tests against an S3 server (moto), in a separate environment (320 MB)"
 	@echo "make test-page     use the page in Chromium, which must be installed, with Playwright (150 MB)"
 	@echo "make lint          run ruff, pyright (strict) and import-linter"
@@ -56,6 +57,20 @@ test-torch: $(TORCH_VENV)/ready
 test-clients: $(VENV)/dev
 	@$(BIN)/bindery preload vanilla
 	@$(BIN)/python -m tests.clients.run $(ARGS)
+
+# Opt-in: retrievers for LangChain, LlamaIndex and Haystack, with the tests that LangChain publishes.
+RETRIEVERS := langchain-core==1.8.3 langchain-tests==1.1.9 llama-index-core==0.14.25 haystack-ai==3.4.1
+RETRIEVERS_VENV := .venv-retrievers
+
+test-retrievers: $(RETRIEVERS_VENV)/ready
+	@$(RETRIEVERS_VENV)/bin/bindery preload vanilla
+	@$(RETRIEVERS_VENV)/bin/python -m pytest --override-ini filterwarnings=default \
+		tests/faces/http/test_retrievers_conform.py $(ARGS)
+
+$(RETRIEVERS_VENV)/ready: Makefile pyproject.toml
+	@$(PYTHON) -m venv $(RETRIEVERS_VENV)
+	@$(RETRIEVERS_VENV)/bin/pip install --quiet --disable-pip-version-check -e . $(RETRIEVERS) pytest hypothesis
+	@touch $@
 
 # Opt-in: libraries that read the output of jobs, in a separate environment.
 READERS := pandas==3.1.1 pyarrow==26.0.1 polars==2.1.0 duckdb==2.0.0

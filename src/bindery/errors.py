@@ -52,7 +52,7 @@ Each class has a stable ``code`` for programs. The message names the value, ``re
 Each face maps the classes once: HTTP to a status, the command line to an exit code.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 
@@ -379,3 +379,16 @@ class Abandoned(QueueError):
     """The caller has disconnected; appears only in logs."""
 
     code = "abandoned"
+
+
+def error_from(told: Mapping[str, Any]) -> BinderyError:
+    """The error that a server told, of the class that has its code."""
+    found = _below(BinderyError)
+    kind = next((one for one in found if one.code == told.get("code")), BinderyError)
+    return kind(told["message"], remedy=told.get("remedy") or "", param=told.get("param"))
+
+
+def _below(kind: type[BinderyError]) -> Iterator[type[BinderyError]]:
+    yield kind
+    for inner in kind.__subclasses__():
+        yield from _below(inner)

@@ -88,3 +88,40 @@ def test_open_webui_gets_links(shelf):
     assert result["snippet"] == "Oak lasts for centuries."
     missing = shelf.post("/open-webui/nowhere", json={"query": "oak", "count": 1})
     assert missing.json()["error"]["code"] == "unknown_collection"
+
+
+def embed(client: TestClient, file_id: str, name: str, text: bytes):
+    sent = {"file": (name, text, "text/plain")}
+    return client.post("/librechat/embed", files=sent, data={"file_id": file_id})
+
+
+def test_librechat_keeps_searches_and_removes_files(client):
+    assert client.get("/librechat/health").json() == {"status": "UP"}
+    before = len(client.get("/v1/files").json()["data"])
+    for file_id, text in {"a-1": b"Oak lasts for centuries.", "b-2": b"Rain fell."}.items():
+        answer = embed(client, file_id, "paper.txt", text)
+        told = answer.json()
+        assert (told["status"], told["known_type"], told["filename"]) == (True, True, "paper.txt")
+    (found,) = client.post(
+        "/librechat/query", json={"file_id": "a-1", "query": "oak", "k": 5}
+    ).json()
+    document, distance = found
+    assert document["page_content"] == "Oak lasts for centuries."
+    assert document["metadata"]["source"].split("/")[-1].startswith("paper")
+    assert 0 <= distance < 1
+    both = {"file_ids": ["a-1", "b-2"], "query": "rain", "k": 4}
+    several = client.post("/librechat/query_multiple", json=both).json()
+    assert len(several) == 2
+    assert client.get("/librechat/documents/b-2/context").json() == "Rain fell."
+    embed(client, "b-2", "paper.txt", b"Snow fell.")
+    assert client.get("/librechat/documents/b-2/context").json() == "Snow fell."
+    for wrong in (client.get("/librechat/documents/c-3/context"),
+                  client.post("/librechat/query", json={"file_id": "c-3", "query": "x"}),
+                  client.request("DELETE", "/librechat/documents", json=["c-3"])):  # fmt: skip
+        assert (wrong.status_code, bool(wrong.json()["detail"])) == (404, True)
+    assert embed(client, "d-4", "broken.pdf", b"%PDF-1.4 no").status_code == 400
+    gone = client.request("DELETE", "/librechat/documents", json=["a-1", "b-2"])
+    assert gone.json()["message"] == "Documents for 2 files deleted"
+    assert client.request("DELETE", "/librechat/documents", json={}).status_code == 400
+    assert len(client.get("/v1/files").json()["data"]) == before
+    client.delete("/collections/librechat")

@@ -23,6 +23,7 @@ def operations(client: TestClient) -> list[tuple[str, str, dict]]:
     order = {"upload_file": -5, "create_openai_file": -5, "create_job": -4}
     order |= {"create_collection": -3, "add_files": -2, "change_attributes": -1}
     order |= {"estimate_rebuild": -0.5, "drop_generations": 0.4}
+    order |= {"embed_for_librechat": -3}
     order |= {"create_vector_store": -2.9, "create_vector_store_file_batch": -2}
     order |= {"delete_vector_store_file": 0.1, "delete_vector_store": 0.2}
     order |= {"remove_file": 0.5, "delete_collection": 0.6}
@@ -90,6 +91,12 @@ ROUTES = {
     "GET /v1/files/{file_id}",
     "GET /v1/files/{file_id}/content",
     "DELETE /v1/files/{file_id}",
+    "GET /librechat/health",
+    "POST /librechat/embed",
+    "POST /librechat/query",
+    "POST /librechat/query_multiple",
+    "GET /librechat/documents/{file_id}/context",
+    "DELETE /librechat/documents",
     "POST /retrieval",
     "POST /open-webui/{name}",
     "GET /v1/vector_stores",

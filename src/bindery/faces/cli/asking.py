@@ -12,7 +12,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from urllib.parse import quote
 
-from bindery.errors import Abandoned, BinderyError
+from bindery.errors import Abandoned, error_from
 from bindery.faces.running import RunningServer, find_server
 from bindery.settings import Settings
 
@@ -130,27 +130,14 @@ def ask(
                 raise NoServer
             lines = (line for line in iter(answer.readline, b"") if line.strip())
             if answer.status >= http.HTTPStatus.BAD_REQUEST:
-                raise _error(json.loads(next(lines, b"{}")))
+                raise error_from(json.loads(next(lines, b"{}"))["error"])
             first = next(lines)
         except (OSError, http.client.HTTPException, ValueError, StopIteration) as error:
             raise NoServer from error
         try:
             for line in map(json.loads, chain([first], lines)):
                 if line.get("event") == "error":
-                    raise _error(line)
+                    raise error_from(line["error"])
                 yield line
         except (OSError, http.client.HTTPException) as error:
             raise Abandoned("The server stopped before it had answered.") from error
-
-
-def _error(answer: Mapping[str, Any]) -> BinderyError:
-    """The error of an answer, of the class that has its code."""
-    told = answer["error"]
-    kind = next((kind for kind in _kinds(BinderyError) if kind.code == told["code"]), BinderyError)
-    return kind(told["message"], remedy=told["remedy"], param=told["param"])
-
-
-def _kinds(kind: type[BinderyError]) -> Iterator[type[BinderyError]]:
-    yield kind
-    for inner in kind.__subclasses__():
-        yield from _kinds(inner)

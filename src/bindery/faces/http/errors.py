@@ -278,6 +278,7 @@ FORMS: Mapping[str, ErrorForm] = {
     "/v2/*": _COHERE,
     "/api/*": ErrorForm(_ollama_body),
     "/retrieval": ErrorForm(_dify_body),
+    "/librechat/*": ErrorForm(lambda refusal: {"detail": refusal.text, **refusal.fields}),
     **dict.fromkeys(
         ("/", "/embed", "/embed_all", "/similarity", "/tokenize", "/decode", "/info", "/rerank"),
         _TEI,

@@ -38,7 +38,7 @@ TAGS = [
         "description": "For clients of Text Embeddings Inference and Hugging Face. Their servers "
         f"have one model; here it is `{MODEL}` unless `model` names another.",
     },
-    {"name": "search by other apps", "description": "For Dify and Open WebUI."},
+    {"name": "search by other apps", "description": "For Dify, Open WebUI and LibreChat."},
     {"name": "Ollama", "description": "For clients of Ollama that request embeddings."},
 ]
 """The groups of routes in the order of /docs: our own, then those of other servers."""
@@ -158,6 +158,8 @@ ATTRIBUTES: Variants = {"Two attributes": {}}
 RETRIEVALS: Variants = {
     "The best 5": {"knowledge_id": COLLECTION, "retrieval_setting": {"top_k": 5}},
 }
+LIBRECHAT_QUERIES: Variants = {"The best 3": {"file_id": "chat-1", "k": 3}}
+LIBRECHAT_QUERIES_OF_SEVERAL: Variants = {"One of them": {"file_ids": ["chat-1"]}}
 WEB_SEARCHES: Variants = {"The best 3": {"count": 3}}
 STORES: Variants = {"A name": {"name": COLLECTION}}
 STORE_CHANGES: Variants = {"Words of its own": {"metadata": {"team": "red"}}}
@@ -193,6 +195,7 @@ def _upload(fields: dict[str, Any], beside: dict[str, str]) -> dict[str, Any]:
 
 
 UPLOAD = _upload({}, {})
+LIBRECHAT_UPLOAD = _upload({"file_id": {"type": "string"}}, {"file_id": "chat-1"})
 OPENAI_UPLOAD = _upload({"purpose": {"type": "string"}}, {"purpose": "user_data"})
 
 ERRORS: Responses = {

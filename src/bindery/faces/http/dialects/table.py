@@ -13,6 +13,7 @@ from bindery.faces.http.dialects.base import Dialect, Translation
 from bindery.faces.http.dialects.cohere import COHERE
 from bindery.faces.http.dialects.jina import JINA
 from bindery.faces.http.dialects.knowledge import KNOWLEDGE
+from bindery.faces.http.dialects.librechat import LIBRECHAT
 from bindery.faces.http.dialects.ollama import OLLAMA
 from bindery.faces.http.dialects.openai import OPENAI
 from bindery.faces.http.dialects.own import OWN
@@ -21,7 +22,7 @@ from bindery.faces.http.dialects.tei import TEI
 from bindery.faces.http.dialects.voyage import VOYAGE
 from bindery.faces.http.encoding import embed, rerank
 
-DIALECTS = (OWN, RANKING, OPENAI, VOYAGE, JINA, COHERE, TEI, OLLAMA, KNOWLEDGE)
+DIALECTS = (OWN, RANKING, OPENAI, VOYAGE, JINA, COHERE, TEI, OLLAMA, KNOWLEDGE, LIBRECHAT)
 
 _Row = tuple[Dialect, Translation[Any, Any]]
 _Endpoint = Callable[[Request, Sequence[Any]], Coroutine[Any, Any, Response]]
