@@ -64,7 +64,7 @@ RETRIEVERS_VENV := .venv-retrievers
 
 test-retrievers: $(RETRIEVERS_VENV)/ready
 	@$(RETRIEVERS_VENV)/bin/bindery preload vanilla
-	@$(RETRIEVERS_VENV)/bin/python -m pytest --override-ini filterwarnings=default \
+	@$(RETRIEVERS_VENV)/bin/python -m pytest -o filterwarnings=default -o asyncio_mode=auto \
 		tests/faces/http/test_retrievers_conform.py $(ARGS)
 
 $(RETRIEVERS_VENV)/ready: Makefile pyproject.toml

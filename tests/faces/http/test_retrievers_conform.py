@@ -83,7 +83,8 @@ def test_haystack_runs_in_a_pipeline_that_is_saved(shelf):
     key = Secret.from_env_var("BINDERY_NO_KEY", strict=False)
     pipeline = Pipeline()
     pipeline.add_component("find", HaystackRetriever("oaks", address=shelf, api_key=key, top_k=2))
-    pipeline = Pipeline.loads(pipeline.dumps())
+    trusted = ["bindery.retrievers.haystack"]
+    pipeline = Pipeline.loads(pipeline.dumps(), allowed_modules=trusted)
     where = {"operator": "OR", "conditions": [
         {"field": "meta.n", "operator": "==", "value": 0},
         {"operator": "NOT", "conditions": [{"field": "n", "operator": "<", "value": 4}]},
