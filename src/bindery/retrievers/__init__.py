@@ -1,7 +1,6 @@
 """Retrievers for LangChain, LlamaIndex and Haystack, over a server or a workspace.
 
-Each is a module of its own, which needs the extra of that name: ``pip install
-"bindery-search[langchain]"``.
+Each module needs the extra of its name: ``pip install "bindery-search[langchain]"``.
 """
 
 import asyncio

@@ -39,7 +39,7 @@ FilePath = Annotated[
 ]
 
 
-class EmbedAnswer(BaseModel):
+class ChatFileAnswer(BaseModel):
     """The file is in the collection."""
 
     status: bool = True
@@ -85,7 +85,7 @@ async def probe_for_librechat() -> dict[str, str]:
 
 
 @router.post("/embed", summary="Add a file (LibreChat)", openapi_extra=examples.LIBRECHAT_UPLOAD)
-async def embed_for_librechat(request: Request) -> EmbedAnswer:
+async def embed_for_librechat(request: Request) -> ChatFileAnswer:
     """Add a file of a chat; the answer comes when it is found. The collection is made if needed."""
     services = services_of(request)
     fields: dict[str, str] = {}
@@ -122,7 +122,7 @@ async def embed_for_librechat(request: Request) -> EmbedAnswer:
     if file.state is not StoreFileState.COMPLETED:
         await services.disk.run(files_of(request).delete, stored.id)
         raise InvalidValue(file.error_message or "The file was not added.", param="file")
-    return EmbedAnswer(file_id=file_id, filename=file.filename)
+    return ChatFileAnswer(file_id=file_id, filename=file.filename)
 
 
 @router.post(
