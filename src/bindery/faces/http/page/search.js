@@ -152,6 +152,7 @@ class SearchView {
 
   show(answer) {
     this.answer = answer;
+    this.explained = null;
     this.hits = [];
     this.active = -1;
     fill(this.list);
@@ -186,6 +187,7 @@ class SearchView {
 
   append(answer) {
     const known = this.hits.length;
+    this.explained = null;
     answer.hits.forEach((hit, place) => {
       this.hits.push(hit);
       this.list.append(this.card(hit, known + place));
@@ -231,7 +233,21 @@ class SearchView {
         h("span", { class: "score", title: SCORES[this.mode] ?? "score" }, hit.score.toFixed(3))),
       headings.length ? h("div", { class: "headings" }, headings) : null,
       text,
-      h("details", { class: "why" }, h("summary", {}, "Scores"), scores(hit)));
+      h("details", { class: "why", ontoggle: (event) => event.target.open && this.explain(place, event.target, text) }, h("summary", {}, "Scores"), scores(hit)));
+  }
+
+  // The words behind BM25 are asked for once, when the first scores are opened.
+  async explain(place, element, text) {
+    if (this.mode === "dense" || element.querySelector(".shares, .problem")) return;
+    try {
+      this.explained ??= post(`/collections/${part(this.collection.name)}/search`, this.body({ query: this.query, top: this.hits.length, explain: true }));
+      const [answer, { shares }] = await Promise.all([this.explained, import("./shares.js")]);
+      const found = answer.hits.find((one) => one.id === this.hits[place]?.id);
+      if (found && element.isConnected && !element.querySelector(".shares")) element.append(shares(found, text));
+    } catch (error) {
+      this.explained = null;
+      element.append(problem(error));
+    }
   }
 
   select(place, scrolls = true) {
