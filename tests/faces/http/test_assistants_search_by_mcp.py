@@ -19,6 +19,7 @@ from bindery.faces.http.app import create_app
 from bindery.faces.mcp.shapes import NOTE
 from bindery.faces.mcp.tools import TOOLS as TOOLS_OF_BINDERY
 from bindery.library import Library
+from bindery.search.collection import Collections
 from bindery.settings import Settings
 from bindery.store.keys import KeyStore, Scope
 from bindery.workspace import Workspace
@@ -147,6 +148,26 @@ def test_wrong_calls_are_errors_that_say_what_to_do(filled):
             await client.call_tool("delete_all", {})
 
     asked(f"{filled}/mcp", work)
+
+
+def test_a_collection_that_cannot_answer_is_left_out(filled, library):
+    collections = Collections(library)
+    recipe = collections.get("assist me").recipe
+    collections.create("broken", replace(recipe, model="no-such-model"))
+
+    async def work(client):
+        assert checked(await client.call_tool("search", {"query": "vaults"}))["results"]
+        found = checked(await client.call_tool("search_documents", {"query": "vaults"}))
+        assert found["passages"]
+        (warning,) = found["warnings"]
+        assert warning.startswith("broken was not searched: The model 'no-such-model'")
+        alone = {"query": "vaults", "collection": "broken"}
+        assert (await client.call_tool("search_documents", alone)).is_error
+
+    try:
+        asked(f"{filled}/mcp", work)
+    finally:
+        collections.delete("broken")
 
 
 @pytest.mark.parametrize("absent", [None, "null", ["null"], ""])

@@ -35,6 +35,9 @@ from bindery.faces.mcp.writing import WRITE_TOOLS, Writer
 
 _log = logging.getLogger(__name__)
 
+# The guard has its own limit, which is lower.
+_MOST_BODY_BYTES = 1 << 31
+
 _Context: TypeAlias = ServerRequestContext[Any, Any]
 CallTool: TypeAlias = Callable[[AnyTool, dict[str, Any], Any], Awaitable[dict[str, Any]]]
 """Calls a tool with arguments, for the HTTP request that asks for it, if one does."""
@@ -95,7 +98,9 @@ def serve_stdio(caller: Caller) -> None:
 
 async def answer_http(server: Server[Any], scope: Scope, receive: Receive, send: Send) -> None:
     """Answer one HTTP request, without a session."""
-    manager = StreamableHTTPSessionManager(server, json_response=True, stateless=True)
+    manager = StreamableHTTPSessionManager(
+        server, json_response=True, stateless=True, max_request_body_size=_MOST_BODY_BYTES
+    )
     async with manager.run():
         await manager.handle_request(scope, receive, send)
 

@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from bindery.errors import BinderyError, InvalidValue, NotFound, UnknownCollection
+from bindery.errors import BinderyError, InvalidValue, ModelError, NotFound, UnknownCollection
 from bindery.faces.mcp.shapes import (
     NOTE,
     Arguments,
@@ -43,6 +43,9 @@ _PASSAGE_ID = re.compile(
 )
 # About 12,000 tokens: what assistants take in one piece.
 _MOST_FETCHED = 50_000
+# Errors of one collection, which say nothing of the others: a filter on an attribute that it does
+# not have, a model that is gone, or its deletion meanwhile.
+_LEFT_OUT = (InvalidValue, UnknownCollection, ModelError)
 # Clients write these for an argument that they do not want to give.
 _ABSENT = (None, "null", ["null"])
 
@@ -133,7 +136,7 @@ def _search_documents(caller: Caller, given: DocumentsQuery) -> FoundPassages:
 def _found(given: DocumentsQuery, collections: Sequence[Collection]) -> _Found:
     """The answers of collections.
 
-    Of several, one that does not have an attribute of the filter is left out with a warning.
+    Of several, one that cannot answer is left out with a warning.
     """
     if not collections:
         raise UnknownCollection(
@@ -148,7 +151,7 @@ def _found(given: DocumentsQuery, collections: Sequence[Collection]) -> _Found:
     for collection in collections:
         try:
             answer = collection.search(given.query, options)
-        except (InvalidValue, UnknownCollection) as error:  # also one that was deleted meanwhile
+        except _LEFT_OUT as error:
             failures.append(error)
             warnings.append(f"{collection.name} was not searched: {error}")
         else:
