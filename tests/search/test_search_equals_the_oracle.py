@@ -1,11 +1,13 @@
 """Search over segments equals an exhaustive one, under every filter and after every change."""
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from tests.search.synthetic import put
 
 from bindery.filters.text import filter_from_text
 from bindery.options import SearchMode, SearchOptions
@@ -13,6 +15,7 @@ from bindery.search.candidates import Leg
 from bindery.search.columns import AttributeType
 from bindery.search.dense import CODED_ROWS, best_first
 from bindery.search.fusion import diverse, reciprocal_ranks, weighted, with_neighbours, z_scores
+from bindery.search.maintenance import seal
 from bindery.search.queries import LexicalQuery, Word
 from bindery.search.searching import Question, Searcher
 from bindery.search.segment_files import DamagedSegment, files_of
@@ -252,21 +255,23 @@ def test_codes_that_are_not_right_are_made_again(tmp_path: Path, damage) -> None
     assert 17 in rows
 
 
+@cache
+def many_rows() -> View:
+    """A view of 9,000 rows, whose ids are in another order than they."""
+    return make_view([in_memory(make_rows(9000)[::-1], np.ones((9000, 1), dtype=np.float32))])
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 400), st.sampled_from([0.01, 0.3, 1]))
-def test_the_best_by_words_are_all_found_and_equal_ones_by_place(seed, depth, share):
+def test_the_best_by_words_are_all_found_and_equal_ones_by_id(seed, depth, share):
+    ids = [one.tobytes() for one in many_rows().segments[0].table.ids]
     chance = np.random.default_rng(seed)
     scores = chance.choice([0, 0.5, 1, 1.5, chance.random()], 9000).astype(np.float32)
     scores += np.float32(0.1) * (chance.random(9000) < 0.2) * chance.random(9000).astype(np.float32)
     allowed = chance.random(9000) < share
-    leg = Leg.of_scores(
-        make_view([in_memory(make_rows(1), np.ones((1, 1), dtype=np.float32))]),
-        [scores],
-        [allowed],
-        depth,
-    )
-    order = np.argsort(-np.where(allowed, scores, 0), kind="stable")[:depth]
-    expected = order[(scores[order] > 0) & allowed[order]]
+    leg = Leg.of_scores(many_rows(), [scores], [allowed], depth)
+    found = np.flatnonzero((scores > 0) & allowed).tolist()
+    expected = sorted(found, key=lambda row: (-scores[row], ids[row]))[:depth]
     np.testing.assert_array_equal(leg.places, expected)
     np.testing.assert_array_equal(leg.scores, scores[expected])
 
@@ -309,3 +314,26 @@ def test_neighbours_and_diversity_keep_every_candidate(scores, seed):
 @given(SCORES, st.integers(0, 40))
 def test_the_best_come_first_and_equal_ones_by_place(scores, k):
     assert best_first(scores, k).tolist() == np.argsort(-scores, kind="stable")[:k].tolist()
+
+
+def test_ties_at_the_depth_are_cut_by_id(home, collection):
+    """However rows are divided into segments, the same of equal rows are candidates."""
+    seen = []
+    for _ in range(3):
+        first = len(collection.files())
+        put(home, collection, {f"{first + n}.md": ["same text"] for n in range(40)})
+        seal(collection.index, least_rows=1)
+    for _ in range(2):
+        view = collection.index.view()
+        scores = [np.ones(len(one), dtype=np.float32) for one in view.segments]
+        leg = Leg.of_scores(view, scores, view.allowed(None), 50)
+        of = view.segments_of(leg.places)
+        places = zip(of, leg.places - view.starts[of], strict=True)
+        seen.append([view.segments[n].table.ids[row].tobytes() for n, row in places])
+        everything = sorted(
+            one.table.ids[row].tobytes() for one in view.segments for row in range(len(one))
+        )
+        assert seen[-1] == everything[:50]
+        collection.index.close()
+        collection.rebuild_index()
+    assert seen[0] == seen[1]

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from bindery.search.dense import best_first
+from bindery.search.dense import best_first, best_with_ties
 from bindery.search.lexical import Mask, Rows, Scores
 from bindery.search.segments import Segment
 from bindery.search.view import View
@@ -35,13 +35,22 @@ class Leg:
 
     @classmethod
     def best(cls, view: View, parts: Sequence[tuple[Rows, Scores]], depth: int) -> "Leg":
-        """The best ``depth`` of rows (m,) of each segment with their scores (m,)."""
+        """The best ``depth`` of rows (m,) of each segment with their scores (m,).
+
+        Equal scores are in the order of the chunks' ids, however rows are divided into segments.
+        """
         if not parts:
             return cls.empty()
         places = [rows + start for (rows, _), start in zip(parts, view.starts, strict=False)]
         scores = np.concatenate([some for _, some in parts])
-        order = best_first(scores, depth)
-        return cls(np.concatenate(places)[order], scores[order])
+        best = best_with_ties(scores, depth)
+        chosen, falling = np.concatenate(places)[best], -scores[best]
+        order = np.argsort(falling, kind="stable")
+        if (np.diff(falling[order]) == 0).any():
+            segments = view.segments_of(chosen)
+            ids = _ids(view, segments, chosen - view.starts[segments])
+            order = np.lexsort((ids[:, 1], ids[:, 0], falling))
+        return cls(chosen[order[:depth]], -falling[order[:depth]])
 
     @classmethod
     def of_scores(
@@ -105,7 +114,7 @@ class Candidates:
                 cosines[others] = view.segments[number].dense.scores(vector, rows[others])
         if not len(places):
             return cls.none()
-        ids = _collected(view, segments, rows, lambda one, some: one.table.ids[some].view(">u8"))
+        ids = _ids(view, segments, rows)
         found = cls(segments, rows, cosines, words, ranks[0], ranks[1], ids)
         return found.only(np.lexsort(ids.T[::-1]))
 
@@ -175,6 +184,10 @@ def _collected(
     found = np.empty_like(joined)
     found[np.argsort(segments, kind="stable")] = joined
     return found
+
+
+def _ids(view: View, segments: npt.NDArray[np.int64], rows: Rows) -> npt.NDArray[np.uint64]:
+    return _collected(view, segments, rows, lambda one, some: one.table.ids[some].view(">u8"))
 
 
 def _rows_of_best(scores: Scores, allowed: Mask, depth: int) -> Rows:

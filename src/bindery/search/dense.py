@@ -103,12 +103,15 @@ class DenseSegment:
         return cls(np.concatenate([part.vectors for part in parts]))
 
 
+def best_with_ties(scores: Scores, k: int) -> npt.NDArray[np.int64]:
+    """The places of the k largest scores, rising, and of all that are equal to the last."""
+    if len(scores) <= k or k <= 0:
+        return np.arange(len(scores))
+    last = np.partition(scores, len(scores) - k)[len(scores) - k]
+    return np.flatnonzero(scores >= last)
+
+
 def best_first(scores: Scores, k: int) -> npt.NDArray[np.int64]:
     """The places of the k largest scores, largest first, equal ones by place."""
-    if len(scores) > k > 0:
-        last = np.partition(scores, len(scores) - k)[len(scores) - k]
-        # All that tie with the last, so that the cut does not depend on chance.
-        places = np.flatnonzero(scores >= last)
-    else:
-        places = np.arange(len(scores))
+    places = best_with_ties(scores, k)
     return places[np.argsort(-scores[places], kind="stable")][: max(0, k)]
