@@ -14,7 +14,7 @@ from typing import Any
 from corpus import SciFact, chunks_of, read_scifact
 from peers import PEERS, USUAL_DATA
 from results import cores, keep, warn_if_busy
-from searching import changes, indexes, service
+from searching import changes, indexes, late, service
 from searching.data import texts_folder, vectors_folder
 from under_load.server import new_home
 
@@ -66,12 +66,17 @@ def _filled_home(arguments: argparse.Namespace) -> tuple[Path, SciFact]:
     return home, scifact
 
 
+def _late(arguments: argparse.Namespace) -> dict[str, Any]:
+    return late.measure(read_scifact(arguments.data), queries=min(100, arguments.queries))
+
+
 SECTIONS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "vectors": _vectors,
     "words": _words,
     "million": _million,
     "changes": _changes,
     "service": _service,
+    "late": _late,
 }
 
 

@@ -210,8 +210,8 @@ def _start_threads(turbovec: Any) -> None:  # noqa: ANN401 - a module without ty
     """Let turbovec scan with one thread, unless its user says otherwise.
 
     Its candidates depend on the number, and to wake a second one takes longer than it saves: of
-    100,000 rows a fifth of the time. The pool reads the variable at its first call, which this is;
-    other libraries have pools of their own and must not see it.
+    100,000 rows up to a fifth of the time. The pool reads the variable at its first call, which
+    this is; other libraries have pools of their own and must not see it.
     """
     is_ours = _THREADS not in os.environ
     os.environ.setdefault(_THREADS, "1")
