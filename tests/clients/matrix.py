@@ -23,6 +23,7 @@ COLUMNS: Mapping[str, Collection[str]] = {
     "int8, bits": ("forms",),
     "rerank": ("rerank",),
     "search": ("search",),
+    "vector stores": ("stores",),
     "errors": ("errors",),
 }
 """The README's columns, and the topics of checks behind each."""
@@ -32,6 +33,7 @@ TOPICS: Mapping[str, str] = {
     "roles": "query and document",
     "shorter": "shorter vectors",
     "forms": "int8 and bits",
+    "stores": "vector stores",
 }
 """What topics are called in docs/clients.md, where it is not as in the scripts."""
 

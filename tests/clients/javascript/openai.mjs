@@ -103,6 +103,34 @@ check("files", "an unknown purpose: BadRequestError", async (server) => {
   await refused(asked, OpenAI.BadRequestError, "fun", { param: "purpose" });
 });
 
+check("stores", "a batch, uploaded and polled; filter, search, page and delete", async (server) => {
+  const { vectorStores, files } = client(server);
+  const store = await vectorStores.create({ name: "clients in JavaScript" });
+  const { documents, query } = server.expected;
+  const uploads = await Promise.all(
+    documents.map((text, at) => toFile(Buffer.from(text), `${at}.txt`)),
+  );
+  const batch = await vectorStores.fileBatches.uploadAndPoll(store.id, { files: uploads });
+  assert.equal(batch.status, "completed");
+  assert.equal(batch.file_counts.completed, documents.length);
+  const found = await vectorStores.search(store.id, { query, max_num_results: 2 });
+  assert.equal(found.data.length, 2);
+  const first = found.data[0];
+  await vectorStores.files.update(first.file_id, { vector_store_id: store.id, attributes: { n: 7 } });
+  const filters = { type: "gte", key: "n", value: 7 };
+  const filtered = await vectorStores.search(store.id, { query, filters });
+  assert.deepEqual(filtered.data.map((one) => one.file_id), [first.file_id]);
+  let listed = 0;
+  for await (const file of vectorStores.files.list(store.id, { limit: 2 })) {
+    listed += 1;
+    await vectorStores.files.delete(file.id, { vector_store_id: store.id });
+    await files.delete(file.id);
+  }
+  assert.equal(listed, documents.length);
+  assert.equal((await vectorStores.delete(store.id)).deleted, true);
+  await refused(vectorStores.search(store.id, { query }), OpenAI.NotFoundError, store.id);
+});
+
 check("request id", "on answers and on errors", async (server) => {
   const answer = await client(server).embeddings.create({ model: VANILLA, input: "text" });
   assert.match(answer._request_id, /^req_/);

@@ -1,5 +1,6 @@
 """litellm: one function, a provider for each dialect; it sends null for what is not set."""
 
+import httpx
 import litellm
 from checking import (
     HUB_NAME,
@@ -122,6 +123,33 @@ def reranks_by(provider: str) -> None:
 
 for name in RERANKS:
     reranks_by(name)
+
+
+@check("stores", "pg_vector: search, and a store that is not there")
+def _(server: Server) -> None:
+    made = httpx.post(
+        f"{server.url}/collections",
+        json={"name": "litellm"},
+        headers={"authorization": f"Bearer {server.key}"} if server.key else {},
+    )
+    equal("status", made.status_code, 201)
+    asked = {
+        "query": server.query,
+        "custom_llm_provider": "pg_vector",
+        "api_base": server.url,
+        "api_key": server.key or "none",
+    }
+    try:
+        found = litellm.vector_stores.search(vector_store_id="litellm", **asked)
+        equal("object", found["object"], "vector_store.search_results.page")
+        equal("results", found["data"], [])
+        with refused(litellm.NotFoundError, "nowhere"):
+            litellm.vector_stores.search(vector_store_id="nowhere", **asked)
+    finally:
+        httpx.delete(
+            f"{server.url}/collections/litellm",
+            headers={"authorization": f"Bearer {server.key}"} if server.key else {},
+        )
 
 
 @check("errors", "unknown model: NotFoundError")

@@ -209,6 +209,32 @@ def _(server: Server) -> None:
         client(server).files.create(file=b"text", purpose="fun")
 
 
+@check("stores", "create, upload and poll, filter, search, page and delete")
+def _(server: Server) -> None:
+    stores = client(server).vector_stores
+    store = stores.create(name="clients")
+    for n, text in enumerate(server.documents):
+        file = (f"{n}.txt", text.encode())
+        kept = stores.files.upload_and_poll(
+            vector_store_id=store.id, file=file, attributes={"n": n}
+        )
+        equal("status", kept.status, "completed")
+    found = stores.search(store.id, query=server.query, max_num_results=2).data
+    equal("results", len(found), 2)
+    contains(found[0].content[0].text, "ound")
+    where = {"type": "eq", "key": "n", "value": 4}
+    (train,) = stores.search(store.id, query=server.query, filters=where).data
+    equal("text", train.content[0].text, server.documents[4])
+    listed = list(stores.files.list(store.id, limit=2))
+    equal("files", len(listed), len(server.documents))
+    for file in listed:
+        client(server).files.delete(file.id)
+    equal("left", stores.retrieve(store.id).file_counts.total, 0)
+    equal("deleted", stores.delete(store.id).deleted, True)
+    with refused(openai.NotFoundError, store.id):
+        stores.search(store.id, query=server.query)
+
+
 @check("request id", "on answers and on errors; one's own comes back")
 def _(server: Server) -> None:
     embeddings = client(server).embeddings
