@@ -1,11 +1,35 @@
 """The scenarios of peers' bug reports, through Python, HTTP and the command line.
 
-Numbers are those of search-scenarios.md. Here are 1 to 3, 5, 8, 9, 11, 14, 18, 20, 28, 30, 32 and
-33. Elsewhere: 26 and 27 in test_filters_hold_at_every_door; 1, 19 and 31 in
-test_what_is_deleted_is_not_found and test_bm25_is_that_of_the_living; 5 to 7, 10, 11 and 30 in
-test_what_is_added_is_found and test_words_become_terms; 12 and 34 in test_search_equals_the_oracle;
-21 in test_pages_neither_repeat_nor_skip; 35 in test_hits_become_passages. The folders of 22 to 25
-are in the tests of adding.
+Numbers are those of search-scenarios.md. The tests of each:
+
+::
+
+    1       here; test_what_is_deleted_is_not_found
+    2, 3    here; test_filters_hold_at_every_door
+    4       test_a_collection_keeps_its_model; test_generations_are_switched
+    5       here; test_words_become_terms
+    6, 7    test_words_become_terms
+    8, 9    here
+    10, 11  test_what_is_added_is_found; test_words_become_terms
+    12      test_search_equals_the_oracle
+    13      faces/http/test_keys_are_limited_to_collections
+    14      here
+    15, 16  faces/http/test_vector_stores_come_to_an_end, test_the_openai_client_keeps_vector_stores
+    17      faces/http/test_assistants_search_by_mcp
+    18      here
+    19      test_bm25_is_that_of_the_living
+    20      here
+    21      test_pages_neither_repeat_nor_skip
+    22-24   test_folders_are_kept_in_step
+    25      test_folders_are_watched
+    26, 27  test_filters_hold_at_every_door
+    28      here
+    29      crashes/test_an_index_survives_crashes
+    30      here; test_words_become_terms
+    31      test_deletions_have_receipts; test_what_is_deleted_is_not_found
+    32, 33  here
+    34      test_an_index_is_compared_with_the_catalog; test_search_equals_the_oracle
+    35      test_hits_become_passages
 """
 
 import json
