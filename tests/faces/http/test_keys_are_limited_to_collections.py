@@ -211,3 +211,33 @@ def test_routes_reach_collections_and_files_through_the_gate():
     for path in [*folder.glob("routes/*.py"), *folder.glob("dialects/*.py")]:
         found = re.findall(r"all_collections|library\.files\b", path.read_text())
         assert not found, f"{path.name}: use collections_of or files_of in place of {found[0]}"
+
+
+def test_vector_stores_and_other_doors_show_no_other_collection(asks, files):
+    everything, limited = asks(), asks(MINE)
+    stores = "/v1/vector_stores"
+    assert [one["collection"] for one in limited.get(stores).json()["data"]] == [MINE]
+    found = {one["collection"]: one["id"] for one in everything.get(stores).json()["data"]}
+    for hidden in (OTHER, found[OTHER]):
+        never = f"vs_{'0' * 26}" if hidden.startswith("vs_") else NOTHING
+        for method, path, body in [
+            ("GET", "", None),
+            ("DELETE", "", None),
+            ("POST", "", {"name": "x"}),
+            ("POST", "/search", {"query": "quetzal"}),
+            ("GET", "/files", None),
+            ("POST", "/files", {"file_id": NO_FILE}),
+        ]:
+            answer, like = (
+                limited.request(method, f"{stores}/{one}{path}", json=body)
+                for one in (hidden, never)
+            )
+            assert answer.status_code == like.status_code == 404, (method, path)
+            assert answer.text.replace(hidden, never) == like.text
+        setting = {"top_k": 1, "score_threshold": 0}
+        asked = {"knowledge_id": hidden, "query": "quetzal", "retrieval_setting": setting}
+        assert limited.post("/retrieval", json=asked).status_code == 404
+    web = limited.post(f"/open-webui/{OTHER}", json={"query": "quetzal", "count": 1})
+    assert web.status_code == 404
+    assert limited.post(stores, json={"name": OTHER}).status_code == 400
+    assert limited.post(stores, json={}).status_code == 400
