@@ -46,6 +46,8 @@ def without_times(answer: str) -> dict:
     facts = json.loads(answer)
     for stage in facts.get("stages", []):
         stage["milliseconds"] = 0
+    for hit in facts.get("hits", []):
+        hit.pop("url")  # the server of the test listens on another port than the settings say
     return facts
 
 
