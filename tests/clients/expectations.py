@@ -119,5 +119,5 @@ def _message_for_unknown(library: Library) -> str:
     try:
         library.status("no-such-model")
     except UnknownModel as error:
-        return error.message
+        return error.message.partition(";")[0]  # what was tried differs over HTTP
     raise RuntimeError("There is a model 'no-such-model'.")

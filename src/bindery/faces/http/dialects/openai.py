@@ -141,7 +141,9 @@ OPENAI = Dialect(
                 "form": "output_dtype",
                 "output": "encoding_format",
             },
-            to_cut='"truncate": "end"',
+            # Clients look for words in the printed error. Both kinds of quotes in it would make
+            # Python escape the apostrophe of "longer than the model's context length".
+            to_cut="'truncate': 'end'",
             may_nest=True,
         ),
     ),
