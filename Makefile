@@ -8,7 +8,7 @@ DATA ?= ../shared/data
 .PHONY: dev demo test test-slow test-torch test-clients test-retrievers test-readers test-s3 test-page lint bench lock preload clean help
 
 help:
-	@echo "make dev           set up, download the small model, serve on 127.0.0.1:8000"
+	@echo "make dev           set up, download the small model, serve and open http://127.0.0.1:8000"
 	@echo "make demo          parse, chunk and embed a sample document, without a server"
 	@echo "make test          set up and run the tests"
 	@echo "make test-slow     run the slow tests: servers stopped under load, jobs killed, commands in the docs"
@@ -23,8 +23,8 @@ help:
 	@echo "make lock          update the lock files"
 	@echo "make clean         remove all environments"
 
-dev: preload
-	@$(BIN)/bindery serve
+dev: $(VENV)/base
+	@$(BIN)/bindery up
 
 demo: preload
 	@$(BIN)/bindery demo
@@ -131,33 +131,26 @@ bench: $(VENV)/dev
 	@$(BIN)/bindery preload vanilla
 	$(BIN)/python benchmarks/run.py --data $(DATA) $(ARGS)
 
-# pip installs exactly what the lock lists, by hash, and resolves nothing.
-INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps
-INSTALL_SELF = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+# What the lock lists, by hash, by uv or pip.
+SETUP = $(PYTHON) ops/setup.py
 
 $(VENV)/base: locks/base.txt locks/build.txt pyproject.toml
-	@echo "Setting up $(VENV) (once) ..."
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(INSTALL) -r locks/base.txt -r locks/build.txt
-	@$(INSTALL_SELF)
+	@$(SETUP) $(VENV) locks/base.txt locks/build.txt --editable
 	@touch $@
 
 $(VENV)/dev: locks/dev.txt pyproject.toml | $(VENV)/base
-	@echo "Installing the development tools (once) ..."
-	@$(INSTALL) -r locks/dev.txt
-	@$(INSTALL_SELF)
+	@$(SETUP) $(VENV) locks/dev.txt --editable
 	@touch $@
 
 # Install torch first and pin it: packages that need it would otherwise download another build.
 $(TORCH_VENV)/ready: locks/dev.txt pyproject.toml
-	@echo "Setting up $(TORCH_VENV) (once) ..."
-	@test -x $(TORCH_VENV)/bin/python || $(PYTHON) -m venv $(TORCH_VENV)
-	@$(INSTALL:$(BIN)%=$(TORCH_VENV)/bin%) -r locks/dev.txt
+	@$(SETUP) $(TORCH_VENV) locks/dev.txt
 	@$(TORCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check "$(TORCH)"
 	@echo "$(TORCH)" > $(TORCH_VENV)/torch.txt
 	@$(TORCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
 		-c $(TORCH_VENV)/torch.txt "sentence-transformers==6.2.*"
-	@$(INSTALL_SELF:$(BIN)%=$(TORCH_VENV)/bin%)
+	@$(TORCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
+		--no-deps --no-build-isolation --editable .
 	@touch $@
 
 # uv resolves for all platforms at once and omits registry addresses. openvino-telemetry is excluded

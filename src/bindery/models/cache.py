@@ -40,7 +40,7 @@ def locate(entry: CatalogEntry, root: Path) -> Path:
     if not there:
         remedy = f"Run `bindery preload {entry.id}`."
         if entry.release.gated:
-            remedy += f" The terms of {entry.release.repository} must be accepted first."
+            remedy += f" Accept its terms first: {entry.release.page}"
         raise ModelMissing(f"Model {entry.id!r} is not on this machine.", remedy=remedy)
     verify(folder, entry, read_lock(entry, root))
     return folder

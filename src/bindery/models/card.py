@@ -164,6 +164,11 @@ class Release:
     wheel: Wheel | None = None
     optional: frozenset[str] = frozenset()
 
+    @property
+    def page(self) -> str:
+        """The address of its page on the hub, where the terms of gated models are accepted."""
+        return f"https://huggingface.co/{self.repository}"
+
     def __post_init__(self) -> None:
         for repository in (self.repository, *self.mirrors):
             if not _REPOSITORY.fullmatch(repository):

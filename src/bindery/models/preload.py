@@ -303,6 +303,6 @@ def _gate(entry: CatalogEntry) -> str:
     release = entry.release
     also = f", or fetch the same files from {', '.join(release.mirrors)}" if release.mirrors else ""
     return (
-        f"{release.repository} is gated (licence {entry.card.licence!r}): accept its terms on its "
-        f"page on the hub and set HF_TOKEN{also}."
+        f"{release.repository} is gated (licence {entry.card.licence!r}): accept its terms on "
+        f"{release.page} and set HF_TOKEN{also}."
     )

@@ -47,7 +47,7 @@ def test_every_command_that_gives_data_can_give_json():
         for name, command in COMMANDS.items()
         if not any("--json" in option.opts for option in command.params)
     }
-    assert without == {"serve"}
+    assert without == {"mcp", "serve", "up"}
 
 
 def test_the_defaults_are_the_library_s():

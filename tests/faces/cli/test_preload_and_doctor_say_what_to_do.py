@@ -39,23 +39,28 @@ def test_what_is_there_is_left_alone(run: Run):
     assert "vanilla: already here" in result.stdout
 
 
-def test_by_default_one_of_each_family_is_tried_and_vanilla_is_enough(run: Run):
+def test_by_default_only_vanilla_is_fetched_and_others_are_listed(run: Run):
     result = run("preload", HF_TOKEN=CANARY)
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
-    assert lines[0] == "vanilla: already here"
-    # What cannot be had has one line that says why; what to do is said once.
-    for line, name in zip(lines[1:], ("gemma", "colbert"), strict=False):
-        assert line.startswith(f"{name}: failed: hub {UNREACHABLE}: config.json: the hub cannot")
-    assert sum("Check the network connection" in line for line in lines) == 1
-    assert sum("embeddinggemma-300m is gated" in line for line in lines) == 1
-    (others,) = [line for line in lines if line.startswith("Other models: ")]
-    named = others.removeprefix("Other models: ").removesuffix(".").split(", ")
-    assert set(CATALOG) - set(DEFAULT_MODELS) == set(named)
+    assert lines[:3] == [
+        "vanilla: already here",
+        "not fetched: bindery preload gemma",
+        "not fetched: bindery preload colbert",
+    ]
+    assert lines[3] == f"{len(CATALOG) - 3} more models can be fetched: bindery models"
     assert "Models are stored in" in lines[-1]
-    assert result.stderr.count("trying hub") == 1, "a hub that does not answer is asked once"
-    assert "error" not in result.stderr
+    assert "failed" not in result.output
     assert CANARY not in result.output
+
+
+def test_what_cannot_be_had_says_why_and_what_to_do(run: Run):
+    result = run("preload", "gemma", "colbert", HF_TOKEN=CANARY)
+    assert result.exit_code == 3
+    assert f"hub {UNREACHABLE}: config.json: the hub cannot" in result.stderr
+    assert "Check the network connection" in result.stderr
+    assert "https://huggingface.co/google/embeddinggemma-300m" in result.stderr
+    assert result.stderr.count("trying hub") == 1, "a hub that does not answer is asked once"
 
 
 def test_without_the_first_model_preload_fails(run: Run, tmp_path: Path, monkeypatch):
@@ -63,14 +68,16 @@ def test_without_the_first_model_preload_fails(run: Run, tmp_path: Path, monkeyp
     result = run("preload", "--json", BINDERY_HOME=str(tmp_path / "home"))
     assert result.exit_code == 3, result.output
     answer = json.loads(result.stdout)
-    assert [one["id"] for one in answer["models"]] == list(DEFAULT_MODELS)
-    assert answer["others"] == [name for name in CATALOG if name not in DEFAULT_MODELS]
+    assert [one["id"] for one in answer["models"]] == ["vanilla"]
+    assert answer["others"] == [name for name in CATALOG if name != "vanilla"]
 
     plain = run("preload", BINDERY_HOME=str(tmp_path / "home"))
     assert plain.exit_code == 3
     assert "vanilla: failed\n" in plain.stdout
     assert "Models are stored in" not in plain.stdout
     assert plain.stderr.count("error (") == 1
+
+    assert run("up", "--no-page", BINDERY_HOME=str(tmp_path / "home")).exit_code == 3
 
 
 def test_a_model_comes_from_a_folder(run: Run, minilm_folder: Path, tmp_path: Path):

@@ -31,11 +31,10 @@ app = typer.Typer(
     help="Turn documents into embeddings that can be searched, on your own machine.",
     epilog="""
 Examples:
-  bindery preload
+  bindery up
   bindery add papers/
   bindery search "How do I revoke a key?"
   bindery embed report.pdf notes.md --out vectors.parquet
-  bindery serve
 
 Exit codes:
   0    success
@@ -47,7 +46,6 @@ Exit codes:
   130  stopped by Ctrl-C; a server, by the second signal
 """,
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -102,6 +100,25 @@ def mcp(**flags: str | bool | None) -> None:
     run(found)
 
 
+@app.command(epilog="Examples:\n  bindery up\n  bindery up --no-page --port 8080")
+@takes_settings()
+def up(
+    page: Annotated[
+        bool, typer.Option("--page/--no-page", help="Open the page in a browser.")
+    ] = True,
+    config: Config = None,
+    **flags: str | bool | None,
+) -> None:
+    """Get started: fetch the small model if it is missing, serve, and open the page."""
+    found = begin(config, **flags)
+    from bindery.faces.cli.preload import fetch_missing
+    from bindery.faces.cli.serve import serve as run
+
+    if not fetch_missing(found.settings):
+        raise typer.Exit(NO_MODEL)
+    run(found, opens_page=page)
+
+
 @app.command(epilog="Examples:\n  bindery settings\n  bindery settings --json")
 def settings(config: Config = None, json: Json = False) -> None:
     """Show every setting, its value, and where the value comes from."""
@@ -120,7 +137,7 @@ def settings(config: Config = None, json: Json = False) -> None:
 def preload(
     models: Annotated[
         list[str] | None,
-        typer.Argument(metavar="MODEL", help="The models; by default vanilla, gemma and colbert."),
+        typer.Argument(metavar="MODEL", help="The models; by default vanilla."),
     ] = None,
     folder: Annotated[
         Path | None,

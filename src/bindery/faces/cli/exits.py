@@ -73,22 +73,24 @@ def exit_code(error: BinderyError) -> int:
 class Group(TyperGroup):
     """A group of commands whose help has no ``<bool>`` beside switches."""
 
-    # The types of contexts, options and commands are private to Typer.
-    def get_help_option(self, ctx: Any) -> Any:  # noqa: ANN401
-        """The option ``--help``."""
-        option = super().get_help_option(ctx)
-        if option is not None:
-            option.metavar = " "
-        return option
+    # The types of contexts and parameters are private to Typer.
+    def get_params(self, ctx: Any) -> Any:  # noqa: ANN401
+        """The options of the group."""
+        return _without_types(super().get_params(ctx))
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401
         """The command with this name."""
         command: Any = super().get_command(ctx, cmd_name)
         if command is not None:
-            for one in (*command.params, command.get_help_option(ctx)):
-                if getattr(one, "is_flag", False):
-                    one.metavar = " "
+            _without_types(command.get_params(ctx))
         return command
+
+
+def _without_types(params: Any) -> Any:  # noqa: ANN401
+    for one in params:
+        if getattr(one, "is_flag", False):
+            one.metavar = " "
+    return params
 
 
 class Commands(Group):

@@ -1,7 +1,7 @@
 """``bindery preload``: download models."""
 
 import logging
-from collections.abc import Collection, Generator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -19,11 +19,18 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from bindery.errors import BinderyError
+from bindery.errors import ModelMissing
 from bindery.faces.cli.exits import described
-from bindery.faces.cli.printing import messages, output, print_error, print_json, printable
+from bindery.faces.cli.printing import (
+    count,
+    messages,
+    output,
+    print_error,
+    print_json,
+    printable,
+)
 from bindery.faces.python import open_library
-from bindery.library import DEFAULT_MODEL
+from bindery.library import DEFAULT_MODEL, Library
 from bindery.models.card import CatalogEntry
 from bindery.models.catalog import DEFAULT_MODELS
 from bindery.models.hub import HubSource
@@ -44,15 +51,12 @@ def preload(
     force: bool,
     json: bool,
 ) -> bool:
-    """Download models, by default one of each family; whether all required models are here now.
-
-    Models that were named are required; by default, only the default model is.
-    """
+    """Download models, by default only the default model; whether all are here now."""
     console = messages()
     tried = sources(settings, folder)
     settings = replace(settings, precision=precision or settings.precision)
     with closing(open_library(settings)) as library:
-        asked = list(dict.fromkeys(models)) or list(DEFAULT_MODELS)
+        asked = list(dict.fromkeys(models)) or [DEFAULT_MODEL]
         with _notes(console), _Shown(console, tried) as shown:
             outcomes = library.preload(asked, tried, progress=shown, force=force)
     others = [
@@ -60,8 +64,7 @@ def preload(
         for id, entry in library.catalog.items()
         if isinstance(entry, CatalogEntry) and id not in asked
     ]
-    needed = models or [DEFAULT_MODEL]
-    is_done = not any(outcome.error for outcome in outcomes if outcome.id in needed)
+    is_done = not any(outcome.error for outcome in outcomes)
     if json:
         print_json(
             {
@@ -71,12 +74,29 @@ def preload(
             }
         )
     else:
-        _sum_up(outcomes, needed)
+        _sum_up(outcomes)
         if not models:
-            output().print(f"Other models: {', '.join(others)}.", soft_wrap=True)
+            _list_others(library, others)
         if is_done:
             output().print(f"Models are stored in {settings.home / 'models'}.", soft_wrap=True)
     return is_done
+
+
+def _list_others(library: Library, others: Sequence[str]) -> None:
+    """The models that were not asked for: those of the other families, then how many more."""
+    absent = [id for id in others if isinstance(library.status(id).error, ModelMissing)]
+    named = [id for id in DEFAULT_MODELS if id in absent]
+    for id in named:
+        output().print(f"not fetched: bindery preload {id}")
+    if more := len(absent) - len(named):
+        output().print(f"{count(more, 'more model')} can be fetched: bindery models")
+
+
+def fetch_missing(settings: Settings) -> bool:
+    """Download the default model if it is not on this machine; whether it is here now."""
+    with closing(open_library(settings)) as library:
+        is_here = not isinstance(library.status(DEFAULT_MODEL).error, ModelMissing)
+    return is_here or preload(settings, [], folder=None, precision=None, force=False, json=False)
 
 
 def sources(settings: Settings, folder: Path | None) -> list[Source]:
@@ -161,29 +181,16 @@ def _notes(console: Console) -> Generator[None, None, None]:
         log.setLevel(level)
 
 
-def _sum_up(outcomes: Sequence[Outcome], needed: Collection[str]) -> None:
-    """Print a line for each model, and at the end the full errors of required ones."""
-    tried: list[BinderyError] = []
+def _sum_up(outcomes: Sequence[Outcome]) -> None:
+    """Print a line for each model, and at the end the errors."""
     for outcome in outcomes:
         where = f" from {outcome.source}" if outcome.source else ""
         took = f" in {outcome.seconds:.1f} s" if outcome.source else ""
-        why = ""
-        if outcome.error and outcome.id not in needed:
-            tried.append(outcome.error)
-            why = f": {_reason(outcome.error)}"
-        mark = f"{outcome.id}: {_MARKS[outcome.state]}{where}{took}{why}"
+        mark = f"{outcome.id}: {_MARKS[outcome.state]}{where}{took}"
         output().print(printable(mark), soft_wrap=True)
-    for remedy in dict.fromkeys(line for error in tried for line in error.remedy.splitlines()):
-        output().print(f"  {printable(remedy)}", soft_wrap=True)
     for outcome in outcomes:
-        if outcome.error and outcome.id in needed:
+        if outcome.error:
             print_error(outcome.error)
-
-
-def _reason(error: BinderyError) -> str:
-    """The error of each source, without the first line, which names the model."""
-    first, *others = (line.strip() for line in error.message.splitlines())
-    return " ".join(others) or first
 
 
 def _facts(outcome: Outcome) -> dict[str, Any]:

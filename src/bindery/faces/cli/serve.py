@@ -2,6 +2,8 @@
 
 import logging
 import os
+import sys
+import webbrowser
 from contextlib import closing
 
 from rich.text import Text
@@ -20,8 +22,8 @@ from bindery.store.keys import KeyStore
 _log = logging.getLogger(__name__)
 
 
-def serve(found: Found) -> None:
-    """Serve until stopped."""
+def serve(found: Found, *, opens_page: bool = False) -> None:
+    """Serve until stopped; if the user wants it and there is a desktop, open the page."""
     # FastAPI and uvicorn, which `bindery settings` does not need.
     from bindery.faces.http.wire.server import serve as serve_http
 
@@ -30,6 +32,8 @@ def serve(found: Found) -> None:
     def on_ready(address: str) -> None:
         log_settings(found)
         announce(address, found.settings)
+        if opens_page and _has_desktop():
+            webbrowser.open(address)
 
     serve_http(found.settings, on_ready=on_ready)
 
@@ -62,6 +66,12 @@ def mcp(found: Found) -> None:
                 limit_bytes=settings.upload_limit_bytes,
             )
         )
+
+
+def _has_desktop() -> bool:
+    # Elsewhere, webbrowser may start a browser for terminals, which would take this one.
+    is_graphical = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    return sys.platform in ("darwin", "win32") or bool(is_graphical)
 
 
 def log_settings(found: Found) -> None:
