@@ -18,7 +18,7 @@ PLACES = "embeddings.position_embeddings.weight"
 UNSUPPORTED = {
     "an architecture": (
         {"model_type": "deberta-v2"},
-        r"no graph for .* 'deberta-v2'. Known: bert, .*, xlm-roberta. .*bindery\[torch\]",
+        r"no graph for .* 'deberta-v2'. Known: bert, .*, xlm-roberta. .*bindery-search\[torch\]",
     ),
     "no architecture": ({"model_type": None}, "no graph for .* 'None'"),
     "relative positions": (

@@ -123,7 +123,7 @@ def test_a_gated_model_never_fetched_says_that_it_is(tmp_path, made_up):
     with pytest.raises(ModelMissing) as caught:
         locate(made_up.entry(gated=True), tmp_path / "nothing")
     assert "bindery preload tiny" in caught.value.remedy
-    assert "terms of nobody/tiny must be accepted" in caught.value.remedy
+    assert "Accept its terms first: https://huggingface.co/nobody/tiny" in caught.value.remedy
 
 
 def test_an_optional_file_may_be_absent_but_not_vanish(tmp_path, made_up):

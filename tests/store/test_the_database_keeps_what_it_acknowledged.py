@@ -73,6 +73,7 @@ def test_a_file_needs_its_content(database: Database) -> None:
 @pytest.mark.parametrize("name", ["", "plain", "a\x00b", "\u202e𝔘é", "'; DROP TABLE files; --"])
 def test_any_text_comes_back(name: str, database: Database) -> None:
     row = {"id": "a", "sha256": f"{1:064x}", "name": name, "purpose": "", "uploaded_at": 0.1}
+    row["owner"] = ""
     with database.writing() as connection:
         put(connection, 1)
         connection.execute(insert(files).values(row))

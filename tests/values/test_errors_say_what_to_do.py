@@ -45,6 +45,7 @@ CODES = {
     "VendorRefused": "vendor_refused",
     "VendorUnavailable": "vendor_unavailable",
     "VendorBroken": "vendor_broken",
+    "ExtraMissing": "extra_missing",
     "SourceError": "source_error",
     "StorageError": "storage_error",
     "StorageFull": "storage_full",

@@ -75,7 +75,7 @@ def test_the_server_changes_what_a_command_names(running, typed, tmp_path):
     """The running server and a command alone give the same receipts and reports."""
     for n in range(3):
         (tmp_path / f"{n}.md").write_text(f"Shelf {n} of {tmp_path.name}.")
-    kinds = {"asked": True, "alone": False}
+    kinds = {"changed by it": True, "changed alone": False}
     for name in kinds:
         assert typed("add", tmp_path, "-c", name, "--no-server").exit_code == 0
     commands_of = [
@@ -107,7 +107,7 @@ def test_the_server_changes_what_a_command_names(running, typed, tmp_path):
                 one.pop("segments", None)
             found[name, verb] = facts
     for verb, *_ in commands_of:
-        assert found["asked", verb] == found["alone", verb], verb
+        assert found["changed by it", verb] == found["changed alone", verb], verb
 
 
 def added(result):
