@@ -32,12 +32,15 @@ demo: preload
 preload: $(VENV)/base
 	@$(BIN)/bindery preload
 
+# Many tests wait for a server or a process: one worker more than cores keeps the cores busy.
+WORKERS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+
 # Tests start many processes, which would compile all that they import if none may keep it.
 test test-slow: export PYTHONDONTWRITEBYTECODE =
 
 test: $(VENV)/dev
 	@$(BIN)/bindery preload vanilla
-	@$(BIN)/python -m pytest -n auto $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
 
 # Continuous integration runs these after the tests.
 test-slow: $(VENV)/dev
