@@ -60,6 +60,7 @@ def _body(kind: type[RequestBody]) -> Rows:
 def _settings() -> Rows:
     yield "variable", "key", "default", "what it sets"
     yield "`BINDERY_CONFIG`", "", "none", "settings file"
+    yield "`BINDERY_ENV_FILE`", "", ".env", "file with variables, in the working folder by default"
     for group, members in GROUPS.items():
         yield f"**{group}**", "", "", ""
         for field in members:

@@ -10,6 +10,7 @@ from typing import Any
 from bindery.secret import Secret
 
 CONFIG_VARIABLE = "BINDERY_CONFIG"
+ENV_FILE_VARIABLE = "BINDERY_ENV_FILE"
 PREFIX = "BINDERY_"
 
 _MEGABYTE = 1024 * 1024
@@ -255,6 +256,7 @@ FIELDS: Mapping[str, Field] = {field.name: field for group in GROUPS.values() fo
 
 VARIABLES: Mapping[str, str] = {
     CONFIG_VARIABLE: "settings file",
+    ENV_FILE_VARIABLE: "file with variables, in the working folder by default",
     **{field.variable: field.help for field in FIELDS.values()},
 }
 """Every environment variable that Bindery reads, and what it sets."""

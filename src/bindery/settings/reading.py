@@ -1,21 +1,33 @@
-"""Reads settings: from flags, else the environment, else the settings file, else the defaults."""
+"""Reads settings: from flags, the environment, a .env file, the settings file, or the defaults."""
 
 import difflib
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import platformdirs
+from dotenv import dotenv_values
 
 from bindery.errors import InvalidValue
 from bindery.secret import Secret
-from bindery.settings.fields import CONFIG_VARIABLE, FIELDS, PREFIX, VARIABLES, Field, Settings
+from bindery.settings.fields import (
+    CONFIG_VARIABLE,
+    ENV_FILE_VARIABLE,
+    FIELDS,
+    PREFIX,
+    VARIABLES,
+    Field,
+    Settings,
+)
 
 CONFIG_NAME = "bindery.toml"
+ENV_FILE_NAME = ".env"
 
 _BY_KEY = {field.key: field for field in FIELDS.values()}
 
@@ -47,11 +59,14 @@ def find_settings(
     *,
     flags: Mapping[str, str | None] | None = None,
     config: Path | None = None,
+    env_file: Path | None = None,
 ) -> Found:
-    """Every setting from the first place that has it: flags, environment, file, default.
+    """Every setting from the first place that has it: flags, environment, files, default.
 
-    ``flags`` holds texts by field; None means not given. The file is ``config``, else the one that
-    ``BINDERY_CONFIG`` names, else ``bindery.toml`` in the home folder if it exists.
+    ``flags`` holds texts by field; None means not given. ``env_file`` has lines as in a shell, else
+    the one that ``BINDERY_ENV_FILE`` names, else ``.env`` in the working folder if it exists. The
+    settings file is ``config``, else the one that ``BINDERY_CONFIG`` names, else ``bindery.toml``
+    in the home folder if it exists. A token is also taken from where the Hub's own tool keeps it.
 
     Raises InvalidValue, naming the flag, the variable or the line of the file.
     """
@@ -64,12 +79,15 @@ def find_settings(
 
     take(_from_flags(flags or {}))
     take(_from_environment(environment))
+    take(_from_env_file(environment, env_file))
     home = platformdirs.user_data_path("bindery").absolute()
     found_home = found.get("home", (home, ""))[0]
     assert isinstance(found_home, Path)
     file = _config_file(environment, config, found_home)
     if file is not None:
         take(_from_file(file))
+    if "token" not in found and "hub" not in found:
+        take(_from_tool(environment))
     values: dict[str, Any] = {"home": home, **{name: value for name, (value, _) in found.items()}}
     origins = MappingProxyType({name: origin for name, (_, origin) in found.items()})
     return Found(Settings(**values), origins, file)
@@ -80,9 +98,10 @@ def take_settings(
     *,
     flags: Mapping[str, str | None] | None = None,
     config: Path | None = None,
+    env_file: Path | None = None,
 ) -> Found:
     """Like :func:`find_settings`; also remove the token, so that no child process inherits it."""
-    found = find_settings(environment, flags=flags, config=config)
+    found = find_settings(environment, flags=flags, config=config, env_file=env_file)
     environment.pop("HF_TOKEN", None)
     return found
 
@@ -113,8 +132,34 @@ def _from_environment(environment: Mapping[str, str]) -> Iterator[tuple[Field, s
             yield field, text, f"environment {field.variable}"
 
 
+def _from_env_file(
+    environment: Mapping[str, str], env_file: Path | None
+) -> Iterator[tuple[Field, str, str]]:
+    """The token and the ``BINDERY_*`` variables of a file; others are for other programs."""
+    named = environment.get(ENV_FILE_VARIABLE, "").strip()
+    file = (env_file or Path(named or ENV_FILE_NAME)).expanduser().absolute()
+    if not (env_file or named or file.is_file()):
+        return
+    content = StringIO(_read(file, f"--env-file or {ENV_FILE_VARIABLE}"))
+    values = dotenv_values(stream=content, interpolate=False)
+    for field in FIELDS.values():
+        text = (values.get(field.variable) or "").strip()
+        if text and (field.variable.startswith(PREFIX) or field.is_secret):
+            yield field, text, f"file {file}"
+
+
+def _from_tool(environment: Mapping[str, str]) -> Iterator[tuple[Field, str, str]]:
+    """The token that ``hf auth login`` keeps: huggingface_hub's HF_TOKEN_PATH and HF_HOME."""
+    cache = Path(environment.get("XDG_CACHE_HOME", "").strip() or "~/.cache") / "huggingface"
+    home = Path(environment.get("HF_HOME", "").strip() or cache)
+    file = Path(environment.get("HF_TOKEN_PATH", "").strip() or home / "token").expanduser()
+    with suppress(OSError, UnicodeDecodeError):
+        if text := file.read_text(encoding="utf-8").strip():
+            yield FIELDS["token"], text, f"file {file}"
+
+
 def _from_file(file: Path) -> Iterator[tuple[Field, str, str]]:
-    content = _read(file)
+    content = _read(file, f"--config or {CONFIG_VARIABLE}")
     for key, value in _parsed_toml(file, content).items():
         origin = f"file {file}{_line(content, key)}"
         field = _BY_KEY.get(key)
@@ -156,13 +201,13 @@ def _config_file(environment: Mapping[str, str], config: Path | None, home: Path
     return (config or Path(named)).expanduser().absolute()
 
 
-def _read(file: Path) -> str:
+def _read(file: Path, named_by: str) -> str:
     try:
         return file.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise InvalidValue(
             f"The settings file {file} cannot be read: {error.strerror}.",
-            remedy=f"Check the path in --config or {CONFIG_VARIABLE}, and the file's permissions.",
+            remedy=f"Check the path in {named_by}, and the file's permissions.",
             param="config",
         ) from None
     except UnicodeDecodeError:

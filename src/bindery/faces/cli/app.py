@@ -17,6 +17,7 @@ from bindery.faces.cli.operator_commands import operator_commands
 from bindery.faces.cli.options import (
     Config,
     EmbedArguments,
+    EnvFile,
     FitArguments,
     Json,
     Model,
@@ -76,12 +77,12 @@ def bindery(
 
 @app.command(epilog="Examples:\n  bindery serve --port 8080\n  bindery serve --config bindery.toml")
 @takes_settings()
-def serve(config: Config = None, **flags: str | bool | None) -> None:
+def serve(config: Config = None, env_file: EnvFile = None, **flags: str | bool | None) -> None:
     """Serve the REST API, with every model that is on this machine.
 
     SIGTERM or Ctrl-C finishes open requests first; a second one stops at once.
     """
-    found = begin(config, **flags)
+    found = begin(config, env_file, **flags)
     from bindery.faces.cli.serve import serve as run
 
     run(found)
@@ -94,7 +95,7 @@ def mcp(**flags: str | bool | None) -> None:
 
     A server answers the same at /mcp. Needs the extra: pip install "bindery-search[mcp]".
     """
-    found = begin(None, **flags)
+    found = begin(None, None, **flags)
     from bindery.faces.cli.serve import mcp as run
 
     run(found)
@@ -107,10 +108,11 @@ def up(
         bool, typer.Option("--page/--no-page", help="Open the page in a browser.")
     ] = True,
     config: Config = None,
+    env_file: EnvFile = None,
     **flags: str | bool | None,
 ) -> None:
     """Get started: fetch the small model if it is missing, serve, and open the page."""
-    found = begin(config, **flags)
+    found = begin(config, env_file, **flags)
     from bindery.faces.cli.preload import fetch_missing
     from bindery.faces.cli.serve import serve as run
 
@@ -120,9 +122,9 @@ def up(
 
 
 @app.command(epilog="Examples:\n  bindery settings\n  bindery settings --json")
-def settings(config: Config = None, json: Json = False) -> None:
+def settings(config: Config = None, env_file: EnvFile = None, json: Json = False) -> None:
     """Show every setting, its value, and where the value comes from."""
-    found = begin(config)
+    found = begin(config, env_file)
     from bindery.faces.cli.serve import settings as run
 
     run(found, json=json)
@@ -213,7 +215,7 @@ def embed(
     If --out is a folder, the same command resumes a job that was stopped,
     and embeds only what has changed.
     """
-    found = begin(None, **flags)
+    found = begin(None, None, **flags)
     from bindery.faces.cli.embed import embed as run
 
     if not run(found.settings, asked, chunks, vectors):
@@ -360,9 +362,9 @@ def demo(json: Json = False) -> None:
 
 
 @app.command(epilog="Examples:\n  bindery doctor\n  bindery doctor --json")
-def doctor(config: Config = None, json: Json = False) -> None:
+def doctor(config: Config = None, env_file: EnvFile = None, json: Json = False) -> None:
     """Check this machine, the settings and every model, and say how to fix problems."""
-    found = begin(config)
+    found = begin(config, env_file)
     from bindery.faces.cli.doctor import doctor as run
 
     if not run(found, json=json):

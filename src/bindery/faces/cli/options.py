@@ -39,6 +39,13 @@ Config = Annotated[
         metavar="PATH", help="The settings file; by default bindery.toml in the home folder."
     ),
 ]
+EnvFile = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="PATH",
+        help="A file with HF_TOKEN and BINDERY_* variables; by default .env in this folder.",
+    ),
+]
 _Command = TypeVar("_Command", bound=Callable[..., None])
 
 
@@ -247,9 +254,11 @@ def given(changes: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in changes.items() if value is not None}
 
 
-def begin(config: Path | None = None, **flags: str | bool | None) -> Found:
+def begin(
+    config: Path | None = None, env_file: Path | None = None, **flags: str | bool | None
+) -> Found:
     """The settings of a command, with what its flags give."""
     # They log every URL, and URLs of files on a hub can contain signatures.
     for name in ("httpx2", "httpcore2"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    return take_settings(os.environ, flags=texts(flags), config=config)
+    return take_settings(os.environ, flags=texts(flags), config=config, env_file=env_file)
