@@ -76,3 +76,13 @@ def test_an_interval_tells_a_difference_from_chance() -> None:
     assert better == difference(before + 0.1 + noise, before)
     wider = difference(before + 0.1 + noise, before, comparisons=20)
     assert wider.low < better.low < better.high < wider.high
+    assert better.is_better
+    assert not same.is_better
+
+
+def test_few_questions_show_nothing() -> None:
+    for count in range(1, 6):
+        certain = difference([1.0] * count, [0.5] * count)
+        assert not certain.is_better
+        assert certain.p >= 2.0 ** (1 - count) * 0.8
+    assert difference([1.0] * 12, [0.5] * 12).is_better

@@ -72,10 +72,21 @@ def test_what_holds_passes(collection: Collection, tmp_path: Path, text: str) ->
             ", lost by lexical (ranks: ",
         ),
         ("- {question: key, file: elm.md}", "the collection has no such file"),
-        ("- {question: key, quote: words of no text at all}", "no passage has it"),
-        ("- {question: key, file: vault.md, mode: lexical}", "no passage has it as a whole"),
+        ("- {question: key, quote: words of no text at all}", "no passage that hybrid ranks"),
+        (
+            "- {question: key, file: vault.md, mode: lexical}",
+            "no passage that lexical ranks",
+        ),
         ("- {question: key, mode: lexical, nothing: true}", "hits, the first in 'texts/more.md'"),
         ("- {question: key, file: more.md, absent: true, mode: lexical}", "is at rank 1"),
+        (
+            '- {question: key, file: keys.md, filter: file = "texts/more.md"}',
+            "is in 'texts/keys.md', but the filter leaves it out",
+        ),
+        (
+            "- {question: key, file: keys.md, mode: lexical, score_threshold: 50}",
+            "is in 'texts/keys.md', but its score is below score_threshold",
+        ),
     ],
 )
 def test_a_failure_says_what_happened(

@@ -79,7 +79,7 @@ def test_a_recommendation_needs_certainty(workspace: Workspace) -> None:
     found, _ = compared(workspace, modes=("dense", "lexical"))
     dense, lexical = found.settings
     assert lexical.against is not None
-    assert (found.recommended is lexical) == (lexical.against.low > 0)
+    assert (found.recommended is lexical) == lexical.against.is_better
     won, lost = found.won_and_lost(lexical)
     assert not lost
     assert len(won) == sum(one.ndcg_10 < 1 for one in dense.figures)

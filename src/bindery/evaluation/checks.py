@@ -1,7 +1,7 @@
 """Tests of retrieval: questions in a file, what each must find, and within which rank."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 from xml.etree.ElementTree import Element, SubElement, tostring
@@ -10,7 +10,7 @@ import yaml
 
 from bindery.errors import InvalidValue
 from bindery.evaluation.questions import EXPECTED_FIELDS, Expected, expected_from
-from bindery.filters import Compare, Operator
+from bindery.filters import And, Compare, Operator
 from bindery.options import SearchOptions
 from bindery.search.answers import Hit
 from bindery.search.collection import Collection
@@ -154,11 +154,29 @@ def _lost(
     names = [file.name for file in collection.files() if one.is_in(file.name)]
     if not names:
         return "is not found: the collection has no such file"
-    for name in names:
-        within = SearchOptions(check.options.mode, _DEPTH, Compare("file", Operator.EQ, name))
-        if any(one.matches(other) for other in collection.search(check.question, within).hits):
-            return f"is not among the best {_DEPTH}, though {name!r} has it"
-    return "is not found: no passage has it as a whole, or a filter leaves it out"
+    plain = SearchOptions(check.options.mode, _DEPTH)
+    tried = {
+        f"is not among the best {_DEPTH}, though {{}} has it": check.options,
+        "is in {}, but its score is below score_threshold": replace(
+            check.options, score_threshold=None
+        ),
+        "is in {}, but the filter leaves it out": plain,
+    }
+    for told, options in tried.items():
+        for name in names:
+            if _finds(collection, check.question, options, one, name):
+                return told.format(repr(name))
+    return f"is not found: no passage that {check.options.mode} ranks has it as a whole"
+
+
+def _finds(
+    collection: Collection, question: str, options: SearchOptions, one: Expected, name: str
+) -> bool:
+    """Whether a search of one file finds the passage."""
+    in_file = Compare("file", Operator.EQ, name)
+    where = in_file if options.where is None else And((options.where, in_file))
+    hits = collection.search(question, replace(options, filter=where)).hits
+    return any(one.matches(hit) for hit in hits)
 
 
 def _is_used(stage: str, hit: Hit) -> bool:

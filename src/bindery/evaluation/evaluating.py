@@ -157,7 +157,7 @@ class Evaluation:
     def recommended(self) -> SettingResult | None:
         """The setting with the best nDCG@10, if it is better than the baseline for certain."""
         best = max(self.settings, key=lambda one: one.ndcg_10)
-        is_better = best.against is not None and best.against.low > 0
+        is_better = best.against is not None and best.against.is_better
         return best if is_better else None
 
     def won_and_lost(

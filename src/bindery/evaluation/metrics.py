@@ -15,6 +15,7 @@ from bindery.search.answers import Hit
 
 DEPTHS = (1, 5, 10)
 _RESAMPLES = 5_000
+_MOST_P = 0.05
 _SEED = 20_260_101
 
 
@@ -85,11 +86,22 @@ def _ranks(question: JudgedQuestion, hits: Sequence[Hit]) -> list[int | None]:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """The mean difference of paired figures, and the interval that it is in."""
+    """The mean difference of paired figures, and the interval that it is in.
+
+    ``p`` is how often chance alone gives a difference as large: the share of random signs of the
+    questions' differences that do (Fisher's randomisation test), for all comparisons together.
+    With few questions the interval is too narrow, and ``p`` large.
+    """
 
     mean: float
     low: float
     high: float
+    p: float
+
+    @property
+    def is_better(self) -> bool:
+        """Whether the figures are better for certain."""
+        return self.low > 0 and self.p < _MOST_P
 
     def __str__(self) -> str:
         return f"{self.mean:+.3f} ({self.low:+.3f} to {self.high:+.3f})"
@@ -111,4 +123,8 @@ def difference(
         means[n] = differences[draw.integers(0, count, count)].mean()
     tail = 0.025 / max(1, comparisons)
     low, high = np.quantile(means, [tail, 1 - tail])
-    return Difference(float(differences.mean()), float(low), float(high))
+    mean = float(differences.mean())
+    signs = draw.choice([-1.0, 1.0], (_RESAMPLES, count))
+    as_large = int(np.count_nonzero(np.abs(signs @ differences) >= count * abs(mean) - 1e-9))
+    p = min(1.0, (1 + as_large) / (1 + _RESAMPLES) * max(1, comparisons))
+    return Difference(mean, float(low), float(high), p)
