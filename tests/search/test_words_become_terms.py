@@ -192,3 +192,10 @@ def test_tokens_lie_in_the_text_and_never_fail(text):
 def test_whatever_is_written_finds_itself(text):
     query = read_query(text, {"de": GERMAN})
     assert query.terms <= set(GERMAN.terms(text))
+
+
+@given(st.text(), st.text())
+def test_places_are_those_of_all_tokens_with_a_term(text, query):
+    terms = frozenset(GERMAN.terms(query)) | frozenset(GERMAN.terms(text)[:3])
+    found = [one.span for one in GERMAN.tokens(text) if not terms.isdisjoint(one.terms)]
+    assert list(GERMAN.places(text, terms)) == found

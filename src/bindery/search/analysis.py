@@ -81,6 +81,22 @@ class Analyser:
                 span = Span(token.span.start + start, token.span.end + start)
                 yield Token(span, token.terms, token.is_pair, token.is_whole)
 
+    def places(self, text: str, terms: frozenset[str]) -> Iterator[Span]:
+        """The places of the tokens that have one of the terms, in order.
+
+        Only words that have one are analysed: to analyse all words of ten hits takes 7 ms.
+        """
+        known = self._known
+        for piece in _PIECE.finditer(text):
+            word = piece.group()
+            its = known.get(word)
+            if terms.isdisjoint(self._terms(word) if its is None else its):
+                continue
+            start = piece.start()
+            for token in self._analyse(word):
+                if not terms.isdisjoint(token.terms):
+                    yield Span(token.span.start + start, token.span.end + start)
+
     def terms(self, text: str) -> list[str]:
         """All terms of a text, in order, as they go into an index."""
         found: list[str] = []

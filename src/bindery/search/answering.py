@@ -273,8 +273,7 @@ class _ChunkReader:
 
     def _marks(self, analyser: Analyser, text: str) -> tuple[Span, ...]:
         """The places of the query's words in a text."""
-        found = (one for one in analyser.tokens(text) if not self._terms.isdisjoint(one.terms))
-        return marked(text, [one.span for one in found])
+        return marked(text, [*analyser.places(text, self._terms)])
 
     def _file(self, place: tuple[int, int]) -> IndexedFile:
         segment, row = place
