@@ -32,6 +32,7 @@ _VERSION = 1
 _DATABASE = "bindery.db"
 _MANIFEST = "backup.json"
 _BLOCK_BYTES = 1 << 20
+_ATTEMPTS = 10
 _BESIDE = ("keys.json", "models.lock.json", "*.toml", "rotations/*")
 
 
@@ -52,9 +53,9 @@ class Backup:
 def make_backup(home: Path, target: Path, *, database_url: str = "", blobs_url: str = "") -> Backup:
     """Back up a home into a new folder; servers and commands may use the home meanwhile.
 
-    The database is copied first, by SQLite's online backup, so that every content that it names
-    is found afterwards; contents that were deleted in between are left out. ``target`` appears
-    only when it is complete and checked. Raises InvalidValue if it exists, if the home has no
+    The database is copied first, by SQLite's online backup, and then the contents that it names.
+    If some were deleted in between, it is copied again. ``target`` appears only when it is complete
+    and checked. Raises InvalidValue if it exists, if the home has no
     database or if the database is PostgreSQL; StorageError.
     """
     source = _database_of(home, database_url)
@@ -67,11 +68,7 @@ def make_backup(home: Path, target: Path, *, database_url: str = "", blobs_url: 
         shutil.rmtree(draft, ignore_errors=True)
         (draft / "files").mkdir(parents=True)
     try:
-        _copy_database(source, draft / _DATABASE)
-        copied = {_DATABASE: _facts(draft / _DATABASE)}
-        missing: list[str] = []
-        if not blobs_url:
-            copied |= _copy_contents(source, home / "files", draft, missing)
+        copied, missing = _copy_data(source, None if blobs_url else home / "files", draft)
         for path in _beside(home):
             name = path.relative_to(home).as_posix()
             copied[name] = _copy(path, draft / name)
@@ -87,7 +84,7 @@ def make_backup(home: Path, target: Path, *, database_url: str = "", blobs_url: 
     except BaseException:  # also Ctrl-C
         shutil.rmtree(draft, ignore_errors=True)
         raise
-    return _backup(target, manifest, tuple(missing))
+    return _backup(target, manifest, missing)
 
 
 def restore_backup(source: Path, home: Path, *, database_url: str = "") -> Backup:
@@ -178,24 +175,49 @@ def _check_database(path: Path) -> None:
         )
 
 
-def _copy_contents(
-    source: Path, folder: Path, target: Path, missing: list[str]
-) -> dict[str, dict[str, Any]]:
-    copied: dict[str, dict[str, Any]] = {}
-    for sha256 in _digests(target / _DATABASE):
-        name = f"files/{sha256}"
+def _copy_data(
+    source: Path, folder: Path | None, target: Path
+) -> tuple[dict[str, dict[str, Any]], tuple[str, ...]]:
+    """Copy the database and the contents that it names.
+
+    Gives the facts of each file, and the digests of contents that are gone or damaged.
+    """
+    contents: dict[str, dict[str, Any]] = {}
+    absent, needed = set[str](), set[str]()
+    for _ in range(_ATTEMPTS):
+        _copy_database(source, target / _DATABASE)
+        if folder is None:
+            break
+        absent = _copy_contents(folder, target, contents)
+        needed = set(_digests(source)) if absent else needed
+        if absent <= needed:  # none was deleted in between
+            break
+    return {_DATABASE: _facts(target / _DATABASE), **contents}, tuple(sorted(absent & needed))
+
+
+def _copy_contents(folder: Path, target: Path, copied: dict[str, dict[str, Any]]) -> set[str]:
+    """Copy the contents that the database in ``target`` names, unless they are ``copied``.
+
+    Others go. Gives the digests of those that are gone or damaged.
+    """
+    named = {f"files/{sha256}": sha256 for sha256 in _digests(target / _DATABASE)}
+    for name in copied.keys() - named:
+        del copied[name]
+        (target / name).unlink()
+    absent: set[str] = set()
+    for name in named.keys() - copied.keys():
         try:
-            copied[name] = _copy(folder / sha256, target / name)
+            facts = _copy(folder / named[name], target / name)
         except StorageError as error:
-            # Deleted since, or gone: the caller learns which.
             if not isinstance(error.__cause__, FileNotFoundError):
                 raise
-        if copied.get(name, {}).get("sha256") != sha256:
-            copied.pop(name, None)
+            facts = {}
+        if facts.get("sha256") == named[name]:
+            copied[name] = facts
+        else:
+            absent.add(named[name])
             (target / name).unlink(missing_ok=True)
-            if sha256 in set(_digests(source)):
-                missing.append(sha256)
-    return copied
+    return absent
 
 
 def _digests(path: Path) -> list[str]:
