@@ -73,29 +73,20 @@ class Analyser:
         self._stemmers = threading.local()  # a Snowball stemmer keeps state
         self._known: dict[str, tuple[str, ...]] = {}
 
-    def tokens(self, text: str) -> Iterator[Token]:
-        """The tokens in order of their place; a code comes before its atoms."""
-        for piece in _PIECE.finditer(text):
-            start = piece.start()
-            for token in self._analyse(piece.group()):
-                span = Span(token.span.start + start, token.span.end + start)
-                yield Token(span, token.terms, token.is_pair, token.is_whole)
+    def tokens(self, text: str, having: frozenset[str] | None = None) -> Iterator[Token]:
+        """The tokens in order of their place; a code comes before its atoms.
 
-    def places(self, text: str, terms: frozenset[str]) -> Iterator[Span]:
-        """The places of the tokens that have one of the terms, in order.
-
-        Only words that have one are analysed: to analyse all words of ten hits takes 7 ms.
+        Of all tokens, or of those ``having`` one of these terms: then only words that have one are
+        analysed, since to analyse all words of ten hits takes 7 ms.
         """
-        known = self._known
         for piece in _PIECE.finditer(text):
-            word = piece.group()
-            its = known.get(word)
-            if terms.isdisjoint(self._terms(word) if its is None else its):
+            word, start = piece.group(), piece.start()
+            if having is not None and having.isdisjoint(self._terms(word)):
                 continue
-            start = piece.start()
             for token in self._analyse(word):
-                if not terms.isdisjoint(token.terms):
-                    yield Span(token.span.start + start, token.span.end + start)
+                if having is None or not having.isdisjoint(token.terms):
+                    span = Span(token.span.start + start, token.span.end + start)
+                    yield Token(span, token.terms, token.is_pair, token.is_whole)
 
     def terms(self, text: str) -> list[str]:
         """All terms of a text, in order, as they go into an index."""
@@ -107,6 +98,8 @@ class Analyser:
         return found
 
     def _terms(self, piece: str) -> tuple[str, ...]:
+        if (known := self._known.get(piece)) is not None:
+            return known
         terms = tuple(term for token in self._analyse(piece) for term in token.terms)
         if len(piece) <= _LONGEST_CODE:
             if len(self._known) >= _CACHED_PIECES:

@@ -273,7 +273,7 @@ class _ChunkReader:
 
     def _marks(self, analyser: Analyser, text: str) -> tuple[Span, ...]:
         """The places of the query's words in a text."""
-        return marked(text, [*analyser.places(text, self._terms)])
+        return marked(text, [one.span for one in analyser.tokens(text, self._terms)])
 
     def _file(self, place: tuple[int, int]) -> IndexedFile:
         segment, row = place

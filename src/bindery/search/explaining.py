@@ -41,13 +41,12 @@ class WordShares:
     def of(self, segment: int, row: int, text: str, analyser: Analyser) -> tuple[WordShare, ...]:
         """The shares of a row's words, highest first; ``text`` is that of its hit."""
         scores = self._segments[segment].shares(self._weights, self._average, row)
-        tokens = list(analyser.tokens(text))
         found = [
             WordShare(
                 name,
                 score,
                 rows,
-                tuple(one.span for one in tokens if not set(word.terms).isdisjoint(one.terms)),
+                tuple(one.span for one in analyser.tokens(text, frozenset(word.terms))),
             )
             for (word, _), name, rows, score in zip(
                 self._weights, self._names, self._rows, scores, strict=True
