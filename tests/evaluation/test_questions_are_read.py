@@ -63,6 +63,8 @@ def test_beir_and_trec_name_documents(tmp_path: Path) -> None:
         ("q.jsonl", '{"question": "How?", "file": "a"}\n{', "Line 2 of 'q.jsonl': it is not JSON"),
         ("q.jsonl", "[1]", "it is not a JSON object"),
         ("q.jsonl", '{"question": "How?", "expected": [1]}', "must be a list of objects"),
+        ("q.jsonl", '{"question": "How?", "expected": []}', "needs a file, a quote or an id"),
+        ("q.jsonl", '{"question": "How?"}', "needs a file, a quote or an id"),
         ("q.docx", "", "is not a file of questions"),
     ],
 )

@@ -9,7 +9,7 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 import yaml
 
 from bindery.errors import InvalidValue
-from bindery.evaluation.questions import EXPECTED_FIELDS, Expected, expected_from
+from bindery.evaluation.questions import EXPECTED_FIELDS, Expected, expected_in
 from bindery.filters import And, Compare, Operator
 from bindery.options import SearchOptions
 from bindery.search.answers import Hit
@@ -99,10 +99,7 @@ def _check_of(entry: object) -> RetrievalCheck:
         )
     if not isinstance(fields.get("question"), str) or not fields["question"].strip():
         raise InvalidValue("It has no question.")
-    own = {key: value for key, value in fields.items() if key in EXPECTED_FIELDS}
-    nested = fields.get("expected", [own] if own else [])
-    if not isinstance(nested, list) or (own and "expected" in fields):
-        raise InvalidValue("expected must be a list, and then holds every file, quote and id.")
+    named = {key: value for key, value in fields.items() if key in ("expected", *EXPECTED_FIELDS)}
     within, absent, nothing = (
         fields.get(name, usual)
         for name, usual in (("within", _WITHIN), ("absent", False), ("nothing", False))
@@ -111,7 +108,7 @@ def _check_of(entry: object) -> RetrievalCheck:
         raise InvalidValue("within must be a whole number; absent and nothing are true or false.")
     return RetrievalCheck(
         fields["question"],
-        tuple(expected_from(one) for one in cast("list[object]", nested)),
+        tuple(expected_in(named)) if named else (),
         within,
         absent,
         nothing,

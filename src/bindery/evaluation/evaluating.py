@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 from bindery.disk import storage_errors, whole_file
 from bindery.errors import InputError, InvalidValue
 from bindery.evaluation.metrics import Difference, QuestionFigures, difference, judge
-from bindery.evaluation.questions import JudgedQuestion
+from bindery.evaluation.questions import JudgedQuestion, names_of
 from bindery.jobs import FileState, Jobs
 from bindery.jobs.into_collection import CollectionFiles
 from bindery.jobs.recipe import Recipe, open_recipe
@@ -75,7 +75,7 @@ class EvaluateOptions:
         return tuple(sorted(modes, key=lambda mode: mode is not SearchMode.HYBRID))
 
     def recipes(self) -> Iterator[dict[str, Any]]:
-        """What differs from the collection's recipe, for each to try: first nothing."""
+        """What differs from the collection's recipe, for each other one to try."""
         axes: Mapping[str, Sequence[Any]] = {
             "model": self.models,
             "strategy": self.strategies,
@@ -83,9 +83,8 @@ class EvaluateOptions:
             "dimensions": self.dimensions,
         }
         wanted = {name: values for name, values in axes.items() if values}
-        yield {}
-        if wanted:
-            for values in product(*wanted.values()):
+        for values in product(*wanted.values()):
+            if values:
                 yield dict(zip(wanted, values, strict=True))
 
 
@@ -211,7 +210,15 @@ def evaluate(
     collection = collections.get(name)
     if not questions:
         raise InvalidValue("There are no questions.", param="questions")
-    work = _Work(collections, collection, questions, options, run, tell)
+    asked = [
+        _FIGURES_VERSION,
+        collection.id,
+        sorted((file.name, file.content) for file in collection.files()),
+        asdict(collection.stored.settings),
+        options.budget_tokens,
+        [asdict(question) for question in questions],
+    ]
+    work = _Work(collections, collection, questions, options, run, tell, _digest(asked))
     results: list[SettingResult] = []
     for recipe in _recipes(collection, options):
         results += work.try_recipe(recipe)
@@ -241,8 +248,6 @@ def _recipes(collection: Collection, options: EvaluateOptions) -> list[Recipe]:
         model = changes.pop("model", None)
         if "dimensions" in changes:
             changes["any_dimensions"] = True
-        if model is None and not changes:
-            continue
         recipe = collection.generations.wanted(model, changes, may_be_same=True)
         if recipe not in found:
             found.append(recipe)
@@ -251,20 +256,21 @@ def _recipes(collection: Collection, options: EvaluateOptions) -> list[Recipe]:
 
 def _missing(collection: Collection, questions: Sequence[JudgedQuestion]) -> tuple[str, ...]:
     names = [file.name for file in collection.files()]
-    short = {part for name in names for part in _names_of(name)}
+    short = {part for name in names for part in names_of(name)}
     expected = {one.file for question in questions for one in question.expected if one.file}
     return tuple(sorted(expected - short))
 
 
-def _names_of(file: str) -> list[str]:
-    """Every name by which a question may mean a file."""
-    parts = file.split("/")
-    return ["/".join(parts[n:]) for n in range(len(parts))] + [Path(file).stem]
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """What all settings of one evaluation share."""
+    """What all settings of one evaluation share.
+
+    ``asked`` is a digest of the files and the questions, by which figures are kept.
+    """
 
     collections: Collections
     collection: Collection
@@ -272,6 +278,7 @@ class _Work:
     options: EvaluateOptions
     run: Run
     tell: Tell
+    asked: str
 
     @property
     def library(self) -> Library:
@@ -319,7 +326,7 @@ class _Work:
 
     def _filled(self, recipe: Recipe) -> Collection:
         """A collection with the files of the other one, made by a recipe."""
-        digest = hashlib.sha256(json.dumps(recipe.facts(), sort_keys=True).encode()).hexdigest()
+        digest = _digest(recipe.facts())
         name = f"evaluation-{self.collection.id[-_ID_DIGITS:]}-{digest[:_ID_DIGITS]}"
         made = self.collections.find(name) or self.collections.create(name, recipe)
         self.tell(f"making a collection: {_name_of(recipe, self.collection.recipe)}")
@@ -350,17 +357,7 @@ class _Work:
 
     def _kept(self, recipe: Recipe, mode: SearchMode) -> Path:
         """Where the figures of a setting are kept, for these questions and files."""
-        about = [
-            _FIGURES_VERSION,
-            self.collection.id,
-            sorted((file.name, file.content) for file in self.collection.files()),
-            asdict(self.collection.stored.settings),
-            recipe.facts(),
-            mode,
-            self.options.budget_tokens,
-            [asdict(question) for question in self.questions],
-        ]
-        digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+        digest = _digest([self.asked, recipe.facts(), mode])
         return self.library.home / "evaluations" / f"{digest[:32]}.json"
 
     def _read(self, recipe: Recipe, mode: SearchMode, path: Path) -> SettingResult | None:

@@ -49,7 +49,7 @@ class Expected:
 
     def is_in(self, name: str) -> bool:
         """Whether the passage may be in a file of this name."""
-        return not self.file or is_named(name, self.file)
+        return not self.file or self.file in names_of(name)
 
     def matches(self, hit: Hit) -> bool:
         """Whether a hit is the passage, or holds enough of it."""
@@ -70,9 +70,10 @@ class JudgedQuestion:
     expected: tuple[Expected, ...]
 
 
-def is_named(file: str, name: str) -> bool:
-    """Whether a file of a collection is meant by a name."""
-    return file == name or file.endswith(f"/{name}") or Path(file).stem == name
+def names_of(file: str) -> list[str]:
+    """Every name by which a file of a collection may be meant."""
+    parts = file.split("/")
+    return ["/".join(parts[n:]) for n in range(len(parts))] + [Path(file).stem]
 
 
 def plain_words(text: str) -> str:
@@ -157,12 +158,8 @@ def _grouped(rows: Iterable[tuple[int, Mapping[str, Any]]], path: Path) -> list[
         text = str(row.get("question") or "").strip()
         if not text:
             raise _wrong(path, number, "it has no question")
-        own = {key: value for key, value in row.items() if key != "question"}
-        parts = own.get("expected", [own])
-        if not isinstance(parts, list) or (len(own) > 1 and "expected" in own):
-            raise _wrong(path, number, "expected must be a list, and the only other field")
         try:
-            some = [expected_from(part) for part in cast("list[object]", parts)]
+            some = expected_in({key: value for key, value in row.items() if key != "question"})
         except InvalidValue as error:
             raise _wrong(path, number, error.message.rstrip(".")) from error
         found.setdefault(text, []).extend(some)
@@ -175,8 +172,18 @@ def _grouped(rows: Iterable[tuple[int, Mapping[str, Any]]], path: Path) -> list[
     )
 
 
-def expected_from(row: object) -> Expected:
-    """What answers a question, from its fields. Raises InvalidValue."""
+def expected_in(fields: Mapping[str, Any]) -> list[Expected]:
+    """What answers a question: the list ``expected``, or the fields of the only one.
+
+    Raises InvalidValue, also if there is nothing.
+    """
+    parts = fields.get("expected", [fields])
+    if not isinstance(parts, list) or (len(fields) > 1 and "expected" in fields):
+        raise InvalidValue("expected must be a list, and then holds every file, quote and id.")
+    return [_expected(part) for part in cast("list[object]", parts) or [{}]]
+
+
+def _expected(row: object) -> Expected:
     if not isinstance(row, Mapping):
         raise InvalidValue("expected must be a list of objects.")
     fields = cast("Mapping[str, Any]", row)
