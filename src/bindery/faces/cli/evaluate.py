@@ -69,9 +69,7 @@ def run(settings: Settings, asked: EvaluateArguments, options: EvaluateOptions) 
 
 
 def _show(found: Evaluation, html: Path | None) -> None:
-    table = new_table(*_HEADINGS)
-    for column in table.columns[1:]:
-        column.justify = "right"
+    table = new_table(*_HEADINGS, right=_HEADINGS[1:])
     for setting in found.settings:
         table.add_row(*_row(setting))
     output().print(table)

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from rich.table import Table
 from rich.text import Text
 
 from bindery.errors import InvalidValue
@@ -52,7 +51,7 @@ def explain(
 def _show_stages(answer: Facts) -> None:
     console = output()
     console.print(f"{count(answer['searched'], 'passage')} allowed, mode {answer['mode']}:")
-    table = _table("stage", "candidates", "ms", "recall")
+    table = new_table("stage", "candidates", "ms", "recall", right=_RIGHT)
     for stage in answer["stages"]:
         recall = "" if stage["recall"] is None else f"{stage['recall']:.3f}"
         shown = (f"{stage['candidates']:,}", f"{stage['milliseconds']:.2f}", recall)
@@ -75,7 +74,7 @@ def _show_hit(rank: int, hit: Facts) -> None:
     scores = [f"{name} {value:.3f}" for name, value in hit["scores"].items() if value is not None]
     console.print(Text(f"   scores: {', '.join(scores)}", style="dim"), soft_wrap=True)
     if hit["words"]:
-        table = _table("   word", "adds", "passages")
+        table = new_table("   word", "adds", "passages", right=_RIGHT)
         for share in hit["words"]:
             name = f"   {plain(share['word'])}"
             table.add_row(name, f"{share['score']:.2f}", f"{share['rows']:,}")
@@ -83,10 +82,3 @@ def _show_hit(rank: int, hit: Facts) -> None:
     elif hit["words"] is not None:
         console.print(Text("   none of the words of the query", style="dim"))
     console.print()
-
-
-def _table(*headings: str) -> Table:
-    table = new_table(*headings)
-    for column in table.columns:
-        column.justify = "right" if column.header in _RIGHT else "left"
-    return table

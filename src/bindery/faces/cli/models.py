@@ -32,10 +32,10 @@ def models(settings: Settings, *, json: bool) -> None:
             {"models": [_facts(status, library.catalog[status.card.id]) for status in statuses]}
         )
         return
-    table = new_table("model", "family", "dims", "tokens", "state", "licence")
+    headings = ("model", "family", "dims", "tokens", "state", "licence")
+    table = new_table(*headings, right=["tokens"])
     for column in table.columns:
         column.no_wrap = True
-        column.justify = "right" if column.header == "tokens" else "left"
     unchecked = [one.card.id for one in statuses if verified(library.catalog[one.card.id]) is False]
     for status in statuses:
         table.add_row(*_row(status, mark=" *" if status.card.id in unchecked else ""))

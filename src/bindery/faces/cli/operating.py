@@ -79,8 +79,7 @@ def disk(settings: Settings, *, json: bool) -> None:
         rows = [asdict(part) for part in parts]
         print_json({"home": str(settings.home), "size_bytes": total, "parts": rows})
         return
-    table = new_table("size", "path", "what", "to free it")
-    table.columns[0].justify = "right"
+    table = new_table("size", "path", "what", "to free it", right=["size"])
     for part in parts:
         table.add_row(_megabytes(part.size_bytes), printable(part.path), part.what, part.remedy)
     output().print(table)
@@ -97,8 +96,7 @@ def list_files(settings: Settings, *, json: bool) -> None:
     if not files:
         output().print("There are no stored files.")
         return
-    table = new_table("id", "size", "uploaded", "name")
-    table.columns[1].justify = "right"
+    table = new_table("id", "size", "uploaded", "name", right=["size"])
     for file in files:
         when = _day(file.uploaded_at)
         table.add_row(file.id[:_SHOWN_ID], _megabytes(file.size_bytes), when, printable(file.name))

@@ -1,7 +1,7 @@
 """Standard output, which gets results, and standard error, which gets everything else."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import orjson
@@ -33,13 +33,16 @@ def messages() -> Console:
     return _Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 
-def new_table(*headings: str, expand: bool = False) -> Table:
-    """An empty table without borders; without headings if its columns are added later."""
+def new_table(*headings: str, right: Collection[str] = (), expand: bool = False) -> Table:
+    """An empty table without borders; without headings if its columns are added later.
+
+    The columns ``right`` are for numbers, and end at the right.
+    """
     table = Table(
         box=None, show_header=bool(headings), pad_edge=False, padding=(0, 2, 0, 0), expand=expand
     )
     for heading in headings:
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading, justify="right" if heading in right else "left", overflow="fold")
     return table
 
 
