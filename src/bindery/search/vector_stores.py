@@ -17,6 +17,7 @@ from bindery.options import SearchOptions
 from bindery.search.answers import Hit, SearchAnswer
 from bindery.search.attributes import fixed_attributes
 from bindery.search.collection import TIME_DIGITS, TIMED_ID, Collection, Collections
+from bindery.store import collections as catalog
 from bindery.store import vector_stores as rows
 from bindery.store.database import Transaction
 from bindery.store.files import FileStore
@@ -146,17 +147,20 @@ class VectorStores:
         return sorted(stores, key=lambda one: one.order)
 
     def _store(self, collection: Collection) -> VectorStore:
+        facts, files = self._contents(collection)
+        counts = Counter(str(one.state) for one in files)
+        return VectorStore(collection, facts, counts, sum(one.usage_bytes for one in files))
+
+    def _contents(self, collection: Collection) -> tuple[StoreFacts, list[StoreFile]]:
+        """What is said of a store, and its files, oldest first: none once it has expired."""
         with self._database.reading() as connection:
             found = rows.find_facts(connection, collection.id)
             files = rows.list_store_files(connection, collection.id)
-        created_at = collection.stored.created_at
-        facts = found or StoreFacts(last_active_at=created_at)
-        counts = Counter(str(one.state) for one in files)
-        store = VectorStore(collection, facts, counts, sum(one.usage_bytes for one in files))
+        facts = found or StoreFacts(last_active_at=collection.stored.created_at)
         if facts.is_expired and files:
             self._empty(collection, files)
-            return replace(store, counts={}, usage_bytes=0)
-        return store
+            return facts, []
+        return facts, files
 
     def _empty(self, collection: Collection, files: Sequence[StoreFile]) -> None:
         with self._database.reading() as connection:
@@ -242,9 +246,7 @@ class VectorStores:
 
     def files(self, store_id: str) -> list[StoreFile]:
         """The files of a store, oldest first. Raises UnknownCollection."""
-        collection = self.get(store_id).collection
-        with self._database.reading() as connection:
-            return rows.list_store_files(connection, collection.id)
+        return self._contents(self.collection(store_id))[1]
 
     def removed_order(self, store_id: str, file_id: str) -> tuple[float, int, str] | None:
         """The place in lists of a file that was removed."""
@@ -290,7 +292,8 @@ class VectorStores:
         file = self._file(collection, file_id)
         with self._database.writing() as connection:  # first, so that no job adds it from now on
             rows.mark_removed(connection, collection.id, file)
-        if any(one.name == file.name for one in collection.files()):
+            is_added = catalog.find_file(connection, collection.id, file.name) is not None
+        if is_added:
             collection.remove([file.name])
         elif file.job_id and file.state is StoreFileState.IN_PROGRESS:
             self._cancel_alone(file.job_id)

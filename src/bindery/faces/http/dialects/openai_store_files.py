@@ -1,6 +1,6 @@
 """Files of OpenAI's vector stores and their batches, and the pages of its lists."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal, Protocol, TypeVar
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -304,8 +304,15 @@ def ends_of(ids: list[str]) -> dict[str, Any]:
 
 
 def _file(stores: VectorStores, store_id: str, file: StoreFile) -> shapes.StoreFileObject:
-    chunks = stores.collection(store_id).recipe.chunks
-    return shapes.file_object(stores.id_of(store_id), file, chunks)
+    return _shown(stores, store_id, [file])[0]
+
+
+def _shown(
+    stores: VectorStores, store_id: str, files: Sequence[StoreFile]
+) -> list[shapes.StoreFileObject]:
+    """Files of a store, which is looked up once for all of them."""
+    chunks, own_id = stores.collection(store_id).recipe.chunks, stores.id_of(store_id)
+    return [shapes.file_object(own_id, file, chunks) for file in files]
 
 
 def _file_list(
@@ -323,7 +330,7 @@ def _file_list(
     page, has_more = page_of(
         [one for one in files if state in (None, one.state)], removed, **paging
     )
-    data = [_file(stores, store_id, one) for one in page]
+    data = _shown(stores, store_id, page)
     return shapes.StoreFileList(data=data, **ends_of([one.id for one in data]), has_more=has_more)
 
 
