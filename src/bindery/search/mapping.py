@@ -72,14 +72,9 @@ def map_of(collection: Collection, most: int = MOST_POINTS) -> CollectionMap:
     The same chunks give the same map. An empty collection has no points.
     """
     view = collection.index.view()
-    places = np.array(
-        [
-            (number, row)
-            for number, segment in enumerate(view.segments)
-            for row in np.flatnonzero(segment.alive).tolist()
-        ],
-        dtype=np.int64,
-    ).reshape(-1, 2)
+    rows = [np.flatnonzero(segment.alive) for segment in view.segments]
+    numbers = np.repeat(np.arange(len(rows)), [len(some) for some in rows])
+    places = np.column_stack([numbers, np.concatenate([numbers[:0], *rows])])
     if len(places) > most:
         chosen = np.random.default_rng(0).choice(len(places), most, replace=False)
         places = places[np.sort(chosen)]

@@ -12,7 +12,6 @@ from types import MappingProxyType
 from typing import Any
 
 import platformdirs
-from dotenv import dotenv_values
 
 from bindery.errors import InvalidValue
 from bindery.secret import Secret
@@ -140,6 +139,9 @@ def _from_env_file(
     file = (env_file or Path(named or ENV_FILE_NAME)).expanduser().absolute()
     if not (env_file or named or file.is_file()):
         return
+    # It takes 20 ms to import, and most commands have no such file.
+    from dotenv import dotenv_values
+
     content = StringIO(_read(file, f"--env-file or {ENV_FILE_VARIABLE}"))
     values = dotenv_values(stream=content, interpolate=False)
     for field in FIELDS.values():
