@@ -210,7 +210,7 @@ def importing(collections: Collections, name: str, recipe: Recipe) -> Generator[
         yield into
         into.flush()
         collection.change(name=name)
-    except BaseException:
+    except BaseException:  # also Ctrl-C: half of a collection must not stay
         collections.delete(draft)
         raise
 
