@@ -100,7 +100,7 @@ class Workspace:
         items = self.chunk(texts, model=model) if isinstance(texts, Document) else texts
         chunks = [one for one in items if isinstance(one, Chunk)]
         if chunks and len(chunks) == len(items):
-            card = self.library.catalog[self.library.find(model)].card
+            card = self.library.entry(model).card
             slot = has_title_slot(card, chosen)
             request = chunks_request(chunks, chosen, late_in=late_in, title_slot=slot)
         else:

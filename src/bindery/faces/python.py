@@ -11,8 +11,8 @@ from bindery.encoders import Encoder
 from bindery.encoders.loading import load_encoder
 from bindery.errors import InvalidValue
 from bindery.library import Library
-from bindery.library.names import ModelNames
-from bindery.models.card import CatalogEntry, Entry, Lengths, RemoteEntry
+from bindery.library.names import ModelNames, rows_of_folders
+from bindery.models.card import CatalogEntry, FolderRow, Lengths, RemoteEntry, Row
 from bindery.models.catalog import CATALOG, read_catalog
 from bindery.models.layouts import read_layout, with_lengths
 from bindery.options import ModelOptions, names_of
@@ -101,9 +101,9 @@ def open_library(
     """
     catalog = _catalog(settings)
     for model_id, given in (lengths or {}).items():
-        entry = catalog.get(model_id) or CATALOG.get(model_id)
-        if isinstance(entry, CatalogEntry) and given.is_given:
-            catalog[model_id] = replace(entry, lengths=given)
+        row = catalog.get(model_id) or CATALOG.get(model_id)
+        if isinstance(row, CatalogEntry | FolderRow) and given.is_given:
+            catalog[model_id] = replace(row, lengths=given)
     remote = [entry.endpoint for entry in catalog.values() if isinstance(entry, RemoteEntry)]
     limits: dict[str, Any] = {name: getattr(settings, name) for name in _LIMITS} if serves else {}
     return Library(
@@ -123,6 +123,9 @@ def _options(settings: Settings) -> ModelOptions:
     return ModelOptions(**{name: getattr(settings, name) for name in names_of(ModelOptions)})
 
 
-def _catalog(settings: Settings) -> dict[str, Entry]:
-    """The rows of the user's own catalog."""
-    return dict(read_catalog(settings.catalog)) if settings.catalog else {}
+def _catalog(settings: Settings) -> dict[str, Row]:
+    """The rows of the user's own catalog, and one for each model in the folder of own models."""
+    rows = dict(read_catalog(settings.catalog)) if settings.catalog else {}
+    if settings.models_folder:
+        rows |= rows_of_folders(settings.models_folder, {**CATALOG, **rows})
+    return rows

@@ -225,17 +225,18 @@ def open_recipe(library: Library, recipe: Recipe) -> Recipe:
     Raises ModelMissing if the model is gone, and ModelBroken if it is another revision today.
     """
     try:
-        if recipe.folder:
-            model = library.find_folder(Path(recipe.folder))
-        else:
-            model = library.find(recipe.model)
+        folder = Path(recipe.folder)
+        # A model of a row of the catalog may have been moved: its digest shows that it is the same.
+        is_there = recipe.folder and folder.is_dir()
+        model = library.find_folder(folder) if is_there else library.find(recipe.model)
     except UnknownModel as error:
+        where = f" from {recipe.folder}" if recipe.folder else ""
         raise ModelMissing(
-            f"The model {recipe.model!r} of the collection is gone: {error.message}",
+            f"The model {recipe.model!r} of the collection is gone{where}: {error.message}",
             remedy=f"Put it back, or {_REBUILD}",
             param="model",
         ) from error
-    revision = library.catalog[model].card.revision
+    revision = library.entry(model).card.revision
     if revision != recipe.revision:
         raise ModelBroken(
             f"The collection has vectors of {recipe.model_name} at revision {recipe.revision}, but "
@@ -250,7 +251,7 @@ _REBUILD = "rebuild the collection: bindery collections rebuild NAME --model MOD
 
 
 def _is_remote(library: Library, model: str) -> bool:
-    return isinstance(library.catalog.get(model), RemoteEntry)
+    return isinstance(library.entry(model), RemoteEntry)
 
 
 def _digest(*parts: object) -> bytes:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -17,7 +18,7 @@ from bindery.errors import (
 )
 from bindery.library.names import id_of_folder, read_folder
 from bindery.models.cache import locate
-from bindery.models.card import CatalogEntry, Entry, ModelCard, RemoteEntry
+from bindery.models.card import CatalogEntry, Entry, FolderRow, ModelCard, RemoteEntry, Row
 from bindery.models.catalog import CATALOG
 from bindery.models.layouts import Layout, read_layout
 from bindery.types import Role
@@ -42,19 +43,28 @@ class ModelFolders:
     """The rows of a catalog, and what was read from their files in a home folder. Thread-safe.
 
     A model that is refused stays refused until :meth:`forget`. Reading the files of one model does
-    not delay others.
+    not delay others. A model in a folder of the user is read when it is first used or listed.
     """
 
-    def __init__(self, home: Path, catalog: Mapping[str, Entry]) -> None:
+    def __init__(self, home: Path, catalog: Mapping[str, Row]) -> None:
         self._home = home
-        self._catalog: dict[str, Entry] = {**CATALOG, **catalog}
-        self._reading = {model_id: threading.RLock() for model_id in self._catalog}
+        self._rows: Mapping[str, Row] = {**CATALOG, **catalog}
+        self._catalog: dict[str, Entry] = {
+            model_id: row for model_id, row in self._rows.items() if not isinstance(row, FolderRow)
+        }
+        self._reading = {model_id: threading.RLock() for model_id in self._rows}
         self._layouts: dict[str, Layout] = {}
         self._tokenisers: dict[str, ModelTokeniser] = {}
         self._measures: dict[str, Measure] = {}
         self._refused: dict[str, BinderyError] = {}
-        self._adding = threading.Lock()
-        self._added: dict[Path, str] = {}
+        self._adding = threading.RLock()
+        self._unreadable: dict[str, BinderyError] = {}
+        self._has_read_all = False
+        self._by_folder = {
+            row.folder.resolve(): model_id
+            for model_id, row in reversed([*self._rows.items()])
+            if isinstance(row, FolderRow)
+        }
 
     @property
     def home(self) -> Path:
@@ -62,9 +72,29 @@ class ModelFolders:
         return self._home
 
     @property
+    def rows(self) -> Mapping[str, Row]:
+        """The rows of the catalog by model id. Reads no folder."""
+        return self._rows
+
+    def has(self, name: object) -> bool:
+        """Whether this is the id of a model."""
+        return name in self._rows or name in self._catalog
+
+    @property
     def catalog(self) -> Mapping[str, Entry]:
-        """All rows by model id."""
+        """All models by id, apart from those in folders that cannot be read."""
+        _ = self.unreadable
         return MappingProxyType(self._catalog)
+
+    @property
+    def unreadable(self) -> Mapping[str, BinderyError]:
+        """Why models in folders of the user cannot be used, by id."""
+        if not self._has_read_all:
+            for model_id in self._rows:
+                with suppress(BinderyError):
+                    self.entry(model_id)
+            self._has_read_all = True
+        return MappingProxyType(self._unreadable)
 
     def add(self, folder: Path) -> str:
         """Add the model in a folder; returns its id. The folder is read once.
@@ -73,31 +103,44 @@ class ModelFolders:
         """
         folder = folder.resolve()
         with self._adding:
-            if folder not in self._added:
+            if folder not in self._by_folder:
                 if not folder.is_dir():
                     raise UnknownModel(f"There is no folder {folder}.", param="model")
-                model_id = id_of_folder(folder, self._catalog)
-                entry, layout = read_folder(folder, model_id)
+                model_id = id_of_folder(folder, {**self._rows, **self._catalog})
                 self._reading[model_id] = threading.RLock()
-                self._layouts[model_id] = layout
-                self._added[folder] = model_id
-                # A copy, because others may be iterating over the catalog.
-                self._catalog = {**self._catalog, model_id: entry}
-            return self._added[folder]
+                self._read(FolderRow(model_id, folder))
+                self._by_folder[folder] = model_id
+            return self._by_folder[folder]
+
+    def _read(self, row: FolderRow) -> Entry:
+        entry, self._layouts[row.id] = read_folder(row)
+        # A copy, because others may be iterating over the catalog.
+        self._catalog = {**self._catalog, row.id: entry}
+        return entry
 
     def folder_of(self, model_id: str) -> str:
-        """The folder of an added model; empty for one of the catalog."""
-        return next((str(path) for path, one in self._added.items() if one == model_id), "")
+        """The folder of a model of the user; empty for the others."""
+        return next((str(path) for path, one in self._by_folder.items() if one == model_id), "")
 
     def entry(self, model_id: str) -> Entry:
-        """The model's row. Raises UnknownModel."""
-        if model_id not in self._catalog:
+        """The model's entry. Raises UnknownModel, and what reading its folder raises."""
+        if (known := self._catalog.get(model_id)) is not None:
+            return known
+        row = self._rows.get(model_id)
+        if not isinstance(row, FolderRow):
             raise UnknownModel(
                 f"There is no model {model_id!r}.",
-                remedy=f"Known: {', '.join(self._catalog)}.",
+                remedy=f"Known: {', '.join(self._rows)}.",
                 param="model",
             )
-        return self._catalog[model_id]
+        with self._adding:
+            if model_id in self._unreadable:
+                raise self._unreadable[model_id].with_traceback(None)
+            try:
+                return self._catalog.get(model_id) or self._read(row)
+            except BinderyError as error:
+                self._unreadable[model_id] = error
+                raise
 
     def local(self, model_id: str) -> CatalogEntry:
         """The row of a model that runs on this machine. Raises UnknownModel, UnsupportedModel."""
@@ -134,9 +177,13 @@ class ModelFolders:
             self._refused[model_id] = error
 
     def forget(self, model_id: str) -> None:
-        """Read the model's files again when they are needed, because they may have changed."""
+        """Read the model's files again when they are needed, because they may have changed.
+
+        Those in a folder of the user are not read again: their digest is the model's revision.
+        """
+        layouts = () if self.folder_of(model_id) else (self._layouts,)
         with self._reading[model_id]:
-            for known in (self._refused, self._layouts, self._tokenisers, self._measures):
+            for known in (self._refused, *layouts, self._tokenisers, self._measures):
                 known.pop(model_id, None)
 
     def measure(self, model_id: str) -> Measure:

@@ -1,7 +1,7 @@
 """The facade that every face calls: models, files, chunks and vectors under one home folder."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,17 +10,16 @@ from bindery import chunking, documents
 from bindery.encoders import Encoder
 from bindery.encoders.base import Encoded
 from bindery.encoders.checks import check_dimensions
-from bindery.encoders.figures import EncoderFigures
 from bindery.encoders.pending import Cancellation, Pending
 from bindery.encoders.request import EncodeRequest, SpansRequest
-from bindery.errors import ModelTooLarge
-from bindery.library.cache import CacheFigures, VectorCache
+from bindery.errors import BinderyError, ModelTooLarge
+from bindery.library.cache import VectorCache
 from bindery.library.folders import DEFAULT_MODEL, Measure, ModelFolders
-from bindery.library.loaded import LoadedModels, ModelLease
+from bindery.library.loaded import LibraryFigures, LoadedModels, ModelLease
 from bindery.library.loading import ModelLoader, ModelStatus, status_of
 from bindery.library.names import ModelNames
 from bindery.library.reranking import DEFAULT_WEIGHT, Reranked, rerank_counted
-from bindery.models.card import Entry, ModelCard
+from bindery.models.card import Entry, ModelCard, Row
 from bindery.models.preload import Outcome, Progress
 from bindery.models.sources import Source
 from bindery.options import ChunkOptions, ModelOptions, VectorOptions
@@ -34,20 +33,6 @@ if TYPE_CHECKING:
     # SQLAlchemy takes a quarter of a second to import, and embedding alone does not need it.
     from bindery.store.database import Database
     from bindery.store.files import FileStore
-
-
-@dataclass(frozen=True, slots=True)
-class LibraryFigures:
-    """A snapshot of the counters of each loaded local model by id, of the cache, and of memory.
-
-    ``loaded_bytes`` is the memory of all models now; ``unloadings`` is how often a model was
-    unloaded to make room.
-    """
-
-    models: Mapping[str, EncoderFigures]
-    cache: CacheFigures
-    loaded_bytes: int
-    unloadings: int
 
 
 class Library:
@@ -74,7 +59,7 @@ class Library:
         home: Path,
         options: ModelOptions = ModelOptions(),
         *,
-        catalog: Mapping[str, Entry] | None = None,
+        catalog: Mapping[str, Row] | None = None,
         keys: Mapping[str, Secret] | None = None,
         cache_bytes: int = 0,
         shares_cache: bool = False,
@@ -89,7 +74,7 @@ class Library:
         self._database_url = database_url
         self._blobs_url = blobs_url
         self._folders = ModelFolders(home, catalog or {})
-        self._names = ModelNames(self._folders.catalog, own=own_models, anywhere=takes_folders)
+        self._names = ModelNames(self._folders.rows, own=own_models, anywhere=takes_folders)
         self._loader = loader = ModelLoader(
             self._folders, options, keys=keys or {}, queue_tokens=queue_tokens
         )
@@ -111,7 +96,7 @@ class Library:
         A folder gets an id when it is first used. Raises UnknownModel, which says what was tried,
         and for a folder the errors of reading its layout.
         """
-        if name in self._folders.catalog:
+        if self._folders.has(name):
             return str(name)
         found = self._names.find(name)
         return found if isinstance(found, str) else self._folders.add(found)
@@ -124,13 +109,22 @@ class Library:
         return self._folders.add(folder)
 
     def folder_of(self, model_id: str) -> str:
-        """The folder of a model that is in no catalog; empty for the others."""
+        """The folder of a model of the user; empty for the others."""
         return self._folders.folder_of(model_id)
 
     @property
     def catalog(self) -> Mapping[str, Entry]:
-        """All known models by id, whatever their state."""
+        """All known models by id, whatever their state, apart from :attr:`unreadable` ones."""
         return self._folders.catalog
+
+    @property
+    def unreadable(self) -> Mapping[str, BinderyError]:
+        """Why models in folders of the user cannot be used, by id."""
+        return self._folders.unreadable
+
+    def entry(self, name: str | Path) -> Entry:
+        """The model with this name. Raises the errors of :meth:`find`."""
+        return self._folders.entry(self.find(name))
 
     def statuses(self) -> list[ModelStatus]:
         """The state of every model, in the order of the catalog."""

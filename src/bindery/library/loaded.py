@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from bindery.encoders import Encoder
+from bindery.encoders.figures import EncoderFigures
 from bindery.encoders.pending import Cancellation, Pending
 from bindery.errors import InvalidValue, ModelTooLarge, Overloaded
+from bindery.library.cache import CacheFigures
 
 _T = TypeVar("_T")
 
@@ -62,6 +64,20 @@ class ModelLease:
 
     def __exit__(self, *_: object) -> None:
         self.give_back()
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryFigures:
+    """A snapshot of the counters of each loaded local model by id, of the cache, and of memory.
+
+    ``loaded_bytes`` is the memory of all models now; ``unloadings`` is how often a model was
+    unloaded to make room.
+    """
+
+    models: Mapping[str, EncoderFigures]
+    cache: CacheFigures
+    loaded_bytes: int
+    unloadings: int
 
 
 class LoadedModels:

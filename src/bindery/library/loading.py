@@ -103,7 +103,12 @@ class ModelLoader:
     ) -> list[Outcome]:
         """See :meth:`bindery.library.Library.preload`."""
         entries = [self._folders.local(model_id) for model_id in model_ids]
-        outcomes = preload(entries, self._folders.home, sources, progress=progress, force=force)
+        fetched = [entry for entry in entries if not self._folders.folder_of(entry.id)]
+        found = preload(fetched, self._folders.home, sources, progress=progress, force=force)
+        by_id = {outcome.id: outcome for outcome in found}
+        outcomes = [
+            by_id.get(entry.id) or Outcome(entry.id, State.PRESENT, "", 0.0) for entry in entries
+        ]
         for entry in entries:
             self._folders.forget(entry.id)
         if self._options.precision != Precision.INT8:

@@ -9,12 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from bindery.disk import storage_errors
-from bindery.errors import ModelBroken, UnknownModel
-from bindery.models.card import CatalogEntry, Entry, Release
-from bindery.models.layouts import Layout, read_layout
+from bindery.errors import ModelBroken, ModelMissing, UnknownModel
+from bindery.models.card import CatalogEntry, FolderRow, Release, Row
+from bindery.models.layouts import Layout, read_layout, with_lengths
 from bindery.models.verify import digest_of
 
 _READ = (".safetensors", ".json")
+_SIGNS = ("modules.json", "config.json", "artifact.metadata")
 
 
 class ModelNames:
@@ -25,12 +26,16 @@ class ModelNames:
     may be ``anywhere``, a Path or a string with a slash; ``~`` is the home directory.
     """
 
-    def __init__(self, catalog: Mapping[str, Entry], *, own: Path | None, anywhere: bool) -> None:
+    def __init__(self, catalog: Mapping[str, Row], *, own: Path | None, anywhere: bool) -> None:
         self._catalog = list(catalog)
         self._own = own
         self._anywhere = anywhere
         # In this order the first row of a repository wins, and ids win over repositories.
-        by_repository = {one.card.repository: name for name, one in reversed([*catalog.items()])}
+        by_repository = {
+            row.card.repository: name
+            for name, row in reversed([*catalog.items()])
+            if not isinstance(row, FolderRow)
+        }
         self._names = by_repository | {name: name for name in catalog}
         self._ids = {name.casefold(): model_id for name, model_id in self._names.items()}
 
@@ -76,13 +81,41 @@ def _is_path(name: str | Path) -> bool:
     return isinstance(name, Path) or name.startswith("~") or "/" in name or os.sep in name
 
 
-def read_folder(folder: Path, model_id: str) -> tuple[CatalogEntry, Layout]:
-    """A row with this id for the model in a folder, and its layout.
+def rows_of_folders(own: Path, catalog: Mapping[str, Row]) -> dict[str, FolderRow]:
+    """A row for each sub-folder of the user's own models that is a model, by id.
 
-    The revision is a digest of the files, so that vectors of different files are never mixed up.
-    Raises the errors of :func:`bindery.models.layouts.read_layout`.
+    Left out are those of rows of the catalog, and those with the id of one: they are sources of its
+    files. Models deeper in the folder have no rows, and are found by their paths.
     """
+    described = {row.folder.resolve() for row in catalog.values() if isinstance(row, FolderRow)}
+    rows: dict[str, FolderRow] = {}
+    with storage_errors(own):
+        folders = sorted(path for path in own.iterdir() if path.is_dir()) if own.is_dir() else []
+        for folder in folders:
+            is_model = any((folder / name).is_file() for name in _SIGNS)
+            if is_model and folder.name not in catalog and folder.resolve() not in described:
+                model_id = id_of_folder(folder, {**catalog, **rows})
+                rows[model_id] = FolderRow(model_id, folder)
+    return rows
+
+
+def read_folder(row: FolderRow) -> tuple[CatalogEntry, Layout]:
+    """The entry of a model in a folder, and its layout.
+
+    The revision is a digest of the files, and of what the row changes, so that vectors of different
+    models are never mixed up. Raises ModelMissing if there is no such folder, and the errors of
+    :func:`bindery.models.layouts.read_layout`.
+    """
+    folder, model_id = row.folder, row.id
+    if not folder.is_dir():
+        raise ModelMissing(
+            f"The folder {folder} of model {model_id!r} does not exist.",
+            remedy="Correct `folder` in the catalog, or put the model there.",
+            param="model",
+        )
     layout = read_layout(folder)
+    if row.lengths.is_given:
+        layout = with_lengths(layout, query=row.lengths.query, document=row.lengths.document)
     files = {
         path.relative_to(folder).as_posix(): path
         for path in sorted(folder.rglob("*"))
@@ -90,8 +123,14 @@ def read_folder(folder: Path, model_id: str) -> tuple[CatalogEntry, Layout]:
     }
     with storage_errors(folder):
         digests = {name: digest_of(path).sha256 for name, path in files.items()}
-    revision = hashlib.sha1(repr(digests).encode(), usedforsecurity=False).hexdigest()
+    changes = dict(row.changes)
+    if "prompts" in changes:
+        changes["prompts"] = {**layout.card.prompts, **changes["prompts"]}
+    changed = f"{sorted(changes.items())}{row.lengths}" if changes or row.lengths.is_given else ""
+    made_of = f"{digests!r}{changed}".encode()
+    revision = hashlib.sha1(made_of, usedforsecurity=False).hexdigest()
     card = replace(layout.card, id=model_id, repository=f"local/{model_id}", revision=revision)
+    card = replace(card, **changes)
     release = Release(card.repository, revision, digests)
     return CatalogEntry(card, release), replace(layout, card=card)
 

@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TypeAlias
+from pathlib import Path
+from typing import Any, TypeAlias
 
 from bindery.errors import InvalidValue
 from bindery.models.endpoint import Endpoint
@@ -230,7 +231,7 @@ class CatalogEntry:
     lengths: Lengths = Lengths()
 
     def __post_init__(self) -> None:
-        _check_id(self.card)
+        _check_id(self.id)
         if not self.card.pooling:
             raise InvalidValue(f"Model {self.id!r} needs a pooling.", param="pooling")
         of_card = (self.card.repository, self.card.revision)
@@ -255,7 +256,7 @@ class RemoteEntry:
     endpoint: Endpoint
 
     def __post_init__(self) -> None:
-        _check_id(self.card)
+        _check_id(self.id)
         if self.card.pooling:
             raise InvalidValue(
                 f"Model {self.id!r} is remote, so its row must not have a pooling.",
@@ -268,15 +269,34 @@ class RemoteEntry:
         return self.card.id
 
 
+@dataclass(frozen=True, slots=True)
+class FolderRow:
+    """One row of the catalog for a model in a folder, whose files say the rest.
+
+    ``changes`` replace fields of its card: the prompts by role, the others whole.
+    """
+
+    id: str
+    folder: Path
+    changes: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    lengths: Lengths = Lengths()
+
+    def __post_init__(self) -> None:
+        _check_id(self.id)
+
+
 Entry: TypeAlias = CatalogEntry | RemoteEntry
-"""One row of the catalog."""
+"""A model of the catalog."""
+
+Row: TypeAlias = Entry | FolderRow
+"""One row of the catalog; a model in a folder becomes an entry when its files are read."""
 
 
-def _check_id(card: ModelCard) -> None:
+def _check_id(model_id: str) -> None:
     # The id becomes a folder's name.
-    if not _ID.fullmatch(card.id):
+    if not _ID.fullmatch(model_id):
         raise InvalidValue(
             "The id of a model in the catalog must only have a-z, 0-9, '.', '_' and '-', got "
-            f"{card.id!r}.",
+            f"{model_id!r}.",
             param="id",
         )

@@ -18,6 +18,9 @@
     "config.json" = ""
     "model.safetensors" = "..."
 
+    [models.mine]                           # a row with a folder needs nothing else
+    folder = "./my-model"                   # relative to the catalog file
+
     [models.small]                          # a row with a vendor is a remote model
     vendor = "openai"                       # or any compatible server; or cohere, voyage
     base_url = "https://api.openai.com/v1"
@@ -30,9 +33,14 @@
 Without ``files``, the usual files of sentence-transformers are assumed, without digests. With a
 ``layout`` (a key of :data:`LAYOUTS`), its usual files are, and ``files`` adds digests and others.
 
-Both kinds of row may have ``prompts``, ``title_prompt``, ``nested_dimensions``, ``normalised``
-(true), ``languages`` (ISO 639-1 codes, or "multilingual") and ``licence``. A local model may have
-``before_cut``, ``query_max_tokens``, ``gated``, ``mirrors``, ``optional``, ``query_length`` and
+The digest of the files in a ``folder`` is its revision. Its row may have ``prompts``,
+``title_prompt``, ``nested_dimensions``, ``languages``, ``licence``, ``query_length`` and
+``document_length``, which replace what the files say.
+
+The other two kinds of row may have ``prompts``, ``title_prompt``, ``nested_dimensions``,
+``normalised`` (true), ``languages`` (ISO 639-1 codes, or "multilingual") and ``licence``. A local
+model may have ``before_cut``, ``query_max_tokens``, ``gated``, ``mirrors``, ``optional``,
+``query_length`` and
 ``document_length`` (for late interaction, instead of the model's own), and ``wheel`` with ``name``,
 ``version``, ``sha256`` and ``folder``. A remote model may have the fields of
 :class:`bindery.models.endpoint.Endpoint`.
@@ -48,13 +56,14 @@ from typing import Any, TypeVar, cast, get_type_hints
 from bindery.errors import InvalidValue
 from bindery.models.card import (
     CatalogEntry,
-    Entry,
     Family,
+    FolderRow,
     Lengths,
     ModelCard,
     Pooling,
     Release,
     RemoteEntry,
+    Row,
     Wheel,
 )
 from bindery.models.endpoint import Endpoint, Scalar
@@ -70,6 +79,7 @@ VERIFIED = frozenset({"vanilla"})
 
 _BUILT_IN = Path(__file__).with_suffix(".toml")
 _OF_LOCAL_MODELS = ("repository", "revision", "before_cut", "query_max_tokens")
+_OF_FOLDERS = ("prompts", "title_prompt", "nested_dimensions", "languages", "licence")
 
 _WEIGHTS = "model.safetensors"
 _TRANSFORMER = ("config.json", "modules.json", "sentence_bert_config.json",
@@ -98,7 +108,7 @@ _OFTEN_ABSENT = frozenset({"config_sentence_transformers.json", "sentence_bert_c
                            "special_tokens_map.json"})  # fmt: skip
 
 
-def read_catalog(path: Path) -> Mapping[str, Entry]:
+def read_catalog(path: Path) -> Mapping[str, Row]:
     """The rows of a catalog file by id, in the order of the file; empty if it has none.
 
     Raises:
@@ -115,14 +125,17 @@ def read_catalog(path: Path) -> Mapping[str, Entry]:
     top = _Row(content, str(path))
     rows = top.take("models", _table, dict[str, object]())
     top.finish()
-    return {name: _entry(name, row, path) for name, row in rows.items()}
+    return {name: _row(name, row, path) for name, row in rows.items()}
 
 
-def _entry(name: str, value: object, path: Path) -> Entry:
+def _row(name: str, value: object, path: Path) -> Row:
     where = f"{path}, models.{name}"
     row = _Row(_checked(value, _table, where, name), where)
     try:
-        entry = _remote(name, row) if row.has("vendor") else _local(name, row)
+        if row.has("folder"):
+            read: Row = _in_folder(name, row, path.parent)
+        else:
+            read = _remote(name, row) if row.has("vendor") else _local(name, row)
     except InvalidValue as error:
         if error.message.startswith(str(path)):
             raise
@@ -130,16 +143,27 @@ def _entry(name: str, value: object, path: Path) -> Entry:
             f"{where}: {error.message}", remedy=error.remedy, param=error.param
         ) from error
     row.finish()
-    return entry
+    return read
+
+
+def _in_folder(name: str, row: "_Row", beside: Path) -> FolderRow:
+    folder = beside / Path(row.need("folder", _text)).expanduser()
+    changes = row.fields(ModelCard, only=_OF_FOLDERS)
+    if changes.get("nested_dimensions"):
+        changes["family"] = Family.MATRYOSHKA
+    return FolderRow(name, folder, changes, _lengths(row))
+
+
+def _lengths(row: "_Row") -> Lengths:
+    return Lengths(
+        query=row.take("query_length", _integer, None),
+        document=row.take("document_length", _integer, None),
+    )
 
 
 def _local(name: str, row: "_Row") -> CatalogEntry:
     card = ModelCard(id=name, **row.fields(ModelCard, without=("id",)))
-    lengths = Lengths(
-        query=row.take("query_length", _integer, None),
-        document=row.take("document_length", _integer, None),
-    )
-    return CatalogEntry(card, _release(row), lengths=lengths)
+    return CatalogEntry(card, _release(row), lengths=_lengths(row))
 
 
 def _release(row: "_Row") -> Release:
@@ -203,11 +227,13 @@ class _Row:
         self._taken.add(key)
         return self.need(key, read) if self.has(key) else default
 
-    def fields(self, kind: type, *, without: Collection[str] = ()) -> dict[str, Any]:
+    def fields(
+        self, kind: type, *, only: Collection[str] = (), without: Collection[str] = ()
+    ) -> dict[str, Any]:
         """The values for the fields of a dataclass, read by their types; optional ones if given."""
         types, found = get_type_hints(kind), dict[str, Any]()
         for field in fields(kind):
-            if field.name in without:
+            if field.name in without or (only and field.name not in only):
                 continue
             self._taken.add(field.name)
             if self.has(field.name) or field.default is field.default_factory is MISSING:

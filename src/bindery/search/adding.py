@@ -217,6 +217,9 @@ def _check_same(library: Library, collection: Collection, request: JobRequest) -
         same = replace(request.chunks, context=collection.recipe.chunks.context)
         request = replace(request, chunks=same)
     have, wanted = collection.recipe, make_recipe(library, request)
+    if have.folder and wanted.folder and have.revision == wanted.revision:
+        # The same files in a folder that was moved are the same model.
+        wanted = replace(wanted, folder=have.folder)
     for name, former, given in [
         ("model", have.model_name, wanted.model_name),
         *((n, getattr(have.chunks, n), getattr(wanted.chunks, n)) for n in names_of(ChunkOptions)),

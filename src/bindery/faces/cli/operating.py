@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bindery.errors import InvalidValue, UnknownModel
+from bindery.errors import InvalidValue
 from bindery.faces.cli.printing import (
     confirm,
     count,
@@ -180,11 +180,12 @@ def remove_model(settings: Settings, model: str, *, confirmed: bool, json: bool)
 
     with _opened(settings) as library:
         found = library.find(model)
-        entry = library.catalog.get(found)
-        if not isinstance(entry, CatalogEntry):
-            raise UnknownModel(
-                f"There is no model {model[:200]!r} with files on this machine.",
-                remedy="`bindery models` lists the models.",
+        entry = library.entry(found)
+        folder = library.folder_of(found)
+        if folder or not isinstance(entry, CatalogEntry):
+            raise InvalidValue(
+                f"Bindery did not download the model {model[:200]!r}, so it does not delete it.",
+                remedy=f"Delete its folder yourself: {folder}" if folder else "It is remote.",
                 param="model",
             )
         users = [one.name for one in Collections(library) if one.recipe.model == found]

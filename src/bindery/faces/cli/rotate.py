@@ -203,8 +203,7 @@ def _choose(texts: Iterator[str], job: FitArguments) -> tuple[list[str], int]:
 
 def _of_vectors(job: FitArguments, library: Library) -> _Sample:
     model = job.model
-    # For a model that is not in the catalog, this raises the error.
-    card = (library.catalog.get(model) or library.status(model)).card
+    card = library.entry(model).card
     parts = [_full_vectors(Path(file), card) for file in job.files]
     embeddings = Embeddings.joined(parts)
     texts = len(embeddings)

@@ -14,7 +14,7 @@ from bindery.faces.logs import open_log
 from bindery.faces.mcp import check_installed
 from bindery.faces.running import expected_address
 from bindery.library import DEFAULT_MODEL
-from bindery.models.card import Entry, RemoteEntry
+from bindery.models.card import RemoteEntry, Row
 from bindery.models.catalog import read_catalog
 from bindery.settings import FIELDS, GROUPS, Found, Settings, read_keys, unknown_variables
 from bindery.store.keys import KeyStore
@@ -145,7 +145,7 @@ def described(found: Found) -> dict[str, object]:
 def vendor_keys(found: Found) -> dict[str, str]:
     """The variables with the API keys of remote models, each "present" or "absent"."""
     file = found.settings.catalog
-    rows: list[Entry] = list(read_catalog(file).values()) if file else []
+    rows: list[Row] = list(read_catalog(file).values()) if file else []
     remote = [entry.endpoint for entry in rows if isinstance(entry, RemoteEntry)]
     names = sorted({endpoint.key for endpoint in remote if endpoint.key})
     given = read_keys(os.environ, names)

@@ -50,6 +50,8 @@ from bindery.errors import (
     VendorRefused,
 )
 from bindery.faces.http.observing.timings import note_error
+from bindery.models.card import FolderRow
+from bindery.models.catalog import read_catalog
 from bindery.settings import Settings
 
 # Messages name the wrong value, which can be as long as a URL.
@@ -302,7 +304,9 @@ class PathHider:
     @classmethod
     def of(cls, settings: Settings) -> "PathHider":
         """For the folders of a server with these settings."""
-        return cls(settings.home, settings.models_folder, settings.catalog)
+        rows = read_catalog(settings.catalog).values() if settings.catalog else ()
+        folders = [row.folder for row in rows if isinstance(row, FolderRow)]
+        return cls(settings.home, settings.models_folder, settings.catalog, *folders)
 
     def __init__(self, *folders: Path | None) -> None:
         known = {str(path) for folder in folders if folder for path in (folder, folder.resolve())}
