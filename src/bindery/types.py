@@ -131,8 +131,9 @@ class Chunk:
     """One chunk of a document.
 
     The model embeds ``context + text``; ``tokens`` counts its tokens, without special tokens and
-    the model's prompt. ``page`` and ``headings`` apply to the start of the chunk; ``headings`` go
-    from the outermost to the innermost. ``parent`` is a larger span to show in place of the chunk.
+    the model's prompt. ``page`` and ``headings`` apply to the start of the chunk, ``last_page`` to
+    its end (``page`` if it is not given); ``headings`` go from the outermost to the innermost.
+    ``parent`` is a larger span to show in place of the chunk.
     ``ids`` are the tokens of ``text``, if the chunker already computed them.
     """
 
@@ -140,12 +141,19 @@ class Chunk:
     text: str
     tokens: int
     page: int | None = None
+    last_page: int | None = None
     headings: tuple[str, ...] = ()
     context: str = ""
     parent: Span | None = None
     ids: TokenIds | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
+        if self.last_page is None:
+            object.__setattr__(self, "last_page", self.page)
+        elif self.page is None or self.last_page < self.page:
+            raise InvalidValue(
+                f"A chunk cannot begin on page {self.page} and end on page {self.last_page}."
+            )
         parent = self.parent
         if parent and not parent.start <= self.span.start < self.span.end <= parent.end:
             raise InvalidValue(
@@ -157,3 +165,10 @@ class Chunk:
 def utc_text(seconds: float) -> str:
     """A time in seconds since 1970, in ISO 8601."""
     return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
+
+
+def page_range(first: int | None, last: int | None) -> str:
+    """The pages of a passage as people write them: ``"3"``, ``"3-4"``, or empty without pages."""
+    if first is None:
+        return ""
+    return str(first) if last in {None, first} else f"{first}-{last}"

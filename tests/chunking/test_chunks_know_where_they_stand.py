@@ -7,7 +7,7 @@ from bindery.chunking import chunk, truncated
 from bindery.documents import read
 from bindery.errors import InvalidValue
 from bindery.options import CONTEXTS, ChunkOptions
-from bindery.types import Block, Chunk, Document, Span
+from bindery.types import Block, Chunk, Document, Span, page_range
 
 BOOK = b"""before all
 
@@ -53,7 +53,7 @@ def test_a_text_without_blocks_has_the_headings_that_markdown_sees(wordpiece: Wo
     assert [piece.headings for piece in chunks] == [("One",)] * 2 + [("One", "Two")] * 2
 
 
-def test_a_chunk_is_on_the_page_that_it_begins_on() -> None:
+def test_a_chunk_knows_the_pages_on_which_it_begins_and_ends() -> None:
     blocks = (Block("page", Span(0, 10), page=1), Block("page", Span(12, 20), page=2))
     document = Document("a" * 10 + "  " + "b" * 8, "pdf", "x.pdf", blocks)
     chunks = chunk(document, Utf8Bytes(), ChunkOptions(strategy="fixed", size=5))
@@ -61,6 +61,19 @@ def test_a_chunk_is_on_the_page_that_it_begins_on() -> None:
         1 if piece.span.start < 10 else 2 for piece in chunks
     ]
     assert {piece.page for piece in chunks} == {1, 2}
+    (whole,) = chunk(document, Utf8Bytes(), ChunkOptions(strategy="fixed", size=50))
+    assert (whole.page, whole.last_page) == (1, 2)
+    assert page_range(whole.page, whole.last_page) == "1-2"
+    assert {piece.last_page for piece in chunks if piece.span.end <= 10} == {1}
+    assert page_range(3, 3) == "3"
+    assert page_range(None, None) == ""
+
+
+def test_a_chunk_cannot_end_before_the_page_on_which_it_begins() -> None:
+    assert Chunk(Span(0, 1), "a", 1, page=2).last_page == 2
+    for first in (3, None):
+        with pytest.raises(InvalidValue, match="cannot begin on page"):
+            Chunk(Span(0, 1), "a", 1, page=first, last_page=2)
 
 
 def test_what_repeats_on_every_page_is_no_heading(wordpiece: WordPiece) -> None:

@@ -1,5 +1,6 @@
 """Questions come in the formats that people have, and what cannot be read is named by its line."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,7 @@ def test_files_are_named_as_people_name_them() -> None:
         assert not Expected(name).matches(hit())
     assert Expected("oak", page=2).matches(hit(page=2))
     assert not Expected("oak", page=2).matches(hit(page=3))
+    assert Expected("oak", page=3).matches(replace(hit(page=2), last_page=3))
     assert Expected(id="id").matches(hit())
     assert not Expected(id="other").matches(hit())
 

@@ -44,6 +44,7 @@ def test_a_hit_says_where_it_is_from(sample, mode):
         "file",
         "file_id",
         "page",
+        "last_page",
         "text_sha256",
         "scores",
         "ranks",

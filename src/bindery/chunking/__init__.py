@@ -106,12 +106,13 @@ def chunk(
 
 
 def _located(chunks: Sequence[Chunk], parents: Sequence[Span], structure: Structure) -> list[Chunk]:
-    """The chunks with their page, headings and parent."""
+    """The chunks with their pages, headings and parent."""
     starts = [parent.start for parent in parents]
     return [
         replace(
             chunk,
             page=structure.page(chunk.span.start),
+            last_page=structure.page(chunk.span.end - 1),
             headings=structure.headings(chunk.span.start),
             parent=parents[bisect_right(starts, chunk.span.start) - 1] if parents else None,
         )

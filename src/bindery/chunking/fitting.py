@@ -52,6 +52,7 @@ def facts_of(chunk: Chunk, cut: Span | None, *, room: int) -> dict[str, Any]:
         "start": chunk.span.start,
         "end": chunk.span.end,
         "page": chunk.page,
+        "last_page": chunk.last_page,
         "headings": chunk.headings,
         "context": chunk.context,
         "text": chunk.text,

@@ -51,12 +51,16 @@ class Expected:
         """Whether the passage may be in a file of this name."""
         return not self.file or self.file in names_of(name)
 
+    def _is_on_page(self, hit: Hit) -> bool:
+        first, last = hit.page, hit.last_page
+        return first is not None and self.page in range(first, (last or first) + 1)
+
     def matches(self, hit: Hit) -> bool:
         """Whether a hit is the passage, or holds enough of it."""
         return (
             (not self.id or self.id == hit.id)
             and self.is_in(hit.file)
-            and (self.page is None or self.page == hit.page)
+            and (self.page is None or self._is_on_page(hit))
             and (not self.quote or _shares(plain_words(self.quote), plain_words(hit.text)))
         )
 

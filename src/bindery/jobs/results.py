@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 COLUMNS = (
     *(Column(name, TEXT) for name in ("id", "file_id", "file")),
     *(Column(name, NUMBER) for name in ("index", "start", "end")),
-    *(Column(name, NUMBER, nullable=True) for name in ("page", "parent_start", "parent_end")),
+    *(
+        Column(name, NUMBER, nullable=True)
+        for name in ("page", "last_page", "parent_start", "parent_end")
+    ),
     Column("headings", TEXTS),
     Column("context", TEXT),
     Column("text", TEXT),
@@ -104,6 +107,7 @@ def chunk_rows(
         # The span of an empty line is its line end.
         "end": [chunk.span.start + len(chunk.text) for chunk in chunks],
         "page": [chunk.page for chunk in chunks],
+        "last_page": [chunk.last_page for chunk in chunks],
         "parent_start": [chunk.parent and chunk.parent.start for chunk in chunks],
         "parent_end": [chunk.parent and chunk.parent.end for chunk in chunks],
         "headings": [list(chunk.headings) for chunk in chunks],

@@ -27,7 +27,7 @@ from bindery.vectors.tables import (
 _COPY_BYTES = 1 << 20
 _ROWS_AT_ONCE = 256
 _LENGTH = struct.Struct("<q")
-_MISSING: Mapping[str, int] = {"page": 0}
+_MISSING: Mapping[str, int] = {"page": 0, "last_page": 0}
 _JSON_OPTIONS = orjson.OPT_SERIALIZE_NUMPY
 
 

@@ -71,9 +71,9 @@ class Searched:
 
 
 def metadata_of(hit: Mapping[str, Any]) -> dict[str, Any]:
-    """What documents say of a hit: the attributes of its file, its span, page, score and url."""
-    names = ("file", "file_id", "title", "page", "headings", "start", "end", "score", "url")
-    about = {name: hit[name] for name in (*names, "text_sha256", "language")}
+    """What documents say of a hit: the attributes of its file, its span, pages, score and url."""
+    names = ("file", "file_id", "title", "page", "last_page", "headings", "start", "end", "score")
+    about = {name: hit[name] for name in (*names, "url", "text_sha256", "language")}
     return {**hit["attributes"], **about}
 
 

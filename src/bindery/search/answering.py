@@ -260,6 +260,7 @@ class _ChunkReader:
             ranks=row.ranks,
             marks=find_marks(text),
             page=first.page,
+            last_page=chunks[-1].last_page,
             headings=first.headings,
             heading_marks=tuple(map(find_marks, first.headings)),
             title=file.title,

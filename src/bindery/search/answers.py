@@ -36,6 +36,7 @@ class Hit:
     spans: tuple[Span, ...] = ()
     marks: tuple[Span, ...] = ()
     page: int | None = None
+    last_page: int | None = None
     headings: tuple[str, ...] = ()
     heading_marks: tuple[tuple[Span, ...], ...] = ()
     title: str = ""
@@ -64,6 +65,7 @@ class Hit:
             "file": self.file,
             "file_id": self.file_id,
             "page": self.page,
+            "last_page": self.last_page,
             "headings": list(self.headings),
             "start": self.span.start,
             "end": self.span.end,

@@ -267,6 +267,7 @@ def _chunk_of(row: Mapping[str, Any]) -> Chunk:
         text=row["text"],
         tokens=-1 if row["tokens"] is None else row["tokens"],
         page=row["page"],
+        last_page=row.get("last_page"),
         headings=tuple(row["headings"]),
         context=row["context"],
         parent=Span(row["parent_start"], row["parent_end"]) if has_parent else None,

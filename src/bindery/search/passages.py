@@ -33,12 +33,13 @@ class FilePassages:
         return {
             **self.file.facts(),
             "warnings": list(self.warnings),
-            "pages": max((chunk.page or 0 for chunk in self.chunks), default=0) or None,
+            "pages": max((chunk.last_page or 0 for chunk in self.chunks), default=0) or None,
             "passages": [
                 {
                     "start": chunk.span.start,
                     "end": chunk.span.end,
                     "page": chunk.page,
+                    "last_page": chunk.last_page,
                     "headings": list(chunk.headings),
                     "tokens": chunk.tokens,
                     "text": chunk.text,

@@ -269,4 +269,4 @@ def _facts(chunk: Chunk) -> dict[str, Any]:
     return {name: getattr(chunk, name) for name in _FIELDS}
 
 
-_FIELDS = ("span", "text", "tokens", "page", "headings", "context", "parent")
+_FIELDS = ("span", "text", "tokens", "page", "last_page", "headings", "context", "parent")

@@ -34,7 +34,7 @@ def read_npz(path: Path) -> list[dict]:
     assert vectors.dtype == np.float32
     assert offsets.tolist() == list(range(len(vectors) + 1))
     assert metadata["form"] == "float32"
-    missing = {"page": 0, "parent_start": -1, "parent_end": -1, "rotation": ""}
+    missing = {"page": 0, "last_page": 0, "parent_start": -1, "parent_end": -1, "rotation": ""}
     records = []
     for i in range(len(vectors)):
         record = {name: column[i].item() for name, column in columns.items()}

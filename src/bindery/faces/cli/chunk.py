@@ -19,7 +19,7 @@ from bindery.faces.python import open_library
 from bindery.jobs.sources import shown_path
 from bindery.options import ChunkOptions
 from bindery.settings import Settings
-from bindery.types import Chunk, Document, Span
+from bindery.types import Chunk, Document, Span, page_range
 
 
 def chunk(settings: Settings, file: str, options: ChunkOptions, *, model: str, json: bool) -> None:
@@ -79,7 +79,7 @@ def _print_table(chunks: Sequence[Chunk], cuts: Sequence[Span | None]) -> None:
         "end": [str(one.span.end) for one in chunks],
         "tokens": [str(one.tokens) for one in chunks],
         "cut at": [str(cut.start) if cut else "" for cut in cuts],
-        "page": [str(one.page or "") for one in chunks],
+        "page": [page_range(one.page, one.last_page) for one in chunks],
         "parent": [f"{one.parent.start}:{one.parent.end}" if one.parent else "" for one in chunks],
     }
     always = ("index", "start", "end", "tokens")

@@ -25,7 +25,7 @@ from bindery.faces.cli.printing import (
 from bindery.faces.running import expected_address
 from bindery.filters import filter_to_json
 from bindery.options import SearchOptions, VectorOptions, names_of
-from bindery.types import Span
+from bindery.types import Span, page_range
 
 if TYPE_CHECKING:
     # It imports SQLAlchemy and NumPy, which take half a second, and a server may answer.
@@ -231,7 +231,8 @@ def _show(answer: Facts, *, is_filtered: bool) -> None:
 def print_passage(number: int, hit: Facts) -> None:
     """Show a hit: its file, score and headings, and its text with the words marked."""
     console = output()
-    where = f", page {hit['page']}" if hit["page"] else ""
+    pages = page_range(hit["page"], hit["last_page"])
+    where = f", page {pages}" if pages else ""
     head = Text(f"{number}. ", style="bold")
     head.append(plain(hit["file"]), style="bold cyan")
     head.append(f"{where}  {hit['score']:.3f}", style="dim")

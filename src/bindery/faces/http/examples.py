@@ -131,6 +131,7 @@ CHUNKED = {
             "tokens_cut": 0,
             "cut_at": None,
             "page": None,
+            "last_page": None,
             "heading": "The binding of books",
             "headings": ["The binding of books"],
             "parent": None,

@@ -89,6 +89,7 @@ class FoundPassage(BaseModel):
     file: str
     title: str
     page: int | None
+    last_page: int | None
     headings: list[str]
     start: int
     end: int
@@ -144,6 +145,7 @@ class ContextPassage(BaseModel):
 
     id: str
     page: int | None
+    last_page: int | None
     headings: list[str]
     start: int
     end: int

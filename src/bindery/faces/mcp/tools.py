@@ -36,7 +36,7 @@ from bindery.options import SearchMode, SearchOptions
 from bindery.search.answers import Hit, SearchAnswer, text_of, view_url
 from bindery.search.collection import Collection, Collections
 from bindery.search.passages import FilePassages, read_passages
-from bindery.types import Chunk, Span
+from bindery.types import Chunk, Span, page_range
 
 _PASSAGE_ID = re.compile(
     r"(?P<collection>[^/]+)/(?P<file_id>[^/]+)/(?P<start>[0-9]{1,12})-(?P<end>[0-9]{1,12})"
@@ -181,6 +181,7 @@ def _passage(hit: Hit, caller: Caller, given: DocumentsQuery) -> FoundPassage:
         file=hit.file,
         title=hit.title,
         page=hit.page,
+        last_page=hit.last_page,
         headings=list(hit.headings),
         start=hit.span.start,
         end=hit.span.end,
@@ -199,7 +200,7 @@ def _explained(answer: SearchAnswer) -> SearchedCollection:
 
 
 def _title_of(hit: Hit) -> str:
-    page = f", page {hit.page}" if hit.page else ""
+    page = f", page {page_range(hit.page, hit.last_page)}" if hit.page else ""
     headings = f": {' > '.join(hit.headings)}" if hit.headings else ""
     return f"{hit.title or hit.file}{page}{headings}"
 
@@ -304,6 +305,7 @@ def _passages(caller: Caller, found: _Located, first: int, last: int) -> Iterato
         yield ContextPassage(
             id=_id_of(found.collection, file_id, chunk.span),
             page=chunk.page,
+            last_page=chunk.last_page,
             headings=list(chunk.headings),
             start=chunk.span.start,
             end=chunk.span.end,

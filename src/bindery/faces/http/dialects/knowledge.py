@@ -135,6 +135,7 @@ def _record(hit: Hit, address: str) -> RetrievalRecord:
         "start": hit.span.start,
         "end": hit.span.end,
         "page": hit.page,
+        "last_page": hit.last_page,
         "headings": list(hit.headings),
         "url": hit.url(address),
     }

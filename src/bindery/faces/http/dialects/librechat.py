@@ -236,7 +236,13 @@ def _check_found(file_ids: list[str], found: list[StoreFile]) -> None:
 
 
 def _part(hit: Hit, address: str) -> PagePart:
-    about = {"source": hit.file, "page": hit.page, "start": hit.span.start, "end": hit.span.end}
+    about = {
+        "source": hit.file,
+        "page": hit.page,
+        "last_page": hit.last_page,
+        "start": hit.span.start,
+        "end": hit.span.end,
+    }
     metadata = {**(hit.attributes or {}), **about, "url": hit.url(address), "digest": hit.id}
     return PagePart(page_content=hit.text, metadata=metadata)
 

@@ -229,6 +229,7 @@ class StoreResult(BaseModel):
     start: int
     end: int
     page: int | None
+    last_page: int | None
     headings: list[str]
     text_sha256: str
     url: str
@@ -338,6 +339,7 @@ def result_of(hit: Hit, filename: str, address: str) -> StoreResult:
         start=hit.span.start,
         end=hit.span.end,
         page=hit.page,
+        last_page=hit.last_page,
         headings=list(hit.headings),
         text_sha256=hit.text_sha256,
         url=hit.url(address),

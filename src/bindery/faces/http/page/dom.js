@@ -74,6 +74,8 @@ export function bytes(count) {
 
 export const number = (value) => value.toLocaleString("en");
 
+export const pageRange = ({ page, last_page: last }) => (last > page ? `${page}-${last}` : String(page));
+
 export const plural = (count, one, many = `${one}s`) => `${number(count)} ${count === 1 ? one : many}`;
 
 // What went wrong and the way out, for every view.

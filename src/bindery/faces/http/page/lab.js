@@ -1,7 +1,7 @@
 // Chunking lab: one document cut in two ways, side by side.
 
 import { get, part } from "./api.js";
-import { fill, h, link, number, plural, problem, skeleton, slicer } from "./dom.js";
+import { fill, h, link, number, pageRange, plural, problem, skeleton, slicer } from "./dom.js";
 
 const STRATEGIES = ["recursive", "sentence", "fixed", "markdown", "page", "parent-child", "code", "semantic"];
 const DEFAULTS = [{ strategy: "recursive", size: "128", overlap: "0" }, { strategy: "sentence", size: "256", overlap: "0" }];
@@ -87,6 +87,6 @@ function band(chunk, place) {
   const at = chunk.cut_at === null ? null : Math.max(0, chunk.cut_at - chunk.start);
   const words = at === null ? chunk.text : [slice(0, at), h("del", { title: "beyond the window of the model" }, slice(at, undefined))];
   return h("section", { class: `band ${place % 2 ? "odd" : "even"}` },
-    h("aside", {}, h("span", {}, String(chunk.tokens)), chunk.page ? h("span", {}, `p. ${chunk.page}`) : null),
+    h("aside", {}, h("span", {}, String(chunk.tokens)), chunk.page ? h("span", {}, `p. ${pageRange(chunk)}`) : null),
     h("div", { class: "words", dir: "auto" }, chunk.context ? h("span", { class: "context" }, chunk.context) : null, words));
 }

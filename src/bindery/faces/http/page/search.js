@@ -2,7 +2,7 @@
 
 import { part, post } from "./api.js";
 import { Facets } from "./facets.js";
-import { announce, button, fill, h, link, marked, number, plural, problem, skeleton } from "./dom.js";
+import { announce, button, fill, h, link, marked, number, pageRange, plural, problem, skeleton } from "./dom.js";
 
 export const MODES = [
   ["hybrid", "Both", "words and meaning"],
@@ -228,7 +228,7 @@ class SearchView {
     return h("li", { class: "hit", "data-place": String(place), onclick: (event) => event.target.closest("a, button, summary") || this.select(place, false) },
       h("div", { class: "where" },
         link(h("span", { dir: "auto" }, marked(hit.file, hit.file_marks)), address, { class: "file" }),
-        hit.page ? h("span", {}, `page ${hit.page}`) : null,
+        hit.page ? h("span", {}, `page ${pageRange(hit)}`) : null,
         this.moved(hit, place),
         h("span", { class: "grow" }),
         h("span", { class: "score", title: SCORES[this.mode] ?? "score" }, hit.score.toFixed(3))),

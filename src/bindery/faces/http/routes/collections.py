@@ -141,6 +141,7 @@ class HitAnswer(BaseModel):
     file: str
     file_id: str
     page: int | None
+    last_page: int | None
     headings: list[str]
     start: int
     end: int

@@ -34,6 +34,7 @@ class PassageAnswer(BaseModel):
     start: int
     end: int
     page: int | None
+    last_page: int | None
     headings: list[str]
     tokens: int
     text: str

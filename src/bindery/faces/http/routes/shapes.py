@@ -156,6 +156,7 @@ class ChunkAnswer(BaseModel):
     tokens_cut: int
     cut_at: int | None
     page: int | None
+    last_page: int | None
     heading: str | None
     headings: list[str]
     parent: SpanAnswer | None
