@@ -2,8 +2,6 @@
 
 import { get, key } from "./api.js";
 import { button, fill, h, link, problem, skeleton } from "./dom.js";
-import { showSearch } from "./search.js";
-import { showStart } from "./start.js";
 
 const main = document.getElementById("main");
 const top = document.getElementById("top");
@@ -29,20 +27,23 @@ export function remember(values, { replace = true } = {}) {
   history[replace ? "replaceState" : "pushState"](null, "", address);
 }
 
+// A view is loaded when it is shown, while the collections are asked for.
 const VIEWS = {
-  add: async () => showStart,
-  collections: async () => (await import("./library.js")).showLibrary,
-  lab: async () => (await import("./lab.js")).showLab,
-  map: async () => (await import("./map.js")).showMap,
-  dimensions: async () => (await import("./dimensions.js")).showDimensions,
-  operations: async () => (await import("./operations.js")).showOperations,
+  search: ["Search", async () => (await import("./search.js")).showSearch],
+  add: ["Add", async () => (await import("./start.js")).showStart],
+  collections: ["Collections", async () => (await import("./library.js")).showLibrary],
+  lab: ["Chunking", async () => (await import("./lab.js")).showLab],
+  map: ["Map", async () => (await import("./map.js")).showMap],
+  dimensions: ["Dimensions", async () => (await import("./dimensions.js")).showDimensions],
+  operations: ["Operations", async () => (await import("./operations.js")).showOperations],
 };
+
+const named = () => (Object.hasOwn(VIEWS, parameters().get("show") ?? "") ? parameters().get("show") : "");
+const firstOf = (collections) => (collections.some((one) => one.files > 0) ? "search" : "add");
 
 async function chosen(collections) {
   if (location.pathname.startsWith("/view/")) return (await import("./document.js")).showDocument;
-  const named = parameters().get("show");
-  if (Object.hasOwn(VIEWS, named ?? "")) return VIEWS[named]();
-  return collections.some((one) => one.files > 0) ? showSearch : showStart;
+  return VIEWS[named() || firstOf(collections)][1]();
 }
 
 async function show() {
@@ -63,15 +64,13 @@ async function show() {
 }
 
 function drawTop(collections) {
-  const name = location.pathname === "/" ? (parameters().get("show") ?? (collections.some((one) => one.files > 0) ? "search" : "add")) : "";
-  const tab = (id, label, address) =>
-    link(label, address, { "aria-current": name === id ? "page" : null });
+  const current = location.pathname === "/" ? named() || firstOf(collections) : "";
+  const tabs = Object.entries(VIEWS).map(([id, [label]]) =>
+    link(label, id === "search" ? "/" : `/?show=${id}`, { "aria-current": current === id ? "page" : null }));
   fill(
     top,
     link([h("span", { class: "spine", "aria-hidden": "true" }), "Bindery"], "/", { class: "brand" }),
-    h("nav", { "aria-label": "Views" }, tab("search", "Search", "/"), tab("add", "Add", "/?show=add"),
-      tab("collections", "Collections", "/?show=collections"), tab("lab", "Chunking", "/?show=lab"),
-      tab("map", "Map", "/?show=map"), tab("dimensions", "Dimensions", "/?show=dimensions"), tab("operations", "Operations", "/?show=operations")),
+    h("nav", { "aria-label": "Views" }, tabs),
     h("span", { class: "grow" }),
     link("API", "/docs", { class: "quiet" }),
     key.get() ? button("Forget key", () => { key.set(""); show(); }, { class: "quiet" }) : null,
