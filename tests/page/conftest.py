@@ -1,11 +1,13 @@
 """The page in Chromium: `make test-page` has Playwright, and CHROMIUM names another browser."""
 
+import json
 import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 import pytest
 from tests.faces.http.conftest import some_rotation
@@ -51,6 +53,13 @@ def served(home: Path) -> Iterator[str]:
     library.rotations.save("papers", some_rotation(library))
     with serving(create_app(library, settings)) as (_, port):
         yield f"http://127.0.0.1:{port}"
+
+
+def api(address: str, path: str, body: Any = None) -> Any:
+    """What the API answers, to a POST if there is a body."""
+    data = None if body is None else json.dumps(body).encode()
+    with urlopen(Request(address + path, data, {"content-type": "application/json"})) as answer:
+        return json.load(answer)
 
 
 class Visit:

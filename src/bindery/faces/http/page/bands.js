@@ -1,10 +1,8 @@
-// The passages of a document as bands of alternating tint. Only those near the view are drawn, so
-// that a book of thousands of pages scrolls as a note does.
+// The passages of a document as bands of alternating tint.
 
 import { h, marked } from "./dom.js";
+import { Rows } from "./rows.js";
 
-const GROUP = 40;
-const AHEAD = "1200px";
 const LINE_PX = 26;
 const LINE_CHARACTERS = 80;
 const MOST_RANKS = 10;
@@ -19,36 +17,9 @@ export class Bands {
     this.chosen = -1;
     this.hit = span ? passages.findIndex((one) => overlap(one, span)) : -1;
     this.element = h("div", { class: "bands", tabindex: "0", "aria-label": "The text as it was read", role: "region" });
-    this.groups = [];
-    for (let from = 0; from < passages.length; from += GROUP) this.groups.push(this.placeholder(from));
-    this.element.append(...this.groups);
-    this.near = new IntersectionObserver((entries) =>
-      entries.forEach(({ isIntersecting, target }) => isIntersecting && this.draw(target)), { root: this.element, rootMargin: AHEAD });
-    this.groups.forEach((one) => this.near.observe(one));
-    signal.addEventListener("abort", () => this.near.disconnect());
-  }
-
-  placeholder(from) {
-    const some = this.passages.slice(from, from + GROUP);
-    const lines = some.reduce((sum, one) => sum + 1 + Math.ceil(one.text.length / LINE_CHARACTERS), 0);
-    const group = h("div", { class: "group", "data-from": String(from) });
-    group.style.minHeight = `${lines * LINE_PX}px`;
-    return group;
-  }
-
-  draw(group) {
-    if (group.hasChildNodes()) return;
-    this.near?.unobserve(group);
-    const from = Number(group.dataset.from);
-    group.append(...this.passages.slice(from, from + GROUP).map((passage, place) => this.band(passage, from + place)));
-    group.style.minHeight = "";
-  }
-
-  // The band of a passage, drawn if it was not yet.
-  at(place) {
-    const group = this.groups[Math.floor(place / GROUP)];
-    this.draw(group);
-    return group.children[place % GROUP];
+    const height = (one) => LINE_PX * (1 + Math.ceil(one.text.length / LINE_CHARACTERS));
+    this.rows = new Rows(this.element, { make: (passage, place) => this.band(passage, place), height, signal });
+    this.rows.add(passages);
   }
 
   band(passage, place) {
@@ -81,18 +52,13 @@ export class Bands {
     if (place < 0) return;
     this.marks.set(place, hit.marks.map(({ start, end }) => ({ start: start + hit.start, end: end + hit.start })));
     if (rank < MOST_RANKS) this.ranks.set(place, rank);
-    this.redraw(place);
-  }
-
-  redraw(place) {
-    const group = this.groups[Math.floor(place / GROUP)];
-    group?.children[place % GROUP]?.replaceWith(this.band(this.passages[place], place));
+    this.rows.redraw(place);
   }
 
   select(place) {
     const before = this.chosen;
     this.chosen = place;
-    for (const one of [before, place]) if (one >= 0) this.redraw(one);
+    for (const one of [before, place]) if (one >= 0) this.rows.redraw(one);
   }
 
   // The next (1) or former (-1) ranked passage in the order of the document.
@@ -104,7 +70,7 @@ export class Bands {
 
   scrollTo(place) {
     const scroll = () => {
-      const band = this.at(place);
+      const band = this.rows.at(place);
       const box = this.element;
       const above = Math.max(0, box.clientHeight - band.offsetHeight) / 3;
       box.scrollTop += band.getBoundingClientRect().top - box.getBoundingClientRect().top - above;

@@ -6,6 +6,7 @@ import { button, bytes, fill, h, link, plural, problem, skeleton } from "./dom.j
 
 const PAGES_AHEAD = "800px";
 const WIDTH = 1000;
+const SETTLED_MS = 80; // pages that only rush past are not drawn
 
 export async function showDocument(main, { parameters, again }) {
   const [, , collection, id] = location.pathname.split("/").map(decodeURIComponent);
@@ -141,32 +142,40 @@ class DocumentView {
   }
 
   showPages() {
-    this.sheets = Array.from({ length: this.file.pages ?? 1 }, (_, index) =>
-      h("figure", { class: "sheet", "data-page": String(index + 1) }, h("figcaption", {}, `${index + 1}`)));
-    fill(this.beside, this.sheets);
-    const near = new IntersectionObserver((entries) => {
-      for (const { isIntersecting, target } of entries) {
-        if (!isIntersecting) continue;
-        near.unobserve(target);
-        this.drawSheet(target);
-      }
-    }, { root: this.beside, rootMargin: PAGES_AHEAD });
-    this.sheets.forEach((sheet) => near.observe(sheet));
-    this.signal.addEventListener("abort", () => near.disconnect());
+    this.near = new IntersectionObserver((entries) => entries.forEach(({ isIntersecting, target }) => {
+      clearTimeout(target.soon);
+      if (isIntersecting) target.soon = setTimeout(() => this.drawSheet(target), SETTLED_MS);
+      else leaveSheet(target);
+    }), { root: this.beside, rootMargin: PAGES_AHEAD });
+    this.signal.addEventListener("abort", () => this.near.disconnect());
+    this.sheets = [];
+    for (let page = 1; page <= (this.file.pages ?? 1); page += 1) this.addSheet(page);
     requestAnimationFrame(() => this.showPage(this.page, "instant"));
   }
 
+  addSheet(page) {
+    const sheet = h("figure", { class: "sheet", "data-page": String(page) }, h("figcaption", {}, `${page}`));
+    this.sheets.push(sheet);
+    this.beside.append(sheet);
+    this.near.observe(sheet);
+  }
+
   async drawSheet(sheet) {
-    const { page } = sheet.dataset;
+    const page = Number(sheet.dataset.page);
+    if (sheet.querySelector("img")) return;
     try {
       const response = await send("GET", `${this.base}/pages/${page}?width=${WIDTH}`, { signal: this.signal });
       const address = URL.createObjectURL(await response.blob());
       const picture = h("img", { alt: `Page ${page} of the original`, onload: () => URL.revokeObjectURL(address) });
       picture.src = address;
+      sheet.querySelector("img")?.remove();
       sheet.append(picture);
+      // `pages` is the last one where a passage begins; more may follow.
+      if (page === this.sheets.length && page >= (this.file.pages ?? 1)) this.addSheet(page + 1);
     } catch (error) {
       if (error.name === "AbortError") return;
-      if (error.status === 403 || error.status === 404) fill(this.beside, problem(error));
+      if (page > (this.file.pages ?? 1)) sheet.remove();
+      else if (error.status === 403 || error.status === 404) fill(this.beside, problem(error));
       else sheet.append(problem(error, () => { sheet.querySelector(".problem").remove(); this.drawSheet(sheet); }));
     }
   }
@@ -187,4 +196,12 @@ class DocumentView {
       if (error.name !== "AbortError") fill(this.beside, problem(error));
     }
   }
+}
+
+// The picture of a page that is out of view is dropped, and its room is kept.
+function leaveSheet(sheet) {
+  const picture = sheet.querySelector("img");
+  if (!picture?.naturalWidth) return;
+  sheet.style.aspectRatio = `${picture.naturalWidth} / ${picture.naturalHeight}`;
+  picture.remove();
 }

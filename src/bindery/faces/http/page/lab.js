@@ -2,6 +2,7 @@
 
 import { get, part } from "./api.js";
 import { fill, h, link, number, pageRange, plural, problem, skeleton, slicer } from "./dom.js";
+import { Rows } from "./rows.js";
 
 const STRATEGIES = ["recursive", "sentence", "fixed", "markdown", "page", "parent-child", "code", "semantic"];
 const DEFAULTS = [{ strategy: "recursive", size: "128", overlap: "0" }, { strategy: "sentence", size: "256", overlap: "0" }];
@@ -27,7 +28,7 @@ export async function showLab(main, { collections, parameters, remember }) {
     h("p", { class: "row" }, h("label", { for: "lab-file" }, "Document"), choice),
     h("div", { class: "sides" }, sides.map((one) => one.element)));
   sides.forEach((one) => one.cut());
-  return () => sides.forEach((one) => one.running?.abort());
+  return () => sides.forEach((one) => one.leave());
 }
 
 function read(text, defaults) {
@@ -47,9 +48,17 @@ class Side {
     this.overlap = h("input", { type: "number", min: "0", max: "4096", value: options.overlap, "aria-label": `Overlap ${label}, in tokens`, onchange: cut });
     this.facts = h("p", { class: "facts", role: "status" });
     this.bands = h("div", { class: "bands", tabindex: "0", role: "region", "aria-label": `Chunks ${label}` });
+    this.left = new AbortController();
+    this.chunks = h("div");
+    this.rows = new Rows(this.chunks, { make: band, height, root: this.bands, signal: this.left.signal });
     this.element = h("section", { "aria-label": `Cut ${label}` },
       h("div", { class: "row" }, this.strategy, h("span", { class: "note" }, "size"), this.size, h("span", { class: "note" }, "overlap"), this.overlap),
       this.facts, this.bands);
+  }
+
+  leave() {
+    this.running?.abort();
+    this.left.abort();
   }
 
   text() {
@@ -78,9 +87,13 @@ class Side {
     fill(this.facts, `${plural(total, "chunk")}, ${Math.round(mean)} tokens on average, ${number(Math.max(0, ...tokens))} at most. `,
       cut.length ? h("span", { class: "bad" }, `${model} would cut off ${number(cut.reduce((sum, one) => sum + one.tokens_cut, 0))} tokens in ${plural(cut.length, "chunk")}.`)
         : `${model} reads all of it.`);
-    fill(this.bands, warnings.map((text) => h("p", { class: "warning" }, text)), chunks.map(band));
+    fill(this.bands, warnings.map((text) => h("p", { class: "warning" }, text)), this.chunks);
+    this.rows.clear();
+    this.rows.add(chunks);
   }
 }
+
+const height = ({ text }) => 26 * (1 + Math.ceil(text.length / 60));
 
 function band(chunk, place) {
   const slice = slicer(chunk.text);

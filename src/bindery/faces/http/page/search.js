@@ -3,6 +3,7 @@
 import { part, post } from "./api.js";
 import { Facets } from "./facets.js";
 import { announce, button, fill, h, link, marked, number, pageRange, plural, problem, skeleton } from "./dom.js";
+import { Rows } from "./rows.js";
 
 export const MODES = [
   ["hybrid", "Both", "words and meaning"],
@@ -11,6 +12,8 @@ export const MODES = [
 ];
 const WAIT_MS = 140;
 const PAGE = 10;
+const [NEXT, MOST] = [50, 1000]; // each further page doubles the list
+const HEIGHT_PX = 220;
 const SCORES = { hybrid: "score", lexical: "BM25", dense: "cosine" };
 
 export function showSearch(main, frame) {
@@ -39,11 +42,13 @@ class SearchView {
     this.hits = [];
     this.active = -1;
     this.former = null;
+    this.left = new AbortController();
     this.onKey = (event) => this.press(event);
     document.addEventListener("keydown", this.onKey);
   }
 
   leave() {
+    this.left.abort();
     document.removeEventListener("keydown", this.onKey);
     clearTimeout(this.timer);
     this.running?.abort();
@@ -60,8 +65,12 @@ class SearchView {
     this.facts = h("p", { class: "facts" });
     this.flow = h("div");
     this.order = h("details", { class: "order", hidden: true, ontoggle: () => this.drawFlow() }, h("summary", {}, "Why this order"), this.flow);
-    this.list = h("ol", { class: "hits", "aria-label": "Passages" });
+    this.list = h("div", { class: "hits", role: "region", "aria-label": "Passages" });
+    this.rows = new Rows(this.list, { make: (hit, place) => this.card(hit, place), height: () => HEIGHT_PX, tag: "ol", root: null, signal: this.left.signal });
+    this.told = h("div");
     this.more = h("div", { class: "center" });
+    this.end = new IntersectionObserver(([entry]) => entry.isIntersecting && this.next(), { rootMargin: "600px" });
+    this.left.signal.addEventListener("abort", () => this.end.disconnect());
     const { collections } = this.frame;
     this.main.className = "search";
     fill(this.main,
@@ -74,7 +83,7 @@ class SearchView {
       this.facets.element,
       this.missing ? h("p", { class: "warning" }, `There is no collection ${this.missing}. This is ${this.collection.name}.`) : null,
       this.collection.warnings.map((text) => h("p", { class: "warning" }, text)),
-      this.order, this.list, this.more);
+      this.order, this.told, this.list, this.more);
     this.box.focus({ preventScroll: true });
     if (this.query) this.now();
     else this.idle();
@@ -90,16 +99,21 @@ class SearchView {
 
   idle() {
     const { files, chunks, model, languages } = this.collection;
-    this.order.hidden = true;
-    this.hits = [];
-    fill(this.facts);
-    fill(this.more);
-    fill(this.list, h("li", { class: "idle" },
+    this.instead(h("div", { class: "idle" },
       h("p", { class: "lead" }, `${plural(files, "file")}, ${plural(chunks, "passage")}`),
       h("p", { class: "note" }, [model, languages.join(", ")].filter(Boolean).join(" · ")),
       files ? h("p", { class: "note keys" }, h("kbd", {}, "/"), " search ", h("kbd", {}, "↓"), h("kbd", {}, "↑"),
         " move ", h("kbd", {}, "Enter"), " open ", h("kbd", {}, "Esc"), " back to the box")
         : h("p", {}, link("Add files", `/?show=add`))));
+  }
+
+  // What is shown in place of passages.
+  instead(...nodes) {
+    this.order.hidden = true;
+    this.hits = [];
+    this.rows.clear();
+    for (const one of [this.facts, this.told, this.more]) fill(one);
+    fill(this.list, nodes);
   }
 
   soon() {
@@ -113,6 +127,10 @@ class SearchView {
     this.mode = mode;
     for (const one of this.modes.children) one.setAttribute("aria-pressed", String(one.dataset.mode === mode));
     this.now(false, true);
+  }
+
+  get address() {
+    return `/collections/${part(this.collection.name)}/search`;
   }
 
   body(more) {
@@ -131,21 +149,17 @@ class SearchView {
     this.frame.remember({ q: query, mode: this.mode === "hybrid" ? "" : this.mode, c: collection, hit, f: [...this.facets.chosen] }, { replace: !isSubmit });
     document.title = query ? `${query} · Bindery` : "Bindery";
     if (!query) return this.idle();
-    const slow = setTimeout(() => this.hits.length || fill(this.list, h("li", {}, skeleton())), 200);
+    const slow = setTimeout(() => this.hits.length || this.instead(skeleton()), 200);
     this.list.setAttribute("aria-busy", "true");
     try {
-      const answer = await post(`/collections/${part(this.collection.name)}/search`, this.body(), { signal: running.signal });
+      const answer = await post(this.address, this.body(), { signal: running.signal });
       clearTimeout(slow);
       this.show(answer);
       if (isSubmit && this.hits.length) this.select(0, false);
     } catch (error) {
       clearTimeout(slow);
       if (error.name === "AbortError") return;
-      this.hits = [];
-      this.order.hidden = true;
-      fill(this.facts);
-      fill(this.more);
-      fill(this.list, h("li", {}, problem(error, () => this.now())));
+      this.instead(problem(error, () => this.now()));
     } finally {
       if (this.running === running) this.list.removeAttribute("aria-busy");
     }
@@ -156,7 +170,7 @@ class SearchView {
     this.explained = null;
     this.hits = [];
     this.active = -1;
-    fill(this.list);
+    this.rows.clear();
     this.append(answer);
     const ms = answer.stages.reduce((sum, stage) => sum + stage.milliseconds, 0);
     fill(this.facts,
@@ -164,9 +178,8 @@ class SearchView {
         `${number(answer.searched)} passages in ${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`),
       answer.is_exact ? null : h("span", { title: "A first pass over short codes chose the candidates." }, " · approximate"),
       this.changes());
-    [...answer.warnings, ...answer.failures.map((one) => one.message)].forEach((text) =>
-      this.list.prepend(h("li", { class: "warning" }, text)));
-    if (!this.hits.length) fill(this.list, this.nothing());
+    if (!this.hits.length) this.instead(this.nothing());
+    fill(this.told, [...answer.warnings, ...answer.failures.map((one) => one.message)].map((text) => h("p", { class: "warning" }, text)));
     this.order.hidden = !this.hits.length;
     this.drawFlow();
     announce(plural(this.hits.length, "passage"));
@@ -183,24 +196,36 @@ class SearchView {
   nothing() {
     const other = this.mode === "lexical" ? "Meaning finds passages without these words." : "Try other words, or fewer.";
     const narrow = this.facets.chosen.size ? button("Search without filters", () => this.facets.clear()) : null;
-    return h("li", { class: "idle" }, h("p", { class: "lead" }, "Nothing found"), h("p", { class: "note" }, other), narrow);
+    return h("div", { class: "idle" }, h("p", { class: "lead" }, "Nothing found"), h("p", { class: "note" }, other), narrow);
   }
 
   append(answer) {
-    const known = this.hits.length;
     this.explained = null;
-    answer.hits.forEach((hit, place) => {
-      this.hits.push(hit);
-      this.list.append(this.card(hit, known + place));
-    });
-    fill(this.more, answer.next_cursor ? button("More passages", () => this.next(answer.next_cursor)) : null);
+    this.cursor = answer.next_cursor;
+    this.hits.push(...answer.hits);
+    this.rows.add(answer.hits);
+    this.end.disconnect();
+    fill(this.more, this.cursor ? button("More passages", () => this.next()) : null);
+    if (this.cursor && this.hits.length > PAGE) this.end.observe(this.more);
   }
 
-  async next(cursor) {
+  // The first further page is asked for by the button, the others when the end comes near.
+  async next() {
+    const { cursor, running } = this;
+    if (!cursor) return;
+    this.cursor = null;
+    this.more.setAttribute("aria-busy", "true");
     try {
-      this.append(await post(`/collections/${part(this.collection.name)}/search`, this.body({ query: this.query, cursor })));
+      const top = Math.min(MOST, Math.max(NEXT, this.hits.length));
+      const answer = await post(this.address, this.body({ query: this.query, cursor, top }), { signal: running.signal });
+      this.append(answer);
+      announce(`${plural(this.hits.length, "passage")} shown.`);
     } catch (error) {
-      fill(this.more, problem(error, () => this.next(cursor)));
+      if (error.name === "AbortError") return;
+      this.cursor = cursor;
+      fill(this.more, problem(error, () => this.next()));
+    } finally {
+      this.more.removeAttribute("aria-busy");
     }
   }
 
@@ -225,7 +250,7 @@ class SearchView {
     const address = viewAddress(this.collection.name, hit, this.query);
     const headings = hit.headings.map((text, n) => h("span", { dir: "auto" }, marked(text, hit.heading_marks[n])));
     const text = h("p", { class: "text", dir: "auto", lang: hit.language || null }, excerpt(hit));
-    return h("li", { class: "hit", "data-place": String(place), onclick: (event) => event.target.closest("a, button, summary") || this.select(place, false) },
+    return h("li", { class: `hit${place === this.active ? " active" : ""}`, "data-place": String(place), onclick: (event) => event.target.closest("a, button, summary") || this.select(place, false) },
       h("div", { class: "where" },
         link(h("span", { dir: "auto" }, marked(hit.file, hit.file_marks)), address, { class: "file" }),
         hit.page ? h("span", {}, `page ${pageRange(hit)}`) : null,
@@ -241,7 +266,7 @@ class SearchView {
   async explain(place, element, text) {
     if (this.mode === "dense" || element.querySelector(".shares, .problem")) return;
     try {
-      this.explained ??= post(`/collections/${part(this.collection.name)}/search`, this.body({ query: this.query, top: this.hits.length, explain: true }));
+      this.explained ??= post(this.address, this.body({ query: this.query, top: Math.min(MOST, this.hits.length), explain: true }));
       const [answer, { shares }] = await Promise.all([this.explained, import("./shares.js")]);
       const found = answer.hits.find((one) => one.id === this.hits[place]?.id);
       if (found && element.isConnected && !element.querySelector(".shares")) element.append(shares(found, text));
@@ -252,11 +277,11 @@ class SearchView {
   }
 
   select(place, scrolls = true) {
-    const cards = this.list.querySelectorAll(".hit");
-    cards[this.active]?.classList.remove("active");
-    cards[this.active]?.removeAttribute("aria-current");
-    this.active = Math.max(-1, Math.min(place, cards.length - 1));
-    const card = cards[this.active];
+    const former = this.list.querySelector(".hit.active");
+    former?.classList.remove("active");
+    former?.removeAttribute("aria-current");
+    this.active = Math.max(-1, Math.min(place, this.hits.length - 1));
+    const card = this.rows.at(this.active);
     if (!card) return this.box.focus();
     card.classList.add("active");
     card.setAttribute("aria-current", "true");
