@@ -69,7 +69,18 @@ def _settings() -> Rows:
 
 
 def _models() -> Rows:
-    yield "id", "model", "family", "dimensions", "tokens", "languages", "licence", "checked"
+    yield [
+        "id",
+        "model",
+        "family",
+        "dimensions",
+        "tokens",
+        "languages",
+        "MB",
+        "for",
+        "licence",
+        "checked",
+    ]
     for entry in CATALOG.values():
         card = entry.card
         yield (
@@ -79,6 +90,8 @@ def _models() -> Rows:
             ", ".join(map(str, (card.dimensions, *card.nested_dimensions))),
             str(card.max_tokens),
             card.languages[0] if len(card.languages) == 1 else f"{len(card.languages)} languages",
+            f"{card.size_mb:,}",
+            card.purpose,
             card.licence,
             "yes" if entry.verified else "not yet",
         )

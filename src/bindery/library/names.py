@@ -122,7 +122,8 @@ def read_folder(row: FolderRow) -> tuple[CatalogEntry, Layout]:
         if path.suffix in _READ and path.is_file()
     }
     with storage_errors(folder):
-        digests = {name: digest_of(path).sha256 for name, path in files.items()}
+        measured = {name: digest_of(path) for name, path in files.items()}
+    digests = {name: one.sha256 for name, one in measured.items()}
     changes = dict(row.changes)
     if "prompts" in changes:
         changes["prompts"] = {**layout.card.prompts, **changes["prompts"]}
@@ -130,7 +131,8 @@ def read_folder(row: FolderRow) -> tuple[CatalogEntry, Layout]:
     made_of = f"{digests!r}{changed}".encode()
     revision = hashlib.sha1(made_of, usedforsecurity=False).hexdigest()
     card = replace(layout.card, id=model_id, repository=f"local/{model_id}", revision=revision)
-    card = replace(card, **changes)
+    size_mb = round(sum(one.size for one in measured.values()) / 1e6)
+    card = replace(card, size_mb=size_mb, **changes)
     release = Release(card.repository, revision, digests)
     return CatalogEntry(card, release), replace(layout, card=card)
 

@@ -73,7 +73,9 @@ class ModelCard:
     before texts, by role. ``title_prompt`` is put before a document with a title, with ``{title}``
     as a placeholder; it is empty if the model does not support titles. ``languages`` are those that
     the model is meant for (ISO 639-1, or :data:`MULTILINGUAL`); empty if they are not known.
-    ``revision`` is the commit of ``repository``, or empty for a folder of the user.
+    ``revision`` is the commit of ``repository``, or the digest of a folder. ``size_mb`` is about
+    how large its files are, in millions of bytes, and 0 if that is not known. ``purpose`` says in a
+    few words what it is for.
     """
 
     id: str
@@ -91,6 +93,8 @@ class ModelCard:
     repository: str = ""
     revision: str = ""
     licence: str = ""
+    size_mb: int = 0
+    purpose: str = ""
 
     def __post_init__(self) -> None:
         if self.dimensions < 1 or self.max_tokens < 3:

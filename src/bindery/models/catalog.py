@@ -34,16 +34,15 @@ Without ``files``, the usual files of sentence-transformers are assumed, without
 ``layout`` (a key of :data:`LAYOUTS`), its usual files are, and ``files`` adds digests and others.
 
 The digest of the files in a ``folder`` is its revision. Its row may have ``prompts``,
-``title_prompt``, ``nested_dimensions``, ``languages``, ``licence``, ``query_length`` and
-``document_length``, which replace what the files say.
+``title_prompt``, ``nested_dimensions``, ``languages``, ``licence``, ``purpose``, ``query_length``
+and ``document_length``, which replace what the files say.
 
 The other two kinds of row may have ``prompts``, ``title_prompt``, ``nested_dimensions``,
-``normalised`` (true), ``languages`` (ISO 639-1 codes, or "multilingual") and ``licence``. A local
-model may have ``before_cut``, ``query_max_tokens``, ``gated``, ``mirrors``, ``optional``,
-``query_length`` and
-``document_length`` (for late interaction, instead of the model's own), and ``wheel`` with ``name``,
-``version``, ``sha256`` and ``folder``. A remote model may have the fields of
-:class:`bindery.models.endpoint.Endpoint`.
+``normalised`` (true), ``languages`` (ISO 639-1 codes, or "multilingual"), ``licence``, ``size_mb``
+and ``purpose`` (in a few words). A local model may have ``before_cut``, ``query_max_tokens``,
+``gated``, ``mirrors``, ``optional``, ``query_length`` and ``document_length`` (for late
+interaction, instead of the model's own), and ``wheel`` with ``name``, ``version``, ``sha256`` and
+``folder``. A remote model may have the fields of :class:`bindery.models.endpoint.Endpoint`.
 """
 
 import tomllib
@@ -79,7 +78,7 @@ VERIFIED = frozenset({"vanilla"})
 
 _BUILT_IN = Path(__file__).with_suffix(".toml")
 _OF_LOCAL_MODELS = ("repository", "revision", "before_cut", "query_max_tokens")
-_OF_FOLDERS = ("prompts", "title_prompt", "nested_dimensions", "languages", "licence")
+_OF_FOLDERS = ("prompts", "title_prompt", "nested_dimensions", "languages", "licence", "purpose")
 
 _WEIGHTS = "model.safetensors"
 _TRANSFORMER = ("config.json", "modules.json", "sentence_bert_config.json",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bindery.models.catalog import CATALOG, DEFAULT_MODELS
+from bindery.models.catalog import CATALOG
 from bindery.models.sources import FolderSource
 from bindery.settings import FIELDS
 
@@ -113,14 +113,18 @@ def test_models_are_listed_with_what_is_known_of_their_rows(run: Run):
     assert {name for name, row in rows.items() if row["verified"]} == {"vanilla"}
     assert {name for name, row in rows.items() if row["state"] == "present"} == {"vanilla"}
 
-    plain = run("models", COLUMNS="120").stdout
+    plain = run("models", COLUMNS="80").stdout
+    assert max(map(len, plain.partition("Download")[0].splitlines())) <= 80
+    assert "model                     dims     lang.     MB  state    for" in plain
     assert "gemma *" in plain
     assert "vanilla *" not in plain
     assert "* Not yet checked against the files on the hub." in plain
-    # What is absent is named in one line, not in one paragraph each.
-    (absent,) = [line for line in plain.splitlines() if line.startswith("Not on this machine")]
-    assert all(name in absent for name in CATALOG if name != "vanilla")
-    assert "bindery preload MODEL" in absent
+    assert all(f"\n{name} " in plain for name in CATALOG)
+    # What is absent is not explained once for each.
+    assert plain.count("bindery preload MODEL") == 1
+    assert "gemma is gated: accept its terms at" in plain
+    assert "https://huggingface.co/google/embeddinggemma-300m" in plain
+    assert "apache-2.0" in run("models", COLUMNS="120").stdout
 
 
 def test_the_token_leaves_the_environment(run: Run, monkeypatch: pytest.MonkeyPatch):
@@ -141,9 +145,10 @@ def test_doctor_finds_nothing_wrong(run: Run):
     found = checks(result)
     assert "loaded in f32" in found["vanilla"]["detail"]
     assert "self-test passed" in found["vanilla"]["detail"]
-    assert found["gemma"]["verdict"] == found["colbert"]["verdict"] == "note"
+    # Only what is used is named.
+    assert not {"gemma", "colbert"} & set(found)
     assert found["others"]["verdict"] == "ok"
-    assert all(name in found["others"]["detail"] for name in CATALOG if name not in DEFAULT_MODELS)
+    assert f"{len(CATALOG) - 1} not downloaded" in found["others"]["detail"]
     assert found["HF_TOKEN"]["detail"] == "present (environment HF_TOKEN)"
     assert found["BINDERY_PORT"]["detail"] == "8000 (default)"
     assert found["BINDERY_PRECISION"]["detail"] == "f32 (environment BINDERY_PRECISION)"

@@ -25,7 +25,6 @@ from bindery.faces.cli.printing import count, new_table, output, print_json, pri
 from bindery.faces.http.wire.listening import is_loopback, listen
 from bindery.faces.python import open_library
 from bindery.library import DEFAULT_MODEL, Library, ModelState, ModelStatus
-from bindery.models.catalog import DEFAULT_MODELS
 from bindery.models.hub import HubSource
 from bindery.settings import FIELDS, Found, Settings, unknown_variables
 from bindery.store.keys import KeyStore
@@ -73,7 +72,7 @@ def doctor(found: Found, *, json: bool) -> bool:
         kept = list(checks)
         looked += kept
         if not json:
-            _show(group, kept)
+            _show(group, [check for check in kept if not _is_default(found, check)])
     problems = sum(check.verdict is Verdict.PROBLEM for check in looked)
     if json:
         print_json({"ok": not problems, "checks": [asdict(check) for check in looked]})
@@ -82,6 +81,13 @@ def doctor(found: Found, *, json: bool) -> bool:
         style = "bold red" if problems else "bold green"
         output().print(Text(f"{what} found; the network was not contacted.", style=style))
     return not problems
+
+
+def _is_default(found: Found, check: Check) -> bool:
+    """Whether the check is a setting that nobody made."""
+    names = [name for name, field in FIELDS.items() if field.variable == check.name]
+    is_setting = check.group == "settings" and check.verdict is Verdict.GOOD
+    return is_setting and any(found.origin(name) == "default" for name in names)
 
 
 def examine(found: Found) -> Iterator[Check]:
@@ -218,19 +224,19 @@ def _models(settings: Settings) -> Iterator[Check]:
     except BinderyError as error:
         yield Check("models", "catalog", Verdict.PROBLEM, error.message, error.remedy)
         return
-    absent: list[str] = []
+    absent = 0
     with closing(library):
         for model in library.catalog:
             status = library.status(model)
-            if isinstance(status.error, ModelMissing) and model not in DEFAULT_MODELS:
-                absent.append(model)
+            if isinstance(status.error, ModelMissing) and model != DEFAULT_MODEL:
+                absent += 1
             else:
                 yield _model(library, status)
+        for model, error in library.unreadable.items():
+            yield Check("models", model, Verdict.PROBLEM, error.message, error.remedy)
     if absent:
-        remedy = "Download one with `bindery preload MODEL`."
-        yield Check(
-            "models", "others", Verdict.GOOD, f"not downloaded: {', '.join(absent)}", remedy
-        )
+        detail = f"{absent} not downloaded; `bindery models` lists them"
+        yield Check("models", "others", Verdict.GOOD, detail)
 
 
 def _model(library: Library, status: ModelStatus) -> Check:
@@ -269,4 +275,7 @@ def _show(group: str, checks: list[Check]) -> None:
             detail += f"\n{printable(check.remedy)}"
         table.add_row(Text(check.verdict, style=_STYLES[check.verdict]), check.name, detail)
     output().print(Text(group, style="bold"))
+    if not checks:
+        output().print("  all are the defaults: `bindery settings` lists them\n")
+        return
     output().print(Padding(table, (0, 0, 1, 2)))

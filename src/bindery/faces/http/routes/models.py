@@ -111,6 +111,8 @@ def _row(library: Library, status: ModelStatus) -> ModelRow:
         repository=card.repository,
         revision=card.revision,
         licence=card.licence,
+        size_mb=card.size_mb or None,
+        purpose=card.purpose,
         gated=local is not None and local.release.gated,
         verified=None if local is None else local.verified,
         error=ErrorFacts.model_validate(error) if error else None,

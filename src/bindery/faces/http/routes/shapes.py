@@ -73,7 +73,8 @@ class ModelRow(BaseModel):
     Vectors have ``dimensions`` values and can be cut to ``nested_dimensions``. ``query_max_tokens``
     is the window of queries if it differs. ``prompts`` are put before texts, by role. ``languages``
     are those that it is meant for (ISO 639-1, or "multilingual"), empty if they are not known.
-    ``repository`` and ``revision`` are empty for a remote model. ``gated`` models require that you
+    ``repository`` and ``revision`` are empty for a remote model. ``size_mb`` is about how large its
+    files are (null if not known), and ``purpose`` what it is for. ``gated`` models require that you
     accept their terms. ``verified`` rows were checked against the files of the model (null for a
     remote model).
     """
@@ -92,6 +93,8 @@ class ModelRow(BaseModel):
     repository: str
     revision: str
     licence: str
+    size_mb: int | None
+    purpose: str
     gated: bool
     verified: bool | None
     error: ErrorFacts | None
