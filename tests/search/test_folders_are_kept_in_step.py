@@ -8,6 +8,11 @@ from pathlib import Path
 import pytest
 
 from bindery.errors import InputError, MostFilesGone, UnknownFile
+from bindery.search.collection import Collections
+from bindery.search.exchange import export_collection
+from bindery.search.foreign import import_collection
+from bindery.search.maintenance import seal
+from bindery.search.segments import Segment
 
 AS_ROOT = os.name != "nt" and os.geteuid() == 0
 
@@ -208,6 +213,51 @@ def test_files_are_renamed_in_both_directions_and_swapped(sample):
     assert sample.found("two", mode="lexical") == ["x.md"]
     assert sample.found("one", mode="lexical") == ["y.md"]
     assert all(file.attributes == {"rating": 1} for file in sample.collection.files())
+
+
+@pytest.mark.parametrize("is_sealed", [False, True])
+def test_ids_and_words_of_a_renamed_file_are_the_same_in_every_process(
+    sample, new_name, tmp_path, is_sealed
+):
+    sample.add({"quetzal.md": "It flies.", "b.md": "The second one."})
+    if is_sealed:
+        seal(sample.collection.index, least_rows=1)
+    before = {hit.text: hit.id for hit in sample.collection.search("one").hits}
+    (sample.folder / "quetzal.md").rename(sample.folder / "toucan.md")
+    assert len(sample.add_paths(syncs=True).renamed) == 1
+
+    (other,) = [one for one in Collections(sample.library) if one.name == sample.collection.name]
+    for collection in (sample.collection, other):
+        assert {hit.text: hit.id for hit in collection.search("one").hits} == before
+        assert sample.found("toucan", collection, mode="lexical") == ["toucan.md"]
+        assert sample.found("quetzal", collection, mode="lexical") == []
+    export_collection(sample.collection, tmp_path / "all.parquet")
+    import_collection(sample.collections, name := new_name(), tmp_path / "all.parquet")
+    again = sample.collections.get(name)
+    assert {hit.text: hit.id for hit in again.search("one").hits} == before
+
+    sample.add({"quetzal.md": "It flies."})  # another file has the former name
+    now = [hit.id for hit in sample.collection.search("one").hits]
+    assert len(set(now)) == 3
+    assert set(before.values()) < set(now)
+    assert sample.collection.verify().problems == ()
+
+
+def test_a_file_that_is_renamed_while_it_is_sealed_is_found_by_its_new_name(sample, monkeypatch):
+    sample.add({"quetzal.md": "It flies.", "b.md": "The second one."})
+    index, write = sample.collection.index, Segment.write
+
+    def write_and_rename(segment: Segment, folder: Path) -> str:
+        monkeypatch.undo()
+        new, former = sample.name("toucan.md"), sample.name("quetzal.md")
+        sample.collection.rename({new: former}, {new: str(sample.folder / "toucan.md")})
+        return write(segment, folder)
+
+    monkeypatch.setattr(Segment, "write", write_and_rename)
+    seal(index, least_rows=1)
+    index.close()
+    assert sample.found("toucan", mode="lexical") == ["toucan.md"]
+    assert sample.found("quetzal", mode="lexical") == []
 
 
 def test_a_copy_is_not_a_rename(sample, tmp_path):

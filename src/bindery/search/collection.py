@@ -300,8 +300,9 @@ class Collection(HasGenerations):
             for new, former in names.items():
                 file = catalog.find_file(connection, self.id, former)
                 if file is not None:
-                    catalog.change_file(connection, file.number, name=new, source=sources[new])
-                    placements.unplace_file(connection, file.number)  # terms and ids have its name
+                    changed = {"name": new, "id_name": file.id_name, "source": sources[new]}
+                    catalog.change_file(connection, file.number, **changed)
+                    placements.unplace_file(connection, file.number)  # its name is among its terms
 
     def remove(self, names: Sequence[str], *, now: bool = False) -> DeletionReceipt:
         """Remove files with all that was made of them. No search finds them from then on.

@@ -37,7 +37,7 @@ from bindery.vectors.forms import Form
 from bindery.vectors.reading import read_about, read_rows
 from bindery.vectors.tables import NUMBER, TEXT, Column, TableRows
 
-_OF_FILES = ("title", "kind", "language", "content", "attributes")
+_OF_FILES = ("title", "kind", "language", "content", "attributes", "id_name")
 _ADDED = (*(Column(name, TEXT) for name in _OF_FILES), Column("size_bytes", NUMBER))
 # Chunks of a part: what the store reads at once.
 _PART = 256
@@ -76,8 +76,9 @@ def _rows_of(
     database: Database, files: Sequence[tuple[CollectionFile, bytes]], recipe: Recipe, form: Form
 ) -> Iterator[TableRows]:
     for file, key in files:
-        row = JobFileRow(0, file.id, file.name, file.size_bytes, chunk_set=key)
+        row = JobFileRow(0, file.id, file.id_name, file.size_bytes, chunk_set=key)
         facts = {
+            "file": file.name,
             **{name: getattr(file, name) for name in (*_OF_FILES, "size_bytes")},
             "attributes": orjson.dumps(dict(file.attributes)).decode(),
         }
@@ -256,6 +257,7 @@ def _file_of(
         title=one.get("title") or "",
         language=one.get("language") or "",
         attributes=orjson.loads(one.get("attributes") or "{}"),
+        id_name=None if one.get("id_name") == one["file"] else one.get("id_name"),
     )
     return ImportedFile(file, chunks, vectors)
 

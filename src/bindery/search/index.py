@@ -39,10 +39,13 @@ _SEGMENTS_WITHOUT_LIMIT = 4096
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Tail:
-    """Rows in memory of files that lie in no segment yet, with the chunk set of each file."""
+    """Rows in memory of files that lie in no segment yet.
+
+    ``made_of`` has the chunk set and the name of each file.
+    """
 
     segment: Segment
-    chunk_sets: Mapping[int, bytes]
+    made_of: Mapping[int, tuple[bytes, str]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -236,10 +239,10 @@ class CollectionIndex:
         former: _Opened | None,
     ) -> tuple[_Tail, ...]:
         """The rows of files in no segment: what was read before stays, what is new is read."""
-        wanted = {number: placed[number].chunk_set for number in files}
+        wanted = {number: (placed[number].chunk_set, file.name) for number, file in files.items()}
         kept: list[_Tail] = []
         for tail in former.tails if former else ():
-            still = {n: key for n, key in tail.chunk_sets.items() if wanted.get(n) == key}
+            still = {n: one for n, one in tail.made_of.items() if wanted.get(n) == one}
             if still:
                 kept.append(_Tail(tail.segment.of_files(list(still)), still))
                 for number in still:
@@ -247,20 +250,22 @@ class CollectionIndex:
         if wanted:
             kept.append(self._read_tail([files[number] for number in sorted(wanted)], wanted))
         if len(kept) > _MOST_TAIL_SEGMENTS:
-            sets = {n: key for tail in kept for n, key in tail.chunk_sets.items()}
-            kept = [_Tail(merged([tail.segment for tail in kept]), sets)]
+            made_of = {n: one for tail in kept for n, one in tail.made_of.items()}
+            kept = [_Tail(merged([tail.segment for tail in kept]), made_of)]
         return tuple(kept)
 
-    def _read_tail(self, files: Sequence[CollectionFile], chunk_sets: Mapping[int, bytes]) -> _Tail:
+    def _read_tail(
+        self, files: Sequence[CollectionFile], made_of: Mapping[int, tuple[bytes, str]]
+    ) -> _Tail:
         rows: list[IndexRow] = []
         kept: list[KeptVectors] = []
         for file in files:
-            some, theirs = self._rows_of(file, chunk_sets[file.number])
+            some, theirs = self._rows_of(file, made_of[file.number][0])
             rows += some
             kept += theirs
         embeddings = embeddings_of(kept, self.recipe.dimensions)
         many = self.recipe.has_many_vectors
-        return _Tail(Segment.in_memory(rows, embeddings, has_many_vectors=many), chunk_sets)
+        return _Tail(Segment.in_memory(rows, embeddings, has_many_vectors=many), made_of)
 
     def _rows_of(
         self, file: CollectionFile, key: bytes
@@ -281,7 +286,7 @@ class CollectionIndex:
                 if not all(one in kept for one in keys):
                     raise ChangedMeanwhile
                 vectors += [kept[one] for one in keys]
-                ids = chunk_ids(file.name, chunks, seen)
+                ids = chunk_ids(file.id_name, chunks, seen)
                 rows += [
                     self._row(file, extra, part, place, chunk, bytes.fromhex(ids[place]))
                     for place, chunk in enumerate(chunks)

@@ -118,7 +118,7 @@ def _of_rows(
         yield f"The segment has {len(rows)} rows of it, and the catalog {len(chunks)} chunks."
         return
     seen: dict[bytes, int] = {}
-    ids = [one for part in parts for one in chunk_ids(file.name, part, seen)]
+    ids = [one for part in parts for one in chunk_ids(file.id_name, part, seen)]
     spans = np.array([(one.span.start, one.span.end) for one in chunks]).reshape(-1, 2)
     if ids != [table.ids[row].tobytes().hex() for row in rows]:
         yield "The ids of its rows are not those of its chunks."

@@ -11,6 +11,7 @@ the caller's transaction; each that changes a collection counts its ``state`` up
 the lock before anything is read.
 """
 
+import secrets
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -23,6 +24,7 @@ from sqlalchemy import (
     Text,
     delete,
     exists,
+    func,
     insert,
     or_,
     select,
@@ -71,7 +73,8 @@ class CollectionFile:
     """A file of a collection.
 
     ``source`` says where its content is from: the id of a stored file, or a path of this machine.
-    ``added_at`` is in seconds since 1970.
+    ``added_at`` is in seconds since 1970. ``id_name`` is what the ids of its chunks are made of:
+    the name under which it was added first.
     """
 
     number: int
@@ -84,6 +87,7 @@ class CollectionFile:
     language: str
     attributes: Mapping[str, Any]
     added_at: float
+    id_name: str
 
     @property
     def id(self) -> str:
@@ -109,12 +113,20 @@ class CollectionFile:
         }
 
 
-_FILE_COLUMNS: list[Any] = [collection_files.c[one.name] for one in fields(CollectionFile)]
+_FILE_COLUMNS: list[Any] = [
+    func.coalesce(collection_files.c.id_name, collection_files.c.name)
+    if one.name == "id_name"
+    else collection_files.c[one.name]
+    for one in fields(CollectionFile)
+]
 
 
 @dataclass(frozen=True, slots=True)
 class NewCollectionFile:
-    """A file that a collection is given; without ``attributes`` those of the former file stay."""
+    """A file that a collection is given; without ``attributes`` those of the former file stay.
+
+    ``id_name`` is that of :class:`CollectionFile`, if it is not the name.
+    """
 
     name: str
     source: str
@@ -124,6 +136,7 @@ class NewCollectionFile:
     title: str
     language: str
     attributes: Mapping[str, Any] | None = None
+    id_name: str | None = None
 
 
 def create_collection(
@@ -298,6 +311,8 @@ def put_file(
     if former is None:
         values.setdefault("attributes", dict[str, Any]())
         values["added_at"] = time.time()
+        if file.id_name is None and _is_id_name(connection, collection_id, file.name):
+            values["id_name"] = f"{file.name}#{secrets.token_hex(8)}"
         added = insert(collection_files).values(collection=collection_id, **values)
         key = connection.execute(added).inserted_primary_key
         assert key is not None, "the database numbers files"
@@ -346,11 +361,18 @@ def forget_outdated(
 
 
 def change_file(connection: Connection, number: int, **changed: Any) -> None:  # noqa: ANN401
-    """Write ``name``, ``source`` or ``attributes`` of a file."""
+    """Write ``name``, ``id_name``, ``source`` or ``attributes`` of a file."""
     connection.execute(
         update(collection_files).where(collection_files.c.number == number).values(changed)
     )
     note_changes(connection, [number])
+
+
+def _is_id_name(connection: Connection, collection_id: str, name: str) -> bool:
+    """Whether a file had this name first, and has another one now."""
+    columns = collection_files.c
+    renamed = exists().where(columns.collection == collection_id, columns.id_name == name)
+    return bool(connection.scalar(select(renamed)))
 
 
 def _of(collection_id: str) -> Any:  # noqa: ANN401 - an update

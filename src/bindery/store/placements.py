@@ -38,9 +38,13 @@ ALL = "*"
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where the rows of a file lie: in a segment, or in the tail if ``segment`` is None."""
+    """Where the rows of a file lie: in a segment, or in the tail if ``segment`` is None.
+
+    They were made of its chunks and its ``name``.
+    """
 
     file: int
+    name: str
     chunk_set: bytes
     chunks: int
     segment: str | None
@@ -60,8 +64,15 @@ def list_placements(
     """
     columns = placements.c
     found = (
-        select(columns.file, columns.chunk_set, chunk_sets.c.chunks, columns.segment)
+        select(
+            columns.file,
+            collection_files.c.name,
+            columns.chunk_set,
+            chunk_sets.c.chunks,
+            columns.segment,
+        )
         .join(chunk_sets, chunk_sets.c.key == columns.chunk_set)
+        .join(collection_files, collection_files.c.number == columns.file)
         .where(columns.generation == generation)
         .order_by(columns.file)
     )
@@ -124,7 +135,8 @@ def publish_segment(
         if one.segment is None:
             same = columns.segment.is_(None)
         this = (columns.generation == generation, columns.file == one.file)
-        unchanged = (*this, columns.chunk_set == one.chunk_set, same)
+        file = (collection_files.c.number == one.file, collection_files.c.name == one.name)
+        unchanged = (*this, columns.chunk_set == one.chunk_set, same, exists().where(*file))
         moves += connection.execute(
             update(placements).where(*unchanged).values(segment=name)
         ).rowcount

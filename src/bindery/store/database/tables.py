@@ -36,7 +36,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-REVISION = "0005"
+REVISION = "0006"
 """The newest migration."""
 
 metadata = MetaData(
@@ -246,9 +246,14 @@ collection_files = Table(
     Column("language", String(16), nullable=False),
     Column("attributes", Json, nullable=False),
     Column("added_at", Double, nullable=False),
+    Column("id_name", AnyText, index=True),
     UniqueConstraint("collection", "name"),
 )
-"""The files of a collection by the names that their user gave them, with their attributes."""
+"""The files of a collection by the names that their user gave them, with their attributes.
+
+``id_name`` is what the ids of the chunks of a file are made of, if that is not its name: the first
+one of a renamed file.
+"""
 
 collection_changes = Table(
     "collection_changes",
