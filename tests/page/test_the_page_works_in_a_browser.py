@@ -235,6 +235,8 @@ def test_operations_show_what_a_key_may_see(visit: Visit, address: str) -> None:
     tab.wait_for_selector(".tiles >> text=Memory of models")
     assert tab.locator("[aria-label='Table of models'] >> text=vanilla").count() == 1
     tab.wait_for_selector("[aria-label='Table of jobs'] >> text=done")
+    assert "MB free on its disk" in tab.text_content("[aria-label=Disk]").replace("GB", "MB")
+    assert tab.locator("[aria-label=Settings] td strong", has_text="port").count() == 1
 
 
 def test_unknown_documents_and_collections_lead_back(visit: Visit, address: str) -> None:

@@ -47,6 +47,19 @@ class Found:
         """A field's value as a user would write it. For a secret, only whether it is set."""
         return FIELDS[name].shown(getattr(self.settings, name))
 
+    def facts(self) -> list[dict[str, str | None]]:
+        """Every setting for JSON; a secret has no flag."""
+        return [
+            {
+                "key": field.key,
+                "value": self.shown(name),
+                "origin": self.origin(name),
+                "variable": field.variable,
+                "flag": None if field.is_secret else field.flag,
+            }
+            for name, field in FIELDS.items()
+        ]
+
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
     """The settings from the environment and the file. Raises like :func:`find_settings`."""

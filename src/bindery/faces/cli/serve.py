@@ -35,7 +35,7 @@ def serve(found: Found, *, opens_page: bool = False) -> None:
         if opens_page and _has_desktop():
             webbrowser.open(address)
 
-    serve_http(found.settings, on_ready=on_ready)
+    serve_http(found.settings, origins=found.origins, on_ready=on_ready)
 
 
 def mcp(found: Found) -> None:
@@ -128,18 +128,8 @@ def settings(found: Found, *, json: bool) -> None:
 
 def described(found: Found) -> dict[str, object]:
     """The same for JSON."""
-    rows = [
-        {
-            "key": field.key,
-            "value": found.shown(name),
-            "origin": found.origin(name),
-            "variable": field.variable,
-            "flag": None if field.is_secret else field.flag,
-        }
-        for name, field in FIELDS.items()
-    ]
     file = str(found.file) if found.file else None
-    return {"file": file, "settings": rows, "keys": vendor_keys(found)}
+    return {"file": file, "settings": found.facts(), "keys": vendor_keys(found)}
 
 
 def vendor_keys(found: Found) -> dict[str, str]:

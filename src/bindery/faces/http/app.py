@@ -1,7 +1,7 @@
 """The app: routes, guard, error handlers, and its start and end."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 
@@ -33,16 +33,16 @@ from bindery.faces.http.routes import (
     files,
     generations,
     jobs,
-    keys,
     maps,
     mcp,
     models,
+    operators,
     passages,
 )
 from bindery.faces.http.services import Services
 from bindery.library import Library
 from bindery.secret import Secret
-from bindery.settings import Settings
+from bindery.settings import Found, Settings
 from bindery.store.keys import KeyRing, KeyStore
 
 _DESCRIPTION = """\
@@ -53,7 +53,7 @@ silently."""
 
 _OWN_ROUTES = (
     *(files, chunks, jobs, collections, collection_files, passages, maps, generations),
-    *(models, keys),
+    *(models, operators),
 )
 
 # FastAPI's own traces contain URLs and queries, and the environment decides where they go.
@@ -70,14 +70,14 @@ def create_app(
     library: Library,
     settings: Settings,
     *,
+    origins: Mapping[str, str] | None = None,
     tracing: Tracing | None = None,
     owner: Secret | None = None,
 ) -> FastAPI:
     """The REST API of ``library``. Closing the app closes ``library`` and ``tracing`` too.
 
-    ``owner`` is a token that allows everything, which commands on this machine show.
-
-    After the start, the models on this machine load in the background.
+    ``origins`` are those of the settings, by field. ``owner`` is a token that allows everything,
+    which commands on this machine show. After the start, models load in the background.
     """
     app = FastAPI(
         title="Bindery",
@@ -92,7 +92,7 @@ def create_app(
         redirect_slashes=False,
         telemetry=_NO_TELEMETRY,
     )
-    services = app.state.services = Services(library, settings)
+    services = app.state.services = Services(library, Found(settings, origins or {}))
     app.state.tracing = tracing
     app.include_router(make_router())
     for part in _OWN_ROUTES:

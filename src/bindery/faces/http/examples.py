@@ -30,7 +30,7 @@ TAGS = [
     {"name": "models"},
     {"name": "rotations"},
     {"name": "health"},
-    {"name": "keys"},
+    {"name": "operation", "description": "For the operator of the server, with the scope `admin`."},
     {"name": "OpenAI", "description": "For clients of OpenAI, Voyage and Jina."},
     {"name": "Cohere", "description": "For clients of Cohere, which can also use `/v2/rerank`."},
     {

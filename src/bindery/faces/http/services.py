@@ -15,7 +15,7 @@ from bindery.jobs import Job, Jobs
 from bindery.library import DEFAULT_MODEL, Library
 from bindery.search.collection import Collections
 from bindery.search.maintenance import Maintainer
-from bindery.settings import Settings
+from bindery.settings import Found
 from bindery.store.files import FileStore
 
 # Ollama puts a model's variant after a colon, and this one if a client names none.
@@ -43,9 +43,10 @@ class Services:
     :func:`files_of`, because a key may see only some of them.
     """
 
-    def __init__(self, library: Library, settings: Settings) -> None:
+    def __init__(self, library: Library, found: Found) -> None:
         self.library = library
-        self.settings = settings
+        self.found = found
+        settings = self.settings = found.settings
         self.all_collections = Collections(library)
         self.names = ServedModels(library)
         self.encoding = Pool("encode", threads=2, waiting=1024)

@@ -150,6 +150,8 @@ ACCESS: Mapping[str, RequiredScopes] = {
     # For operators.
     "GET /keys": ADMIN,
     "DELETE /keys/{key_id}": ADMIN,
+    "GET /settings": ADMIN,
+    "GET /disk": ADMIN,
     "GET /metrics": ADMIN,
 }
 """Every route with its required scopes. Anything else requires the scope ``admin``."""

@@ -1,4 +1,4 @@
-// What the server is doing: its models, its queue, its jobs, its memory.
+// What the server is doing: its queue, jobs, disk, keys, models and settings.
 
 import { get, part, post, remove, send } from "./api.js";
 import { button, bytes, confirmed, fill, h, number, plural, problem } from "./dom.js";
@@ -9,12 +9,13 @@ export function showOperations(main) {
   const panels = [
     new Panel("Now", figures),
     new Panel("Jobs", jobs),
+    new Panel("Disk", disk, { once: true }),
     new Panel("Keys", keys, { once: true }),
     new Panel("Models", models, { once: true }),
+    new Panel("Settings", settings, { once: true }),
   ];
   main.className = "operations";
-  fill(main, h("h1", {}, "Operations"), panels.map((one) => one.element),
-    h("p", { class: "note" }, "Settings and where each is from: ", h("code", {}, "bindery settings"), " where the server runs."));
+  fill(main, h("h1", {}, "Operations"), panels.map((one) => one.element));
   const look = () => document.hidden || panels.forEach((panel) => panel.look());
   look();
   const timer = setInterval(look, EVERY_MS);
@@ -83,15 +84,51 @@ function parsed(text) {
   return values;
 }
 
+function table(name, heads, rows) {
+  const head = (one) => h("th", { scope: "col" }, one || h("span", { class: "hidden-text" }, "Actions"));
+  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `Table of ${name}` },
+    h("table", {}, h("thead", {}, h("tr", {}, heads.map(head))), h("tbody", {}, rows)));
+}
+
+async function disk() {
+  const { free_bytes: free, parts } = await get("/disk");
+  const used = parts.reduce((sum, one) => sum + one.size_bytes, 0);
+  return {
+    key: parts,
+    nodes: [
+      h("p", { class: "note" }, `${bytes(used)} in the home, ${bytes(free)} free on its disk.`),
+      table("the disk", ["Part", "Size", "To free it"], parts.map((one) => h("tr", {},
+        h("td", {}, h("strong", {}, one.path), h("div", { class: "note" }, one.what)),
+        h("td", {}, bytes(one.size_bytes), h("meter", { min: "0", max: "1", value: String(one.size_bytes / used), "aria-label": `share of ${one.path}` })),
+        h("td", {}, one.remedy ? h("code", {}, one.remedy) : null)))),
+    ],
+  };
+}
+
+// Those that were set come first; the others have their defaults.
+async function settings() {
+  const { settings: found } = await get("/settings");
+  const [set, others] = [found.filter((one) => one.origin !== "default"), found.filter((one) => one.origin === "default")];
+  const rows = (some) => some.map((one) => h("tr", {},
+    h("td", {}, h("strong", {}, one.key), h("div", { class: "note" }, h("code", {}, one.variable))),
+    h("td", { dir: "auto" }, one.value), h("td", {}, one.origin)));
+  const heads = ["Setting", "Value", "From"];
+  return {
+    key: found,
+    nodes: [
+      set.length ? table("settings", heads, rows(set)) : h("p", { class: "note" }, "All settings have their defaults."),
+      h("details", {}, h("summary", {}, plural(others.length, "default")), table("defaults", heads, rows(others))),
+    ],
+  };
+}
+
 async function jobs(again) {
   const { jobs: found, has_more: hasMore } = await get("/jobs?limit=20");
   if (!found.length) return { key: 0, nodes: h("p", { class: "note" }, "No jobs yet.") };
   return {
     key: found,
     nodes: [
-      h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Table of jobs" }, h("table", {},
-        h("thead", {}, h("tr", {}, ["Job", "State", "Files", "Passages", "Since", ""].map((one) => h("th", { scope: "col" }, one || h("span", { class: "hidden-text" }, "Actions"))))),
-        h("tbody", {}, found.map((job) => jobRow(job, again))))),
+      table("jobs", ["Job", "State", "Files", "Passages", "Since", ""], found.map((job) => jobRow(job, again))),
       hasMore ? h("p", { class: "note" }, "The newest 20 jobs.") : null,
     ],
   };
@@ -117,9 +154,7 @@ async function keys() {
   }
   return {
     key: found,
-    nodes: h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Table of keys" }, h("table", {},
-      h("thead", {}, h("tr", {}, ["Name", "Scopes", "Collections", "Since", ""].map((one) => h("th", { scope: "col" }, one || h("span", { class: "hidden-text" }, "Actions"))))),
-      h("tbody", {}, found.map(keyRow)))),
+    nodes: table("keys", ["Name", "Scopes", "Collections", "Since", ""], found.map(keyRow)),
   };
 }
 
@@ -153,15 +188,12 @@ async function models() {
 }
 
 function modelTable(rows) {
-  const head = ["Model", "State", "Family", "Dimensions", "Window", "Languages", "Licence"];
-  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Table of models" }, h("table", {},
-    h("thead", {}, h("tr", {}, head.map((one) => h("th", { scope: "col" }, one)))),
-    h("tbody", {}, rows.map((one) => h("tr", {},
-      h("td", {}, h("strong", {}, one.id), h("div", { class: "note" }, one.repository)),
-      h("td", {}, one.state, one.error ? h("div", { class: "note" }, one.error.remedy) : null),
-      h("td", {}, one.family),
-      h("td", {}, [one.dimensions, ...one.nested_dimensions].join(", ")),
-      h("td", {}, number(one.max_tokens)),
-      h("td", {}, one.languages.length > 6 ? `${one.languages.slice(0, 6).join(", ")} ...` : one.languages.join(", ")),
-      h("td", {}, one.licence))))));
+  return table("models", ["Model", "State", "Family", "Dimensions", "Window", "Languages", "Licence"], rows.map((one) => h("tr", {},
+    h("td", {}, h("strong", {}, one.id), h("div", { class: "note" }, one.repository)),
+    h("td", {}, one.state, one.error ? h("div", { class: "note" }, one.error.remedy) : null),
+    h("td", {}, one.family),
+    h("td", {}, [one.dimensions, ...one.nested_dimensions].join(", ")),
+    h("td", {}, number(one.max_tokens)),
+    h("td", {}, one.languages.length > 6 ? `${one.languages.slice(0, 6).join(", ")} ...` : one.languages.join(", ")),
+    h("td", {}, one.licence))));
 }

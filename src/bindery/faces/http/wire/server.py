@@ -7,7 +7,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import Any
 
@@ -33,7 +33,12 @@ _CLEAR_S = 1.0
 _STOPPED = 130
 
 
-def serve(settings: Settings, *, on_ready: Callable[[str], None] | None = None) -> None:
+def serve(
+    settings: Settings,
+    *,
+    origins: Mapping[str, str] | None = None,
+    on_ready: Callable[[str], None] | None = None,
+) -> None:
     """Serve until SIGINT or SIGTERM, answer the requests in flight, and return.
 
     ``on_ready`` is called with the base URL once requests are accepted; models may still be
@@ -49,7 +54,7 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None] | None = None) 
     library = open_library(settings, serves=True)
     token = new_token()
     tracing = open_tracing(settings.otel_endpoint)
-    app = create_app(library, settings, tracing=tracing, owner=token)
+    app = create_app(library, settings, origins=origins, tracing=tracing, owner=token)
     services: Services = app.state.services
     with listen(settings.host, settings.port) as listener:
         config = uvicorn.Config(
