@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 
 import docx
+from tests.documents.ole_samples import ole_file
 from tests.documents.text_samples import (
     FIRST,
     HEADING,
@@ -285,7 +286,7 @@ def msg_sample() -> bytes:
     return ole_file(msg_texts(HEADING, f"{FIRST}\r\n\r\n{SECOND}"))
 
 
-def msg_texts(subject: str, body: str) -> dict[str, bytes]:
+def msg_texts(subject: str, body: str, header_bytes: int = 32) -> dict[str, bytes]:
     """The streams of a message of Outlook with a subject and a plain text."""
     texts = {0x0037: subject, 0x1000: body}
     entries = b"".join(
@@ -294,43 +295,7 @@ def msg_texts(subject: str, body: str) -> dict[str, bytes]:
     streams = {
         f"__substg1.0_{key:04X}001F": text.encode("utf-16-le") for key, text in texts.items()
     }
-    return {"__properties_version1.0": bytes(32) + entries, **streams}
-
-
-def ole_file(streams: Mapping[str, bytes]) -> bytes:
-    """An OLE compound file ([MS-CFB]) with these streams in its root."""
-    end, free = 0xFFFFFFFE, 0xFFFFFFFF
-    padded = [data.ljust(4096, b"\0") for data in streams.values()]  # shorter ones lie elsewhere
-    table: list[int] = []
-    starts: list[int] = []
-    for data in padded:
-        count = -(-len(data) // 512)
-        starts.append(len(table))
-        table += [*range(len(table) + 1, len(table) + count), end]
-
-    def entry(name: str, kind: int, right: int, child: int, start: int, size: int) -> bytes:
-        encoded = (name + "\0").encode("utf-16-le")
-        return (
-            encoded.ljust(64, b"\0")
-            + struct.pack("<HBBIII", len(encoded), kind, 1, free, right, child)
-            + bytes(36)
-            + struct.pack("<IQ", start, size)
-        )
-
-    last = len(streams)
-    directory = entry("Root Entry", 5, free, 1, end, 0) + b"".join(
-        entry(name, 2, number + 1 if number < last else free, free, start, len(data))
-        for number, (name, start, data) in enumerate(zip(streams, starts, padded, strict=True), 1)
-    )
-    count = -(-len(directory) // 512)
-    first_directory = len(table)
-    table += [*range(len(table) + 1, len(table) + count), end]
-    sector = struct.pack("<128I", *[*table, 0xFFFFFFFD, *[free] * (127 - len(table))])
-    header = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(16)
-    header += struct.pack("<HHHHH6x", 0x3E, 3, 0xFFFE, 9, 6)
-    header += struct.pack("<IIIIIIIIII", 0, 1, first_directory, 0, 4096, end, 0, end, 0, len(table))
-    header = header.ljust(512, b"\xff")
-    return header + b"".join(padded) + directory.ljust(count * 512, b"\0") + sector
+    return {"__properties_version1.0": bytes(header_bytes) + entries, **streams}
 
 
 def odp_sample() -> bytes:

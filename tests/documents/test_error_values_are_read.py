@@ -5,7 +5,8 @@ import struct
 import zlib
 
 import pytest
-from tests.documents.samples import archive, ole_file
+from tests.documents.ole_samples import ole_file
+from tests.documents.samples import archive
 
 from bindery.documents import read
 from bindery.errors import PasswordProtected, UnsupportedKind

@@ -1,9 +1,13 @@
 """Mailboxes, subtitles, feeds, articles, outlines, reStructuredText, Org and slides."""
 
+import struct
+
 import pytest
-from tests.documents.samples import archive, eml_sample, msg_texts, odp_sample, ole_file
+from tests.documents.ole_samples import ole_file
+from tests.documents.samples import archive, eml_sample, msg_texts, odp_sample
 
 from bindery.documents import read
+from bindery.documents.formats.msg import decompressed
 from bindery.errors import UnsupportedKind
 
 
@@ -23,10 +27,52 @@ def test_a_mailbox_is_all_its_messages():
     assert document.warnings == ()
 
 
-def test_a_message_of_outlook_names_its_attachments():
+def test_a_message_of_outlook_has_its_subject_as_title():
     document = read(ole_file(msg_texts("Größe", "Zwei\r\nZeilen")), "x.msg")
     assert document.text == "# Größe\n\nZwei\nZeilen"
     assert document.title == "Größe"
+    assert document.warnings == ()
+
+
+def test_messages_within_a_message_of_outlook_are_read_and_other_attachments_named():
+    properties = "__properties_version1.0"
+    third = {properties: bytes(8), "__substg1.0_3701000D": msg_texts("Third", "in it", 24)}
+    inner = {**msg_texts("Second", "words", 24), "__attach_version1.0_#00000000": third}
+    name = {properties: bytes(8) + struct.pack("<HHIII", 0x001F, 0x3001, 6, 12, 0)}
+    outer = {
+        **msg_texts("First", "see below"),
+        "__attach_version1.0_#00000000": {properties: bytes(8), "__substg1.0_3701000D": inner},
+        "__attach_version1.0_#00000001": {
+            **name,
+            "__substg1.0_3001001F": "a.pdf".encode("utf-16-le"),
+        },
+    }
+    document = read(ole_file(outer), "x.msg")
+    assert document.text == ("# First\n\nsee below\n\n## Second\n\nwords\n\n### Third\n\nin it")
+    assert document.warnings == ("Attachments were not read: a.pdf.",)
+
+
+# The first example of [MS-OXRTFCP], section 4.1.1.
+COMPRESSED = bytes.fromhex(
+    "2d0000002b0000004c5a4675f1c5c7a703000a007263706731323542320af32068656c0900206277"
+    "05b06c647d0a800fa0"
+)
+
+
+def test_a_message_of_outlook_with_its_text_as_rtf_alone():
+    assert decompressed(COMPRESSED) == b"{\\rtf1\\ansi\\ansicpg1252\\pard hello world}\r\n"
+    stored = struct.pack("<II4sI", 0, 9, b"MELA", 0) + b"{\\rtf1 a}"
+    assert decompressed(stored) == b"{\\rtf1 a}"
+    texts = msg_texts("On", " ")
+    texts["__properties_version1.0"] += struct.pack("<HHIII", 0x0102, 0x1009, 6, 49, 0)
+    made = ole_file({**texts, "__substg1.0_10090102": COMPRESSED})
+    assert read(made, "x.msg").text == "# On\n\nhello world"
+
+
+@pytest.mark.parametrize("data", [b"short", COMPRESSED[:16] + b"\xff" * 20])
+def test_damaged_compressed_rtf_is_an_error(data):
+    with pytest.raises(ValueError, match="compressed RTF"):
+        decompressed(data)
 
 
 @pytest.mark.parametrize(

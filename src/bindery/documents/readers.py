@@ -111,7 +111,7 @@ READERS: Mapping[str, Reader] = {
     ),
     # Before XLS: a message may hold a workbook, but no workbook a message.
     "msg": Reader(
-        function="bindery.documents.formats.mail:read_msg",
+        function="bindery.documents.formats.msg:read_msg",
         media_types=("application/vnd.ms-outlook",),
         extensions=(".msg",),
         signatures=(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",),

@@ -15,9 +15,11 @@ from bindery.types import Block, Document, Span
 
 _DELIMITERS = ",;\t|"
 _SAMPLE_LINES = 50
-_SEPARATOR_LINE = re.compile(r"sep=(.)\n", re.IGNORECASE)
+_SEPARATOR_LINE = re.compile(r"\"?sep=(.)\"?\n", re.IGNORECASE)
 """A first line by which Excel learns the delimiter."""
 
+_NO_DELIMITER = "\x1f"
+_DATA_COMMA = re.compile(r",(?=\S)")
 _DECIMAL_COMMA = re.compile(r"(?<!\d)\d+,\d+(?![\d,])")
 _LONGEST_LINE = 2000
 """Characters; a longer line of JSON was not written for people."""
@@ -78,7 +80,8 @@ def read_jsonl(data: bytes, name: str) -> Document:
 def _delimiter(text: str) -> str:
     """The delimiter that gives most rows of the sample the same number of cells."""
     lines = [text[start:end] + "\n" for start, end in islice(lines_of(text), _SAMPLE_LINES)]
-    best, most = ",", (0.0, 0)
+    # Commas of sentences, before a blank, divide no columns.
+    best, most = "," if _DATA_COMMA.search("".join(lines)) else _NO_DELIMITER, (0.0, 0)
     for delimiter in _DELIMITERS:
         counts = Counter(len(row) for row in csv.reader(lines, delimiter=delimiter) if row)
         cells, rows = counts.most_common(1)[0] if counts else (1, 0)

@@ -42,8 +42,36 @@ _DECLARABLE: Mapping[str, str] = {
         *(f"iso8859-{n}" for n in (2, 3, 4, 5, 6, 7, 8, 10, 13, 14, 15, 16)),
         *("koi8-r", "koi8-u", "cp866", "cp874", "mac-roman", "mac-cyrillic"),
         *("gb18030", "big5hkscs", "euc_jp", "iso2022_jp", "cp932", "cp949"),
+        # Browsers do not know these, but older mails declare them.
+        *("cp437", "cp850", "cp852", "utf-7", "hz", "iso2022_kr", "johab"),
     )
 }
+
+# Labels of that standard that Python does not know, by ones that it knows.
+_ALIASES: Mapping[str, str] = {
+    alias: label
+    for label, aliases in {
+        "utf-8": "unicode-1-1-utf-8 unicode11utf8 unicode20utf8",
+        "iso-8859-6": "csiso88596e csiso88596i",
+        "iso-8859-7": "sun_eu_greek",
+        "iso-8859-8": "csiso88598e csiso88598i visual logical",
+        "iso-8859-15": "csisolatin9",
+        "koi8-r": "koi koi8",
+        "koi8-u": "koi8-ru",
+        "macintosh": "csmacintosh mac",
+        "mac-cyrillic": "mac-ukrainian",
+        "cp874": "dos-874 windows-874",
+        "gb2312": "csgb2312 gb_2312 gb_2312-80",
+        "big5": "cn-big5 x-big5",
+        "cp932": "windows-31j",
+        "euc-jp": "cseucpkdfmtjapanese",
+        "cp949": "cseuckr csksc56011987 iso-ir-149 ks_c_5601-1989 ksc_5601 windows-949",
+        "utf-7": "unicode-1-1-utf-7",
+        "hz": "hz-gb-2312",
+    }.items()
+    for alias in aliases.split()
+}
+_JOINED = re.compile(r"(iso8859|cp)-?(\d+)")
 
 _DECLARATION = re.compile(
     rb"""<\?xml[^>]{0,100}?\sencoding\s*=\s*["']([\w.:-]{1,40})"""
@@ -112,10 +140,15 @@ def codec_of(label: str) -> str | None:
     """
     label = label.strip().lower().removeprefix("x-")
     label = label.removesuffix("-i").removesuffix("-e")  # the direction of Hebrew and Arabic
+    label = _ALIASES.get(label) or _JOINED.sub(_hyphenated, label)
     try:
         return _DECLARABLE.get(codecs.lookup(label).name)
     except (LookupError, ValueError):
         return None
+
+
+def _hyphenated(label: re.Match[str]) -> str:
+    return f"iso8859-{label[2]}" if label[1] == "iso8859" else label[1] + label[2]
 
 
 def is_text(data: bytes) -> bool:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from html import escape
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
@@ -15,21 +16,28 @@ from bindery.types import Document
 # repeat a formula.
 _UNSEEN = frozenset(
     {"head", "script", "style", "template", "noscript", "iframe", "annotation", "annotation-xml"}
-    | {"-comment"}
+    | {"audio", "video", "canvas", "-comment"}
 )
 _INVISIBLE = re.compile(r"(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*hidden)", re.IGNORECASE)
-_MAY_HIDE = re.compile(r"hidden|display\s*:\s*none", re.IGNORECASE)
+_MAY_HIDE = re.compile(r"hidden|display\s*:\s*none|<dialog", re.IGNORECASE)
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _LISTS = frozenset({"ul", "ol", "menu", "dir"})
 _LIST_FORMATS = {"a": "lowerLetter", "A": "upperLetter", "i": "lowerRoman", "I": "upperRoman"}
-# Elements of SVG whose text must not run into that of the next one.
-_SPACED = frozenset({"text", "desc", "tspan"})
+# Elements whose text must not run into that of the next one.
+_SPACED = frozenset({"text", "desc", "tspan", "button"})
+# Signs of MathML between the parts of an element: x^2, a_i, 1/2.
+_MATH_SIGNS = {"msup": "^", "mover": "^", "msub": "_", "munder": "_", "mfrac": "/"} | {
+    "msubsup": "_^",
+    "munderover": "_^",
+}
 _INLINE = _SPACED | {"-text", "br", "img", "sup", "sub"}
 # Superscripts and subscripts that change what is before them: 10^6, H_2O, but not "1st".
-_RAISED, _LOWERED = re.compile(r"[-+\u2212]?\d[\d.,]*|[^\W\d_]"), re.compile(r"[-+\w]{1,5}")
+_RAISED = re.compile(r"[-+\u2212]?\d[\d.,]*|[^\W\d_]|(?=\S*[-+\d\u2212])[-+\w\u2212]{2,12}")
+_LOWERED = re.compile(r"[-+,\w\u2212]{1,5}")
 # In XHTML every element may be closed in its start tag. HTML only knows this of elements that are
 # always empty, and would take all that follows as the content of the others.
-_SELF_CLOSED = re.compile(r"<([A-Za-z][\w:.-]{0,60})((?:\s[^<>]*?)?)/>")
+_SELF_CLOSED = re.compile(r"""<([A-Za-z][\w:.-]{0,60})((?:\s(?:[^<>"']|"[^<"]*"|'[^<']*')*?)?)/>""")
+_CDATA = re.compile(r"<!\[CDATA\[(.*?)\]\]>", re.DOTALL)
 _ALWAYS_EMPTY = frozenset(
     {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source"}
     | {"track", "wbr"}
@@ -41,6 +49,8 @@ _DIVIDING = frozenset(
     | {"hgroup", "hr", "legend", "li", "main", "nav", "option", "p", "search", "section"}
     | {"summary", "table", "tbody", "td", "tfoot", "th", "thead", "tr", *_LISTS, *_HEADINGS}
 )
+_ROW_GROUPS = frozenset({"thead", "tbody", "tfoot"})
+_INTEGER = re.compile(r"-?[0-9]{1,9}")
 _BREAK = "\0"  # stands for <br> until whitespace is collapsed; the parser returns no other NUL
 
 _DEEPEST_INDENT = 8
@@ -74,7 +84,7 @@ def write_page(builder: DocumentBuilder, page: str, *, is_xml: bool = False) -> 
 
 def _write(builder: DocumentBuilder, page: LexborHTMLParser, *, may_hide: bool) -> None:
     root = page.root
-    writer = _HtmlWriter(builder)
+    writer = _HtmlWriter(builder, may_hide=may_hide)
     if root is not None:
         writer.layout_tables = _layout_tables(root)
         for node, tag, entering in _walk(root, may_hide=may_hide):
@@ -87,11 +97,15 @@ def _parsed(text: str, *, is_xml: bool) -> LexborHTMLParser:
         name = found[1]
         return found[0] if name.lower() in _ALWAYS_EMPTY else f"<{name}{found[2]}></{name}>"
 
-    return LexborHTMLParser(_SELF_CLOSED.sub(opened, text) if is_xml else text)
+    if is_xml:
+        text = _SELF_CLOSED.sub(opened, _CDATA.sub(lambda found: escape(found[1]), text))
+    return LexborHTMLParser(text)
 
 
 def _is_hidden(node: LexborNode) -> bool:
     attributes = node.attributes
+    if node.tag == "dialog" and "open" not in attributes:
+        return True
     if "hidden" in attributes:
         return (attributes["hidden"] or "").lower() != "until-found"
     return bool(_INVISIBLE.search(attributes.get("style") or ""))
@@ -150,6 +164,7 @@ class _List:
     ordered: bool
     next_number: int
     format: str
+    step: int = 1
 
 
 @dataclass(slots=True)
@@ -158,6 +173,20 @@ class _Table:
 
     rows: list[list[str]] = field(default_factory=list[list[str]])
     below: dict[int, int] = field(default_factory=dict[int, int])
+    feet: list[list[str]] = field(default_factory=list[list[str]])
+    group: int = 0
+
+    def begin_group(self) -> None:
+        """Begin a group of rows, over whose edge no cell reaches."""
+        self.end_row()
+        self.below.clear()
+        self.group = len(self.rows)
+
+    def end_foot(self) -> None:
+        """End a foot, which is shown below all other rows wherever it is written."""
+        self.end_row()
+        self.feet += self.rows[self.group :]
+        del self.rows[self.group :]
 
     def begin_row(self) -> None:
         self.end_row()
@@ -191,8 +220,9 @@ class _Table:
 class _HtmlWriter:
     """Writes the nodes in document order."""
 
-    def __init__(self, builder: DocumentBuilder) -> None:
+    def __init__(self, builder: DocumentBuilder, *, may_hide: bool) -> None:
         self.builder = builder
+        self._may_hide = may_hide
         self.layout_tables: set[int] = set()
         self._inline: list[str] = []
         self._lists: list[_List] = []
@@ -210,21 +240,23 @@ class _HtmlWriter:
             self.flush()
             self._heading = _HEADINGS[tag]
         elif self._heading and (tag in _DIVIDING or tag == "pre"):
-            self._inline.append(node.text() if tag == "pre" else _BREAK)
+            self._inline.append(self._preformatted(node) if tag == "pre" else _BREAK)
         elif tag == "pre":
             self.flush()
-            self.builder.add(code_block(_preformatted(node)), "code")
+            self.builder.add(code_block(self._preformatted(node)), "code")
         elif tag in _DIVIDING:
             self.flush()
             self._begin(node, tag)
 
     def leave(self, node: LexborNode, tag: str) -> None:
-        if self._table is not None:
+        if tag[:1] == "m" and (sign := _math_sign(node)):
+            self._inline.append(sign)
+        elif self._table is not None:
             self._leave_in_table(node, tag, self._table)
         elif tag in _HEADINGS:
             self._end_heading()
-        elif self._heading:
-            self._inline.append(_BREAK if tag in _DIVIDING else "")
+        elif self._heading and tag in _DIVIDING:
+            self._inline.append(_BREAK)
         elif tag in _DIVIDING:
             self.flush()
             if tag in _LISTS and self._lists:
@@ -243,11 +275,8 @@ class _HtmlWriter:
         if tag == "img":
             return f" {node.attributes.get('alt') or ''} "
         if tag in {"sup", "sub"}:
-            before = self._inline[-1][-1:] if self._inline else ""
-            pattern = _RAISED if tag == "sup" else _LOWERED
-            follows = before.isalnum() or before == ")"
-            is_sign = follows and pattern.fullmatch(node.text().strip())
-            return ("^" if tag == "sup" else "_") if is_sign else ""
+            before = next((piece for piece in reversed(self._inline) if piece), "")
+            return _sign(node, tag, before[-1:])
         return _BREAK if tag == "br" else " "
 
     def flush(self) -> None:
@@ -265,15 +294,16 @@ class _HtmlWriter:
     def _begin(self, node: LexborNode, tag: str) -> None:
         if tag in _LISTS:
             written = _LIST_FORMATS.get(node.attributes.get("type") or "", "decimal")
-            start = _number(node, "start", 1, 1_000_000_000)
-            self._lists.append(_List(tag == "ol", start, written))
+            step = -1 if "reversed" in node.attributes else 1
+            start = _number(node, "start", 1 if step > 0 else _count(node, "li"))
+            self._lists.append(_List(tag == "ol", start, written, step))
         elif tag == "li":
             self._marker = "- "
             if self._lists and self._lists[-1].ordered:
                 items = self._lists[-1]
-                number = _number(node, "value", 0, 1_000_000_000) or items.next_number
+                number = _number(node, "value", items.next_number)
                 self._marker = f"{ListLevel(items.format).written(number)}. "
-                items.next_number = number + 1
+                items.next_number = number + items.step
         elif tag == "table" and node.mem_id not in self.layout_tables:
             self._table = _Table()
 
@@ -284,23 +314,30 @@ class _HtmlWriter:
             self._table.begin_row()
         elif tag in {"td", "th"}:
             self._inline.clear()
+        elif tag in _ROW_GROUPS:
+            self._table.begin_group()
         elif tag in _DIVIDING:
             self._inline.append(_BREAK)
 
     def _leave_in_table(self, node: LexborNode, tag: str, table: _Table) -> None:
         if tag in {"td", "th"}:
-            spans = (_number(node, name, 1, _MAX_SPAN) for name in ("colspan", "rowspan"))
-            table.add(self._taken(), *spans)
+            columns, rows = (_number(node, name, 1) for name in ("colspan", "rowspan"))
+            # A rowspan of 0 reaches to the end of the group of rows.
+            rows = min(rows, _MAX_SPAN) if rows > 0 else _MAX_SPAN
+            table.add(self._taken(), min(max(columns, 1), _MAX_SPAN), rows)
+        elif tag == "tfoot":
+            table.end_foot()
         elif tag == "caption":
             self.builder.add(self._taken())
         elif tag == "table":
             self._table = None
             table.end_row()
-            cells = [cell for row in table.rows for cell in row]
+            rows = table.rows + table.feet
+            cells = [cell for row in rows for cell in row]
             if len(cells) == 1:
                 self.builder.add(cells[0])
             else:
-                self.builder.add(markdown_table(table.rows), "table")
+                self.builder.add(markdown_table(rows), "table")
             self._inline.clear()
 
     def _taken(self) -> str:
@@ -310,22 +347,52 @@ class _HtmlWriter:
         lines = (" ".join(line.split()) for line in gathered.split(_BREAK))
         return "\n".join(line for line in lines if line)
 
+    def _preformatted(self, node: LexborNode) -> str:
+        """The text of a ``pre``, with line ends for ``br`` and for blocks inside."""
+        pieces: list[str] = []
+        for inner, tag, entering in _walk(node, may_hide=self._may_hide, into_pre=True):
+            if tag == "-text" and entering:
+                pieces.append(inner.text_content or "")
+            elif tag in {"sup", "sub"} and entering and pieces:
+                pieces.append(_sign(inner, tag, pieces[-1][-1:]))
+            elif (tag == "br" and entering) or (
+                tag in _DIVIDING and pieces and not pieces[-1].endswith("\n")
+            ):
+                pieces.append("\n")
+        return "".join(pieces)
 
-def _preformatted(node: LexborNode) -> str:
-    """The text of a ``pre``, with line ends for ``br`` and for blocks inside."""
-    pieces: list[str] = []
-    for inner, tag, entering in _walk(node, into_pre=True):
-        if tag == "-text" and entering:
-            pieces.append(inner.text_content or "")
-        elif (tag == "br" and entering) or (
-            tag in _DIVIDING and pieces and not pieces[-1].endswith("\n")
-        ):
-            pieces.append("\n")
-    return "".join(pieces)
+
+def _sign(node: LexborNode, tag: str, before: str) -> str:
+    """The sign of a superscript or subscript that changes what is before it."""
+    pattern = _RAISED if tag == "sup" else _LOWERED
+    follows = before.isalnum() or before == ")"
+    is_sign = follows and pattern.fullmatch(node.text().strip())
+    return ("^" if tag == "sup" else "_") if is_sign else ""
 
 
-def _number(node: LexborNode, attribute: str, least: int, most: int) -> int:
-    text = (node.attributes.get(attribute) or "").strip()
-    # At most ten digits, because Python takes long for a number of a million digits.
-    number = int(text) if text.isascii() and text.isdigit() and len(text) <= 10 else least
-    return min(max(number, least), most)
+def _math_sign(node: LexborNode) -> str:
+    """The sign between a part of a formula in MathML and the next part."""
+    parent = node.parent
+    signs = _MATH_SIGNS.get((parent.tag or "") if parent else "", "")
+    if not signs or not _has_sibling(node, "next"):
+        return ""
+    return signs[-1] if _has_sibling(node, "prev") else signs[0]
+
+
+def _has_sibling(node: LexborNode, side: str) -> bool:
+    found: LexborNode | None = getattr(node, side)
+    while found is not None and (found.tag or "-")[0] == "-":
+        found = getattr(found, side)
+    return found is not None
+
+
+def _number(node: LexborNode, attribute: str, otherwise: int) -> int:
+    found = _INTEGER.fullmatch((node.attributes.get(attribute) or "").strip())
+    return int(found[0]) if found else otherwise
+
+
+def _count(node: LexborNode, tag: str) -> int:
+    child, count = node.first_child, 0
+    while child is not None:
+        child, count = child.next, count + (child.tag == tag)
+    return count

@@ -79,12 +79,17 @@ _SETS = {"mac": "mac_roman", "pc": "cp437", "pca": "cp850"}
 def read_rtf(data: bytes, name: str) -> Document:
     """Read paragraphs and tables, then footnotes; other parts are named in a warning."""
     builder = DocumentBuilder()
+    title, warnings = write_rtf(builder, data)
+    return builder.document("rtf", name, warnings, title=title)
+
+
+def write_rtf(builder: DocumentBuilder, data: bytes) -> tuple[str, list[str]]:
+    """Write the text of an RTF file; returns its title, and warnings."""
     # RTF is ASCII; other bytes are text in the code page of the file.
     reader = _RtfReader(builder)
     reader.read(data.decode("latin-1"))
     left_out = [what for what in dict.fromkeys(_NAMED.values()) if what in reader.left_out]
-    warnings = [f"These were not read: {', '.join(left_out)}."] if left_out else []
-    return builder.document("rtf", name, warnings, title=reader.title)
+    return reader.title, [f"These were not read: {', '.join(left_out)}."] if left_out else []
 
 
 @dataclass(frozen=True, slots=True)
