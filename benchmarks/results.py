@@ -29,7 +29,7 @@ def keep(section: str, figures: Mapping[str, object]) -> Path:
         "commit": commit,
         "uncommitted_changes": changed,
         "machine": machine(),
-        "versions": {name: version(name) for name in ("bindery", "openvino", "numpy")},
+        "versions": {name: version(name) for name in ("bindery-search", "openvino", "numpy")},
         section: {"date": datetime.now(UTC).isoformat(timespec="seconds")} | dict(figures),
     }
     path.write_text(json.dumps(record, indent=1) + "\n")

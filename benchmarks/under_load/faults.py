@@ -21,6 +21,7 @@ Messages = Callable[..., Awaitable[Any]]
 App = Callable[[Scope, Messages, Messages], Awaitable[None]]
 
 _LEAK_BYTES = 100_000
+_LARGE_BYTES = 100_000
 _kept: list[bytearray] = []
 
 
@@ -44,6 +45,18 @@ def holds_up_the_loop(app: App) -> App:
     async def wrapped(scope: Scope, receive: Messages, send: Messages) -> None:
         if scope["type"] == "http":
             time.sleep(0.03)
+        await app(scope, receive, send)
+
+    return wrapped
+
+
+def waits_for_large_bodies(app: App) -> App:
+    """The event loop is blocked for 300 ms by a body of 100 kB or more."""
+
+    async def wrapped(scope: Scope, receive: Messages, send: Messages) -> None:
+        sizes = [int(v) for k, v in scope.get("headers", ()) if k == b"content-length"]
+        if sum(sizes) > _LARGE_BYTES:
+            time.sleep(0.3)
         await app(scope, receive, send)
 
     return wrapped
@@ -209,6 +222,7 @@ FAULTS: dict[str, Fault] = {
     "fails-at-times": Fault("generated", "Undocumented 5xx", wrap=fails_at_times),
     "logs-tracebacks": Fault("generated", "Tracebacks", wrap=logs_tracebacks),
     "no-stretches": Fault("largest", "Memory that one", plant=reads_texts_at_once),
+    "waits-for-bodies": Fault("largest", "Slowest /health", wrap=waits_for_large_bodies),
     "leaks-memory": Fault("soak", "Memory slope", wrap=leaks_memory),
     "leaks-descriptors": Fault("soak", "Descriptors", wrap=leaks_descriptors),
 }

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -76,9 +76,11 @@ class WholeText:
     prompt: int
 
 
-@dataclass(frozen=True, slots=True)
-class TokenPiece:
-    """One token: its id, its text and its range of code points, which special tokens lack."""
+class TokenPiece(NamedTuple):
+    """One token: its id, its text and its range of code points, which special tokens lack.
+
+    A tuple, because texts have many: it takes half the time of a dataclass.
+    """
 
     id: int
     text: str

@@ -12,6 +12,7 @@ from codecs import BOM_UTF8
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, TypeVar, cast
 
+import numpy as np
 import orjson
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -24,6 +25,7 @@ from bindery.options import names_of, options_of
 # A value takes up to 72 bytes in memory and 3 on the wire, so 16 MB of them would become 350 MB. A
 # request of 300,000 tokens, OpenAI's limit, stays well below.
 _MOST_VALUES = 1_000_000
+_COUNTED_BYTES = 1 << 18
 _LONGEST_NAME = 200
 
 
@@ -163,9 +165,17 @@ def invalid_field(location: Sequence[int | str], complaint: str) -> InvalidValue
 
 def _check_values(raw: bytes) -> None:
     # Commas in texts count too: leaving them out would take longer than parsing everything.
-    if len(raw) > _MOST_VALUES and sum(map(raw.count, (b",", b"[", b"{"))) > _MOST_VALUES:
+    if len(raw) > _MOST_VALUES and _separators(raw) > _MOST_VALUES:
         raise RequestTooLarge(
             f"The body holds more than {_MOST_VALUES:,} values and commas.",
             remedy="Send the texts in several requests.",
             param="body",
         )
+
+
+def _separators(raw: bytes) -> int:
+    """How many commas and opening brackets there are."""
+    # By NumPy, because bytes.count holds the GIL for 25 ms with a large body.
+    rows = np.frombuffer(raw, dtype=np.uint8)
+    parts = (rows[start : start + _COUNTED_BYTES] for start in range(0, len(raw), _COUNTED_BYTES))
+    return sum(int(np.count_nonzero(part == byte)) for part in parts for byte in b",[{")
