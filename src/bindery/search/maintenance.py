@@ -6,6 +6,7 @@ process sees whole segments only, and a file that nobody has published is nobody
 """
 
 import logging
+import math
 import os
 import threading
 import time
@@ -48,6 +49,7 @@ _SHARE_OF_MEMORY = 1 / 16
 _UNPUBLISHED_S = 3600.0
 _ATTEMPTS = 20
 _LOOK_S = 1.0
+_MINUTE_S = 60.0
 _WAITS = 4  # times as long as the last look took
 _PAUSE_S = 5.0
 _IDLE_S = 30.0
@@ -286,7 +288,8 @@ class Maintainer:
     """Keeps the indexes of ``collections`` small in a thread of its own, also while jobs add.
 
     Long tails are sealed at once and short ones when nothing has changed for half a minute; dead
-    rows are written out within ``rewritten_within_s``.
+    rows are written out within ``rewritten_within_s``. ``each_minute`` is called before, at first
+    at once.
     """
 
     def __init__(
@@ -295,12 +298,15 @@ class Maintainer:
         collections: Callable[[], Iterable[Indexed]],
         *,
         rewritten_within_s: float = REWRITTEN_WITHIN_S,
+        each_minute: Callable[[], None] = lambda: None,
     ) -> None:
         self._library = library
         self._collections = collections
         self._within_s = rewritten_within_s
         self._seen: dict[str, _Seen] = {}
         self._swept = time.monotonic()
+        self._each_minute = each_minute
+        self._minute = -math.inf
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -338,6 +344,9 @@ class Maintainer:
     def run_once(self) -> None:
         """Look at every collection that has changed, and do the work that is due."""
         now = time.monotonic()
+        if now - self._minute >= _MINUTE_S:
+            self._each_minute()
+            self._minute = now
         with self._library.database.reading() as connection:
             states = catalog.states(connection)
         is_sweeping = now - self._swept >= _UNPUBLISHED_S

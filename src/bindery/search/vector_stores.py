@@ -6,7 +6,6 @@ upload returned. Ids are the collections' and jobs' own with another beginning.
 
 import re
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -38,7 +37,7 @@ class VectorStore:
 
     collection: Collection
     facts: StoreFacts
-    counts: Mapping[str, int]
+    counts: Mapping[StoreFileState, int]
     usage_bytes: int
 
     @property
@@ -147,24 +146,33 @@ class VectorStores:
         return sorted(stores, key=lambda one: one.order)
 
     def _store(self, collection: Collection) -> VectorStore:
-        facts, files = self._contents(collection)
-        counts = Counter(str(one.state) for one in files)
-        return VectorStore(collection, facts, counts, sum(one.usage_bytes for one in files))
+        facts = self._facts(collection)
+        with self._database.reading() as connection:
+            counts, usage_bytes = rows.count_store_files(connection, collection.id)
+        return VectorStore(collection, facts, counts, usage_bytes)
 
-    def _contents(self, collection: Collection) -> tuple[StoreFacts, list[StoreFile]]:
-        """What is said of a store, and its files, oldest first: none once it has expired."""
+    def _facts(self, collection: Collection) -> StoreFacts:
+        """What is said of a store, which has no files any more if it has expired."""
         with self._database.reading() as connection:
             found = rows.find_facts(connection, collection.id)
-            files = rows.list_store_files(connection, collection.id)
         facts = found or StoreFacts(last_active_at=collection.stored.created_at)
-        if facts.is_expired and files:
-            self._empty(collection, files)
-            return facts, []
-        return facts, files
+        if facts.is_expired:
+            self._empty(collection)
+        return facts
 
-    def _empty(self, collection: Collection, files: Sequence[StoreFile]) -> None:
+    def empty_expired(self) -> None:
+        """Remove the files of stores that have expired."""
         with self._database.reading() as connection:
+            expired = rows.expired_stores(connection)
+        for one in filter(None, map(self._collections.find_by_id, expired)):
+            self._facts(one)
+
+    def _empty(self, collection: Collection) -> None:
+        with self._database.reading() as connection:
+            files = rows.list_store_files(connection, collection.id)
             open_jobs = [*rows.open_store_jobs(connection, collection.id)]
+        if not files:
+            return
         for job_id in open_jobs:
             self._jobs.cancel(job_id)
         collection.remove([file.name for file in collection.files()])
@@ -246,7 +254,10 @@ class VectorStores:
 
     def files(self, store_id: str) -> list[StoreFile]:
         """The files of a store, oldest first. Raises UnknownCollection."""
-        return self._contents(self.collection(store_id))[1]
+        collection = self.collection(store_id)
+        self._facts(collection)
+        with self._database.reading() as connection:
+            return rows.list_store_files(connection, collection.id)
 
     def removed_order(self, store_id: str, file_id: str) -> tuple[float, int, str] | None:
         """The place in lists of a file that was removed."""

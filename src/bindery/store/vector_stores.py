@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, exists, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, and_, case, delete, exists, func, insert, select, update
 
 from bindery.store.database.tables import (
     collection_files,
@@ -153,11 +153,9 @@ def free_name(connection: Connection, collection_id: str, file_id: str, name: st
     for own in (known, waiting):
         if (found := connection.scalar(own.limit(1))) is not None:
             return found
-    taken = or_(
-        exists().where(here[0], files_of.name == name),
-        exists().where(here[1], attached.name == name, _LIVES),
-    )
-    if not connection.scalar(select(taken)):
+    is_added = exists().where(here[0], files_of.name == name)
+    waits = exists().where(here[1], attached.name == name, _LIVES)
+    if not connection.scalar(select(is_added | waits)):
         return name
     return marked_name(file_id, name)
 
@@ -219,7 +217,7 @@ def list_store_files(
     """
     found: dict[str, StoreFile] = {}
     here = collection_files.c.collection == collection_id
-    added = _ADDED.where(here)
+    added = select(collection_files).where(here)
     attached = _ATTACHED.where(vector_store_files.c.collection == collection_id, _LIVES)
     if only is not None:
         number = only.removeprefix(LOCAL)
@@ -241,7 +239,7 @@ def list_store_files(
                 usage_bytes=row.size_bytes,
             )
     for row in connection.execute(attached):
-        found[row.file_id] = _attached(row, found.get(row.file_id))
+        found[row.file_id] = _attached(row)
     for file_id, filename in filenames(connection, found).items():
         found[file_id] = replace(found[file_id], filename=filename)
     return sorted(found.values(), key=lambda one: one.order)
@@ -256,12 +254,12 @@ def filenames(connection: Connection, file_ids: Iterable[str]) -> dict[str, str]
     return named
 
 
-def _attached(row: Row[Any], added: StoreFile | None) -> StoreFile:
-    state, code, message = _state(row, is_added=added is not None)
-    is_completed = added is not None and state is StoreFileState.COMPLETED
-    attributes: Mapping[str, Any] = row.attributes or {}
-    if row.attributes is None and added is not None:
-        attributes = added.attributes
+def _attached(row: Row[Any]) -> StoreFile:
+    state = StoreFileState(row.store_state)
+    code, message = row.error_code, row.error_message
+    if row.file_state != FileState.FAILED and row.job_error:
+        code, message = row.job_error["code"], row.job_error["message"]
+    attributes = row.added_attributes if row.attributes is None else row.attributes
     return StoreFile(
         id=row.file_id,
         name=row.name,
@@ -269,25 +267,52 @@ def _attached(row: Row[Any], added: StoreFile | None) -> StoreFile:
         created_at=row.created_at,
         place=row.place,
         state=state,
-        attributes=attributes,
-        usage_bytes=added.usage_bytes if added and is_completed else 0,
+        attributes=attributes or {},
+        usage_bytes=row.size_bytes or 0 if state is StoreFileState.COMPLETED else 0,
         job_id=row.job_id,
-        error_code=code,
-        error_message=message,
+        error_code=code if state is StoreFileState.FAILED else None,
+        error_message=message or "" if state is StoreFileState.FAILED else "",
     )
 
 
-def _state(row: Row[Any], *, is_added: bool) -> tuple[StoreFileState, str | None, str]:
-    """The state of an attached file, and the code and message of its error."""
-    if row.file_state == FileState.FAILED:
-        return StoreFileState.FAILED, row.error_code, row.error_message or ""
-    if row.file_state == FileState.WAITING and row.job_state in OPEN_STATES:
-        return StoreFileState.IN_PROGRESS, None, ""
-    if is_added:
-        return StoreFileState.COMPLETED, None, ""
-    if row.job_state == JobState.FAILED and row.job_error:
-        return StoreFileState.FAILED, row.job_error["code"], row.job_error["message"]
-    return StoreFileState.CANCELLED, None, ""
+def count_store_files(
+    connection: Connection, collection_id: str
+) -> tuple[dict[StoreFileState, int], int]:
+    """How many files of a vector store are in each state, and the bytes of those that are added."""
+    size_bytes = func.coalesce(func.sum(collection_files.c.size_bytes), 0)
+    attached = (
+        select(_STATE, func.count(), size_bytes)
+        .select_from(_ATTACHED_FROM)
+        .where(vector_store_files.c.collection == collection_id, _LIVES)
+        .group_by(_STATE)
+    )
+    is_attached = exists().where(
+        vector_store_files.c.collection == collection_id,
+        vector_store_files.c.file_id == collection_files.c.source,
+        _LIVES,
+    )
+    here = (collection_files.c.collection == collection_id, ~is_attached)
+    others = select(func.count(), size_bytes).where(*here)
+    counts: dict[StoreFileState, int] = {}
+    usage_bytes = 0
+    for state, count, size in connection.execute(attached):
+        counts[StoreFileState(state)] = count
+        usage_bytes += size if state == StoreFileState.COMPLETED else 0
+    count, size = connection.execute(others).one()
+    counts[StoreFileState.COMPLETED] = counts.get(StoreFileState.COMPLETED, 0) + count
+    return counts, int(usage_bytes + size)
+
+
+def expired_stores(connection: Connection) -> list[str]:
+    """The collections whose vector stores have expired and still have files."""
+    columns = vector_stores.c
+    ends_at = columns.last_active_at + columns.expires_days * 86400.0
+    of_it = collection_files.c.collection == columns.collection
+    waits = and_(vector_store_files.c.collection == columns.collection, _LIVES)
+    has_files = exists().where(of_it) | exists().where(waits)
+    return [
+        *connection.scalars(select(columns.collection).where(ends_at <= time.time(), has_files))
+    ]
 
 
 def mark_sources_removed(connection: Connection, numbers: Iterable[int]) -> None:
@@ -326,24 +351,38 @@ def open_store_jobs(connection: Connection, collection_id: str) -> Iterator[str]
 
 _LIVES = vector_store_files.c.removed_at.is_(None)
 
-_ADDED = select(collection_files)
-
-_ATTACHED = (
-    select(
-        vector_store_files,
-        job_files.c.state.label("file_state"),
-        job_files.c.error_code,
-        job_files.c.error_message,
-        jobs.c.state.label("job_state"),
-        jobs.c.error.label("job_error"),
+_this, _job_file, _added = vector_store_files.c, job_files.c, collection_files.c
+_ATTACHED_FROM = (
+    vector_store_files.outerjoin(jobs, jobs.c.id == _this.job_id)
+    .outerjoin(job_files, and_(_job_file.job_id == _this.job_id, _job_file.place == _this.place))
+    .outerjoin(
+        collection_files,
+        and_(_added.collection == _this.collection, _added.source == _this.file_id),
     )
-    .join(
-        job_files,
-        and_(
-            job_files.c.job_id == vector_store_files.c.job_id,
-            job_files.c.place == vector_store_files.c.place,
-        ),
-        isouter=True,
-    )
-    .join(jobs, jobs.c.id == vector_store_files.c.job_id, isouter=True)
 )
+"""Attached files, with their jobs and with the files of the collection that they have become."""
+
+_STATE = case(
+    (job_files.c.state == FileState.FAILED, StoreFileState.FAILED.value),
+    (
+        and_(job_files.c.state == FileState.WAITING, jobs.c.state.in_(OPEN_STATES)),
+        StoreFileState.IN_PROGRESS.value,
+    ),
+    (collection_files.c.number.is_not(None), StoreFileState.COMPLETED.value),
+    (
+        and_(jobs.c.state == JobState.FAILED, jobs.c.error.is_not(None)),
+        StoreFileState.FAILED.value,
+    ),
+    else_=StoreFileState.CANCELLED.value,
+).label("store_state")
+
+_ATTACHED = select(
+    vector_store_files,
+    _STATE,
+    job_files.c.state.label("file_state"),
+    job_files.c.error_code,
+    job_files.c.error_message,
+    jobs.c.error.label("job_error"),
+    collection_files.c.attributes.label("added_attributes"),
+    collection_files.c.size_bytes,
+).select_from(_ATTACHED_FROM)

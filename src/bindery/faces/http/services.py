@@ -15,6 +15,7 @@ from bindery.jobs import Job, Jobs
 from bindery.library import DEFAULT_MODEL, Library
 from bindery.search.collection import Collections
 from bindery.search.maintenance import Maintainer
+from bindery.search.vector_stores import VectorStores
 from bindery.settings import Found
 from bindery.store.files import FileStore
 
@@ -67,7 +68,9 @@ class Services:
             parse_timeout_s=settings.parse_timeout_s,
             when_filled=self.all_collections.end_rebuild,
         )
-        self.maintainer = Maintainer(library, lambda: self.all_collections)
+        self.maintainer = Maintainer(
+            library, lambda: self.all_collections, each_minute=self._empty_expired
+        )
         self.listeners = Listeners(self.disk, lambda: self.readiness.is_ending)
         self.meters = Meters()
 
@@ -75,6 +78,9 @@ class Services:
     def jobs(self) -> Jobs:
         """The jobs of the library. Raises StorageError if their database cannot be opened."""
         return self.background_jobs.jobs
+
+    def _empty_expired(self) -> None:
+        VectorStores(self.all_collections, self.jobs, self.library.files).empty_expired()
 
     def start(self) -> None:
         """Start loading the models, then working on jobs and indexes. Returns at once."""

@@ -249,9 +249,9 @@ class StoreResults(BaseModel):
     stages: list[dict[str, Any]]
 
 
-def counts_of(counts: Mapping[str, int]) -> FileCounts:
+def counts_of(counts: Mapping[StoreFileState, int]) -> FileCounts:
     """The counts of states, those that are missing as 0."""
-    named = {str(state): counts.get(state, 0) for state in StoreFileState}
+    named = {state.value: counts.get(state, 0) for state in StoreFileState}
     return FileCounts(**named, total=sum(named.values()))
 
 
