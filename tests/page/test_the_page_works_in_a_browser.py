@@ -73,6 +73,14 @@ def test_modes_and_filters_narrow_and_say_so(visit: Visit, address: str) -> None
     assert parameters(visit)["mode"] == ["lexical"]
     tab.click('[data-mode="dense"]')
     tab.wait_for_selector(".facts >> text=against Words")
+    tab.click('[data-mode="late"]')
+    tab.wait_for_selector(".facts >> text=against Meaning")
+    scores = [float(one) for one in tab.locator(".score").all_text_contents()]
+    assert scores == sorted(scores, reverse=True)
+    tab.click("text=Why this order")
+    tab.wait_for_selector(".flow .head >> text=tokens")
+    tab.click('[data-mode="dense"]')
+    tab.wait_for_selector(".facts >> text=against Late")
     tab.click('[data-chip="kind=pdf"]')
     tab.wait_for_selector(".hit:has-text('two.pdf')")
     tab.locator(".hit:has-text('pine.md')").wait_for(state="detached")

@@ -7,7 +7,7 @@ const SHOWN = 10;
 const DEEPEST = 14; // ranks below share a row
 const [ROW, TOP, WIDTH, LEFT, RIGHT] = [20, 34, 760, 66, 190];
 const LONGEST = 26;
-const LABELS = { dense: "meaning", lexical: "words", fusion: "mixed", neighbours: "neighbours", rrf: "ranks mixed", shown: "shown" };
+const LABELS = { dense: "meaning", lexical: "words", fusion: "mixed", neighbours: "neighbours", rrf: "ranks mixed", late: "tokens", shown: "shown" };
 
 export function flow(answer, hits, select) {
   const some = hits.slice(0, SHOWN);
@@ -34,6 +34,7 @@ function told({ stages, searched, weights, mode }) {
       parts.push(`Meaning weighed ${weight} for ${number(candidates)} of them: ${reason}.`));
   }
   if (of("neighbours") !== undefined) parts.push("Then passages with good neighbours moved up.");
+  if (of("late") !== undefined) parts.push(`The tokens of the best ${number(of("late"))} were compared with those of the question.`);
   return parts.join(" ");
 }
 

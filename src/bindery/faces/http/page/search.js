@@ -9,12 +9,14 @@ export const MODES = [
   ["hybrid", "Both", "words and meaning"],
   ["lexical", "Words", "BM25"],
   ["dense", "Meaning", "cosine"],
+  ["late", "Late", "the best 50 of both, by their tokens (MaxSim)"],
 ];
 const WAIT_MS = 140;
 const PAGE = 10;
 const [NEXT, MOST] = [50, 1000]; // each further page doubles the list
 const HEIGHT_PX = 220;
-const SCORES = { hybrid: "score", lexical: "BM25", dense: "cosine" };
+const SCORES = { hybrid: "score", lexical: "BM25", dense: "cosine", late: "mean MaxSim" };
+const SCORE_NAMES = { bm25: "BM25 (words)", cosine: "cosine (meaning)", late: "MaxSim (tokens)" };
 
 export function showSearch(main, frame) {
   const view = new SearchView(main, frame);
@@ -134,7 +136,8 @@ class SearchView {
   }
 
   body(more) {
-    return { query: this.box.value, mode: this.mode, top: PAGE, filter: this.facets.filter(), ...more };
+    const mode = this.mode === "late" ? "hybrid" : this.mode;
+    return { query: this.box.value, mode, top: PAGE, filter: this.facets.filter(), ...more };
   }
 
   async now(isSubmit = false, keepsFormer = false) {
@@ -152,7 +155,7 @@ class SearchView {
     const slow = setTimeout(() => this.hits.length || this.instead(skeleton()), 200);
     this.list.setAttribute("aria-busy", "true");
     try {
-      const answer = await post(this.address, this.body(), { signal: running.signal });
+      const answer = await this.answered(running.signal);
       clearTimeout(slow);
       this.show(answer);
       if (isSubmit && this.hits.length) this.select(0, false);
@@ -163,6 +166,12 @@ class SearchView {
     } finally {
       if (this.running === running) this.list.removeAttribute("aria-busy");
     }
+  }
+
+  async answered(signal) {
+    if (this.mode !== "late") return post(this.address, this.body(), { signal });
+    const { late } = await import("./late.js");
+    return late(this.address, this.body(), this.collection.model, signal);
   }
 
   show(answer) {
@@ -311,7 +320,7 @@ function scores(hit) {
   const row = (name, value) => [h("dt", {}, name), h("dd", {}, value)];
   const shown = (value) => (value === null || value === undefined ? "not used" : value.toFixed(3));
   return h("dl", {},
-    Object.entries(hit.scores).flatMap(([name, value]) => row(name === "bm25" ? "BM25 (words)" : "cosine (meaning)", shown(value))),
+    Object.entries(hit.scores).flatMap(([name, value]) => row(SCORE_NAMES[name] ?? name, shown(value))),
     Object.entries(hit.ranks).flatMap(([name, value]) => row(`rank in ${name}`, value === null ? "not found" : String(value))),
     row("characters", `${number(hit.start)} to ${number(hit.end)}`));
 }
