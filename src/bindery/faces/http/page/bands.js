@@ -20,6 +20,7 @@ export class Bands {
     const height = (one) => LINE_PX * (1 + Math.ceil(one.text.length / LINE_CHARACTERS));
     this.rows = new Rows(this.element, { make: (passage, place) => this.band(passage, place), height, signal });
     this.rows.add(passages);
+    if (!passages.length) this.element.append(h("p", { class: "idle note" }, "No text was found in this document."));
   }
 
   band(passage, place) {
