@@ -2,6 +2,7 @@
 
 import base64
 
+import orjson
 import pytest
 from tests.documents.test_texts_lose_nothing import HEAD, body_of, mail, text
 
@@ -170,3 +171,94 @@ def test_tables(source, rows):
     found = read(source.encode(), "x.csv").text.split("\n")
     del found[1]
     assert found[: len(rows)] == [f"| {row} |" for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("source", "title", "kinds"),
+    [
+        ("---\n- list\n---\ntext", "", ["list_item", "paragraph"]),
+        ("---\nJust text.\n---\n", "", ["heading"]),
+        ("---\ntitle: >\n  Long\n  title\ndate: 1\n---\ntext", "Long title", ["code", "paragraph"]),
+        ("---\ntitle: Short # why\n---\n", "Short", ["code"]),
+        ("---\ntitle: 'A: B' # why\n---\n", "A: B", ["code"]),
+        ("---\ntitle: Never closed\n\n# Head", "Head", ["paragraph", "heading"]),
+        ("# Name {#id .class}\n", "Name", ["heading"]),
+        ("one\n\ntwo\n =\n\nmore", "", ["paragraph", "heading", "paragraph"]),
+        ("Name\n=\n\nmore", "Name", ["heading", "paragraph"]),
+        ("# Untitled document", "", ["heading"]),
+        ("# 550e8400-e29b-41d4-a716-446655440000", "", ["heading"]),
+        ("# report.docx", "", ["heading"]),
+        ("# Node.js", "Node.js", ["heading"]),
+        ("``` not `code\n# Head", "Head", ["paragraph", "heading"]),
+        ("- a\n  ```\n  # no\n  ```", "", ["list_item", "code"]),
+    ],
+)
+def test_titles_and_blocks_of_markdown(source, title, kinds):
+    document = read(source.encode(), "x.md")
+    assert document.title == title
+    assert [block.kind for block in document.blocks] == kinds
+    assert document.text == source
+
+
+def test_tables_and_bad_titles_of_restructuredtext():
+    source = (
+        "Untitled\n========\n\n+---+\n| a |\n+---+\n\n=== ===\na   b\n=== ===\n1   2\n=== ===\n"
+    )
+    document = read(source.encode(), "x.rst")
+    assert [block.kind for block in document.blocks] == ["heading", "table", "table"]
+    assert document.title == ""
+
+
+@pytest.mark.parametrize(
+    ("output", "shown"),
+    [
+        ({"text": "Epoch 1\b\b\b\b\b\b\b\bEpoch 2"}, "Epoch 2"),
+        ({"text": " 10%\r 50%\r100%\ndone"}, "100%\ndone"),
+        ({"text": "\x1b[2K\x1b[31mred\x1b[0m"}, "red"),
+        ({"data": {"text/plain": "<x.Latex object>", "text/latex": "$x$"}}, "$x$"),
+        ({"data": {"text/plain": "<x.Foo at 0x7f>"}}, "<x.Foo at 0x7f>"),
+        ({"data": {"text/plain": "1", "text/html": "<b>one</b>"}}, "1"),
+        ({"ename": "KeyError", "evalue": "'k'", "traceback": []}, "KeyError: 'k'"),
+        ({"ename": "E", "evalue": "x", "traceback": ["\x1b[31mE\x1b[0m: x", "line"]}, "E: x\nline"),
+    ],
+)
+def test_results_of_notebooks(output, shown):
+    cell = {"cell_type": "code", "source": "", "outputs": [output]}
+    assert read(orjson.dumps({"cells": [cell]}), "x.ipynb").text == f"```\n{shown}\n```"
+
+
+def test_charts_of_notebooks_are_counted():
+    output = {"data": {"application/vnd.plotly.v1+json": {}, "text/html": "<script>x</script>"}}
+    cell = {"cell_type": "code", "source": "x", "outputs": [output]}
+    document = read(orjson.dumps({"cells": [cell]}), "x.ipynb")
+    assert document.warnings == ("Pictures among the results were not read: 1.",)
+
+
+FONTS = (
+    r"{\fonttbl{\f0\fcharset0 A;}{\f1\fcharset204 B;}{\f2\fcharset128 C;}{\f3\fcharset2 Symbol;}"
+    r"{\f4\fcharset238 D;}{\f5\fcharset177 E;}}"
+)
+
+
+@pytest.mark.parametrize(
+    ("source", "seen"),
+    [
+        (FONTS + r"\f0 caf\'e9\f1 \'cf\'f0\f2 \'93\'fa\'83A\f3 a\f4 \'f8\f5 \'e0", "caféПр日アαřא"),
+        (r"{\*\unknown no {nested} {\*\x no}}yes", "yes"),
+        (r"\uc1\u8364?\uc2\u233\'c3\'a9x{\uc0\u233 y}", "€éxéy"),
+        (r"\u-10179?\u-8704?", "😀"),
+        (r"{\listtext 1.\tab}one\par{\pntext\'b7\tab}two\par three", "1. one\n- two\n\nthree"),
+        (
+            r"{\stylesheet{\s1 heading 1;}{\s7\outlinelevel1 Mine;}}\s1 A\par\pard\s7 B\par\pard C",
+            "# A\n\n## B\n\nC",
+        ),
+        (r"{\shp{\*\shpinst{\shptxt box\par}}{\shprslt box}}after", "box\n\nafter"),
+        (r"a{\v no}b\v no\v0 c{\deleted no}", "abc"),
+        (r"a{\footnote the note\par}b", "a[^1]b\n\n[^1]: the note"),
+        (r"\trowd\intbl a\cell b|c\cell\row\pard d", "| a | b\\|c |\n| --- | --- |\n\nd"),
+        (r"\ansicpg99999\fcharset999 a\'e", "ae"),
+        (r"}} a } b \\", "a  b \\"),
+    ],
+)
+def test_rich_texts(source, seen):
+    assert read((r"{\rtf1\ansi\ansicpg1252 " + source + "}").encode(), "x.rtf").text == seen

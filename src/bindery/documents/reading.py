@@ -20,6 +20,10 @@ _BEGINNING = 2_000
 """Characters: a heading further down is not the title of the document."""
 
 _LONGEST_FIRST_TITLE = 200
+_LEAST_UNDERLINE = 3
+_ATTRIBUTES = re.compile(r"[ \t]*\{[#.:][^{}]*\}[ \t]*$")
+"""Of Pandoc and others: # Title {#id .class}."""
+
 _NUMBERED = re.compile(r"\d{1,2}(?:\.\d{1,2})*\.?\s")
 
 
@@ -68,8 +72,12 @@ def first_title(document: Document) -> str:
         return ""
     lines = document.quote(first.span).split("\n")
     if len(lines) > 1 and not lines[-1].strip("= \t"):
-        lines.pop()  # the underline of a setext heading
-    title = " ".join(" ".join(lines).strip("# \t").split())
+        is_stray = len(lines[-1].strip()) < _LEAST_UNDERLINE
+        if is_stray and first is not document.blocks[0]:
+            return ""
+    named = (line for line in lines if any(map(str.isalnum, line)))
+    words = _ATTRIBUTES.sub("", " ".join(named))
+    title = " ".join(words.strip("# \t").split())
     if _NUMBERED.match(title) or len(title) > _LONGEST_FIRST_TITLE:
         return ""
     return real_title(title)

@@ -11,9 +11,12 @@ MAX_TITLE = 300
 
 # Titles that programs make up.
 _NO_TITLE = re.compile(
-    r"(?i)(?:untitled|\(anonymous\)|microsoft (?:word|powerpoint|excel)|word document"
-    r"|powerpoint[- ]presentation"
-    r"|slide \d+|[^ ]+\.\w{2,4}$)"
+    r"(?i)microsoft (?:word|powerpoint|excel)\b|/s/"
+    r"|(?:(?:untitled|unbenannt|sans titre|ohne titel|sin t[ií]tulo|senza titolo|no title|new|word)"
+    r"(?:[ -]?(?:document|dokument|page|presentation|\d+))*|\(?anonymous\)?|document\d*"
+    r"|powerpoint[- ]presentation|(?:dokument|presentation|book|mappe|slide|layout|folie) ?\d+"
+    r"|[0-9a-f-]{16,}|[^ ]+\.(?:docx?|xlsx?|pptx?|pdf|od[tsp]|rtf|txt|x?html?|tex|dvi|e?ps|indd|qxd"
+    r"|pmd|p65|fm|wpd|ai|cdr|dwg|vsd|pub|md|tiff?|jpe?g|png))$"
 )
 
 

@@ -15,6 +15,7 @@ from bindery.types import Document
 # Escape sequences of terminals: colours and movements of the cursor, titles of windows.
 _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])")
 # Python prints this for an object without a text form.
+_PICTURES = ("image/", "application/vnd.")
 _OBJECT = re.compile(r"<[\w.]+(?: [^<>\n]*)?>\s*")
 
 
@@ -59,7 +60,7 @@ def _write_cell(builder: DocumentBuilder, cell: dict[str, Any], language: str) -
     for output in cast("list[Any]", cell.get("outputs") or []):
         shown = _object(output)
         data = _object(shown.get("data"))
-        has_picture = any(kind.startswith("image/") for kind in data)
+        has_picture = any(kind.startswith(_PICTURES) for kind in data)
         _write_result(builder, shown, data, has_picture=has_picture)
         pictures += has_picture
     return pictures
@@ -77,7 +78,9 @@ def _write_result(
         write_page(builder, page)
     elif not (has_picture and _OBJECT.fullmatch(plain)):
         latex, traceback = _joined(data.get("text/latex")), _joined(shown.get("traceback"), "\n")
-        text = _joined(shown.get("text")) or plain or latex or traceback
+        error = ": ".join(filter(None, (_joined(shown.get(key)) for key in ("ename", "evalue"))))
+        shown_plain = "" if latex.strip() and _OBJECT.fullmatch(plain) else plain
+        text = _joined(shown.get("text")) or shown_plain or latex or traceback or error
         builder.add(code_block(_printed(text)), "code")
 
 
@@ -85,8 +88,24 @@ def _printed(text: str) -> str:
     """The text as a terminal shows it in the end: no escapes, progress bars in their last state."""
     lines = _ESCAPE.sub("", text).replace("\r\n", "\n").split("\n")
     return "\n".join(
-        next((state for state in reversed(line.split("\r")) if state.strip()), "") for line in lines
+        next((state for state in reversed(line.split("\r")) if state.strip()), "")
+        for line in map(_overwritten, lines)
     )
+
+
+def _overwritten(line: str) -> str:
+    """A line in which backspaces move the cursor back, and what follows replaces the letters."""
+    if "\b" not in line:
+        return line
+    letters: list[str] = []
+    place = 0
+    for letter in line:
+        if letter == "\b":
+            place = max(place - 1, 0)
+        else:
+            letters[place : place + 1] = letter
+            place += 1
+    return "".join(letters)
 
 
 def _object(value: object) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from bindery.types import Block, Document, Span
 # Each matches one line and has no nested repeats, so the time is linear.
 _HEADING = re.compile(r" {0,3}(#{1,6})(?:[ \t]|$)")
 _UNDERLINE = re.compile(r" {0,3}(=+|-+)[ \t]*$")
-_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
+_FENCE = re.compile(r" {0,3}(`{3,}(?!.*`)|~{3,})")
 _LIST_ITEM = re.compile(r"[ \t]*(?:[-*+]|\d{1,9}[.)])[ \t]+\S")
 _RULE = re.compile(r" {0,3}(?:-[ \t]*|\*[ \t]*|_[ \t]*){3,200}$")
 _TABLE_RULE = re.compile(r"\|?[ \t:]*-[-:| \t]*$")
@@ -19,13 +19,19 @@ _LONGEST_SETEXT = 300
 """Characters: a longer text above a line of "=" or "-" is a paragraph."""
 
 _FRONT_MATTER = re.compile(
-    r"\A(?:---[ \t]*\n(?=[\w\"'#-][^\n]*)|\+\+\+[ \t]*\n(?=[\w\"'#\[]))", re.ASCII
+    r"\A(?:---[ \t]*\n(?=(?:#[^\n]*\n)*[\w\"'][\w\"'. -]{0,60}:(?:\s|$))"
+    r"|\+\+\+[ \t]*\n(?=[\w\"'#\[]))",
+    re.ASCII,
 )
 _FRONT_END = {
     "-": re.compile(r"^(?:---|\.\.\.)[ \t]*$", re.MULTILINE),
     "+": re.compile(r"^\+\+\+[ \t]*$", re.MULTILINE),
 }
-_FRONT_TITLE = re.compile(r"^title[ \t]*[:=][ \t]*(.+)$", re.MULTILINE | re.IGNORECASE)
+_FRONT_TITLE = re.compile(
+    r"^title[ \t]*[:=][ \t]*(?:\"([^\"\n]*)\"|'([^'\n]*)'|[>|][+-]?((?:\n[ \t]+[^\n]*)+)"
+    r"|((?:(?![ \t]#)[^\n])+))",
+    re.MULTILINE | re.IGNORECASE,
+)
 
 # Blocks that hold no headings, and how each ends (https://spec.commonmark.org/0.31.2/#html-blocks).
 _RAW_BLOCKS: tuple[tuple[re.Pattern[str], re.Pattern[str]], ...] = tuple(
@@ -55,7 +61,7 @@ def read_markdown(data: bytes, name: str) -> Document:
     decoded = decode(data)
     text = decoded.text
     found = _FRONT_TITLE.search(text, 0, _front_matter(text))
-    title = real_title(found[1].strip().strip("\"'")) if found else ""
+    title = real_title(next(filter(None, found.groups()), "")) if found else ""
     return Document(text, "markdown", name, tuple(blocks_of(text)), decoded.warnings, title)
 
 

@@ -13,6 +13,7 @@ _Lines = list[tuple[int, int]]
 # A line of one repeated sign (https://docutils.sourceforge.io/docs/ref/rst/restructuredtext.html).
 _ADORNMENT = re.compile(r"([!-/:-@\[-`{-~])\1*[ \t]*$")
 _DIRECTIVE = re.compile(r"\.\. +(?:code|code-block|sourcecode|parsed-literal|math|raw)::", re.I)
+_RST_TABLE = re.compile(r"[ \t]*(?:\+[-=+]+\+|=+(?:[ \t]+=+)+)[ \t]*$")
 _RST_ITEM = re.compile(r"[ \t]*(?:[-*+\u2022]|(?:\d+|#|[A-Za-z])[.)]|\(\w+\))[ \t]+\S")
 
 _STARS = re.compile(r"(\*+)[ \t]+\S")
@@ -73,6 +74,9 @@ def _rst_blocks(text: str) -> Iterator[Block]:
             if _DIRECTIVE.match(first.lstrip()):
                 literal_indent = indent
                 yield _block("code", rest)
+                continue
+            if _RST_TABLE.match(first):
+                yield _block("table", rest)
                 continue
             yield from _items(text, rest, _RST_ITEM)
             literal_indent = indent if last.endswith("::") else None

@@ -19,9 +19,13 @@ _SKIPPED = frozenset(
     | {"pict", "fldinst", "datafield", "xe", "tc", "sp", "template", "header", "headerl", "headerr"}
     | {"headerf", "footer", "footerl", "footerr", "footerf", "annotation", "atnid", "atnauthor"}
     | {"atndate", "atnref", "objdata", "objclass", "objname", "nonesttables", "bkmkstart"}
-    | {"bkmkend", "private"}
+    | {"bkmkend", "private", "shprslt", "nonshppict"}
 )
 _ENTERED = frozenset({"shpinst", "shptxt", "footnote"})
+_LABELS = frozenset({"listtext", "pntext"})
+_HEADING_STYLE = re.compile(r"heading (\d)\b", re.IGNORECASE)
+_BODY_LEVEL = 9
+_DEEPEST_HEADING = 6
 _NAMED: Mapping[str, str] = {
     "pict": "pictures",
     "objdata": "embedded objects",
@@ -77,7 +81,7 @@ _SETS = {"mac": "mac_roman", "pc": "cp437", "pca": "cp850"}
 
 
 def read_rtf(data: bytes, name: str) -> Document:
-    """Read paragraphs and tables, then footnotes; other parts are named in a warning."""
+    """Read headings, lists, paragraphs and tables, then footnotes; a warning names other parts."""
     builder = DocumentBuilder()
     title, warnings = write_rtf(builder, data)
     return builder.document("rtf", name, warnings, title=title)
@@ -127,6 +131,10 @@ class _Text:
             self.pending.clear()
 
 
+def _heading_level(number: int) -> int:
+    return min(number, _DEEPEST_HEADING) if 0 < number <= _BODY_LEVEL else 0
+
+
 class _RtfReader:
     """Reads the tokens in order, with a stack of groups."""
 
@@ -138,7 +146,10 @@ class _RtfReader:
         self._outer: list[_Group] = []
         self._fonts: dict[int, _Font] = {}
         self._codec = "cp1252"
-        self._body, self._title = _Text(), _Text()
+        self._body, self._title, self._label = _Text(), _Text(), _Text()
+        self._style, self._styles = 0, dict[int, int]()  # the level of each style
+        self._style_name = ""
+        self._level = 0
         self._notes: list[_Text] = []
         self._skip = 0
         self._is_optional = self._in_table = False
@@ -188,7 +199,10 @@ class _RtfReader:
 
     def _word(self, word: str, number: int | None) -> None:
         is_optional, self._is_optional = self._is_optional, False
-        if (is_optional and word not in _ENTERED) or word in _SKIPPED or word in {"info", "title"}:
+        if word in _LABELS:
+            self._group = replace(self._group, destination="label")
+            self._label.taken(self._codec)
+        elif (is_optional and word not in _ENTERED) or word in _SKIPPED | {"info", "title"}:
             self._enter(word)
         elif word == "footnote":
             self._write(f"[^{len(self._notes) + 1}]")
@@ -201,6 +215,8 @@ class _RtfReader:
             self._write(_CHARACTERS[word])
         elif word in {"par", "sect", "page", "cell", "nestcell", "row", "nestrow", "pard", "intbl"}:
             self._structure(word)
+        elif word in {"s", "outlinelevel"}:
+            self._outline(word, number or 0)
         else:
             self._format(word, number)
 
@@ -234,6 +250,16 @@ class _RtfReader:
         elif word == "plain":
             self._group = replace(group, is_hidden=False, font=-1)
 
+    def _outline(self, word: str, number: int) -> None:
+        """Note the style of a paragraph, or in the style sheet of a style, and its level."""
+        if word == "outlinelevel":
+            self._level = _heading_level(number + 1)
+            if self._group.destination == "stylesheet":
+                self._styles[self._style] = self._level
+        else:
+            self._style, self._style_name = number, ""
+            self._level = self._styles.get(number, 0)
+
     def _structure(self, word: str) -> None:
         if self._group.destination == "footnote":
             self._write(" ")
@@ -241,6 +267,7 @@ class _RtfReader:
             return
         elif word in {"pard", "intbl"}:
             self._in_table = word == "intbl"
+            self._level = 0 if word == "pard" else self._level
         elif word == "cell":
             self._cells.append(self._body.taken(self._encoding()))
         elif word == "row":
@@ -254,9 +281,16 @@ class _RtfReader:
     def _end_paragraph(self) -> None:
         if self._group.destination and self._outer:
             return
+        label = self._label.taken(self._codec)
         if text := self._body.taken(self._encoding()):
             self._end_table()
-            self._builder.add(text)
+            number = f"{label} " if any(map(str.isalnum, label)) else ""
+            if self._level:
+                self._builder.heading(number + text, self._level)
+            elif label:
+                self._builder.add((number or "- ") + text, "list_item")
+            else:
+                self._builder.add(text)
 
     def _end_table(self) -> None:
         self._builder.add(markdown_table(self._rows), "table")
@@ -268,7 +302,7 @@ class _RtfReader:
             return None
         if destination == "footnote":
             return self._notes[-1]
-        return {"": self._body, "title": self._title}.get(destination)
+        return {"": self._body, "title": self._title, "label": self._label}.get(destination)
 
     def _encoding(self) -> str:
         font = self._fonts.get(self._group.font)
@@ -277,6 +311,10 @@ class _RtfReader:
     def _bytes(self, written: bytes) -> None:
         if self._group.destination == "fonttbl" and self._group.font in self._fonts:
             self._fonts[self._group.font].name += written.decode("latin-1")
+        elif self._group.destination == "stylesheet":
+            self._style_name += written.decode("latin-1")
+            if found := _HEADING_STYLE.match(self._style_name):
+                self._styles[self._style] = _heading_level(int(found[1]))
         skipped = min(self._skip, len(written))
         self._skip -= skipped
         target = self._target()
