@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bindery.errors import InvalidValue
-from bindery.search.analysis import Analyser
+from bindery.search.analysis import Analyser, TermFinder
 from bindery.search.language import language_of_query, stop_words
 from bindery.search.queries import check_queries, read_query
 
@@ -195,7 +195,9 @@ def test_whatever_is_written_finds_itself(text):
 
 
 @given(st.text(), st.text())
-def test_tokens_with_a_term_are_those_of_all_tokens_that_have_it(text, query):
+def test_places_of_terms_are_those_of_the_tokens_that_have_them(text, query):
     terms = frozenset(GERMAN.terms(query)) | frozenset(GERMAN.terms(text)[:3])
-    found = [one for one in GERMAN.tokens(text) if not terms.isdisjoint(one.terms)]
-    assert list(GERMAN.tokens(text, terms)) == found
+    finder = TermFinder(GERMAN, terms)
+    for some in (text, f"{query} {text}", text):
+        found = [one.span for one in GERMAN.tokens(some) if not terms.isdisjoint(one.terms)]
+        assert list(finder.spans(some)) == found

@@ -12,7 +12,7 @@ from bindery.errors import BinderyError, InputError, InvalidCursor, InvalidValue
 from bindery.jobs.recipe import Recipe
 from bindery.library import Library
 from bindery.options import PARENT_CHILD, Passage, SearchOptions
-from bindery.search.analysis import Analyser
+from bindery.search.analysis import TermFinder
 from bindery.search.answers import Hit, SearchAnswer, StageFailure, marked, text_of
 from bindery.search.candidates import ScoredRow
 from bindery.search.explaining import WordShares
@@ -201,7 +201,7 @@ class _ChunkReader:
         self._collection = collection
         self._view = view
         self._words = words
-        self._terms = words.terms
+        self._finders: dict[str, TermFinder] = {}
 
     def has_phrases(self, rows: Sequence[tuple[int, int]]) -> Mask:
         """Which rows (m,) have the query's phrases in their texts."""
@@ -245,7 +245,12 @@ class _ChunkReader:
         file = self._file((row.segment, row.row))
         text, first = text_of(chunks), chunks[0]
         analyser = self._index.analyser(file.language)
-        find_marks = partial(self._marks, analyser)
+        if (finder := self._finders.get(file.language)) is None:
+            finder = self._finders[file.language] = TermFinder(analyser, self._words.terms)
+
+        def find_marks(text: str) -> tuple[Span, ...]:
+            return marked(text, finder.spans(text))
+
         words = self._shares and self._shares.of(row.segment, row.row, text, analyser)
         return Hit(
             id=table.ids[row.row].tobytes().hex(),
@@ -271,10 +276,6 @@ class _ChunkReader:
             attributes=file.attributes,
             words=words,
         )
-
-    def _marks(self, analyser: Analyser, text: str) -> tuple[Span, ...]:
-        """The places of the query's words in a text."""
-        return marked(text, [one.span for one in analyser.tokens(text, self._terms)])
 
     def _file(self, place: tuple[int, int]) -> IndexedFile:
         segment, row = place

@@ -1,7 +1,7 @@
 """What a search gives back: hits that say where they are from, and how the answer came about."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import quote
@@ -182,7 +182,7 @@ def _facts_of(spans: Sequence[Span]) -> list[dict[str, int]]:
     return [{"start": span.start, "end": span.end} for span in spans]
 
 
-def marked(text: str, spans: Sequence[Span]) -> tuple[Span, ...]:
+def marked(text: str, spans: Iterable[Span]) -> tuple[Span, ...]:
     """Spans in order, those that touch or overlap joined."""
     joined: list[Span] = []
     for span in sorted(spans, key=lambda one: (one.start, one.end)):

@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from bindery.search.analysis import Analyser
+from bindery.search.analysis import Analyser, TermFinder
 from bindery.search.lexical import word_weights
 from bindery.search.queries import LexicalQuery
 from bindery.search.view import View
@@ -46,7 +46,7 @@ class WordShares:
                 name,
                 score,
                 rows,
-                tuple(one.span for one in analyser.tokens(text, frozenset(word.terms))),
+                tuple(TermFinder(analyser, frozenset(word.terms)).spans(text)),
             )
             for (word, _), name, rows, score in zip(
                 self._weights, self._names, self._rows, scores, strict=True
