@@ -21,7 +21,7 @@ from bindery.store import collections as catalog
 from bindery.store import derived, generations, placements
 from bindery.store.collections import CollectionFile, StoredCollection
 from bindery.store.database import Database, Transaction
-from bindery.store.placements import Placement
+from bindery.store.placements import ChunkPlace, Placement
 from bindery.store.values import KeptVectors
 from bindery.types import Chunk
 
@@ -324,21 +324,19 @@ class CollectionIndex:
         Raises ChangedMeanwhile for a row whose file has been replaced or deleted since.
         """
         tables = [segment.table for segment in view.segments]
-        wanted = [
-            (int(tables[n].files[row]), int(tables[n].parts[row]), int(tables[n].places[row]))
-            for n, row in places
-        ]
-        with self.database.reading() as connection:
-            sets = placements.chunk_sets_of(
-                connection, self.generation, sorted({file for file, _, _ in wanted})
+        wanted: list[ChunkPlace] = []
+        for number, row in places:
+            table = tables[number]
+            file = int(table.files[row])
+            chunk_set = view.chunk_sets[file]
+            wanted.append(
+                ChunkPlace(file, chunk_set, int(table.parts[row]), int(table.places[row]))
             )
-            if any(sets.get(file) != view.chunk_sets[file] for file, _, _ in wanted):
-                raise ChangedMeanwhile
-            parts = {
-                one: derived.read_part(connection, sets[one[0]], one[1])
-                for one in dict.fromkeys((file, part) for file, part, _ in wanted)
-            }
-        return [parts[file, part][place] for file, part, place in wanted]
+        with self.database.reading() as connection:
+            chunks = placements.placed_chunks(connection, self.generation, wanted)
+        if chunks is None:
+            raise ChangedMeanwhile
+        return chunks
 
 
 class ChangedMeanwhile(Exception):

@@ -22,6 +22,7 @@ from sqlalchemy import (
     Connection,
     Row,
     Text,
+    bindparam,
     delete,
     exists,
     func,
@@ -160,13 +161,13 @@ def create_collection(
 
 def find_collection(connection: Connection, name: str) -> StoredCollection | None:
     """The collection of a name."""
-    row = connection.execute(_COLLECTIONS.where(collections.c.name == name)).one_or_none()
+    row = connection.execute(_OF_NAME, {"wanted": name}).one_or_none()
     return None if row is None else _collection(row)
 
 
 def get_collection(connection: Connection, collection_id: str) -> StoredCollection | None:
     """The collection of an id."""
-    row = connection.execute(_COLLECTIONS.where(collections.c.id == collection_id)).one_or_none()
+    row = connection.execute(_OF_ID, {"wanted": collection_id}).one_or_none()
     return None if row is None else _collection(row)
 
 
@@ -178,8 +179,7 @@ def list_collections(connection: Connection) -> list[StoredCollection]:
 
 def state_of(connection: Connection, collection_id: str) -> int | None:
     """How many changes a collection has had; None if there is no such collection any more."""
-    this = select(collections.c.state).where(collections.c.id == collection_id)
-    return connection.scalar(this)
+    return connection.scalar(_STATE_OF_ID, {"wanted": collection_id})
 
 
 def recipe_of(connection: Connection, generation: int) -> Mapping[str, Any] | None:
@@ -382,6 +382,10 @@ def _of(collection_id: str) -> Any:  # noqa: ANN401 - an update
 _COLLECTIONS = select(collections, generations.c.recipe).join(
     generations, generations.c.id == collections.c.generation
 )
+# Every search runs these. They are built once, since to build one takes longer than to run it.
+_OF_NAME = _COLLECTIONS.where(collections.c.name == bindparam("wanted"))
+_OF_ID = _COLLECTIONS.where(collections.c.id == bindparam("wanted"))
+_STATE_OF_ID = select(collections.c.state).where(collections.c.id == bindparam("wanted"))
 
 
 def _collection(row: Row[Any]) -> StoredCollection:

@@ -114,7 +114,7 @@ def read_part(connection: Connection, key: bytes, part: int) -> list[Chunk]:
             "A file was deleted while its chunks were read.",
             remedy="Try again to read those of the remaining files.",
         )
-    return [_chunk(fields) for fields in orjson.loads(zlib.decompress(data))]
+    return list(ChunkPart(data))
 
 
 def read_chunks(connection: Connection, key: bytes) -> Iterator[list[Chunk]]:
@@ -257,11 +257,21 @@ def key_groups(items: Iterable[_T]) -> Iterator[list[_T]]:
         yield group
 
 
-def _chunk(fields: dict[str, Any]) -> Chunk:
-    fields["span"] = Span(**fields["span"])
-    fields["headings"] = tuple(fields["headings"])
-    fields["parent"] = Span(**fields["parent"]) if fields["parent"] else None
-    return Chunk(**fields)
+class ChunkPart(Sequence[Chunk]):
+    """The chunks of a part of a set, as it is stored. Each is made when it is asked for."""
+
+    def __init__(self, data: bytes) -> None:
+        self._rows: list[dict[str, Any]] = orjson.loads(zlib.decompress(data))
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, place: int) -> Chunk:  # pyright: ignore[reportIncompatibleMethodOverride]
+        fields = dict(self._rows[place])
+        fields["span"] = Span(**fields["span"])
+        fields["headings"] = tuple(fields["headings"])
+        fields["parent"] = Span(**fields["parent"]) if fields["parent"] else None
+        return Chunk(**fields)
 
 
 def _facts(chunk: Chunk) -> dict[str, Any]:

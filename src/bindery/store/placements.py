@@ -15,9 +15,21 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, delete, exists, func, insert, literal, or_, select, update
+from sqlalchemy import (
+    Connection,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
 
 from bindery.store.database.tables import (
+    chunk_parts,
     chunk_sets,
     collection_changes,
     collection_files,
@@ -26,7 +38,8 @@ from bindery.store.database.tables import (
     placements,
     segments,
 )
-from bindery.store.derived import key_groups
+from bindery.store.derived import ChunkPart, key_groups
+from bindery.types import Chunk
 
 _KEPT_STATES = 256
 _MOST_NOTED = 1000
@@ -111,6 +124,50 @@ def chunk_sets_of(
         )
         found.update({row.file: row.chunk_set for row in connection.execute(rows)})
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkPlace:
+    """Where a chunk is stored: the set of a file, a part of that, and a place in the part."""
+
+    file: int
+    chunk_set: bytes
+    part: int
+    place: int
+
+
+def placed_chunks(
+    connection: Connection, generation: int, places: Sequence[ChunkPlace]
+) -> list[Chunk] | None:
+    """The chunks at places, in one query; None if a file is gone or has another set by now."""
+    parts = sorted({one.part for one in places})
+    found: dict[tuple[int, int], Any] = {}
+    for files in key_groups(sorted({one.file for one in places})):
+        asked = {"generation": generation, "files": files, "parts": parts}
+        for row in connection.execute(_PLACED_PARTS, asked):
+            found[row.file, row.part] = row
+    unpacked: dict[tuple[int, int], ChunkPart] = {}
+    chunks: list[Chunk] = []
+    for one in places:
+        key = (one.file, one.part)
+        if key not in found or found[key].chunk_set != one.chunk_set:
+            return None
+        if key not in unpacked:
+            unpacked[key] = ChunkPart(found[key].data)
+        chunks.append(unpacked[key][one.place])
+    return chunks
+
+
+# Built once, since to build it takes longer than to run it.
+_PLACED_PARTS = (
+    select(placements.c.file, placements.c.chunk_set, chunk_parts.c.part, chunk_parts.c.data)
+    .join(chunk_parts, chunk_parts.c.key == placements.c.chunk_set)
+    .where(
+        placements.c.generation == bindparam("generation"),
+        placements.c.file.in_(bindparam("files", expanding=True)),
+        chunk_parts.c.part.in_(bindparam("parts", expanding=True)),
+    )
+)
 
 
 def publish_segment(
