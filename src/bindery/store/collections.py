@@ -173,8 +173,7 @@ def get_collection(connection: Connection, collection_id: str) -> StoredCollecti
 
 def list_collections(connection: Connection) -> list[StoredCollection]:
     """Every collection, by name."""
-    rows = connection.execute(_COLLECTIONS).all()
-    return sorted(map(_collection, rows), key=lambda one: one.name)
+    return sorted(map(_collection, connection.execute(_COLLECTIONS)), key=lambda one: one.name)
 
 
 def state_of(connection: Connection, collection_id: str) -> int | None:
@@ -189,14 +188,14 @@ def recipe_of(connection: Connection, generation: int) -> Mapping[str, Any] | No
 
 def schema_of(connection: Connection, collection_id: str) -> Mapping[str, str]:
     """The types of a collection's attributes, by name."""
-    this = select(collections.c.schema).where(collections.c.id == collection_id)
-    return connection.scalar(this) or {}
+    found = select(collections.c.schema).where(collections.c.id == collection_id)
+    return connection.scalar(found) or {}
 
 
 def states(connection: Connection) -> dict[str, int]:
     """How many changes each collection has had, by its id."""
-    found = select(collections.c.id, collections.c.state)
-    return {row.id: row.state for row in connection.execute(found)}
+    found = connection.execute(select(collections.c.id, collections.c.state))
+    return {row.id: row.state for row in found}
 
 
 def count_change(connection: Connection, collection_id: str) -> bool:

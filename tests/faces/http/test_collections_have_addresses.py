@@ -5,6 +5,8 @@ from dataclasses import replace
 
 import pytest
 
+from bindery.faces.http.routes.collections import FoundAnswer
+
 
 @pytest.mark.parametrize("name", ["日本", "a?b#c", "two words"])
 def test_a_new_collection_is_where_its_location_says(client, name):
@@ -102,6 +104,8 @@ def test_hits_have_addresses_that_open_them(client, settings, monkeypatch):
     while client.get(f"/jobs/{job}").json()["state"] not in ("done", "failed"):
         time.sleep(0.05)
     asked = {"query": "How long does oak last?"}
+    found = client.post("/collections/two words/search", json={**asked, "explain": True}).json()
+    assert FoundAnswer.model_validate(found).model_dump(mode="json") == found  # as documented
     (hit,) = client.post("/collections/two words/search", json=asked).json()["hits"]
     span = f"{hit['start']}-{hit['end']}"
     assert hit["url"] == f"http://127.0.0.1/view/two%20words/{hit['file_id']}?span={span}"
