@@ -201,6 +201,12 @@ def test_two_ways_to_cut_are_compared(visit: Visit, address: str) -> None:
     assert second.locator(".band").count() == 1
     assert parameters(visit)["a"] == ["recursive-8-0"]
     assert parameters(visit)["b"] == ["fixed-256-0"]
+    tab.click("text=Recall on questions")
+    tab.fill("#lab-questions", "Which wood lasts? => Oak lasts for centuries\nNo answer => nowhere")
+    tab.click("text=Compare")
+    for side in "AB":
+        told = tab.wait_for_selector(f"[aria-label='Cut {side}'] .recall summary").text_content()
+        assert told == "The best 1,000 tokens hold 1.00 of the answers to 1 question."
 
 
 def test_passages_move_while_vectors_are_cut(visit: Visit, address: str) -> None:

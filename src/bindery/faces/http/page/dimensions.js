@@ -1,6 +1,7 @@
 // Fewer dimensions: what the best hits become when vectors are cut, and what that saves.
 
 import { get, part, post } from "./api.js";
+import { embed, ranked } from "./vectors.js";
 import { bytes, fill, h, number, plural, problem, skeleton } from "./dom.js";
 
 const PASSAGES = 60;
@@ -64,14 +65,8 @@ class Dimensions {
   }
 
   async vectors(model, rotation, signal) {
-    const ask = async (chunks, role) => {
-      const body = { chunks, role, encoding_format: "base64", truncate: "end", rotation };
-      const answer = await post(`/embedding/${part(model)}/generate`, body, { signal });
-      if (answer.offsets) throw Object.assign(new Error(`${model} has a vector for each token, which this view does not cut.`), { remedy: "Choose a collection with another model." });
-      return answer.embeddings.map(floats);
-    };
-    const [query] = await ask([this.query], "query");
-    return { query, passages: await ask(this.hits.map((hit) => hit.text), "document") };
+    const [query] = await embed(model, [this.query], "query", { rotation, signal });
+    return { query, passages: await embed(model, this.hits.map((hit) => hit.text), "document", { rotation, signal }) };
   }
 
   show() {
@@ -117,20 +112,4 @@ class Dimensions {
   }
 }
 
-function floats(text) {
-  const raw = Uint8Array.from(atob(text), (one) => one.charCodeAt(0));
-  return new Float32Array(raw.buffer);
-}
-
-// The passages by the cosine of their first k numbers.
-function order({ query, passages }, k) {
-  const scores = passages.map((passage) => {
-    let [dot, own] = [0, 0];
-    for (let at = 0; at < k; at += 1) {
-      dot += query[at] * passage[at];
-      own += passage[at] * passage[at];
-    }
-    return dot / (Math.sqrt(own) || 1);
-  });
-  return [...scores.keys()].sort((one, other) => scores[other] - scores[one]);
-}
+const order = ({ query, passages }, k) => ranked(query, passages, k);

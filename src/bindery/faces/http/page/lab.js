@@ -2,6 +2,7 @@
 
 import { get, part } from "./api.js";
 import { fill, h, link, number, pageRange, plural, problem, skeleton, slicer } from "./dom.js";
+import { questionsIn, recallOf, shownRecall, suggested } from "./recall.js";
 import { Rows } from "./rows.js";
 
 const STRATEGIES = ["recursive", "sentence", "fixed", "markdown", "page", "parent-child", "code", "semantic"];
@@ -26,9 +27,22 @@ export async function showLab(main, { collections, parameters, remember }) {
   fill(main,
     h("h1", {}, "Chunking lab"),
     h("p", { class: "row" }, h("label", { for: "lab-file" }, "Document"), choice),
+    questions(sides),
     h("div", { class: "sides" }, sides.map((one) => one.element)));
   sides.forEach((one) => one.cut());
   return () => sides.forEach((one) => one.leave());
+}
+
+// Questions with their answers, by which the two ways are compared.
+function questions(sides) {
+  const box = h("textarea", { id: "lab-questions", rows: 5, dir: "auto", spellcheck: false });
+  const suggest = () => { box.value = suggested(sides[0].found?.chunks ?? []); };
+  return h("details", { class: "questions", ontoggle: (event) => event.target.open && !box.value && suggest() },
+    h("summary", {}, "Recall on questions"),
+    h("label", { for: "lab-questions" }, "A question and words of the document that answer it, one pair a line: question => answer"), box,
+    h("p", { class: "row" },
+      h("button", { type: "button", class: "primary", onclick: () => sides.forEach((one) => one.ask(questionsIn(box.value))) }, "Compare"),
+      h("button", { type: "button", onclick: suggest }, "Suggest from the headings")));
 }
 
 function read(text, defaults) {
@@ -51,9 +65,10 @@ class Side {
     this.left = new AbortController();
     this.chunks = h("div");
     this.rows = new Rows(this.chunks, { make: band, height, root: this.bands, signal: this.left.signal });
+    this.recall = h("div", { role: "status" });
     this.element = h("section", { "aria-label": `Cut ${label}` },
       h("div", { class: "row" }, this.strategy, h("span", { class: "note" }, "size"), this.size, h("span", { class: "note" }, "overlap"), this.overlap),
-      this.facts, this.bands);
+      this.facts, this.recall, this.bands);
   }
 
   leave() {
@@ -80,7 +95,21 @@ class Side {
     }
   }
 
-  show({ chunks, total_chunks: total, warnings, model }) {
+  async ask(asked) {
+    if (!asked.length) return fill(this.recall, h("p", { class: "note" }, "Write at least one question with its answer."));
+    fill(this.recall, h("p", { class: "note" }, "Embedding the chunks ..."));
+    try {
+      const { chunks, model } = this.found;
+      fill(this.recall, shownRecall(await recallOf(chunks, asked, model, this.running.signal)));
+    } catch (error) {
+      if (error.name !== "AbortError") fill(this.recall, problem(error));
+    }
+  }
+
+  show(found) {
+    this.found = found;
+    fill(this.recall);
+    const { chunks, total_chunks: total, warnings, model } = found;
     const tokens = chunks.map((one) => one.tokens);
     const cut = chunks.filter((one) => one.tokens_cut);
     const mean = tokens.reduce((sum, one) => sum + one, 0) / (tokens.length || 1);

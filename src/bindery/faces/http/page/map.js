@@ -1,6 +1,7 @@
 // The collection as a map: passages as points, near each other if they are alike.
 
 import { get, part, post } from "./api.js";
+import { embed } from "./vectors.js";
 import { fill, h, link, number, plural, problem, skeleton } from "./dom.js";
 
 const COLOURS = ["#3b7dd8", "#c2571a", "#2f8f5b", "#8a4fb5", "#b58a00", "#c23b6b", "#2a8f9c", "#7a7f87"];
@@ -86,10 +87,9 @@ class MapView {
   // Where the question lies: its vector in the plane. Without the right to embed, it is left out.
   async placed(model, signal) {
     try {
-      const { embeddings, offsets } = await post(`/embedding/${part(model)}/generate`, { chunks: [this.query], role: "query" }, { signal });
       const { mean, axes } = this.found;
-      const vector = offsets ? null : embeddings[0];
-      if (vector?.length !== mean.length) return null;
+      const [vector] = await embed(model, [this.query], "query", { signal });
+      if (vector.length !== mean.length) return null;
       const [x, y] = axes.map((axis) => axis.reduce((sum, one, at) => sum + one * (vector[at] - mean[at]), 0));
       return { x, y };
     } catch (error) {
