@@ -73,3 +73,44 @@ def test_the_command_shows_stages_ranks_and_words(sample, environment):
     missing = run("--hit", "77")
     assert missing.exit_code == 2
     assert "No hit has the number or id '77'" in missing.stderr
+
+
+def test_the_tokens_of_the_first_hits_are_compared(sample, doors):
+    sample.add({**TEXTS, "script.md": "# Revoke\n\n<script>alert(1)</script> revokes the key."})
+    name = sample.collection.name
+    asked = {"explain": True, "explain_tokens": 2}
+    found = {door: ask(name, [QUERY], **asked) for door, ask in doors.items()}
+    tokens = {door: [hit["tokens"] for hit in one[0]["hits"]] for door, one in found.items()}
+    assert tokens["http"] == tokens["cli"] == json.loads(json.dumps(tokens["python"]))
+    answer = found["python"][0]
+    first, second, *others = answer["hits"]
+    assert others
+    assert all(hit["tokens"] is None for hit in others)
+    for hit in (first, second):
+        text = hit["text"]
+        for one in hit["tokens"]:
+            assert QUERY[one["span"]["start"] : one["span"]["end"]] == one["token"]
+            assert text[one["mark"]["start"] : one["mark"]["end"]] == one["match"]
+            assert one["score"] == pytest.approx(one["similarity"] / len(hit["tokens"]))
+        # The same token in both is the most like.
+        assert max(hit["tokens"], key=lambda one: one["similarity"])["token"] in QUERY
+    words = " ".join(one["token"] for one in first["tokens"])
+    assert words.replace(" ", "") == QUERY.replace(" ", "")
+    assert answer["stages"][-1]["name"] == "tokens"
+    assert doors["python"](name, [QUERY], mode="lexical", **asked)[0]["hits"][0]["tokens"] is None
+
+
+def test_the_page_is_inert(sample, environment, tmp_path):
+    sample.add({"script.md": "# Revoke\n\n<script>alert(1)</script> revokes <b>the key</b>."})
+    path = tmp_path / "receipt.html"
+    arguments = ["explain", "revoke", "<i>", "-c", sample.collection.name, "--html", str(path)]
+    shown = CliRunner().invoke(app, arguments, env=environment)
+    assert shown.exit_code == 0, shown.output
+    page = path.read_text()
+    assert "<script" not in page
+    assert "<b>" not in page
+    assert "<i>" not in page
+    assert "&lt;script&gt;" in page
+    assert "<mark>" in page
+    assert "default-src 'none'" in page
+    assert "src=" not in page.replace("default-src", "").replace("style-src", "")

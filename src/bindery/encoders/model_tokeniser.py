@@ -15,7 +15,7 @@ from bindery.encoders.tokeniser import Tokeniser, Tokens
 from bindery.errors import ModelBroken
 from bindery.models.card import ModelCard
 from bindery.models.layouts import LateInteraction, Layout
-from bindery.types import DOCUMENT, QUERY, Role, TokenIds, Truncate
+from bindery.types import DOCUMENT, QUERY, Role, Span, TokenIds, Truncate
 
 # Used if the tokeniser's files do not name the mask token.
 _USUAL_MASKS = ("[MASK]", "<mask>")
@@ -78,6 +78,23 @@ class ModelTokeniser:
         )
         return [self._completed(tokens, role) for tokens in found]
 
+    def token_spans(self, text: str, role: Role) -> list[Span | None]:
+        """The place in a text of each row that :meth:`Encoder.submit_tokens` gives for it.
+
+        None for a token that the model adds, such as a marker. Tokens beyond the window are cut.
+        """
+        [prompt] = prompts_of(self._card, role, [text])
+        [tokens] = self.tokenise([text], role)
+        offsets = self.of_role(role).whole(text, prompt).offsets.tolist()
+        first, last = tokens.text
+        own = [Span(*pair) if pair[0] < pair[1] else None for pair in offsets[: last - first]]
+        return self._of_rows([*[None] * first, *own, *[None] * (len(tokens) - last)], tokens, role)
+
+    def _of_rows(self, places: list[Span | None], tokens: Tokens, role: Role) -> list[Span | None]:
+        """The places of the tokens that get a row, given those of all tokens of a text."""
+        del role
+        return places[slice(*tokens.text)]
+
     def _completed(self, tokens: Tokens, role: Role) -> Tokens:
         """The tokens as the model reads them, with those that only its family adds."""
         del role
@@ -129,6 +146,10 @@ class LateTokeniser(ModelTokeniser):
         if role == DOCUMENT and self._padding is not None:
             kept &= tokens.ids != self._padding
         return kept
+
+    def _of_rows(self, places: list[Span | None], tokens: Tokens, role: Role) -> list[Span | None]:
+        kept = self.kept(tokens, role).tolist()
+        return [place for place, is_kept in zip(places, kept, strict=True) if is_kept]
 
     def _marked(self, tokens: Tokens, role: Role) -> Tokens:
         """With the marker's id after the first special token."""

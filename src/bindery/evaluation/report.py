@@ -21,7 +21,10 @@ th:first-child, td:first-child { text-align: left; }
 figure { margin: 1.5rem 0; } figcaption { color: #777; } svg { max-width: 100%; }
 text { fill: currentColor; font-size: 12px; } line { stroke: #8886; }
 .dot { display: inline-block; width: .7em; height: .7em; border-radius: 50%; }
+blockquote { margin: 1rem 0; padding-left: 1rem; border-left: 3px solid #8886; }
+blockquote { white-space: pre-wrap; }
 """
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _COLUMNS = (
     ("nDCG@10", "ndcg_10"),
     ("MRR", "mrr"),
@@ -42,17 +45,23 @@ def to_html(evaluation: Evaluation) -> str:
         ("megabytes of the index", lambda one: max(one.index_bytes, 1) / 1e6),
     ]
     parts = [
-        "<!doctype html><html lang='en'><meta charset='utf-8'>",
-        "<meta name='viewport' content='width=device-width'>",
-        f"<title>Evaluation of {escape(evaluation.collection)}</title><style>{_STYLE}</style>",
         f"<h1>Evaluation of {escape(evaluation.collection)}</h1>",
         f"<p>{len(evaluation.questions):,} questions. {escape(advice(evaluation))}</p>",
         _table(evaluation, colours),
         *(_plot(settings, colours, label, value) for label, value in plots),
         *(_questions(evaluation, setting) for setting in settings[1:]),
-        "</html>\n",
     ]
-    return "\n".join(parts)
+    return page(f"Evaluation of {evaluation.collection}", "\n".join(parts))
+
+
+def page(title: str, body: str) -> str:
+    """A page that may not run scripts or load anything. ``body`` is HTML, ``title`` is plain."""
+    return (
+        "<!doctype html><html lang='en'><meta charset='utf-8'>"
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
+        "<meta name='viewport' content='width=device-width'>"
+        f"<title>{escape(title)}</title><style>{_STYLE}</style>\n{body}\n</html>\n"
+    )
 
 
 def advice(evaluation: Evaluation) -> str:

@@ -1,5 +1,6 @@
 """Queries in, answers out: embed the queries, search a view of the index, read the hits' texts."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,13 +16,13 @@ from bindery.options import PARENT_CHILD, Passage, SearchOptions
 from bindery.search.analysis import TermFinder
 from bindery.search.answers import Hit, SearchAnswer, StageFailure, marked, text_of
 from bindery.search.candidates import ScoredRow
-from bindery.search.explaining import WordShares
+from bindery.search.explaining import WordShares, token_shares
 from bindery.search.index import ChangedMeanwhile, CollectionIndex
 from bindery.search.language import Weight, chosen_weight, language_of_query, weight_of
 from bindery.search.lexical import Mask, completions
 from bindery.search.paging import MOST_SHOWN, SearchScope, read_cursor, write_cursor
 from bindery.search.queries import LexicalQuery, check_queries, read_query
-from bindery.search.searching import Question, Searcher
+from bindery.search.searching import Question, Searcher, StageReport
 from bindery.search.view import IndexedFile, View
 from bindery.store.collections import StoredCollection
 from bindery.types import QUERY, Chunk, Span
@@ -58,7 +59,29 @@ def search_index(
         )
     chosen = _with_passage(options, index.recipe)
     answering = _Answering(index, stored, chosen, chosen_weight(options.weight, weight))
-    return [answering.answer(one) for one in _embedded(library, recipe, queries, options)]
+    answers = [answering.answer(one) for one in _embedded(library, recipe, queries, options)]
+    if not (options.explain and options.explain_tokens and options.mode.is_dense):
+        return answers
+    return [_with_tokens(library, recipe(), one, options) for one in answers]
+
+
+def _with_tokens(
+    library: Library, recipe: Recipe, answer: SearchAnswer, options: SearchOptions
+) -> SearchAnswer:
+    """The answer with the tokens of its first hits compared, as a stage of its own.
+
+    Of a partial answer, whose query could not be embedded, there is nothing to compare.
+    """
+    if answer.is_partial:
+        return answer
+    started = time.perf_counter()
+    first, rest = answer.hits[: options.explain_tokens], answer.hits[options.explain_tokens :]
+    with library.lend(recipe.loaded_as) as encoder:
+        shares = token_shares(encoder, answer.query, [hit.text for hit in first])
+    hits = [replace(hit, tokens=some) for hit, some in zip(first, shares, strict=True)]
+    milliseconds = round((time.perf_counter() - started) * 1000, 3)
+    stages = (*answer.stages, StageReport("tokens", len(hits), milliseconds))
+    return replace(answer, hits=(*hits, *rest), stages=stages)
 
 
 def _with_passage(options: SearchOptions, recipe: Recipe) -> SearchOptions:

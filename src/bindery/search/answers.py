@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from bindery.errors import BinderyError
-from bindery.search.explaining import WordShare
+from bindery.search.explaining import TokenShare, WordShare
 from bindery.search.searching import StageReport, UsedWeight
 from bindery.types import Chunk, Span
 
@@ -23,7 +23,8 @@ class Hit:
     place of ``text`` in its document, ``spans`` are those of the chunks that were found. ``marks``
     are the places within ``text`` of the words that matched, ``heading_marks``, ``title_marks`` and
     ``file_marks`` those within each heading, the title and the name of the file. ``words`` says
-    what each word of the query adds to the BM25, if that was asked for and the mode uses words.
+    what each word of the query adds to the BM25, if that was asked for and the mode uses words, and
+    ``tokens`` which token is nearest to each of the query's, if the mode uses vectors.
     """
 
     id: str
@@ -48,6 +49,7 @@ class Hit:
     file_id: str = ""
     collection: str = ""
     words: tuple[WordShare, ...] | None = None
+    tokens: tuple[TokenShare, ...] | None = None
 
     @property
     def text_sha256(self) -> str:
@@ -85,6 +87,7 @@ class Hit:
             "attributes": dict(self.attributes or {}),
             "url": self.url(address),
             "words": None if self.words is None else [one.facts() for one in self.words],
+            "tokens": None if self.tokens is None else [one.facts() for one in self.tokens],
         }
 
 

@@ -1,13 +1,16 @@
-"""Why a passage was found: what each word of the query adds to its score by words."""
+"""Why a passage was found: what each word and each token of the query adds to its scores."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from bindery.encoders.base import Encoder
+from bindery.errors import UnsupportedModel
 from bindery.search.analysis import Analyser, TermFinder
 from bindery.search.lexical import word_weights
 from bindery.search.queries import LexicalQuery
 from bindery.search.view import View
-from bindery.types import Span
+from bindery.types import DOCUMENT, QUERY, Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,21 +39,99 @@ class WordShares:
         self._segments = segments
         self._weights, self._average = word_weights(segments, query)
         self._rows = [sum(one.frequency(word) for one in segments) for word, _ in self._weights]
+        self._finders: dict[Analyser, list[TermFinder]] = {}
         self._names = [text[word.span.start : word.span.end] for word, _ in self._weights]
 
     def of(self, segment: int, row: int, text: str, analyser: Analyser) -> tuple[WordShare, ...]:
         """The shares of a row's words, highest first; ``text`` is that of its hit."""
         scores = self._segments[segment].shares(self._weights, self._average, row)
+        finders = self._finders.get(analyser)
+        if finders is None:
+            finders = [TermFinder(analyser, frozenset(word.terms)) for word, _ in self._weights]
+            self._finders[analyser] = finders
         found = [
             WordShare(
                 name,
                 score,
                 rows,
-                tuple(TermFinder(analyser, frozenset(word.terms)).spans(text)),
+                tuple(finder.spans(text)),
             )
-            for (word, _), name, rows, score in zip(
-                self._weights, self._names, self._rows, scores, strict=True
+            for finder, name, rows, score in zip(
+                finders, self._names, self._rows, scores, strict=True
             )
             if score > 0
         ]
         return tuple(sorted(found, key=lambda share: -share.score))
+
+
+@dataclass(frozen=True, slots=True)
+class TokenShare:
+    """A token of the query, and the token of a hit that is most like it.
+
+    ``similarity`` is the dot product of their vectors, -1 to 1, and ``score`` that divided by the
+    number of the query's tokens: the scores add up to the mean MaxSim (Khattab and Zaharia, 2020).
+    ``span`` is the place of the token in the query and ``mark`` that of ``match`` in the text of
+    the hit; None for a token that the model adds.
+    """
+
+    token: str
+    match: str
+    similarity: float
+    score: float
+    span: Span | None = None
+    mark: Span | None = None
+
+    def facts(self) -> dict[str, Any]:
+        """The same for JSON."""
+        return asdict(self)
+
+
+def token_shares(
+    encoder: Encoder, query: str, texts: Sequence[str]
+) -> list[tuple[TokenShare, ...] | None]:
+    """The shares of a query's tokens in texts, in the order of the query.
+
+    None for every text if the model is remote, since it gives no vectors of tokens, and for a text
+    without tokens. Of a text that is longer than the window, the end is not compared.
+    """
+    try:
+        asked, found = encoder.encode_tokens([query], QUERY), encoder.encode_tokens(texts)
+    except UnsupportedModel:
+        return [None] * len(texts)
+    rows = asked.tokens[0]
+    spans = _places(encoder, query, QUERY, len(rows))
+    shares: list[tuple[TokenShare, ...] | None] = []
+    for number, text in enumerate(texts):
+        others = found.tokens[number]
+        if not len(others) or not len(rows):
+            shares.append(None)
+            continue
+        marks = _places(encoder, text, DOCUMENT, len(others))
+        products = rows @ others.T
+        best: list[int] = products.argmax(axis=1).tolist()
+        most: list[float] = products.max(axis=1).tolist()
+        shares.append(
+            tuple(
+                TokenShare(
+                    _quoted(query, span),
+                    _quoted(text, marks[at]),
+                    similarity,
+                    similarity / len(rows),
+                    span,
+                    marks[at],
+                )
+                for span, at, similarity in zip(spans, best, most, strict=True)
+            )
+        )
+    return shares
+
+
+def _places(encoder: Encoder, text: str, role: str, count: int) -> Sequence[Span | None]:
+    """The place of each row of a text; unknown if rows are the means of several tokens."""
+    spans = encoder.tokeniser.token_spans(text, role)
+    unknown: list[Span | None] = [None] * count
+    return spans if len(spans) == count else unknown
+
+
+def _quoted(text: str, span: Span | None) -> str:
+    return "" if span is None else text[span.start : span.end]

@@ -12,6 +12,7 @@ from bindery.faces.cli.options import (
     Hidden,
     Json,
     Model,
+    NoServer,
     begin,
     given,
     takes_changes,
@@ -24,9 +25,6 @@ search_commands = typer.Typer()
 
 Sync = Annotated[
     bool, typer.Option("--sync", help="Remove files that are no longer in the folders.")
-]
-NoServer = Annotated[
-    bool, typer.Option("--no-server", help="Search without the server that runs on this home.")
 ]
 
 
@@ -125,35 +123,6 @@ def search(
 
     asked = Asked(found.settings, alone=no_server)
     run(asked, query or [], collection, options, path=queries, json=json)
-
-
-@search_commands.command(
-    epilog="Examples:\n"
-    '  bindery explain "How do I revoke a key?"\n'
-    '  bindery explain "How do I revoke a key?" --hit 3'
-)
-@takes_options
-def explain(
-    options: SearchOptions,
-    query: Annotated[
-        list[str], typer.Argument(metavar="QUERY", help="A question; its words need no quotes.")
-    ],
-    hit: Annotated[
-        str | None, typer.Option(metavar="HIT", help="Show only the hit of this number or id.")
-    ] = None,
-    collection: CollectionName = "default",
-    no_server: NoServer = False,
-    json: Json = False,
-) -> None:
-    """Show why a search gives its hits in their order.
-
-    For each stage, its candidates and milliseconds; for each hit, its rank and score in each stage
-    and what each word of the query adds.
-    """
-    found = begin()
-    from bindery.faces.cli.explain import explain as run
-
-    run(Asked(found.settings, alone=no_server), query, collection, options, hit=hit, json=json)
 
 
 collections = typer.Typer(

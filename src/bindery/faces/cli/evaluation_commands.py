@@ -6,8 +6,10 @@ from typing import Annotated
 import typer
 
 from bindery.errors import InvalidValue
+from bindery.faces.cli.asking import Asked
 from bindery.faces.cli.exits import FAILED
-from bindery.faces.cli.options import CollectionName, Json, begin
+from bindery.faces.cli.options import CollectionName, Json, NoServer, begin, takes_options
+from bindery.options import SearchOptions
 
 evaluation_commands = typer.Typer()
 
@@ -97,6 +99,40 @@ def check(
 
     if not run_check(found.settings, checks, collection, junit, json=json):
         raise typer.Exit(FAILED)
+
+
+@evaluation_commands.command(
+    epilog="Examples:\n"
+    '  bindery explain "How do I revoke a key?"\n'
+    '  bindery explain "How do I revoke a key?" --hit 3\n'
+    '  bindery explain "How do I revoke a key?" --html receipt.html'
+)
+@takes_options
+def explain(
+    options: SearchOptions,
+    query: Annotated[
+        list[str], typer.Argument(metavar="QUERY", help="A question; its words need no quotes.")
+    ],
+    hit: Annotated[
+        str | None, typer.Option(metavar="HIT", help="Show only the hit of this number or id.")
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="PATH", help="Write it as a page instead.")
+    ] = None,
+    collection: CollectionName = "default",
+    no_server: NoServer = False,
+    json: Json = False,
+) -> None:
+    """Show why a search gives its hits in their order.
+
+    For each stage, its candidates and milliseconds; for each hit, its rank and score in each stage
+    and what each word of the query adds; for the best hit, or the one of --hit, also each token.
+    """
+    found = begin()
+    from bindery.faces.cli.explain import explain as run
+
+    asked = Asked(found.settings, alone=no_server)
+    run(asked, query, collection, options, hit=hit, html=html, json=json)
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -2,16 +2,25 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from rich.text import Text
 
+from bindery.disk import whole_file
 from bindery.errors import InvalidValue
 from bindery.faces.cli.asking import Asked, Facts
 from bindery.faces.cli.collections import answers_of, plain, print_passage
-from bindery.faces.cli.printing import count, new_table, output, print_json
+from bindery.faces.cli.printing import (
+    count,
+    messages,
+    new_table,
+    output,
+    print_json,
+    printable,
+)
 from bindery.options import SearchOptions
 
-_RIGHT = ("candidates", "ms", "recall", "adds", "passages")
+_RIGHT = ("candidates", "ms", "recall", "adds", "passages", "similarity")
 
 
 def explain(
@@ -21,14 +30,18 @@ def explain(
     options: SearchOptions,
     *,
     hit: str | None,
+    html: Path | None,
     json: bool,
 ) -> None:
     """Search, and show what each stage did and what each word added to each hit.
 
-    ``hit`` is the number or the id of the only one to show. Raises InvalidValue if it is not among
-    the hits.
+    ``hit`` is the number or the id of the only one to show, and ``html`` a page to write instead.
+    Raises InvalidValue if the hit is not among those that are found.
     """
     wanted = replace(options, explain=True)
+    if hit is not None:  # its tokens are compared, too
+        least = min(options.top, int(hit)) if hit.isdecimal() else options.top
+        wanted = replace(wanted, explain_tokens=max(options.explain_tokens, least))
     [answer] = answers_of(asked, [" ".join(words)], collection, wanted)
     found: list[Facts] = answer["hits"]
     hits = list(enumerate(found, 1))
@@ -40,8 +53,16 @@ def explain(
                 remedy=f"The search gave {count(len(found), 'hit')}; --top gives more.",
                 param="hit",
             )
+    shown = {**answer, "hits": [{"rank": rank, **one} for rank, one in hits]}
+    if html is not None:
+        from bindery.evaluation.receipt import receipt_html  # it imports NumPy
+
+        with whole_file(html) as file:
+            file.write(receipt_html(shown).encode("utf-8"))
+        messages().print(f"Written to {printable(str(html))}.", soft_wrap=True)
     if json:
-        print_json({**answer, "hits": [one for _, one in hits]})
+        print_json(shown)
+    if json or html is not None:
         return
     _show_stages(answer)
     for rank, one in hits:
@@ -81,4 +102,11 @@ def _show_hit(rank: int, hit: Facts) -> None:
         console.print(table)
     elif hit["words"] is not None:
         console.print(Text("   none of the words of the query", style="dim"))
+    if hit["tokens"]:
+        table = new_table("   token", "most like it", "similarity", "adds", right=_RIGHT)
+        for share in hit["tokens"]:
+            token, match = (plain(share[name]) or "(added)" for name in ("token", "match"))
+            added = (f"{share['similarity']:.3f}", f"{share['score']:.3f}")
+            table.add_row(f"   {token}", match, *added)
+        console.print(table)
     console.print()

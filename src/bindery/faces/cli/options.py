@@ -27,6 +27,9 @@ Model = Annotated[str, typer.Option("--model", "-m", metavar="NAME", help=_MODEL
 CollectionName = Annotated[
     str, typer.Option("--collection", "-c", metavar="NAME", help="The collection.")
 ]
+NoServer = Annotated[
+    bool, typer.Option("--no-server", help="Search without the server that runs on this home.")
+]
 Lines = Annotated[
     bool, typer.Option("--lines", help="Embed each line of a text file as it is, without chunking.")
 ]

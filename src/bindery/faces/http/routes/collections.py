@@ -132,10 +132,25 @@ class WordShareAnswer(BaseModel):
     marks: list[dict[str, int]]
 
 
+class TokenShareAnswer(BaseModel):
+    """A token of the query, and the token of the hit that is most like it, with their places.
+
+    The scores add up to the mean MaxSim.
+    """
+
+    token: str
+    match: str
+    similarity: float
+    score: float
+    span: dict[str, int] | None
+    mark: dict[str, int] | None
+
+
 class HitAnswer(BaseModel):
     """A passage that was found; `marks` are the places in `text` of the words that matched.
 
-    `url` opens the passage, marked in its document. `words` is null without `explain`.
+    `url` opens the passage, marked in its document. Without `explain`, `words`
+    and `tokens` are null; `tokens` also are after the first `explain_tokens` hits.
     """
 
     id: str
@@ -162,6 +177,7 @@ class HitAnswer(BaseModel):
     attributes: dict[str, Any]
     url: str
     words: list[WordShareAnswer] | None
+    tokens: list[TokenShareAnswer] | None
 
 
 class StageAnswer(BaseModel):
