@@ -82,13 +82,15 @@ def _measure(idle: Server, fault: str | None) -> Measured:
         "statuses": statuses,
     }
     print(json.dumps(figures))
+    # On a busy machine, every server is slow at times.
+    slower = max(ms - beside[name] for name, ms in health.items())
     others = [mb for name, mb in added.items() if name != "tokenize at once"]
     return Measured(
         figures,
         [
             at_most("Memory that one of the largest requests adds, MB", max(others), ADDED_MB),
             at_most("Memory of twenty at once, MB", added["tokenize at once"], 3 * ADDED_MB),
-            at_most("Slowest /health meanwhile, ms", max(health.values()), HEALTH_MS),
+            at_most("Slowest /health meanwhile, beyond an idle server's, ms", slower, HEALTH_MS),
         ],
     )
 

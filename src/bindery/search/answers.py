@@ -171,8 +171,10 @@ def text_of(chunks: Sequence[Chunk]) -> str:
     """The text from the first chunk to the last, given chunks of a document in order.
 
     What lies between chunks is white space, and is not kept: a blank stands for one character, and
-    line ends for more, so that the places in the text stay right.
+    line ends for more, so that the places in the text stay right. No chunks have no text.
     """
+    if not chunks:
+        return ""
     text, start = chunks[0].text, chunks[0].span.start
     for chunk in chunks[1:]:
         gap = chunk.span.start - start - len(text)

@@ -179,6 +179,17 @@ def test_dialects_that_share_a_route_are_told_apart(client):
     assert found == {*(f"dialect={name}" for name in asked), "dialect=health"}
 
 
+def test_every_door_is_counted_as_such(client):
+    stores, collections = "/v1/vector_stores/nowhere/search", "/collections/nowhere/search"
+    asked = {"OpenAI vector stores": stores, "collections": collections, "MCP": "/mcp"}
+    asked |= {"Open WebUI": "/open-webui/x", "LibreChat": "/librechat/query", "Dify": "/retrieval"}
+    with gains(client) as gained:
+        for path in asked.values():
+            assert client.post(path, json={"query": "x"}).status_code in (400, 404, 406)
+    found = {key[1] for key in gained if key[0] == "bindery_http_requests_total"}
+    assert found == {*(f"dialect={name}" for name in asked), "dialect=health"}
+
+
 def test_errors_are_counted_by_their_code_wherever_they_are_told(client):
     with gains(client) as gained:
         client.get("/health", headers={"host": "elsewhere.example"})

@@ -80,6 +80,26 @@ def test_dify_is_told_what_is_wrong(shelf, fields, status, code):
     assert answer.json()["error_msg"]
 
 
+def test_dify_registers_an_endpoint(shelf):
+    """It sends an empty body, and refuses an endpoint that answers 403, 404 or 502."""
+    answer = shelf.post("/retrieval", headers={"authorization": "Bearer any"})
+    assert (answer.status_code, answer.json()["error_code"]) == (400, 400)
+
+
+def test_open_webui_sends_what_its_source_does(shelf):
+    """As ``open_webui/retrieval/web/external.py`` of 0.12.4, without a key, about its user."""
+    headers = {
+        "User-Agent": "Open WebUI (https://github.com/open-webui/open-webui) RAG Bot",
+        "Authorization": "Bearer ",
+        "X-OpenWebUI-User-Name": "Jane%20Doe",
+        "X-OpenWebUI-Chat-Id": "chat-1",
+    }
+    body = {"query": "oak", "count": 3}
+    results = shelf.post(f"/open-webui/{NAME}", headers=headers, json=body).json()
+    assert len({one["link"] for one in results}) == len(results) == 2
+    assert all(one["snippet"] and one["title"] for one in results)
+
+
 def test_open_webui_gets_links(shelf):
     answer = shelf.post(f"/open-webui/{NAME}", json={"query": "oak", "count": 1})
     (result,) = answer.json()
@@ -93,6 +113,58 @@ def test_open_webui_gets_links(shelf):
 def embed(client: TestClient, file_id: str, name: str, text: bytes):
     sent = {"file": (name, text, "text/plain")}
     return client.post("/librechat/embed", files=sent, data={"file_id": file_id})
+
+
+LONG = " ".join(
+    f"Oak number {n} lasts for {n + 100} years, and pine {n} for less." for n in range(30)
+)
+
+
+def test_librechat_gets_the_text_of_a_document_once(client):
+    """Chunks overlap; the text of the document has no part twice."""
+    made = {"name": "librechat", "size": 48, "overlap": 24}
+    assert client.post("/collections", json=made).status_code == 201
+    assert embed(client, "long", "long.txt", LONG.encode()).status_code == 200
+    assert client.get("/collections/librechat").json()["chunks"] > 10
+    assert client.get("/librechat/documents/long/context").json() == LONG
+    file = client.get("/v1/vector_stores/librechat/files").json()["data"][0]["id"]
+    content = client.get(f"/v1/vector_stores/librechat/files/{file}/content").json()["data"]
+    assert [part["text"] for part in content] == [LONG]
+    client.delete("/collections/librechat")
+    client.delete(f"/v1/files/{file}")
+
+
+def test_librechat_sends_what_its_source_does(client):
+    """``uploadVectors``, ``parseText`` and ``deleteVectors``: a token of its own, more fields."""
+    token = {"authorization": "Bearer eyJhbGciOiJIUzI1NiJ9.e30.x", "accept": "application/json"}
+    before = len(client.get("/v1/files").json()["data"])
+    given = {
+        "file_id": (None, "a-1"),
+        "file": ("a-1__oak.txt", b"Oak lasts for centuries.", "text/plain"),
+        "entity_id": (None, "agent_1"),
+        "storage_metadata": (None, "{" + " " * 2000 + "}"),
+    }
+    added = client.post("/librechat/embed", files=given, headers=token)
+    assert added.json()["known_type"] is True, added.text
+    body = {"file_id": "a-1", "query": "oak", "k": 5, "entity_id": "agent_1"}
+    ((document, distance),) = client.post("/librechat/query", json=body, headers=token).json()
+    assert document["metadata"]["source"].split("/")[-1] == "a-1__oak.txt"
+    assert (document["metadata"]["page"] or None, 0 <= distance <= 1) == (None, True)
+
+    text = {name: given[name] for name in ("file_id", "file")}
+    read = client.post("/librechat/text", files=text, headers=token)
+    assert read.json() == {
+        "text": "Oak lasts for centuries.", "file_id": "a-1", "filename": "a-1__oak.txt",
+        "known_type": True,
+    }  # fmt: skip
+    broken = {"file_id": (None, "b-2"), "file": ("b.pdf", b"%PDF-1.4 no")}
+    assert client.post("/librechat/text", files=broken).status_code == 422
+    lacking = client.post("/librechat/text", files={"file": ("a.txt", b"a")})
+    assert (lacking.status_code, lacking.json()["code"]) == (400, "invalid_value")
+    removed = client.request("DELETE", "/librechat/documents", json=["a-1"], headers=token)
+    assert removed.status_code == 200
+    assert len(client.get("/v1/files").json()["data"]) == before
+    client.delete("/collections/librechat")
 
 
 def test_librechat_keeps_searches_and_removes_files(client):

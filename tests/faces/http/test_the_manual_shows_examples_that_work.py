@@ -93,6 +93,7 @@ ROUTES = {
     "DELETE /v1/files/{file_id}",
     "GET /librechat/health",
     "POST /librechat/embed",
+    "POST /librechat/text",
     "POST /librechat/query",
     "POST /librechat/query_multiple",
     "GET /librechat/documents/{file_id}/context",

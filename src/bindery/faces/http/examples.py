@@ -38,7 +38,10 @@ TAGS = [
         "description": "For clients of Text Embeddings Inference and Hugging Face. Their servers "
         f"have one model; here it is `{MODEL}` unless `model` names another.",
     },
-    {"name": "search by other apps", "description": "For Dify, Open WebUI and LibreChat."},
+    {"name": "OpenAI vector stores", "description": "Collections, for clients of OpenAI."},
+    {"name": "Dify", "description": "Collections as external knowledge."},
+    {"name": "Open WebUI", "description": "Collections as an external web search."},
+    {"name": "LibreChat", "description": "Files of chats, in place of its RAG API."},
     {"name": "Ollama", "description": "For clients of Ollama that request embeddings."},
 ]
 """The groups of routes in the order of /docs: our own, then those of other servers."""

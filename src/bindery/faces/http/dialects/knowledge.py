@@ -19,7 +19,7 @@ from bindery.search.answers import Hit
 from bindery.search.columns import AttributeType
 from bindery.search.view import OF_CHUNKS, OF_FILES
 
-router = APIRouter(tags=["search by other apps"])
+router = APIRouter()
 
 
 class RetrievalSetting(BaseModel):
@@ -86,6 +86,7 @@ class WebSearchResult(BaseModel):
 @router.post(
     "/retrieval",
     summary="Retrieve passages (Dify)",
+    tags=["Dify"],
     openapi_extra=examples.body(RetrievalBody, examples.RETRIEVALS),
 )
 async def retrieve_for_dify(request: Request) -> RetrievalAnswer:
@@ -110,6 +111,7 @@ async def retrieve_for_dify(request: Request) -> RetrievalAnswer:
 @router.post(
     "/open-webui/{name}",
     summary="Search a collection (Open WebUI)",
+    tags=["Open WebUI"],
     openapi_extra=examples.body(WebSearchBody, examples.WEB_SEARCHES),
 )
 async def search_for_open_webui(request: Request, name: NamePath) -> list[WebSearchResult]:
@@ -207,4 +209,4 @@ def _wrong(message: str, remedy: str) -> InvalidValue:
     return InvalidValue(message, remedy=remedy, param="metadata_condition")
 
 
-KNOWLEDGE = Dialect("search by other apps", others=router)
+KNOWLEDGE = Dialect("Dify, Open WebUI", others=router)

@@ -5,6 +5,7 @@ search). A file keeps LibreChat's id in the attribute ``file_id``.
 """
 
 import asyncio
+from collections.abc import Mapping
 from typing import Annotated, Any, cast
 
 import orjson
@@ -23,12 +24,13 @@ from bindery.jobs import JobRequest
 from bindery.jobs.recipe import make_recipe
 from bindery.library import DEFAULT_MODEL
 from bindery.options import MOST_HITS, SearchOptions
-from bindery.search.answers import Hit
+from bindery.search.answers import Hit, text_of
 from bindery.search.passages import read_passages
 from bindery.search.vector_stores import AttachedFile, VectorStores
+from bindery.store.files import Incoming, StoredFile
 from bindery.store.vector_stores import StoreFacts, StoreFile, StoreFileState
 
-router = APIRouter(prefix="/librechat", tags=["search by other apps"])
+router = APIRouter(prefix="/librechat", tags=["LibreChat"])
 
 COLLECTION = "librechat"
 _KEY = "file_id"
@@ -44,6 +46,15 @@ class ChatFileAnswer(BaseModel):
 
     status: bool = True
     message: str = "File processed successfully."
+    file_id: str
+    filename: str
+    known_type: bool = True
+
+
+class ChatTextAnswer(BaseModel):
+    """The text of a file."""
+
+    text: str
     file_id: str
     filename: str
     known_type: bool = True
@@ -88,22 +99,7 @@ async def probe_for_librechat() -> dict[str, str]:
 async def embed_for_librechat(request: Request) -> ChatFileAnswer:
     """Add a file of a chat; the answer comes when it is found. The collection is made if needed."""
     services = services_of(request)
-    fields: dict[str, str] = {}
-    stored = await receive_upload(
-        request,
-        await services.disk.run(files_of, request),
-        services.disk,
-        limit_bytes=services.settings.upload_limit_bytes,
-        keep=lambda incoming, name, given: (
-            fields.update(given),
-            incoming.keep(name, purpose="assistants"),
-        )[1],
-        fields=(_KEY,),
-    )
-    file_id = fields.get(_KEY)
-    if not file_id:
-        await services.disk.run(files_of(request).delete, stored.id)
-        raise InvalidValue("The field 'file_id' is missing.", param=_KEY)
+    stored, file_id = await _receive(request)
     if await services.disk.run(collections_of(request).find, COLLECTION) is None:
         asked = JobRequest(("-",), DEFAULT_MODEL)
         recipe = await services.loading.run(make_recipe, services.library, asked)
@@ -123,6 +119,20 @@ async def embed_for_librechat(request: Request) -> ChatFileAnswer:
         await services.disk.run(files_of(request).delete, stored.id)
         raise InvalidValue(file.error_message or "The file was not added.", param="file")
     return ChatFileAnswer(file_id=file_id, filename=file.filename)
+
+
+@router.post("/text", summary="Read an upload (LibreChat)", openapi_extra=examples.LIBRECHAT_UPLOAD)
+async def parse_for_librechat(request: Request) -> ChatTextAnswer:
+    """The text of a file, which is not kept. LibreChat asks for it to upload files as text."""
+    services = services_of(request)
+    stored, file_id = await _receive(request)
+    timeout_s = services.settings.parse_timeout_s
+    try:
+        read = services.library.read_file
+        document = await services.parsing.run(read, stored.id, timeout_s=timeout_s)
+    finally:
+        await services.disk.run(files_of(request).delete, stored.id)
+    return ChatTextAnswer(text=document.text, file_id=file_id, filename=stored.name)
 
 
 @router.post(
@@ -157,8 +167,7 @@ async def read_for_librechat(request: Request, file_id: FilePath) -> str:
         found = _files(stores, [file_id])
         _check_found([file_id], found)
         collection = stores.collection(COLLECTION)
-        chunks = read_passages(services.library, collection, found[0].id).chunks
-        return "\n".join(chunk.text for chunk in chunks)
+        return text_of(read_passages(services.library, collection, found[0].id).chunks)
 
     return await services.disk.run(read)
 
@@ -212,6 +221,28 @@ async def _query(
         return [(_part(hit, address), max(0.0, 1 - hit.score)) for hit in found.hits]
 
     return await services_of(request).ranking.run(search)
+
+
+async def _receive(request: Request) -> tuple[StoredFile, str]:
+    """The upload, and LibreChat's id of it. Raises InvalidValue without an id."""
+    services = services_of(request)
+    fields: dict[str, str] = {}
+
+    def keep(incoming: Incoming, name: str, given: Mapping[str, str]) -> StoredFile:
+        if not given.get(_KEY):
+            raise InvalidValue(f"The field {_KEY!r} is missing.", param=_KEY)
+        fields.update(given)
+        return incoming.keep(name, purpose="assistants")
+
+    stored = await receive_upload(
+        request,
+        await services.disk.run(files_of, request),
+        services.disk,
+        limit_bytes=services.settings.upload_limit_bytes,
+        keep=keep,
+        fields=(_KEY,),
+    )
+    return stored, fields[_KEY]
 
 
 def _create(request: Request, recipe: Any) -> None:  # noqa: ANN401

@@ -15,11 +15,12 @@ from bindery.faces.http.services import (
     files_of,
     services_of,
 )
+from bindery.search.answers import text_of
 from bindery.search.passages import read_passages
 from bindery.search.vector_stores import AttachedFile, VectorStores
 from bindery.store.vector_stores import StoreFile, StoreFileState
 
-router = APIRouter(prefix="/v1/vector_stores", tags=["OpenAI"])
+router = APIRouter(prefix="/v1/vector_stores", tags=["OpenAI vector stores"])
 
 _POLL = {"openai-poll-after-ms": "250"}
 """When clients that wait for a file or a batch ask again."""
@@ -154,16 +155,16 @@ async def delete_vector_store_file(
 async def read_vector_store_file(
     request: Request, store_id: StorePath, file_id: FilePath
 ) -> shapes.ContentPage:
-    """Its text, a part for each chunk."""
+    """Its text, as one part."""
     services = services_of(request)
 
     def read() -> shapes.ContentPage:
         stores = stores_of(request)
         file = stores.file(store_id, file_id)
         collection = stores.collection(store_id)
-        chunks = read_passages(services.library, collection, file_id).chunks
+        text = text_of(read_passages(services.library, collection, file_id).chunks)
         return shapes.ContentPage(
-            data=[shapes.TextPart(text=chunk.text) for chunk in chunks],
+            data=[shapes.TextPart(text=text)],
             file_id=file.id,
             filename=file.filename,
             attributes=dict(file.attributes),

@@ -206,7 +206,7 @@ class TextPart(BaseModel):
 
 
 class ContentPage(BaseModel):
-    """The text of a file, a part for each chunk."""
+    """The text of a file."""
 
     object: Literal["vector_store.file_content.page"] = "vector_store.file_content.page"
     data: list[TextPart]

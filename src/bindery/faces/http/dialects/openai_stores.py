@@ -38,7 +38,7 @@ from bindery.search.vector_stores import AttachedFile, order_of_id
 from bindery.store.vector_stores import StoreFacts
 from bindery.types import DOCUMENT
 
-router = APIRouter(prefix="/v1/vector_stores", tags=["OpenAI"])
+router = APIRouter(prefix="/v1/vector_stores", tags=["OpenAI vector stores"])
 
 _MOST_PAIRS = 16
 _LONGEST_KEY, _LONGEST_VALUE = 64, 512

@@ -133,6 +133,7 @@ ACCESS: Mapping[str, RequiredScopes] = {
     "GET /v1/vector_stores/{store_id}/file_batches/{batch_id}/files": SEARCH,
     "GET /librechat/health": SEARCH,
     "POST /librechat/embed": COLLECTIONS | FILES,
+    "POST /librechat/text": FILES,
     "POST /librechat/query": SEARCH,
     "POST /librechat/query_multiple": SEARCH,
     "GET /librechat/documents/{file_id}/context": SEARCH,

@@ -10,7 +10,7 @@ from starlette.types import Scope as AsgiScope
 
 from bindery.errors import BinderyError
 from bindery.faces.http.gate.access import identity_of
-from bindery.faces.http.observing.timings import note_error, timings_of
+from bindery.faces.http.observing.timings import note_error
 from bindery.faces.http.services import (
     Services,
     collections_of,
@@ -26,14 +26,13 @@ from bindery.store.keys import Scope
 if TYPE_CHECKING:
     from mcp.server.lowlevel import Server
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, tags=["MCP"])
 
 
 @router.post("/mcp")
 async def call_mcp(request: Request) -> Response:
     """One message of a client, answered at once. Raises ExtraMissing."""
     services = services_of(request)
-    timings_of(request).dialect = "mcp"
     server = getattr(request.app.state, "mcp", None)
     if server is None:
         server = request.app.state.mcp = await services.looking.run(_new_server)
