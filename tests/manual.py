@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from bindery.errors import BinderyError
+from bindery.faces.cli.exits import EXIT_MEANINGS
 from bindery.faces.http.bodies import RequestBody
 from bindery.faces.http.dialects.own import GenerateBody
 from bindery.faces.http.errors import status_of
@@ -97,6 +98,12 @@ def _models() -> Rows:
         )
 
 
+def _exits() -> Rows:
+    yield "code", "meaning"
+    for code, meaning in EXIT_MEANINGS.items():
+        yield str(code), meaning
+
+
 def _metrics() -> Rows:
     yield "metric", "kind", "labels", "meaning"
     for metric in METRICS:
@@ -124,6 +131,7 @@ def _kinds(kind: type[BinderyError]) -> Iterator[type[BinderyError]]:
 TABLES: Mapping[str, tuple[str, Callable[[], Rows]]] = {
     "settings": ("settings.md", _settings),
     "models": ("models.md", _models),
+    "exits": ("cli.md", _exits),
     "metrics": ("metrics.md", _metrics),
     "errors": ("http.md", _errors),
     "generate": ("http.md", lambda: _body(GenerateBody)),

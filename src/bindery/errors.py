@@ -49,10 +49,10 @@
         └── Abandoned              the caller has disconnected
 
 Each class has a stable ``code`` for programs. The message names the value, ``remedy`` the way out.
-Each face maps the classes once: HTTP to a status, the command line to an exit code.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any, ClassVar
 
 
@@ -381,10 +381,16 @@ class Abandoned(QueueError):
     code = "abandoned"
 
 
+def did_you_mean(name: str, known: Iterable[str], otherwise: str = "") -> str:
+    """A remedy that names the nearest of the known names; ``otherwise`` if none is near."""
+    near = get_close_matches(name[:200], known, n=1)
+    return f"Did you mean {near[0]!r}?" if near else otherwise
+
+
 def error_from(told: Mapping[str, Any]) -> BinderyError:
     """The error that a server told, of the class that has its code."""
-    found = _below(BinderyError)
-    kind = next((one for one in found if one.code == told.get("code")), BinderyError)
+    kinds = (one for one in _below(BinderyError) if one.code == told.get("code"))
+    kind = next(kinds, BinderyError)
     return kind(told["message"], remedy=told.get("remedy") or "", param=told.get("param"))
 
 

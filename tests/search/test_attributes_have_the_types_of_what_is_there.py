@@ -60,5 +60,5 @@ def test_a_file_may_have_a_long_path(sample):
 
 
 def test_a_name_that_is_too_long_for_the_disk_is_one_that_does_not_exist(sample):
-    with pytest.raises(UnknownFile, match="There is no file or folder"):
+    with pytest.raises(UnknownFile, match="There is no file"):
         find_local(["x" * 300], sample.collection.files())

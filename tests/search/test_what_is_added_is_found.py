@@ -284,7 +284,7 @@ def test_a_collection_is_made_once_there_is_a_file(library, collections, tmp_pat
     def open_it(path, asked):
         return add_local(collections, Addition(name, [path], asked))[0]
 
-    with pytest.raises(UnknownFile, match="There is no file or folder"):
+    with pytest.raises(UnknownFile, match="There is no file"):
         open_it(tmp_path / "mistyped", JobRequest(("-",)))
     with pytest.raises(InputError, match="There is no file to add"):
         open_it(tmp_path, JobRequest(("-",)))

@@ -193,5 +193,5 @@ def test_paths_that_do_not_exist_are_reported_and_the_others_added(sample, tmp_p
     report = sample.add_paths(*paths)
     assert report.missing == (str(tmp_path / "none.txt"),)
     assert [file.name for file in sample.collection.files()] == ["one.txt"]
-    with pytest.raises(UnknownFile, match=r"There is no file or folder '.*none\.txt'"):
+    with pytest.raises(UnknownFile, match=r"There is no file '.*none\.txt'"):
         sample.add_paths(paths[0])

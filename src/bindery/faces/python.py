@@ -1,6 +1,5 @@
 """The Python face: what ``import bindery`` gives."""
 
-import difflib
 import os
 from collections.abc import Mapping
 from dataclasses import fields, replace
@@ -9,7 +8,7 @@ from typing import Any
 
 from bindery.encoders import Encoder
 from bindery.encoders.loading import load_encoder
-from bindery.errors import InvalidValue
+from bindery.errors import InvalidValue, did_you_mean
 from bindery.library import Library
 from bindery.library.names import ModelNames, rows_of_folders
 from bindery.models.card import CatalogEntry, FolderRow, Lengths, RemoteEntry, Row
@@ -72,10 +71,9 @@ def open(home: str | Path | None = None, **settings: object) -> Workspace:
     known = {field.name for field in fields(Settings)}
     for name in settings:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
             raise InvalidValue(
                 f"Unknown setting {name!r}.",
-                remedy=f"Did you mean {near[0]!r}?" if near else "See docs/settings.md.",
+                remedy=did_you_mean(name, known, "See docs/settings.md."),
                 param=name,
             )
     given: dict[str, Any] = settings if home is None else {**settings, "home": Path(home)}

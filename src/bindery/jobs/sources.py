@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from bindery import documents
-from bindery.errors import FileTooLarge, UnknownFile
+from bindery.errors import FileTooLarge, UnknownFile, did_you_mean
 from bindery.jobs.ignoring import IgnoreRules
 from bindery.library import Library
 from bindery.types import Document
@@ -212,7 +212,7 @@ def _opened(file_id: str, file: Path | IO[bytes]) -> Generator[IO[bytes]]:
         with file.open("rb") as stream:
             yield stream
     except FileNotFoundError as error:
-        raise gone(file_id) from error
+        raise gone(file_id, file) from error
     except OSError as error:
         raise UnknownFile(
             f"{file_id!r} cannot be read: {error.strerror or error}.",
@@ -287,9 +287,16 @@ def shown_path(path: Path | str) -> str:
         return f"{plain.decode('utf-8', 'replace')}~{digest}"
 
 
-def gone(file_id: str) -> UnknownFile:
-    """The error for a file that does not exist, or no longer exists."""
-    return UnknownFile(
-        f"There is no file {file_id[:200]!r}.",
-        remedy="Check the path, or leave the file out and run the job again.",
-    )
+def gone(file_id: str, beside: Path | None = None, *, param: str | None = None) -> UnknownFile:
+    """The error for a file that does not exist, or no longer exists.
+
+    It names the nearest file in the folder of the path ``beside``, which may be misspelt. Not for
+    paths from the network.
+    """
+    otherwise = "Check the path, or leave the file out and run the job again."
+    try:
+        known = [one.name for one in beside.parent.iterdir()] if beside else []
+    except (OSError, ValueError):  # also a name with a null byte
+        known = []
+    remedy = did_you_mean(beside.name, known, otherwise) if beside else otherwise
+    return UnknownFile(f"There is no file {file_id[:200]!r}.", remedy=remedy, param=param)

@@ -1,6 +1,5 @@
 """Find models by name: an id, a repository, a folder or a cache of the Hugging Face hub."""
 
-import difflib
 import hashlib
 import os
 import re
@@ -9,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bindery.disk import storage_errors
-from bindery.errors import ModelBroken, ModelMissing, UnknownModel
+from bindery.errors import ModelBroken, ModelMissing, UnknownModel, did_you_mean
 from bindery.models.card import CatalogEntry, FolderRow, Release, Row
 from bindery.models.layouts import Layout, read_layout, with_lengths
 from bindery.models.verify import digest_of
@@ -68,11 +67,10 @@ class ModelNames:
             tried.append("a folder")
         if self._own is not None:
             tried.append("a folder of your own models")
-        near = difflib.get_close_matches(name[:200], self._names, n=1)
         known = f"Known: {', '.join(self._catalog)}."
         return UnknownModel(
             f"There is no model {name[:200]!r}; tried as {', '.join(tried)}.",
-            remedy=f"Did you mean {near[0]!r}? {known}" if near else known,
+            remedy=did_you_mean(name, self._names, known),
             param="model",
         )
 

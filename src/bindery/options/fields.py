@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from bindery.errors import InvalidValue, UnknownStrategy
+from bindery.errors import InvalidValue, UnknownStrategy, did_you_mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,8 @@ class Option:
             kind = UnknownStrategy if self.name == "strategy" else InvalidValue
             raise kind(
                 f"Unknown {self.name} {str(value)[:80]!r}.",
-                remedy=f"Choose one of: {', '.join(self.choices)}.",
+                remedy=f"{did_you_mean(str(value), self.choices)} Choose one of: "
+                f"{', '.join(self.choices)}.".lstrip(),
                 param=self.name,
             )
 

@@ -8,12 +8,11 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import asdict, replace
-from difflib import get_close_matches
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, overload
 
-from bindery.errors import InvalidValue, UnknownCollection, UnknownFile
+from bindery.errors import InvalidValue, UnknownCollection, UnknownFile, did_you_mean
 from bindery.jobs.recipe import Recipe, open_recipe
 from bindery.jobs.values import IntoCollection, JobRequest
 from bindery.library import Library
@@ -97,8 +96,7 @@ class Collections:
 
     def _unknown(self, name: str) -> UnknownCollection:
         names = [one.name for one in self]
-        near = get_close_matches(name, names, n=1)
-        hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(names[:10])}."
+        hint = did_you_mean(name, names, f"Known: {', '.join(names[:10])}.")
         return UnknownCollection(
             f"There is no collection {name[:80]!r}.",
             remedy=hint if names else "Create one with `bindery add FOLDER`.",
@@ -316,7 +314,8 @@ class Collection(HasGenerations):
             found = [catalog.find_file(connection, self.id, name) for name in names]
             missing = [name for name, one in zip(names, found, strict=True) if one is None]
             if missing:
-                raise _unknown_file(missing[0], self.name)
+                known = catalog.list_files(connection, self.id)
+                raise _unknown_file(missing[0], self.name, known)
             numbers = [one.number for one in found if one is not None]
             deletion = remove_files(connection, numbers)
         return receipt_of(self._library, self.name, names, deletion, self.indexes(), now=now)
@@ -327,7 +326,7 @@ class Collection(HasGenerations):
             catalog.count_change(connection, self.id)
             file = catalog.find_file(connection, self.id, name)
             if file is None:
-                raise _unknown_file(name, self.name)
+                raise _unknown_file(name, self.name, catalog.list_files(connection, self.id))
             clean = fixed_attributes(connection, self.id, attributes, of_file=file.number)
             catalog.change_file(connection, file.number, attributes=clean)
 
@@ -386,5 +385,11 @@ def _naming(name: str) -> Generator[None]:
         ) from error
 
 
-def _unknown_file(name: str, collection: str) -> UnknownFile:
-    return UnknownFile(f"The collection {collection!r} has no file {name[:200]!r}.", param="file")
+def _unknown_file(name: str, collection: str, files: Sequence[CollectionFile]) -> UnknownFile:
+    # Comparing with all names of a large collection would take seconds.
+    names = [one.name for one in files[:2000]]
+    return UnknownFile(
+        f"The collection {collection!r} has no file {name[:200]!r}.",
+        remedy=did_you_mean(name, names, "`bindery collections files` lists its files."),
+        param="file",
+    )

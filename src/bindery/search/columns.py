@@ -10,14 +10,13 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from difflib import get_close_matches
 from enum import StrEnum
 from typing import Any, Protocol, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from bindery.errors import InvalidValue
+from bindery.errors import InvalidValue, did_you_mean
 from bindery.filters import And, Compare, Filter, Not, Operator, Or, Scalar
 
 Mask: TypeAlias = npt.NDArray[np.bool_]
@@ -264,8 +263,7 @@ def _compared(
 
 def unknown_key(key: str, known: Sequence[str]) -> InvalidValue:
     """The error for an attribute that the collection does not have."""
-    near = get_close_matches(key, known, n=1)
-    hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(sorted(known))}."
+    hint = did_you_mean(key, known, f"Known: {', '.join(sorted(known))}.")
     return InvalidValue(
         f"Unknown attribute {key[:80]!r} in the filter.", remedy=hint, param="filter"
     )

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from bindery.errors import InputError, MostFilesGone, UnknownFile
 from bindery.jobs.ignoring import IgnoreRules
-from bindery.jobs.sources import shown_path, walk
+from bindery.jobs.sources import gone, shown_path, walk
 from bindery.store.collections import CollectionFile
 
 _MOST_GONE = 0.5
@@ -71,7 +71,7 @@ def find_local(
         inner = files_of(path, takes_hidden=takes_hidden, skipped=skipped, unreadable=unreadable)
         files.update({f"{root}/{name}" if name else root: file for name, file in inner.items()})
     if missing and not given:
-        raise UnknownFile(f"There is no file or folder {missing[0][:200]!r}.", param="paths")
+        raise gone(missing[0], Path(missing[0]), param="paths")
     names = {file.source: file.name for file in known}
     kept = {names.get(str(path), name): path for name, path in files.items()}
     roots.update({name: str(path) for name, path in kept.items() if name not in files})
@@ -156,9 +156,9 @@ class SyncPlan:
 
     def check(self) -> None:
         """Raise MostFilesGone if a folder may not be all there."""
-        for folder, (gone, known) in self.emptied.items():
+        for folder, (lost, known) in self.emptied.items():
             raise MostFilesGone(
-                f"{gone:,} of {known:,} files of {folder!r} are gone. Is its disk mounted?",
+                f"{lost:,} of {known:,} files of {folder!r} are gone. Is its disk mounted?",
                 remedy="Use --yes to remove them.",
                 param="sync",
             )

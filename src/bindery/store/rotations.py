@@ -17,7 +17,7 @@ from safetensors import numpy as safetensors
 from safetensors import safe_open as _safe_open
 
 from bindery.disk import storage_errors, whole_file
-from bindery.errors import InvalidValue, StorageError, UnknownRotation
+from bindery.errors import InvalidValue, StorageError, UnknownRotation, did_you_mean
 from bindery.vectors.rotation import Rotation
 
 safe_open: Any = _safe_open  # compiled, without annotations
@@ -108,10 +108,10 @@ class RotationStore:
         return self._folder / f"{name}{_SUFFIX}"
 
     def _unknown(self, name: str) -> UnknownRotation:
-        known = ", ".join(self.names()) or "none"
+        known = f"Known: {', '.join(self.names()) or 'none'}. `bindery rotate fit` creates one."
         return UnknownRotation(
             f"There is no rotation {name[:80]!r}.",
-            remedy=f"Known: {known}. `bindery rotate fit` creates one.",
+            remedy=did_you_mean(name, self.names(), known),
             param="rotation",
         )
 

@@ -4,15 +4,18 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import typer.core
 import typer.main
+from tests.homes import home_with
 
 from bindery import errors
 from bindery.faces.cli.app import app
 from bindery.faces.cli.exits import EXIT_CODES, exit_code
-from bindery.library import DEFAULT_MODEL
+from bindery.library import DEFAULT_MODEL, Library
 from bindery.options import ChunkOptions
+from bindery.vectors.rotation import Rotation
 
 from .conftest import Run
 
@@ -47,7 +50,73 @@ def test_every_command_that_gives_data_can_give_json():
         for name, command in COMMANDS.items()
         if not any("--json" in option.opts for option in command.params)
     }
-    assert without == {"mcp", "serve", "up"}
+    assert without == {"mcp"}  # it speaks JSON anyway
+
+
+def test_every_command_can_be_quiet():
+    groups = {"files", "jobs", "models"}
+    found = COMMANDS | {name: typer.main.get_group(app).commands[name] for name in groups}
+    for name, command in found.items():
+        assert any("--quiet" in option.opts for option in command.params), name
+
+
+LISTS = ["settings", "models", "demo", "files", "jobs", "disk", "keys list", "rotate list",
+         "collections list"]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_json_is_one_document_and_quiet_shows_nothing_else(name: str, run: Run):
+    result = run(*name.split(), "--json", "--quiet")
+    assert result.exit_code == 0, result.output
+    assert isinstance(json.loads(result.stdout), dict)
+    assert result.stderr == ""
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+@pytest.mark.parametrize("name", [*LISTS, "--help", *(f"{name} --help" for name in COMMANDS)])
+def test_what_people_read_fits_their_terminal(name: str, columns: int, run: Run):
+    if columns > 80 and "help" in name:
+        return
+    result = run(*name.split(), COLUMNS=str(columns))
+    assert "\x1b" not in result.stdout  # no colours outside of a terminal
+    # Paths and commands are not broken, so that they can be copied.
+    wide = [line for line in result.stdout.splitlines() if len(line) > columns and "/" not in line]
+    assert not wide
+
+
+def test_quiet_still_tells_what_failed(run: Run, tmp_path: Path):
+    (tmp_path / "a.bin").write_bytes(bytes(range(256)))
+    result = run("embed", tmp_path / "a.bin", "--quiet")
+    assert result.exit_code == 4
+    assert result.stderr.startswith("error (")
+    assert result.stderr.count("a.bin") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (["embed", "-", "--model", "vanila"], "vanilla"),
+        (["chunk", "-", "--strategy", "sentense"], "sentence"),
+        (["search", "x", "--collection", "paper"], "papers"),
+        (["chunk", "NOTES/reprot.md"], "report.md"),
+        (["add", "NOTES/reprot.md"], "report.md"),
+        (["embed", "-", "--rotation", "shelv"], "shelf"),
+        (["collections", "remove", "papers", "reprot.md"], "report.md"),
+    ],
+)
+def test_a_misspelt_name_is_corrected(
+    arguments: list[str], meant: str, run: Run, minilm_folder: Path, tmp_path: Path
+):
+    home = home_with(minilm_folder, tmp_path / "home")
+    library = Library(home)
+    library.rotations.save("shelf", Rotation(np.eye(2, dtype="f"), np.full(2, 0.5), "m", "r", 2))
+    (tmp_path / "report.md").write_text("Oak lasts.")
+    if "paper" in " ".join(arguments):
+        run("add", tmp_path / "report.md", "--collection", "papers", BINDERY_HOME=str(home))
+    given = [one.replace("NOTES", str(tmp_path)) for one in arguments]
+    result = run(*given, input="oak", BINDERY_HOME=str(home))
+    assert result.exit_code in (2, 4)
+    assert f"Did you mean '{meant}'?" in result.stderr
 
 
 def test_the_defaults_are_the_library_s():
@@ -191,8 +260,7 @@ def test_models_are_listed_with_what_to_do(run: Run, tmp_path: Path):
     missing = run("models", BINDERY_HOME=str(tmp_path))
     assert missing.exit_code == 0
     assert "missing" in missing.stdout
-    assert "Not on this machine: vanilla" in missing.stdout
-    assert "Run `bindery preload MODEL`" in missing.stdout
+    assert "bindery preload MODEL" in missing.stdout
 
 
 def test_the_demonstration_answers_in_less_than_a_screen(run: Run):

@@ -133,7 +133,7 @@ def test_the_server_adds_what_a_command_names(running, typed, tmp_path):
         (folder / "3.md").unlink()
         again = typed("add", folder, "-c", name, "--sync", "--json", *flags)
         missing = typed("add", folder / "nowhere", "-c", name, *flags)
-        assert (missing.exit_code, "There is no file or folder" in missing.output) == (4, True)
+        assert (missing.exit_code, "There is no file" in missing.output) == (4, True)
         assert running() - before == (0 if flags else 3)
         facts[name] = [{**added(one), "name": ""} for one in (first, again)]
         (folder / "0.md").write_text("Note 0 is about shelf 0.")

@@ -25,6 +25,7 @@ from bindery.faces.cli.printing import (
 )
 from bindery.faces.cli.progress import follow_on
 from bindery.jobs import Failure, JobEvent, JobRequest
+from bindery.jobs.sources import gone
 from bindery.options import ChunkOptions, VectorOptions, names_of
 
 if TYPE_CHECKING:
@@ -167,7 +168,7 @@ def _lines(asked: Asked, wanted: AddArguments) -> Iterator[Facts]:
 
 def _print_added(end: Facts) -> None:
     for path in end["missing"]:
-        print_error(Failure("unknown_file", "There is no such file or folder."), about=path)
+        print_error(gone(path, Path(path)))
     for path, why in end["unreadable"].items():
         print_error(Failure("unknown_file", f"The folder cannot be read: {why}."), about=path)
     if end["gone"]:
@@ -181,10 +182,12 @@ def _print_added(end: Facts) -> None:
             output().print(f"{word}: {len(names):,} ({_shown(names)})", soft_wrap=True)
     for warning in end["warnings"]:
         print_warning(warning)
+    is_same = not any(end[word] for word in ("added", "changed", "renamed", "removed", "failed"))
     counted = [f"{len(end[word]):,} {word}" for word in ("unchanged", "failed") if end[word]]
-    told = f" ({', '.join(counted)})" if counted else ""
+    told = f" ({', '.join(counted)})" if counted and not is_same else ""
+    news = "nothing changed: " if is_same else ""
     output().print(
-        f"{printable(end['name'])}: {count(end['files'], 'file')}{told}, "
+        f"{printable(end['name'])}: {news}{count(end['files'], 'file')}{told}, "
         f"{count(end['chunks'], 'chunk')}, {end['seconds']:.1f} s",
         soft_wrap=True,
     )

@@ -12,7 +12,7 @@ import typer
 from bindery import __version__
 from bindery.faces.cli.collection_commands import collections, search_commands
 from bindery.faces.cli.evaluation_commands import evaluation_commands
-from bindery.faces.cli.exits import BAD_INPUT, FAILED, NO_MODEL, Commands, Group
+from bindery.faces.cli.exits import BAD_INPUT, EXIT_MEANINGS, FAILED, NO_MODEL, Commands, Group
 from bindery.faces.cli.operator_commands import operator_commands
 from bindery.faces.cli.options import (
     Config,
@@ -21,6 +21,7 @@ from bindery.faces.cli.options import (
     FitArguments,
     Json,
     Model,
+    add_quiet,
     begin,
     takes_options,
     takes_settings,
@@ -38,14 +39,8 @@ Examples:
   bindery embed report.pdf notes.md --out vectors.parquet
 
 Exit codes:
-  0    success
-  1    something unexpected failed, or doctor found a problem
-  2    a wrong option or value
-  3    a model is not available
-  4    an input could not be read; the others are done
-  5    a disk error: full, read-only or damaged
-  130  stopped by Ctrl-C; a server, by the second signal
-""",
+"""
+    + "\n".join(f"  {code:<4} {meaning}" for code, meaning in EXIT_MEANINGS.items()),
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
@@ -77,7 +72,12 @@ def bindery(
 
 @app.command(epilog="Examples:\n  bindery serve --port 8080\n  bindery serve --config bindery.toml")
 @takes_settings()
-def serve(config: Config = None, env_file: EnvFile = None, **flags: str | bool | None) -> None:
+def serve(
+    config: Config = None,
+    env_file: EnvFile = None,
+    json: Json = False,
+    **flags: str | bool | None,
+) -> None:
     """Serve the REST API, with every model that is on this machine.
 
     SIGTERM or Ctrl-C finishes open requests first; a second one stops at once.
@@ -85,7 +85,7 @@ def serve(config: Config = None, env_file: EnvFile = None, **flags: str | bool |
     found = begin(config, env_file, **flags)
     from bindery.faces.cli.serve import serve as run
 
-    run(found)
+    run(found, json=json)
 
 
 @app.command(epilog="Examples:\n  bindery mcp\n  claude mcp add bindery -- bindery mcp")
@@ -109,6 +109,7 @@ def up(
     ] = True,
     config: Config = None,
     env_file: EnvFile = None,
+    json: Json = False,
     **flags: str | bool | None,
 ) -> None:
     """Get started: fetch the small model if it is missing, serve, and open the page."""
@@ -118,7 +119,7 @@ def up(
 
     if not fetch_missing(found.settings):
         raise typer.Exit(NO_MODEL)
-    run(found, opens_page=page)
+    run(found, opens_page=page, json=json)
 
 
 @app.command(epilog="Examples:\n  bindery settings\n  bindery settings --json")
@@ -369,3 +370,6 @@ def doctor(config: Config = None, env_file: EnvFile = None, json: Json = False) 
 
     if not run(found, json=json):
         raise typer.Exit(FAILED)
+
+
+add_quiet(app)

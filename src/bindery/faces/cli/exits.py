@@ -1,18 +1,4 @@
-"""Exit codes, and the one place where the errors of commands are printed.
-
-====  ==================================================================================
-code  meaning
-====  ==================================================================================
-0     success
-1     something unexpected failed, or ``bindery doctor`` found a problem
-2     a wrong option or value: unknown option, model, strategy, rotation or key, or out of range
-3     a model is not available
-4     an input could not be read; the others are done
-5     a disk error: full, read-only or damaged
-130   stopped by Ctrl-C; a server, by the second signal
-141   the reader of the output closed it, as ``head`` does
-====  ==================================================================================
-"""
+"""Exit codes, and the one place where the errors of commands are printed."""
 
 import os
 import sys
@@ -46,6 +32,18 @@ BAD_INPUT = 4
 BAD_DISK = 5
 STOPPED = 130
 CLOSED = 141
+
+EXIT_MEANINGS: Mapping[int, str] = {
+    0: "success",
+    FAILED: "something unexpected failed, or a check found a problem",
+    WRONG_USE: "a wrong option or value, or an unknown name",
+    NO_MODEL: "a model is not available",
+    BAD_INPUT: "an input could not be read; the others are done",
+    BAD_DISK: "a disk error: full, read-only or damaged",
+    STOPPED: "stopped by Ctrl-C; a server, by the second signal",
+    CLOSED: "the reader of the output closed it, as head does",
+}
+"""The exit codes of all commands."""
 
 EXIT_CODES: Mapping[type[BaseException], int] = {
     BinderyError: FAILED,

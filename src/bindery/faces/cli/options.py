@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_origin
 import typer
 
 from bindery.faces.cli.exits import remember_json
+from bindery.faces.cli.printing import be_quiet
 from bindery.options import Option, SearchOptions, names_of, options_of
 from bindery.settings import GROUPS, Field, Found, take_settings
 
@@ -21,6 +22,15 @@ _MODEL = "The model, by its id, repository or folder. `bindery models` lists the
 Json = Annotated[
     bool,
     typer.Option("--json", help="Print one JSON document.", callback=remember_json),
+]
+Quiet = Annotated[
+    bool,
+    typer.Option(
+        "--quiet",
+        "-q",
+        callback=be_quiet,
+        help="Show no progress and no notes: only results, warnings and errors.",
+    ),
 ]
 Model = Annotated[str, typer.Option("--model", "-m", metavar="NAME", help=_MODEL)]
 
@@ -120,6 +130,33 @@ class FitArguments:
     ] = 10_000
     lines: Lines = False
     json: Json = False
+
+
+def add_quiet(app: typer.Typer) -> None:
+    """Give every command of the app the option ``--quiet``."""
+    for command in app.registered_commands:
+        assert command.callback is not None
+        command.callback = _takes_quiet(command.callback)
+    for group in app.registered_groups:
+        assert group.typer_instance is not None
+        add_quiet(group.typer_instance)
+        # Some groups are commands too: `bindery models`.
+        if (own := group.typer_instance.registered_callback) and own.callback:
+            own.callback = _takes_quiet(own.callback)
+
+
+def _takes_quiet(command: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(command)
+    def run(quiet: bool, **given: Any) -> None:  # noqa: ANN401 - as Typer read them
+        del quiet  # its callback has remembered it
+        command(**given)
+
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    parameters = inspect.signature(command, eval_str=True).parameters.values()
+    own = [one.replace(kind=keyword) for one in parameters]
+    quiet = inspect.Parameter("quiet", keyword, default=False, annotation=Quiet)
+    object.__setattr__(run, "__signature__", inspect.Signature([*own, quiet]))
+    return run
 
 
 def takes_settings(*names: str) -> Callable[[_Command], _Command]:

@@ -2,6 +2,8 @@
 
 import sys
 from collections.abc import Collection, Mapping
+from contextvars import ContextVar
+from pathlib import PurePath
 from typing import Any
 
 import orjson
@@ -12,6 +14,8 @@ from rich.text import Text
 
 from bindery.errors import BinderyError, InvalidValue
 from bindery.jobs.values import Failure
+
+_quiet = ContextVar("quiet", default=False)
 
 JSON_OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
 
@@ -28,9 +32,19 @@ def output() -> Console:
     return _Console(highlight=False, markup=False, emoji=False)
 
 
+def be_quiet(value: bool) -> bool:
+    """Whether :func:`messages` shows nothing, for the command that runs now."""
+    _quiet.set(value)
+    return value
+
+
 def messages() -> Console:
-    """Standard error: progress, warnings and errors."""
-    return _Console(stderr=True, highlight=False, markup=False, emoji=False)
+    """Standard error, for progress and notes; nothing with ``--quiet``."""
+    return _errors(quiet=_quiet.get())
+
+
+def _errors(*, quiet: bool = False) -> Console:
+    return _Console(stderr=True, highlight=False, markup=False, emoji=False, quiet=quiet)
 
 
 def new_table(*headings: str, right: Collection[str] = (), expand: bool = False) -> Table:
@@ -71,14 +85,19 @@ def print_error(
     text.append(f": {_with_name(about, error.message)}", style="not bold default")
     if error.remedy:
         text.append(f"\n{printable(error.remedy)}", style="not bold default")
-    (console or messages()).print(text, soft_wrap=True)
+    _loud(console).print(text, soft_wrap=True)
 
 
 def print_warning(message: str, *, about: str = "", console: Console | None = None) -> None:
     """Write a warning to standard error; ``about`` as in :func:`print_error`."""
     text = Text("warning", style="bold yellow")
     text.append(f": {_with_name(about, message)}", style="not bold default")
-    (console or messages()).print(text, soft_wrap=True)
+    _loud(console).print(text, soft_wrap=True)
+
+
+def _loud(console: Console | None) -> Console:
+    """The console, which a progress bar may share, or another one if that is quiet."""
+    return _errors() if console is None or console.quiet else console
 
 
 def _with_name(name: str, message: str) -> str:
@@ -86,6 +105,8 @@ def _with_name(name: str, message: str) -> str:
         return printable(message)
     # A file with a line end in its name could fake a line of output.
     shown = printable(name).replace("\n", "\N{REPLACEMENT CHARACTER}")
+    if (short := repr(PurePath(name).name)) in message:
+        return printable(message).replace(printable(short), repr(shown), 1)
     return f"{shown}: {printable(message)}"
 
 

@@ -83,7 +83,13 @@ class EmbedReport:
         if self.progress.files_failed:
             files = f"{self.progress.files_done} of {files}"
         tokens = count(self.progress.tokens, "token")
-        line = f"{count(self.chunks, noun)} from {files}, {tokens}, {self.seconds:.1f} s"
+        # Without new text, all vectors are those of an earlier run.
+        news = (
+            "nothing new to embed: "
+            if self.out and self.chunks and not self.progress.tokens
+            else ""
+        )
+        line = f"{news}{count(self.chunks, noun)} from {files}, {tokens}, {self.seconds:.1f} s"
         if self.out is not None:
             where = printable(shown_path(str(self.out)))
             output().print(f"{line}: written to {where}", soft_wrap=True)

@@ -22,7 +22,7 @@ from bindery.store.keys import KeyStore
 _log = logging.getLogger(__name__)
 
 
-def serve(found: Found, *, opens_page: bool = False) -> None:
+def serve(found: Found, *, opens_page: bool = False, json: bool = False) -> None:
     """Serve until stopped; if the user wants it and there is a desktop, open the page."""
     # FastAPI and uvicorn, which `bindery settings` does not need.
     from bindery.faces.http.wire.server import serve as serve_http
@@ -31,7 +31,10 @@ def serve(found: Found, *, opens_page: bool = False) -> None:
 
     def on_ready(address: str) -> None:
         log_settings(found)
-        announce(address, found.settings)
+        if json:
+            print_json({"address": address, "bindery": __version__})
+        else:
+            announce(address, found.settings)
         if opens_page and _has_desktop():
             webbrowser.open(address)
 
