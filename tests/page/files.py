@@ -47,5 +47,6 @@ FILES: Sequence[dict[str, Any]] = [
     uploaded("ar.md", RIGHT_TO_LEFT),
     uploaded("zh.md", CHINESE),
     uploaded("long.md", LONG),
+    uploaded("blank.pdf", pdf_sample([("One", "First sheet of the ledger."), (), ("Three",)])),
     uploaded("broken.pdf", b"%PDF-1.7 nothing follows"),
 ]

@@ -38,7 +38,7 @@ def test_each_file_tells_how_it_fared(visit: Visit, empty: str) -> None:
     tab = visit.tab
     tab.goto(f"{empty}/?show=add")
     visit.add(FILES)
-    assert tab.text_content(".summary span") == "8 of 9 files ready, 1 not added"
+    assert tab.text_content(".summary span") == "9 of 10 files ready, 1 not added"
     assert tab.locator('[data-state="failed"] .bad').count() == 1
     assert tab.locator('[data-state="failed"] .name').text_content() == "broken.pdf"
     assert tab.locator(".files .name", has_text="onerror").text_content() == BAD_NAME
@@ -102,6 +102,15 @@ def test_a_hit_is_shown_in_its_document_beside_the_page(visit: Visit, address: s
     tab.wait_for_selector(".sheet img")
     assert tab.evaluate("document.querySelector('.sheet img').naturalWidth") in (999, 1000, 1001)
     assert tab.locator(".is-hit .rank").first.text_content().startswith("#")
+
+
+def test_warnings_of_the_reader_are_in_the_margin(visit: Visit, address: str) -> None:
+    tab = visit.tab
+    tab.goto(f"{address}/?q=ledger")
+    tab.locator(".hit .file", has_text="blank.pdf").first.click()
+    tab.wait_for_selector(".warning >> text=These pages have no text: 2.")
+    assert tab.locator(".band .sign").get_attribute("title") == "These pages have no text: 2."
+    assert tab.locator(".sheet[data-page='2'] .sign").count() == 1
 
 
 def test_a_long_document_opens_at_the_hit_and_draws_only_what_is_near(

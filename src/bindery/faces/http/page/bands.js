@@ -9,9 +9,40 @@ const MOST_RANKS = 10;
 
 export const overlap = (one, other) => one.start < other.end && other.start < one.end;
 
+// Warnings of the reader by the pages or slides that they name.
+export function warningsByPage(warnings) {
+  const found = new Map();
+  for (const text of warnings) {
+    const pages = /(?:pages|slides)[^:]*: ([\d, ]*\d)/.exec(text)?.[1].split(", ").map(Number) ?? [];
+    for (const page of pages) found.set(page, [...(found.get(page) ?? []), text]);
+  }
+  return found;
+}
+
+const REPLACED = "\ufffd";
+
+// The same by the places of passages: a page without text is beside the one that follows.
+function warningsByPlace(passages, warnings) {
+  const found = new Map();
+  const put = (place, text) => place >= 0 && found.set(place, new Set([...(found.get(place) ?? []), text]));
+  for (const [page, texts] of warningsByPage(warnings)) {
+    const next = passages.findIndex((one) => (one.last_page ?? one.page) >= page);
+    for (const text of texts) put(next < 0 ? passages.length - 1 : next, text);
+  }
+  const replaced = warnings.find((text) => text.includes("U+FFFD"));
+  if (replaced) passages.forEach((one, place) => one.text.includes(REPLACED) && put(place, replaced));
+  return found;
+}
+
+export const warningSign = (texts) => {
+  const told = [...texts].join(" ");
+  return h("span", { class: "sign", role: "note", tabindex: "0", title: told, "aria-label": told }, "!");
+};
+
 export class Bands {
-  constructor(passages, span, choose, signal) {
+  constructor({ passages, warnings }, span, choose, signal) {
     Object.assign(this, { passages, span, choose });
+    this.warnings = warningsByPlace(passages, warnings);
     this.marks = new Map();
     this.ranks = new Map();
     this.chosen = -1;
@@ -35,6 +66,7 @@ export class Bands {
     h("aside", {},
       passage.page && passage.page !== former?.page ? h("span", {}, `p. ${passage.page}`) : null,
       h("span", { class: "tokens", title: "tokens of this passage" }, String(passage.tokens)),
+      this.warnings.has(place) ? warningSign(this.warnings.get(place)) : null,
       rank === undefined ? null : h("span", { class: "rank", title: "its place among the passages of this file" }, `#${rank + 1}`)),
     h("div", { class: "words", dir: "auto" }, this.words(passage, place)));
   }

@@ -1,7 +1,7 @@
 // One document: its text as it was read, in bands of passages, beside the original.
 
 import { get, part, post, send } from "./api.js";
-import { Bands } from "./bands.js";
+import { Bands, warningSign, warningsByPage } from "./bands.js";
 import { button, bytes, fill, h, link, plural, problem, skeleton } from "./dom.js";
 
 const PAGES_AHEAD = "800px";
@@ -38,7 +38,7 @@ class DocumentView {
     const { file } = this;
     const back = `/?${new URLSearchParams(Object.entries({ c: this.collection, q: this.query }).filter(([, value]) => value))}`;
     document.title = `${file.file} · Bindery`;
-    this.bands = new Bands(file.passages, this.span, (passage, place) => this.choose(passage, place), this.signal);
+    this.bands = new Bands(file, this.span, (passage, place) => this.choose(passage, place), this.signal);
     this.text = this.bands.element;
     if (file.language) this.text.lang = file.language;
     this.text.addEventListener("keydown", (event) => this.press(event));
@@ -149,12 +149,13 @@ class DocumentView {
     }), { root: this.beside, rootMargin: PAGES_AHEAD });
     this.signal.addEventListener("abort", () => this.near.disconnect());
     this.sheets = [];
+    this.warned = warningsByPage(this.file.warnings);
     for (let page = 1; page <= (this.file.pages ?? 1); page += 1) this.addSheet(page);
     requestAnimationFrame(() => this.showPage(this.page, "instant"));
   }
 
   addSheet(page) {
-    const sheet = h("figure", { class: "sheet", "data-page": String(page) }, h("figcaption", {}, `${page}`));
+    const sheet = h("figure", { class: "sheet", "data-page": String(page) }, h("figcaption", {}, this.warned.has(page) ? warningSign(this.warned.get(page)) : null, `${page}`));
     this.sheets.push(sheet);
     this.beside.append(sheet);
     this.near.observe(sheet);
