@@ -100,6 +100,26 @@ def test_the_tokens_of_the_first_hits_are_compared(sample, doors):
     assert doors["python"](name, [QUERY], mode="lexical", **asked)[0]["hits"][0]["tokens"] is None
 
 
+def test_every_token_is_compared_with_every_token(sample, client):
+    sample.add(TEXTS)
+    name = sample.collection.name
+    asked = {"query": QUERY, "explain": True, "filter": 'kind = "markdown"'}
+    hit = client.post(f"/collections/{name}/search", json=asked).json()["hits"][0]
+    address = f"/collections/{name}/files/{hit['file_id']}/tokens"
+    place = {"start": hit["start"], "end": hit["end"]}
+    matrix = client.post(address, json={"query": QUERY, **place}).json()
+    rows = matrix["similarities"]
+    for share, token, row in zip(hit["tokens"], matrix["query_tokens"], rows, strict=True):
+        assert share["token"] == token["text"] == QUERY[token["start"] : token["end"]]
+        best = matrix["tokens"][row.index(max(row))]
+        assert share["match"] == best["text"] == hit["text"][best["start"] : best["end"]]
+        assert max(row) == pytest.approx(share["similarity"], abs=1e-3)
+    assert matrix["score"] == pytest.approx(sum(one["score"] for one in hit["tokens"]), abs=1e-3)
+    nowhere = client.post(address, json={"query": QUERY, "start": 900, "end": 901})
+    assert nowhere.json()["error"]["param"] == "start"
+    assert client.post(address, json={"query": " ", **place}).status_code == 400
+
+
 def test_the_page_is_inert(sample, environment, tmp_path):
     sample.add({"script.md": "# Revoke\n\n<script>alert(1)</script> revokes <b>the key</b>."})
     path = tmp_path / "receipt.html"

@@ -16,7 +16,7 @@ from bindery.options import PARENT_CHILD, Passage, SearchOptions
 from bindery.search.analysis import TermFinder
 from bindery.search.answers import Hit, SearchAnswer, StageFailure, marked, text_of
 from bindery.search.candidates import ScoredRow
-from bindery.search.explaining import WordShares, token_shares
+from bindery.search.explaining import WordShares, token_matrices
 from bindery.search.index import ChangedMeanwhile, CollectionIndex
 from bindery.search.language import Weight, chosen_weight, language_of_query, weight_of
 from bindery.search.lexical import Mask, completions
@@ -77,8 +77,11 @@ def _with_tokens(
     started = time.perf_counter()
     first, rest = answer.hits[: options.explain_tokens], answer.hits[options.explain_tokens :]
     with library.lend(recipe.loaded_as) as encoder:
-        shares = token_shares(encoder, answer.query, [hit.text for hit in first])
-    hits = [replace(hit, tokens=some) for hit, some in zip(first, shares, strict=True)]
+        found = token_matrices(encoder, answer.query, [hit.text for hit in first])
+    hits = [
+        replace(hit, tokens=None if matrix is None else matrix.shares())
+        for hit, matrix in zip(first, found, strict=True)
+    ]
     milliseconds = round((time.perf_counter() - started) * 1000, 3)
     stages = (*answer.stages, StageReport("tokens", len(hits), milliseconds))
     return replace(answer, hits=(*hits, *rest), stages=stages)

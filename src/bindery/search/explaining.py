@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from bindery.encoders.base import Encoder
 from bindery.errors import UnsupportedModel
 from bindery.search.analysis import Analyser, TermFinder
@@ -86,10 +89,48 @@ class TokenShare:
         return asdict(self)
 
 
-def token_shares(
-    encoder: Encoder, query: str, texts: Sequence[str]
-) -> list[tuple[TokenShare, ...] | None]:
-    """The shares of a query's tokens in texts, in the order of the query.
+@dataclass(frozen=True, slots=True, eq=False)
+class TokenMatrix:
+    """The dot products (q, t) of the vectors of a query's tokens and of a text's, -1 to 1.
+
+    ``spans`` (q) are the places of the tokens in the query and ``marks`` (t) those in the text,
+    None for a token that the model adds.
+    """
+
+    query: str
+    text: str
+    spans: Sequence[Span | None]
+    marks: Sequence[Span | None]
+    products: npt.NDArray[np.float32]
+
+    def shares(self) -> tuple[TokenShare, ...]:
+        """The share of each token of the query."""
+        best: list[int] = self.products.argmax(axis=1).tolist()
+        most: list[float] = self.products.max(axis=1).tolist()
+        return tuple(
+            TokenShare(
+                _quoted(self.query, span),
+                _quoted(self.text, self.marks[at]),
+                similarity,
+                similarity / len(best),
+                span,
+                self.marks[at],
+            )
+            for span, at, similarity in zip(self.spans, best, most, strict=True)
+        )
+
+    def facts(self) -> dict[str, Any]:
+        """The same for JSON; ``start`` and ``end`` are null for tokens that the model adds."""
+        return {
+            "query_tokens": [_token_facts(self.query, span) for span in self.spans],
+            "tokens": [_token_facts(self.text, span) for span in self.marks],
+            "similarities": np.round(self.products, 4).tolist(),
+            "score": float(self.products.max(axis=1).mean()),
+        }
+
+
+def token_matrices(encoder: Encoder, query: str, texts: Sequence[str]) -> list[TokenMatrix | None]:
+    """A query's tokens compared with those of each text.
 
     None for every text if the model is remote, since it gives no vectors of tokens, and for a text
     without tokens. Of a text that is longer than the window, the end is not compared.
@@ -100,30 +141,20 @@ def token_shares(
         return [None] * len(texts)
     rows = asked.tokens[0]
     spans = _places(encoder, query, QUERY, len(rows))
-    shares: list[tuple[TokenShare, ...] | None] = []
+    matrices: list[TokenMatrix | None] = []
     for number, text in enumerate(texts):
         others = found.tokens[number]
         if not len(others) or not len(rows):
-            shares.append(None)
+            matrices.append(None)
             continue
         marks = _places(encoder, text, DOCUMENT, len(others))
-        products = rows @ others.T
-        best: list[int] = products.argmax(axis=1).tolist()
-        most: list[float] = products.max(axis=1).tolist()
-        shares.append(
-            tuple(
-                TokenShare(
-                    _quoted(query, span),
-                    _quoted(text, marks[at]),
-                    similarity,
-                    similarity / len(rows),
-                    span,
-                    marks[at],
-                )
-                for span, at, similarity in zip(spans, best, most, strict=True)
-            )
-        )
-    return shares
+        matrices.append(TokenMatrix(query, text, spans, marks, rows @ others.T))
+    return matrices
+
+
+def _token_facts(text: str, span: Span | None) -> dict[str, Any]:
+    place = {"start": None, "end": None} if span is None else asdict(span)
+    return {"text": _quoted(text, span), **place}
 
 
 def _places(encoder: Encoder, text: str, role: str, count: int) -> Sequence[Span | None]:

@@ -6,13 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bindery.errors import FileTooLarge, UnknownFile
+from bindery.errors import FileTooLarge, InvalidValue, UnknownFile
 from bindery.library import Library
+from bindery.search.answers import text_of
 from bindery.search.collection import Collection
+from bindery.search.explaining import TokenMatrix, token_matrices
+from bindery.search.queries import check_queries
 from bindery.store import collections as catalog
 from bindery.store import derived, placements
 from bindery.store.collections import CollectionFile
-from bindery.types import Chunk
+from bindery.types import Chunk, Span
 
 _LIST = "GET /collections/{name}/files lists the files."
 
@@ -77,6 +80,33 @@ def read_passages(library: Library, collection: Collection, file_id: str) -> Fil
             )
         chunks = [chunk for part in derived.read_chunks(connection, key) for chunk in part]
     return FilePassages(file, tuple(chunks), chunk_set.warnings)
+
+
+def compare_tokens(
+    library: Library, collection: Collection, file_id: str, span: Span, query: str
+) -> TokenMatrix:
+    """The tokens of a query compared with those of the text at ``span`` of a file.
+
+    Raises InvalidValue if no passage of the file is there, if it or the query has no tokens, or if
+    the model gives no vectors of tokens; UnknownFile; and what loading the model raises.
+    """
+    chunks = read_passages(library, collection, file_id).chunks
+    found = [one for one in chunks if one.span.start < span.end and span.start < one.span.end]
+    check_queries([query])
+    if not found:
+        raise InvalidValue(
+            f"The file has no passage at {span.start} to {span.end}.",
+            remedy="Use the start and end of a hit.",
+            param="start",
+        )
+    with library.lend(collection.recipe.loaded_as) as encoder:
+        (matrix,) = token_matrices(encoder, query, [text_of(found)])
+    if matrix is None:
+        raise InvalidValue(
+            f"The model {collection.recipe.model!r} gives no vectors of tokens.",
+            remedy="Use a collection with a local model.",
+        )
+    return matrix
 
 
 def read_original(library: Library, file: CollectionFile, *, limit_bytes: int) -> bytes:

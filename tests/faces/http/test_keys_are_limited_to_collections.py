@@ -30,6 +30,7 @@ BODIES = {
     "POST /collections/{name}/files": {"file_ids": [NO_FILE]},
     "POST /collections/{name}/local": {"paths": ["/"]},
     "POST /collections/{name}/files/remove": {"files": ["1"]},
+    "POST /collections/{name}/files/{file_id}/tokens": {"query": "quetzal", "start": 0, "end": 1},
     "POST /collections/{name}/rebuild": {"size": 32},
     "POST /collections/{name}/rebuild/estimate": {"size": 32},
     "POST /collections/{name}/rollback": {},

@@ -169,6 +169,7 @@ ROUTES = {
     "POST /api/show",
     "GET /api/version",
     "GET /disk",
+    "POST /collections/{name}/files/{file_id}/tokens",
     "GET /keys",
     "GET /settings",
     "GET /metrics",

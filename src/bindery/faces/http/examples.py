@@ -91,6 +91,8 @@ _SENT: Mapping[str, Any] = {
     "attributes": {"year": 2024, "tags": ["binding", "paper"]},
     "ids": [6065, 3259],
     "tokens": [6065, 3259],
+    "start": 0,
+    "end": 40,
 }
 
 # What fields of answers hold in examples.
@@ -164,6 +166,7 @@ RETRIEVALS: Variants = {
 }
 LIBRECHAT_QUERIES: Variants = {"The best 3": {"file_id": "chat-1", "k": 3}}
 LIBRECHAT_QUERIES_OF_SEVERAL: Variants = {"One of them": {"file_ids": ["chat-1"]}}
+TOKENS: Variants = {"The first passage": {}}
 WEB_SEARCHES: Variants = {"The best 3": {"count": 3}}
 STORES: Variants = {"A name": {"name": COLLECTION}}
 STORE_CHANGES: Variants = {"Words of its own": {"metadata": {"team": "red"}}}

@@ -100,6 +100,7 @@ ACCESS: Mapping[str, RequiredScopes] = {
     # Whole documents, as passages.
     "GET /collections/{name}/export": SEARCH | FILES,
     "GET /collections/{name}/files/{file_id}/passages": SEARCH,
+    "POST /collections/{name}/files/{file_id}/tokens": SEARCH,
     # The whole document, as it was stored.
     "GET /collections/{name}/files/{file_id}/original": SEARCH | FILES,
     "GET /collections/{name}/files/{file_id}/pages/{page}": SEARCH | FILES,

@@ -3,16 +3,18 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from bindery import documents
 from bindery.faces.http import examples
+from bindery.faces.http.bodies import RequestBody, parse_body, read_body
 from bindery.faces.http.calls import json_answer
 from bindery.faces.http.routes.collection_files import CollectionFileAnswer
 from bindery.faces.http.routes.collections import NamePath
 from bindery.faces.http.routes.transfers import marks
 from bindery.faces.http.services import collections_of, services_of
-from bindery.search.passages import find_file, read_original, read_passages
+from bindery.search.passages import compare_tokens, find_file, read_original, read_passages
+from bindery.types import Span
 
 router = APIRouter(prefix="/collections/{name}/files/{file_id}", tags=["collections"])
 
@@ -66,6 +68,56 @@ async def read_file_passages(request: Request, name: NamePath, file_id: FileIdPa
         return json_answer(read_passages(services.library, collection, file_id).facts())
 
     return await services.disk.run(read)
+
+
+class TokensBody(RequestBody):
+    """A question, and the passage at code points ``start`` to ``end`` of the document."""
+
+    refuses_unknown = True
+
+    query: str = Field(max_length=10_000)
+    start: int = Field(ge=0)
+    end: int = Field(ge=1)
+
+
+class TokenAnswer(BaseModel):
+    """A token and its place in the question or the passage, null for one that the model adds."""
+
+    text: str
+    start: int | None
+    end: int | None
+
+
+class TokenMatrixAnswer(BaseModel):
+    """A row of ``similarities`` for each token of the question, with a number for each of `tokens`.
+
+    ``score`` is the mean of the largest of each row: the mean MaxSim.
+    """
+
+    query_tokens: list[TokenAnswer]
+    tokens: list[TokenAnswer]
+    similarities: list[list[float]]
+    score: float
+
+
+@router.post(
+    "/tokens",
+    summary="Compare tokens",
+    responses={200: {"model": TokenMatrixAnswer, "description": "The similarities."}},
+    openapi_extra=examples.body(TokensBody, examples.TOKENS),
+)
+async def compare_file_tokens(request: Request, name: NamePath, file_id: FileIdPath) -> Response:
+    """How like each token of a question is to each token of a passage."""
+    services = services_of(request)
+    body = parse_body(await read_body(request), TokensBody)
+
+    def compare() -> Response:
+        collection = collections_of(request).get(name)
+        span = Span(body.start, body.end)
+        matrix = compare_tokens(services.library, collection, file_id, span, body.query)
+        return json_answer(matrix.facts())
+
+    return await services.ranking.run(compare)
 
 
 @router.get(
