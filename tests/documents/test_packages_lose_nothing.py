@@ -109,6 +109,12 @@ def test_lists_of_word_are_numbered_as_their_definition_says():
             "yes",
         ),
         (
+            "<w:p><w:r><w:t>10</w:t></w:r><w:r><w:rPr><w:vertAlign w:val='superscript'/></w:rPr>"
+            "<w:t>6</w:t></w:r><w:r><w:t> H</w:t></w:r><w:r><w:rPr><w:vertAlign "
+            "w:val='subscript'/></w:rPr><w:t>2</w:t></w:r><w:r><w:t>O</w:t></w:r></w:p>",
+            "10^6 H_2O",
+        ),
+        (
             "<w:p><w:r><mc:AlternateContent><mc:Choice><w:t>once</w:t></mc:Choice><mc:Fallback>"
             "<w:t>once</w:t></mc:Fallback></mc:AlternateContent></w:r></w:p>",
             "once",
@@ -124,6 +130,42 @@ def test_parts_of_words_paragraphs(body, text):
     assert read(docx_of(body), "x").text == text
 
 
+def test_lists_of_word_that_refer_to_styles_and_count_on():
+    linked = (
+        '<w:abstractNum w:abstractNumId="0"><w:numStyleLink w:val="L"/></w:abstractNum>'
+        '<w:abstractNum w:abstractNumId="1"><w:styleLink w:val="L"/>'
+        f"{level(0, 'upperRoman', '%1.')}"
+        '<w:lvl w:ilvl="1"><w:isLgl/><w:lvlText w:val="%1.%2"/></w:lvl><w:lvl w:ilvl="2">'
+        '<w:lvlRestart w:val="0"/><w:numFmt w:val="ordinal"/><w:lvlText w:val="%3"/></w:lvl>'
+        '</w:abstractNum><w:num w:numId="7"><w:abstractNumId w:val="0"/></w:num>'
+    )
+    cell = f"<w:tbl><w:tr><w:tc>{item('e', 7)}</w:tc></w:tr></w:tbl>"
+    hidden = (
+        f"<w:tbl><w:tr><w:trPr><w:hidden/></w:trPr><w:tc>{paragraph('no')}</w:tc></w:tr></w:tbl>"
+    )
+    body = item("a", 7) + item("b", 7, 1) + item("c", 7, 2) + item("d", 7) + item("f", 7, 2)
+    parts = {"word/n.xml": f"<w:numbering {W}>{linked}</w:numbering>".encode()}
+    assert read(docx_of(body + cell + hidden, parts=parts, n="numbering n.xml"), "x").text == (
+        "I. a\n  1.1 b\n    1st c\nII. d\n    2nd f\n\n| III. e |\n| --- |"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "chunk", "text"),
+    [
+        ("a.rtf", b"{\\rtf1 rich}", "rich"),
+        ("a.dat", b"<p>page</p>", "page"),
+        ("a.txt", b"one\n\ntwo", "one\n\ntwo"),
+        ("a.mht", b"MIME-Version: 1.0\nContent-Type: text/html\n\n<p>mail</p>", "mail"),
+    ],
+)
+def test_documents_embedded_in_word_are_known_by_their_content(name, chunk, text):
+    made = docx_of('<w:altChunk r:id="a"/>', parts={f"word/{name}": chunk}, a=f"aFChunk {name}")
+    document = read(made, "x")
+    assert document.text == text
+    assert document.warnings == ()
+
+
 def test_what_word_embeds_is_read():
     diagram = (
         b'<d:dataModel xmlns:d="http://schemas.openxmlformats.org/drawingml/2006/diagram" '
@@ -137,12 +179,12 @@ def test_what_word_embeds_is_read():
     parts = {
         "word/chunk.html": b"<h2>From a page</h2><p>All of it",
         "word/diagrams/data1.xml": diagram,
-        "word/other.rtf": b"{\\rtf1 text}",
+        "word/other.docx": b"PK\x03\x04",
     }
     related = {"chunk": "aFChunk chunk.html", "data": "diagramData diagrams/data1.xml"}
-    document = read(docx_of(body, parts=parts, **related, other="aFChunk other.rtf"), "x")
+    document = read(docx_of(body, parts=parts, **related, other="aFChunk other.docx"), "x")
     assert document.text == "## From a page\n\nAll of it\n\nA step"
-    assert document.warnings == ("These parts were not read: word/other.rtf.",)
+    assert document.warnings == ("These parts were not read: word/other.docx.",)
 
 
 def test_word_in_its_strict_form_and_under_another_name():
@@ -213,6 +255,34 @@ def test_alternatives_bullets_and_hidden_slides():
             "</text:p></draw:text-box></draw:frame>b</text:p>",
             "a picture  boxed b",
         ),
+        (
+            '<text:p>10<text:span text:style-name="S">6</text:span> 1<text:span '
+            'text:style-name="S">st</text:span></text:p>',
+            "10^6 1st",
+        ),
+        (
+            '<text:list text:style-name="L"><text:list-item><text:h>One</text:h></text:list-item>'
+            "<text:list-item><text:p/></text:list-item><text:list-item><text:p>c</text:p>"
+            "</text:list-item></text:list>",
+            "# 1. One\n\n3. c",
+        ),
+        (
+            '<text:list><text:list-item><text:p text:style-name="P">a</text:p></text:list-item>'
+            "</text:list>",
+            "1. a",
+        ),
+        (
+            '<text:h>A</text:h><text:h text:outline-level="2">B</text:h><text:h '
+            'text:is-list-header="true">C</text:h>',
+            "# 1 A\n\n## 1.1 B\n\n# C",
+        ),
+        ('<text:section text:display="none"><text:p>no</text:p></text:section>', ""),
+        ("<draw:frame><svg:title>A cat</svg:title></draw:frame>", "A cat"),
+        (
+            '<table:table><table:table-row table:number-rows-repeated="2"><table:table-cell>'
+            "<text:p>a</text:p></table:table-cell></table:table-row></table:table>",
+            "| a |\n| --- |\n| a |",
+        ),
         ('<text:p text:style-name="H">hidden</text:p><text:p>seen</text:p>', "seen"),
     ],
 )
@@ -222,6 +292,10 @@ def test_parts_of_opendocument_texts(body, text):
         '<text:list-style style:name="L"><text:list-level-style-number text:level="1" '
         'style:num-format="1" style:num-suffix="."/><text:list-level-style-number text:level="2" '
         'style:num-format="a" style:num-suffix=")"/></text:list-style>'
+        '<style:style style:name="S"><style:text-properties style:text-position="super 58%"/>'
+        '</style:style><style:style style:name="P" style:list-style-name="L"/><text:outline-style>'
+        '<text:outline-level-style text:level="1" style:num-format="1"/><text:outline-level-style '
+        'text:level="2" style:num-format="1" text:display-levels="2"/></text:outline-style>'
         '<style:style style:name="H"><style:text-properties text:display="none"/></style:style>'
     )
     assert read(odt_of(body, styles), "x").text == text

@@ -256,6 +256,7 @@ FONTS = (
         (r"a{\v no}b\v no\v0 c{\deleted no}", "abc"),
         (r"a{\footnote the note\par}b", "a[^1]b\n\n[^1]: the note"),
         (r"\trowd\intbl a\cell b|c\cell\row\pard d", "| a | b\\|c |\n| --- | --- |\n\nd"),
+        (r"10{\super 6} H{\sub 2}O 1{\super st} x\super 2\nosupersub y", "10^6 H_2O 1st x^2y"),
         (r"\ansicpg99999\fcharset999 a\'e", "ae"),
         (r"}} a } b \\", "a  b \\"),
     ],

@@ -5,6 +5,7 @@ formulas, diagrams and embedded documents must not be lost. Headers, footers and
 in a warning. Deleted and hidden text is left out.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from xml.etree.ElementTree import Element
 
@@ -22,9 +23,11 @@ from bindery.documents.formats.docx_styles import (
 )
 from bindery.documents.formats.encoding import decode
 from bindery.documents.formats.html import write_page
+from bindery.documents.formats.mail import read_eml
 from bindery.documents.formats.numbering import BULLET, ListCounter
 from bindery.documents.formats.package import Package, diagram_texts
-from bindery.documents.formats.symbol_fonts import symbol
+from bindery.documents.formats.rtf import write_rtf
+from bindery.documents.formats.symbols import script_sign, symbol
 from bindery.documents.formats.text import paragraphs
 from bindery.errors import BrokenDocument
 from bindery.types import Document
@@ -52,7 +55,16 @@ _CHARACTERS: Mapping[str, str] = {
 _NOTES: Mapping[str, str] = {_q("w:footnoteReference"): "", _q("w:endnoteReference"): "e"}
 _TEXT = frozenset({_q("w:t"), _q("m:t")})
 _RUN, _SYMBOL = _q("w:r"), _q("w:sym")
+_SCRIPT = f"{_q('w:rPr')}/{_q('w:vertAlign')}"
 _ID = _q("w:id")
+# Rows of a table that are deleted or hidden.
+_GONE = (_q("w:del"), _q("w:hidden"))
+# Embedded documents, which may have any ending.
+_ZIP = b"PK\x03\x04"
+_MAIL = re.compile(
+    rb"(?:[\w-]+:[^\n]*\n(?:[ \t][^\n]*\n)*){0,20}?(?:MIME-Version|Content-Type):", re.I
+)
+_PAGE = re.compile(r"\s*<[!?A-Za-z]")
 _DEEPEST_INDENT = 8
 _MOST_COLUMNS = 63
 """A table in Word has at most 63 columns."""
@@ -80,7 +92,7 @@ def read_docx(data: bytes, name: str) -> Document:
         for part in package.related(main, kind):
             _write_notes(builder, package.xml(part), look, mark)
     title = package.title("docProps/core.xml")
-    return builder.document("docx", name, package.warnings(), title=title)
+    return builder.document("docx", name, package.warnings() + writer.warnings, title=title)
 
 
 class _DocxWriter:
@@ -95,10 +107,11 @@ class _DocxWriter:
         self._relationships = package.relationships(main)
         self._counter = ListCounter()
         self._begun: set[str] = set()
+        self.warnings: list[str] = []
 
     def write(self, element: Element) -> None:
         if element.tag == _TABLE:
-            self._builder.add(markdown_table(_rows(element, self._look)), "table")
+            self._builder.add(markdown_table(self._rows(element)), "table")
         elif element.tag == _CHUNK:
             self._write_chunk(element)
         else:
@@ -112,9 +125,33 @@ class _DocxWriter:
 
     def _write_boxed(self, element: Element) -> None:
         if element.tag == _TABLE:
-            self._builder.add(markdown_table(_rows(element, self._look)), "table")
+            self._builder.add(markdown_table(self._rows(element)), "table")
         else:
-            self._builder.add(_text(element, self._look, with_boxes=True).strip())
+            self._builder.add(self._labelled(element))
+
+    def _labelled(self, paragraph: Element) -> str:
+        """The words of a paragraph in a cell or box, with its number if it is in a list."""
+        if self._look.is_hidden(paragraph):
+            return ""
+        text = _text(paragraph, self._look, with_boxes=True).strip()
+        label = self._label(paragraph_style(paragraph, self._look.styles))
+        return f"{label} {text}" if text and label not in {"", BULLET} else text
+
+    def _rows(self, table: Element) -> list[list[str]]:
+        """The cells of a table by row; tables inside a cell become part of its text."""
+        rows: list[list[str]] = []
+        for row in _within(table, _q("w:tr")):
+            properties = row.find(_q("w:trPr"))
+            if properties is not None and any(properties.find(tag) is not None for tag in _GONE):
+                continue
+            cells = [""] * _columns(properties, "w:gridBefore", 0)
+            for cell in _within(row, _q("w:tc")):
+                texts = map(self._labelled, _outermost(cell, _PARAGRAPH))
+                cells.append(" ".join(filter(None, texts)))
+                span = _columns(cell.find(_q("w:tcPr")), "w:gridSpan", 1)
+                cells.extend([""] * (span - 1))
+            rows.append(cells + [""] * _columns(properties, "w:gridAfter", 0))
+        return rows
 
     def _write_paragraph(self, element: Element) -> None:
         text = "" if self._look.is_hidden(element) else _text(element, self._look).strip()
@@ -143,16 +180,23 @@ class _DocxWriter:
         return self._counter.label(numbering.key, numbering.levels, style.list_depth or 0)
 
     def _write_chunk(self, element: Element) -> None:
-        """Write an embedded HTML page or text; other documents are named as not read."""
+        """Write an embedded page, text or mail; other documents are named as not read."""
         related = self._relationships.get(element.get(_q("r:id"), ""))
         member = related.member if related else ""
         if member not in self._package:
             return
-        if member.lower().endswith((".html", ".htm", ".xhtml")):
-            text = decode(self._package.read(member)).text
-            write_page(self._builder, text, is_xml=member.lower().endswith(".xhtml"))
-        elif member.lower().endswith(".txt"):
-            text = decode(self._package.read(member)).text
+        data = self._package.read(member)
+        if data.startswith(_ZIP):
+            self.warnings.append(f"These parts were not read: {member}.")
+        elif data.startswith(b"{\\rtf"):
+            self.warnings += write_rtf(self._builder, data)[1]
+        elif _MAIL.match(data):
+            mail = read_eml(data, member)
+            self._builder.insert(mail.text, mail.blocks)
+            self.warnings += mail.warnings
+        elif _PAGE.match(text := decode(data).text):
+            write_page(self._builder, text, is_xml=text.lstrip().startswith("<?xml"))
+        else:
             for span in paragraphs(text):
                 self._builder.add(text[span.start : span.end])
 
@@ -191,6 +235,8 @@ def _text(paragraph: Element, look: StyleSheet, *, with_boxes: bool = False) -> 
             continue
         if tag == _RUN and look.is_hidden(element):
             continue
+        if tag == _RUN and (script := element.find(_SCRIPT)) is not None:
+            pieces.append(_sign(pieces, element, script.get(_q("w:val"), "")))
         if tag in _NOTES:
             pieces.append(f"[^{_NOTES[tag]}{element.get(_ID)}]")
         elif tag == _SYMBOL:
@@ -200,34 +246,21 @@ def _text(paragraph: Element, look: StyleSheet, *, with_boxes: bool = False) -> 
     return "".join(pieces)
 
 
+def _sign(pieces: Sequence[str], run: Element, script: str) -> str:
+    """The sign of a superscript or subscript that changes the text before it."""
+    if script not in {"superscript", "subscript"}:
+        return ""
+    before = next(filter(None, reversed(pieces)), "")
+    words = "".join(part.text or "" for part in run if part.tag in _TEXT)
+    return script_sign(before, words, is_raised=script == "superscript")
+
+
 def _symbol(element: Element) -> str:
     code = element.get(_q("w:char"), "")
     try:
         return symbol(element.get(_q("w:font"), ""), int(code[:6], 16))
     except ValueError:
         return ""  # not a hexadecimal number, so there is no character
-
-
-def _rows(table: Element, look: StyleSheet) -> list[list[str]]:
-    """The cells of a table by row; tables inside a cell become part of its text."""
-    rows: list[list[str]] = []
-    for row in _within(table, _q("w:tr")):
-        properties = row.find(_q("w:trPr"))
-        if properties is not None and properties.find(_q("w:del")) is not None:
-            continue
-        cells = [""] * _columns(properties, "w:gridBefore", 0)
-        for cell in _within(row, _q("w:tc")):
-            inside = _outermost(cell, _PARAGRAPH)
-            texts = (
-                _text(paragraph, look, with_boxes=True)
-                for paragraph in inside
-                if not look.is_hidden(paragraph)
-            )
-            cells.append(" ".join(text for text in texts if text.strip()))
-            span = _columns(cell.find(_q("w:tcPr")), "w:gridSpan", 1)
-            cells.extend([""] * (span - 1))
-        rows.append(cells + [""] * _columns(properties, "w:gridAfter", 0))
-    return rows
 
 
 def _columns(properties: Element | None, name: str, otherwise: int) -> int:

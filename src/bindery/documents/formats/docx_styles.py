@@ -153,9 +153,20 @@ def _lists(root: Element) -> dict[str, Numbering]:
         }
         for abstract in root.findall(_q("w:abstractNum"))
     }
+    linked = {
+        _value(abstract.find(_q("w:styleLink"))): abstract.get(_q("w:abstractNumId")) or ""
+        for abstract in root.findall(_q("w:abstractNum"))
+    }
+    # A definition may only refer to the list style that another one defines.
+    same = {
+        abstract.get(_q("w:abstractNumId")) or "": linked.get(link, "")
+        for abstract in root.findall(_q("w:abstractNum"))
+        if (link := _value(abstract.find(_q("w:numStyleLink"))))
+    }
     lists: dict[str, Numbering] = {}
     for number in root.findall(_q("w:num")):
         key = _value(number.find(_q("w:abstractNumId"))) or ""
+        key = same.get(key, key)
         levels, restarts = dict(definitions.get(key, {})), dict[int, int]()
         for override in number.findall(_q("w:lvlOverride")):
             depth = _integer_of(override.get(_q("w:ilvl")), 0)
@@ -173,9 +184,11 @@ def _lists(root: Element) -> dict[str, Numbering]:
 
 def _level(element: Element) -> ListLevel:
     return ListLevel(
-        _value(element.find(_q("w:numFmt"))) or "bullet",
+        _value(element.find(_q("w:numFmt"))) or "decimal",
         _value(element.find(_q("w:lvlText"))) or "",
         integer(element.find(_q("w:start")), 1),
+        restarts=integer(element.find(_q("w:lvlRestart")), 1) > 0,
+        is_legal=element.find(_q("w:isLgl")) is not None,
     )
 
 

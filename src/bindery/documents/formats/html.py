@@ -10,6 +10,7 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 from bindery.documents.formats.builder import DocumentBuilder, code_block, markdown_table
 from bindery.documents.formats.encoding import decode
 from bindery.documents.formats.numbering import ListLevel
+from bindery.documents.formats.symbols import script_sign
 from bindery.types import Document
 
 # Elements that are not visible. The title in the head is read separately; annotations of MathML
@@ -31,9 +32,6 @@ _MATH_SIGNS = {"msup": "^", "mover": "^", "msub": "_", "munder": "_", "mfrac": "
     "munderover": "_^",
 }
 _INLINE = _SPACED | {"-text", "br", "img", "sup", "sub"}
-# Superscripts and subscripts that change what is before them: 10^6, H_2O, but not "1st".
-_RAISED = re.compile(r"[-+\u2212]?\d[\d.,]*|[^\W\d_]|(?=\S*[-+\d\u2212])[-+\w\u2212]{2,12}")
-_LOWERED = re.compile(r"[-+,\w\u2212]{1,5}")
 # In XHTML every element may be closed in its start tag. HTML only knows this of elements that are
 # always empty, and would take all that follows as the content of the others.
 _SELF_CLOSED = re.compile(r"""<([A-Za-z][\w:.-]{0,60})((?:\s(?:[^<>"']|"[^<"]*"|'[^<']*')*?)?)/>""")
@@ -276,7 +274,7 @@ class _HtmlWriter:
             return f" {node.attributes.get('alt') or ''} "
         if tag in {"sup", "sub"}:
             before = next((piece for piece in reversed(self._inline) if piece), "")
-            return _sign(node, tag, before[-1:])
+            return script_sign(before, node.text(), is_raised=tag == "sup")
         return _BREAK if tag == "br" else " "
 
     def flush(self) -> None:
@@ -354,20 +352,12 @@ class _HtmlWriter:
             if tag == "-text" and entering:
                 pieces.append(inner.text_content or "")
             elif tag in {"sup", "sub"} and entering and pieces:
-                pieces.append(_sign(inner, tag, pieces[-1][-1:]))
+                pieces.append(script_sign(pieces[-1], inner.text(), is_raised=tag == "sup"))
             elif (tag == "br" and entering) or (
                 tag in _DIVIDING and pieces and not pieces[-1].endswith("\n")
             ):
                 pieces.append("\n")
         return "".join(pieces)
-
-
-def _sign(node: LexborNode, tag: str, before: str) -> str:
-    """The sign of a superscript or subscript that changes what is before it."""
-    pattern = _RAISED if tag == "sup" else _LOWERED
-    follows = before.isalnum() or before == ")"
-    is_sign = follows and pattern.fullmatch(node.text().strip())
-    return ("^" if tag == "sup" else "_") if is_sign else ""
 
 
 def _math_sign(node: LexborNode) -> str:

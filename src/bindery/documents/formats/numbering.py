@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _ROMAN = tuple(
     zip(
@@ -34,12 +34,19 @@ def roman(number: int) -> str:
     return written
 
 
+def ordinal(number: int) -> str:
+    """1st, 2nd, 3rd, 4th, ..."""
+    end = "th" if number // 10 % 10 == 1 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{end}"
+
+
 _FORMATS: Mapping[str, Callable[[int], str]] = {
     "lowerLetter": letters,
     "upperLetter": lambda number: letters(number).upper(),
     "lowerRoman": roman,
     "upperRoman": lambda number: roman(number).upper(),
     "decimalZero": lambda number: f"{number:02}",
+    "ordinal": ordinal,
 }
 
 
@@ -49,12 +56,15 @@ class ListLevel:
 
     ``format`` is a name from Office Open XML (``decimal``, ``lowerLetter``, ...); ``bullet`` and
     ``none`` are not numbers. In ``text``, ``%1`` stands for the number of the first level, and so
-    on.
+    on; ``is_legal`` writes them all as decimals. A level that never ``restarts`` goes on counting
+    below the next item of a level above.
     """
 
     format: str = "bullet"
     text: str = ""
     start: int = 1
+    restarts: bool = True
+    is_legal: bool = False
 
     @property
     def is_numbered(self) -> bool:
@@ -65,6 +75,8 @@ class ListLevel:
         """A number in this format."""
         return _FORMATS.get(self.format, str)(number)
 
+
+_BULLETS = ListLevel()
 
 Levels = Mapping[int, ListLevel]
 """The levels of a list by depth, from 0."""
@@ -85,8 +97,9 @@ class ListCounter:
         """Count one more item of the list ``key`` and return its label, such as "1." or "(a)"."""
         counts = self._counts.setdefault(key, {})
         for deeper in [other for other in counts if other > depth]:
-            del counts[deeper]
-        level = levels.get(depth, ListLevel())
+            if levels.get(deeper, _BULLETS).restarts:
+                del counts[deeper]
+        level = levels.get(depth, _BULLETS)
         if not level.is_numbered:
             return BULLET
         counts[depth] = counts.get(depth, level.start - 1) + 1
@@ -94,6 +107,8 @@ class ListCounter:
         def counted(found: re.Match[str]) -> str:
             above = int(found[1]) - 1
             other = levels.get(above, ListLevel("decimal"))
+            if level.is_legal:
+                other = replace(other, format="decimal")
             return other.written(counts.get(above, other.start))
 
         label = _COUNTED.sub(counted, level.text or f"%{depth + 1}.").strip()

@@ -8,6 +8,7 @@ from xml.etree.ElementTree import Element
 from bindery.documents.formats.builder import DocumentBuilder, markdown_table
 from bindery.documents.formats.numbering import BULLET, Levels, ListCounter, ListLevel
 from bindery.documents.formats.package import Package
+from bindery.documents.formats.symbols import script_sign
 from bindery.types import Document
 
 _NAMESPACE = "{urn:oasis:names:tc:opendocument:xmlns:%s:1.0}%s"
@@ -42,6 +43,10 @@ _CELLS = frozenset({_q("table:table-cell"), _q("table:covered-table-cell")})
 _LISTED = frozenset({_q("text:list-item"), _q("text:list-header")})
 _STYLE = _q("text:style-name")
 _FORMATS = {"a": "lowerLetter", "A": "upperLetter", "i": "lowerRoman", "I": "upperRoman"}
+_OUTLINE = "\0outline"
+"""Stands among the names of list styles for the numbers of headings."""
+
+_REPEATED = _q("table:number-rows-repeated")
 _NOTES = _q("presentation:notes")
 _LENGTH = re.compile(r"(-?\d{1,6}(?:\.\d{1,9})?)(cm|mm|in|pt)")
 _CENTIMETRES = {"cm": 1.0, "mm": 0.1, "in": 2.54, "pt": 2.54 / 72}
@@ -60,7 +65,7 @@ def read_odt(data: bytes, name: str) -> Document:
     content = package.xml("content.xml")
     roots = [content, *(package.xml(part) for part in ("styles.xml",) if part in package)]
     builder = DocumentBuilder()
-    writer = _OdtWriter(builder, _list_styles(roots), _hidden_styles(roots))
+    writer = _OdtWriter(builder, roots)
     body = content.find(f"{_q('office:body')}/{_q('office:text')}")
     if body is not None:
         writer.write(body)
@@ -78,7 +83,7 @@ def read_odp(data: bytes, name: str) -> Document:
     content = package.xml("content.xml")
     roots = [content, *(package.xml(part) for part in ("styles.xml",) if part in package)]
     builder = DocumentBuilder()
-    writer = _OdtWriter(builder, _list_styles(roots), _hidden_styles(roots))
+    writer = _OdtWriter(builder, roots)
     slides = content.iterfind(f"{_q('office:body')}/{_q('office:presentation')}/{_q('draw:page')}")
     for number, slide in enumerate(slides, 1):
         builder.begin_page(number)
@@ -124,12 +129,10 @@ class _Position:
 class _OdtWriter:
     """Writes blocks in order and collects notes."""
 
-    def __init__(
-        self, builder: DocumentBuilder, styles: Mapping[str, Levels], hidden: frozenset[str]
-    ) -> None:
+    def __init__(self, builder: DocumentBuilder, roots: Sequence[Element]) -> None:
         self._builder = builder
-        self._styles = styles
-        self._hidden = hidden
+        self._styles = _styles_of(roots)
+        self._hidden = self._styles.hidden
         self._counter = ListCounter()
         self._notes: list[Element] = []
         self._lists = 0
@@ -151,9 +154,9 @@ class _OdtWriter:
         while waiting:
             element, position = waiting.pop()
             tag = element.tag
-            if tag in _SKIPPED or element.get(_STYLE) in self._hidden:
+            if tag in _SKIPPED or element.get(_STYLE) in self._hidden or _is_hidden(element):
                 continue
-            if tag in _PARAGRAPHS:
+            if tag in _PARAGRAPHS | _APART:
                 self._write_paragraph(element, position)
             elif tag == _TABLE:
                 self._builder.add(markdown_table(list(self._rows(element))), "table")
@@ -168,8 +171,10 @@ class _OdtWriter:
     def _write_paragraph(self, element: Element, position: _Position) -> None:
         text = self._text(element).strip()
         if element.tag == _q("text:h"):
-            level = _number(element.get(_q("text:outline-level"), ""), 1)
-            self._builder.heading(text, min(max(level, 1), 6))
+            level = max(_number(element.get(_q("text:outline-level"), ""), 1), 1)
+            label = position.label or self._outline_label(element, level - 1)
+            number = "" if label in {"", BULLET} or not text else f"{label} "
+            self._builder.heading(number + text, min(level, 6))
         elif position.depth and text:
             indent = "  " * min(position.depth - 1, _DEEPEST_INDENT)
             self._builder.add(f"{indent}{position.label or ' '} {text}", "list_item")
@@ -179,13 +184,28 @@ class _OdtWriter:
     def _list(self, element: Element, outer: _Position) -> _Position:
         """The position of the items of a list; numbering starts again unless it says otherwise."""
         self._lists += 1
-        style = element.get(_STYLE) or outer.style
+        style = element.get(_STYLE) or outer.style or self._style_of_items(element)
         key = outer.key or style or str(self._lists)
         continued = element.get(_q("text:continue-numbering")) == "true"
         if not continued and not element.get(_q("text:continue-list")):
-            level = self._styles.get(style, {}).get(outer.depth, ListLevel())
+            level = self._styles.lists.get(style, {}).get(outer.depth, ListLevel())
             self._counter.restart(key, outer.depth, level.start)
         return _Position(outer.depth + 1, style, key)
+
+    def _style_of_items(self, element: Element) -> str:
+        """The list style that the paragraphs of a list name."""
+        named = (each.get(_STYLE, "") for item in element for each in item)
+        return next(filter(None, (self._styles.of_paragraphs.get(name) for name in named)), "")
+
+    def _outline_label(self, heading: Element, depth: int) -> str:
+        """The number of a heading outside of lists; "" if its level or its style has none."""
+        if heading.get(_q("text:is-list-header")) == "true":
+            return ""
+        if self._styles.of_paragraphs.get(heading.get(_STYLE, "")) == "":
+            return ""
+        if start := heading.get(_q("text:start-value")):
+            self._counter.restart(_OUTLINE, depth, _number(start, 1))
+        return self._counter.label(_OUTLINE, self._styles.lists.get(_OUTLINE, {}), depth)
 
     def _label(self, item: Element, position: _Position) -> str:
         if item.tag == _q("text:list-header"):
@@ -193,7 +213,7 @@ class _OdtWriter:
         start = item.get(_q("text:start-value"))
         if start:
             self._counter.restart(position.key, position.depth - 1, _number(start, 1))
-        levels = self._styles.get(position.style, {})
+        levels = self._styles.lists.get(position.style, {})
         return self._counter.label(position.key, levels, position.depth - 1) or BULLET
 
     def _rows(self, table: Element) -> Iterator[list[str]]:
@@ -205,7 +225,7 @@ class _OdtWriter:
                     # The last cell of a sheet's row may repeat to the edge of the sheet.
                     again = _number(cell.get(_q("table:number-columns-repeated"), ""), 1)
                     cells += [text] * min(again, _MOST_BLANKS if text else 1)
-            yield cells
+            yield from [cells] * min(_number(row.get(_REPEATED, ""), 1), _MOST_BLANKS)
 
     def texts(self, container: Element) -> Iterator[str]:
         """The texts of the paragraphs in a cell or a note, also in lists and tables inside."""
@@ -234,6 +254,10 @@ class _OdtWriter:
             if part.tag == _q("text:s"):
                 count = _number(part.get(_q("text:c"), ""), 1)
                 pieces.append(" " * min(count, _MOST_BLANKS))
+            if (script := self._styles.scripts.get(part.get(_STYLE, ""))) and pieces:
+                before = next(filter(None, reversed(pieces)), "")
+                words = "".join(part.itertext())
+                pieces.append(script_sign(before, words, is_raised=script == "super"))
             pieces.append(" " if is_apart else _CHARACTERS.get(part.tag, ""))
             if is_apart:
                 waiting.append(" ")
@@ -254,17 +278,49 @@ def _outermost(container: Element, tags: frozenset[str]) -> Iterator[Element]:
             waiting.extend(reversed(element))
 
 
-def _list_styles(roots: Sequence[Element]) -> dict[str, Levels]:
-    """The numbering of each list style, by name."""
-    styles: dict[str, Levels] = {}
+@dataclass(frozen=True, slots=True)
+class _Styles:
+    """The numbering of list styles and of the outline, by name.
+
+    Also the list style that each paragraph style names, the styles of superscripts ("super") and
+    subscripts ("sub"), and those whose text is hidden.
+    """
+
+    lists: Mapping[str, Levels]
+    of_paragraphs: Mapping[str, str]
+    scripts: Mapping[str, str]
+    hidden: frozenset[str]
+
+
+def _styles_of(roots: Sequence[Element]) -> _Styles:
+    lists: dict[str, Levels] = {}
+    of_paragraphs: dict[str, str] = {}
     for root in roots:
         for style in root.iter(_q("text:list-style")):
-            levels: dict[int, ListLevel] = {}
-            for level in style.findall(_q("text:list-level-style-number")):
-                depth = _number(level.get(_q("text:level"), ""), 1) - 1
-                levels[depth] = _list_level(level, depth)
-            styles.setdefault(style.get(_q("style:name"), ""), levels)
-    return styles
+            levels = _levels(style.findall(_q("text:list-level-style-number")))
+            lists.setdefault(style.get(_q("style:name"), ""), levels)
+        for style in root.iter(_q("text:outline-style")):
+            lists.setdefault(_OUTLINE, _levels(style.findall(_q("text:outline-level-style"))))
+        for style in root.iter(_q("style:style")):
+            used = style.get(_q("style:list-style-name"))
+            if used is not None:
+                of_paragraphs.setdefault(style.get(_q("style:name"), ""), used)
+    return _Styles(lists, of_paragraphs, _scripts(roots), _hidden_styles(roots))
+
+
+def _scripts(roots: Sequence[Element]) -> dict[str, str]:
+    return {
+        style.get(_q("style:name"), ""): "sub" if position.startswith(("sub", "-")) else "super"
+        for root in roots
+        for style in root.iter(_q("style:style"))
+        for properties in style.iter(_q("style:text-properties"))
+        if (position := properties.get(_q("style:text-position"), "0%"))[0] != "0"
+    }
+
+
+def _levels(elements: Sequence[Element]) -> Levels:
+    depths = [_number(each.get(_q("text:level"), ""), 1) - 1 for each in elements]
+    return {depth: _list_level(each, depth) for depth, each in zip(depths, elements, strict=True)}
 
 
 def _list_level(level: Element, depth: int) -> ListLevel:
@@ -288,6 +344,11 @@ def _hidden_styles(roots: Sequence[Element]) -> frozenset[str]:
         for style in root.iter(_q("style:style"))
         if any(each.get(_q("text:display")) == "none" for each in style)
     )
+
+
+def _is_hidden(element: Element) -> bool:
+    """Whether it is a hidden section."""
+    return element.get(_q("text:display")) == "none"
 
 
 def _has_header(root: Element) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from bindery.documents.formats.builder import DocumentBuilder, markdown_table
-from bindery.documents.formats.symbol_fonts import symbol
+from bindery.documents.formats.symbols import LEVEL, LOWERED, RAISED, marked_scripts, symbol
 from bindery.types import Document
 
 _TOKEN = re.compile(
@@ -22,6 +22,7 @@ _SKIPPED = frozenset(
     | {"bkmkend", "private", "shprslt", "nonshppict"}
 )
 _ENTERED = frozenset({"shpinst", "shptxt", "footnote"})
+_SCRIPTS = {"super": RAISED, "sub": LOWERED, "nosupersub": LEVEL}
 _LABELS = frozenset({"listtext", "pntext"})
 _HEADING_STYLE = re.compile(r"heading (\d)\b", re.IGNORECASE)
 _BODY_LEVEL = 9
@@ -104,6 +105,7 @@ class _Group:
     font: int = -1
     fallback: int = 1
     is_hidden: bool = False
+    is_script: bool = False
 
 
 @dataclass(slots=True)
@@ -123,7 +125,7 @@ class _Text:
         self.end(codec)
         text = "".join(self.pieces).strip()
         self.pieces.clear()
-        return text
+        return marked_scripts(text) if LEVEL in text or RAISED in text or LOWERED in text else text
 
     def end(self, codec: str) -> None:
         if self.pending:
@@ -187,7 +189,9 @@ class _RtfReader:
         if brace == "{":
             self._outer.append(self._group)
         elif self._outer:
-            self._group = self._outer.pop()
+            inner, self._group = self._group, self._outer.pop()
+            if inner.is_script and not self._group.is_script:
+                self._write(LEVEL)
 
     def _sign(self, sign: str) -> None:
         if sign == "*":
@@ -215,6 +219,9 @@ class _RtfReader:
             self._write(_CHARACTERS[word])
         elif word in {"par", "sect", "page", "cell", "nestcell", "row", "nestrow", "pard", "intbl"}:
             self._structure(word)
+        elif word in _SCRIPTS:
+            self._write(_SCRIPTS[word])
+            self._group = replace(self._group, is_script=word != "nosupersub")
         elif word in {"s", "outlinelevel"}:
             self._outline(word, number or 0)
         else:
@@ -248,7 +255,9 @@ class _RtfReader:
         elif word in {"v", "deleted"}:
             self._group = replace(group, is_hidden=number != 0)
         elif word == "plain":
-            self._group = replace(group, is_hidden=False, font=-1)
+            self._group = replace(group, is_hidden=False, font=-1, is_script=False)
+            if group.is_script:
+                self._write(LEVEL)
 
     def _outline(self, word: str, number: int) -> None:
         """Note the style of a paragraph, or in the style sheet of a style, and its level."""
