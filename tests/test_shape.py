@@ -204,7 +204,7 @@ FORMATS_CORE |= {
     "page_picture",
     "page_tables",
     "sparse_sheets",
-    "symbol_fonts",
+    "symbols",
     "xls_records",
 }
 GRAPH_CORE = {"attention", "parts", "rotary"}

@@ -12,8 +12,6 @@ from tests.documents.packages import (
     numbering,
     odt_of,
     paragraph,
-    pptx_of,
-    shape,
 )
 from tests.documents.samples import SAMPLES, archive, with_member
 
@@ -196,32 +194,6 @@ def test_word_in_its_strict_form_and_under_another_name():
         "http://purl.oclc.org/ooxml/wordprocessingml/",
     )
     assert read(with_member(strict, "word/document.xml", content.encode()), "x").text == "words"
-
-
-# Presentations
-
-
-def test_slides_are_read_title_first_then_by_rows():
-    inch = 914_400
-    shapes = (
-        shape("bottom", 0, 5 * inch)
-        + shape("right", 3 * inch, 2 * inch)
-        + shape("left", 0, 2 * inch + 9)
-        + shape("Title", 0, 6 * inch, "title")
-    )
-    assert read(pptx_of(shapes), "x").text == "## Title\n\nleft\n\nright\n\nbottom"
-
-
-def test_alternatives_bullets_and_hidden_slides():
-    alternative = (
-        f"<mc:AlternateContent><mc:Choice>{shape('once')}</mc:Choice>"
-        f"<mc:Fallback>{shape('once')}</mc:Fallback></mc:AlternateContent>"
-    )
-    bullets = shape("dot", properties='<a:pPr><a:buChar char="o"/></a:pPr>') + shape(
-        "two", properties='<a:pPr><a:buAutoNum type="alphaLcParenR" startAt="2"/></a:pPr>'
-    )
-    document = read(pptx_of(alternative, bullets), "x")
-    assert document.text == "once\n\n- dot\nb) two"
 
 
 # OpenDocument

@@ -93,6 +93,12 @@ class ListCounter:
         counts = self._counts.setdefault(key, {})
         counts[depth] = number - 1
 
+    def end(self, key: str, depth: int) -> None:
+        """Let the list begin again at this depth and below."""
+        counts = self._counts.get(key, {})
+        for other in [other for other in counts if other >= depth]:
+            del counts[other]
+
     def label(self, key: str, levels: Levels, depth: int) -> str:
         """Count one more item of the list ``key`` and return its label, such as "1." or "(a)"."""
         counts = self._counts.setdefault(key, {})
