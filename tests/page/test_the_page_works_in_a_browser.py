@@ -139,6 +139,9 @@ def test_the_order_and_what_is_missing_are_explained(visit: Visit, address: str)
     word = tab.locator(".hit").first.locator(".shares li", has_text="oak")
     word.hover()
     assert "Oak" in tab.locator(".hit").first.locator("mark.lit").all_text_contents()
+    tab.locator(".hit").first.locator("text=Compare tokens").click()
+    tab.wait_for_selector(".hit .asked li >> text=oak")
+    assert "Oak" in tab.locator(".hit .text .t5").all_text_contents()
     assert "passages were allowed." in tab.text_content(".order .note")
     tab.locator(".flow .line").first.locator("circle").first.click()
     assert tab.locator(".hit.active").get_attribute("data-place") == "0"
@@ -147,6 +150,13 @@ def test_the_order_and_what_is_missing_are_explained(visit: Visit, address: str)
     tab.focus(".bands")
     tab.keyboard.press("n")
     tab.wait_for_selector(".reason:has-text('so it is on the first page.')")
+    tab.click("text=Weigh its tokens")
+    tab.locator(".asked li", has_text="roofs").hover()
+    assert "roofs" in tab.locator(".band.chosen .words .t5").all_text_contents()
+    tab.click("text=Every token against every token")
+    asked = tab.locator(".asked li").count()
+    assert tab.locator(".matrix tbody tr").count() == asked
+    assert tab.locator(".matrix td.best").count() == asked
 
 
 @pytest.mark.parametrize("file", ["trap.html", "bad.md", BAD_NAME])

@@ -105,23 +105,40 @@ class DocumentView {
   choose(passage, place) {
     this.showPage(passage.page);
     if (!this.query || getSelection().toString()) return;
+    if (place === this.bands.chosen) return;
     this.bands.select(place);
     this.explain(passage);
+    if (this.weighs) this.weigh(passage, place);
   }
 
   async explain(passage) {
     this.asked?.abort();
     this.asked = new AbortController();
     this.signal.addEventListener("abort", () => this.asked.abort());
-    this.reason.hidden = false;
-    fill(this.reason, h("p", { class: "note" }, "Looking for this passage among all ..."));
+    this.why = h("div", {}, h("p", { class: "note" }, "Looking for this passage among all ..."));
+    this.weights = h("div", {}, button("Weigh its tokens", () => this.weigh(passage, this.bands.chosen)));
+    fill(this.reason, this.why, this.weights);
     try {
       const { why } = await import("./why.js");
       const { collection, file, query } = this;
       const found = await why({ collection, file, query, passage, signal: this.asked.signal });
-      fill(this.reason, found);
+      fill(this.why, found);
     } catch (error) {
-      if (error.name !== "AbortError") fill(this.reason, problem(error));
+      if (error.name !== "AbortError") fill(this.why, problem(error));
+    }
+  }
+
+  // The tokens of a passage by how like the question they are; stays on for the next passage.
+  async weigh(passage, place) {
+    this.weighs = true;
+    const { signal } = this.asked;
+    try {
+      const { compareTokens, tokenView } = await import("./tokens.js");
+      const matrix = await compareTokens(this.collection, this.file.file_id, this.query, passage, signal);
+      if (signal.aborted) return;
+      fill(this.weights, tokenView(matrix, passage.text, this.bands.rows.at(place).querySelector(".words")));
+    } catch (error) {
+      if (error.name !== "AbortError") fill(this.weights, problem(error));
     }
   }
 

@@ -268,7 +268,8 @@ class SearchView {
         h("span", { class: "score", title: SCORES[this.mode] ?? "score" }, hit.score.toFixed(3))),
       headings.length ? h("div", { class: "headings" }, headings) : null,
       text,
-      h("details", { class: "why", ontoggle: (event) => event.target.open && this.explain(place, event.target, text) }, h("summary", {}, "Scores"), scores(hit)));
+      h("details", { class: "why", ontoggle: (event) => event.target.open && this.explain(place, event.target, text) }, h("summary", {}, "Scores"), scores(hit),
+        button("Compare tokens", (event) => this.compare(hit, event.currentTarget, text), { class: "plain" })));
   }
 
   // The words behind BM25 are asked for once, when the first scores are opened.
@@ -282,6 +283,19 @@ class SearchView {
     } catch (error) {
       this.explained = null;
       element.append(problem(error));
+    }
+  }
+
+  // How the tokens of the question match those of a hit, shown in its text.
+  async compare(hit, control, text) {
+    control.disabled = true;
+    try {
+      const { compareTokens, tokenView } = await import("./tokens.js");
+      const matrix = await compareTokens(this.collection.name, hit.file_id, this.query, hit, this.running.signal);
+      control.replaceWith(tokenView(matrix, hit.text, text));
+    } catch (error) {
+      control.disabled = false;
+      if (error.name !== "AbortError") control.after(problem(error));
     }
   }
 
