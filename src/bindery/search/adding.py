@@ -1,17 +1,12 @@
 """Files and folders of this machine, added to a collection, and what became of each."""
 
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from typing import Any
 
-from bindery.errors import Abandoned, InvalidValue
-from bindery.jobs import FileState, JobEvent, JobFile, JobRequest
-from bindery.jobs.following import run_followed
+from bindery.errors import InvalidValue
+from bindery.jobs import FileState, JobFile, JobRequest
 from bindery.jobs.jobs import Jobs
 from bindery.jobs.recipe import make_recipe
 from bindery.jobs.sources import LocalFiles
@@ -258,44 +253,3 @@ def _run_job(
     files = jobs.files(job.id)
     jobs.delete(job.id)
     return files
-
-
-def follow_addition(
-    collections: Collections, wanted: Addition, stopped: threading.Event
-) -> Iterator[dict[str, Any] | None]:
-    """Add files; yields the events of the job as they come, and None while nothing happens.
-
-    They are values for JSON; the last one has the ``event`` "end", with the facts of the collection
-    and of the report. The addition stops cleanly when ``stopped`` is set or the iterator is closed.
-    Raises what :func:`add_local` does.
-    """
-    news: SimpleQueue[dict[str, Any]] = SimpleQueue()
-    ended: Future[None] = Future()
-
-    def tell(events: Sequence[JobEvent]) -> None:
-        if stopped.is_set():
-            raise Abandoned("The addition was stopped.")
-        for event in events:
-            news.put({"event": event.kind, "number": event.number, **event.data})
-
-    def work() -> None:
-        try:
-            run = partial(run_followed, tell=tell)
-            collection, report = add_local(collections, wanted, run=run)
-            news.put({"event": "end", **collection.facts(), **report.facts()})
-            ended.set_result(None)
-        except BaseException as error:  # noqa: BLE001 - raised again where the events are read
-            ended.set_exception(error)
-
-    thread = threading.Thread(target=work, name="bindery-adding", daemon=True)
-    thread.start()
-    try:
-        while not (ended.done() and news.empty()):
-            try:
-                yield news.get(timeout=_LOOK_S)
-            except Empty:
-                yield None
-        ended.result()
-    finally:
-        stopped.set()
-        thread.join()

@@ -10,11 +10,11 @@ in place of computed ones.
 """
 
 import secrets
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import orjson
@@ -43,20 +43,33 @@ _ADDED = (*(Column(name, TEXT) for name in _OF_FILES), Column("size_bytes", NUMB
 _PART = 256
 _CHUNKS_AT_ONCE = 2048
 
+Check: TypeAlias = Callable[[], object]
+"""Called now and then; what it raises ends the work."""
 
-def export_collection(collection: Collection, path: Path, form: Form = Form.FLOAT32) -> int:
+
+def go_on() -> None:
+    """The check of work that nobody stops."""
+
+
+def export_collection(
+    collection: Collection,
+    path: Path,
+    form: Form = Form.FLOAT32,
+    *,
+    check: Check = go_on,
+) -> int:
     """Write all chunks of a collection; how many.
 
     The suffix of ``path`` is the format: .parquet, .arrow, .jsonl or .npz. The file appears only
-    when it is complete. Raises InvalidValue for another suffix, StorageError, and UnknownFile if a
-    file is removed meanwhile.
+    when it is complete. ``check`` is called between files. Raises InvalidValue for another suffix,
+    StorageError, and UnknownFile if a file is removed meanwhile.
     """
     write = writer_of(path.suffix.removeprefix(".").lower())
     with whole_file(path) as sink:
-        return exported(collection, form).write(write, sink)
+        return exported(collection, form, check=check).write(write, sink)
 
 
-def exported(collection: Collection, form: Form) -> Results:
+def exported(collection: Collection, form: Form, *, check: Check = go_on) -> Results:
     """The table of a collection, and its rows."""
     database, recipe, stored = collection.index.database, collection.recipe, collection.stored
     with database.reading() as connection:
@@ -69,13 +82,18 @@ def exported(collection: Collection, form: Form) -> Results:
     table = replace(table, columns=(*COLUMNS, *_ADDED), of_few=(*table.of_few, *_OF_FILES))
     sets = {one.file: one.chunk_set for one in placed}
     chosen = [(file, sets[file.number]) for file in files if file.number in sets]
-    return Results(table, _rows_of(database, chosen, recipe, form))
+    return Results(table, _rows_of(database, chosen, recipe, form, check))
 
 
 def _rows_of(
-    database: Database, files: Sequence[tuple[CollectionFile, bytes]], recipe: Recipe, form: Form
+    database: Database,
+    files: Sequence[tuple[CollectionFile, bytes]],
+    recipe: Recipe,
+    form: Form,
+    check: Check,
 ) -> Iterator[TableRows]:
     for file, key in files:
+        check()
         row = JobFileRow(0, file.id, file.id_name, file.size_bytes, chunk_set=key)
         facts = {
             "file": file.name,
@@ -112,12 +130,14 @@ class ImportReport:
         return asdict(self)
 
 
-def import_table(collections: Collections, name: str, path: Path) -> ImportReport:
+def import_table(
+    collections: Collections, name: str, path: Path, *, check: Check = go_on
+) -> ImportReport:
     """Make a collection of a table that was exported, or that ``bindery embed`` wrote.
 
-    It appears only when it is complete. Raises InvalidValue if the file holds no such table, for a
-    vector of zeros or with values that are not finite, and for a name that it cannot have;
-    UnknownFile if there is no such file.
+    It appears only when it is complete. ``check`` is called between files. Raises InvalidValue if
+    the file holds no such table, for a vector of zeros or with values that are not finite, and for
+    a name that it cannot have; UnknownFile if there is no such file.
     """
     about = read_about(path)
     try:
@@ -129,7 +149,7 @@ def import_table(collections: Collections, name: str, path: Path) -> ImportRepor
             f"{str(path)!r} does not say how it was made.",
             remedy="Write it with `bindery collections export` or `bindery embed`.",
         ) from error
-    with importing(collections, name, recipe) as into:
+    with importing(collections, name, recipe, check) as into:
         with collections.library.database.writing() as connection:
             values = {"schema": schema, "settings": asdict(settings)}
             catalog.change_collection(connection, into.collection.id, **values)
@@ -141,7 +161,8 @@ def import_table(collections: Collections, name: str, path: Path) -> ImportRepor
 class Import:
     """A collection that is being imported."""
 
-    def __init__(self, collection: Collection) -> None:
+    def __init__(self, collection: Collection, check: Check) -> None:
+        self._check = check
         self.collection = collection
         self.recipe = collection.recipe
         self._waiting: list[ImportedFile] = []
@@ -153,6 +174,7 @@ class Import:
 
     def add(self, file: ImportedFile) -> None:
         """Add a file."""
+        self._check()
         self._waiting.append(file)
         if sum(len(one.chunks) for one in self._waiting) >= _CHUNKS_AT_ONCE:
             self.flush()
@@ -197,7 +219,9 @@ class Import:
 
 
 @contextmanager
-def importing(collections: Collections, name: str, recipe: Recipe) -> Generator[Import]:
+def importing(
+    collections: Collections, name: str, recipe: Recipe, check: Check
+) -> Generator[Import]:
     """A new collection, which gets its name at the end, and is deleted after an error."""
     if collections.find(name) is not None:
         raise InvalidValue(
@@ -206,7 +230,7 @@ def importing(collections: Collections, name: str, recipe: Recipe) -> Generator[
     token = secrets.token_hex(8)
     draft = f"import {token}"
     collection = collections.create(draft, replace(recipe, owner=f"import:{token}"))
-    into = Import(collection)
+    into = Import(collection, check)
     try:
         yield into
         into.flush()

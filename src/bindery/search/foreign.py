@@ -23,7 +23,15 @@ from bindery.jobs.values import JobRequest
 from bindery.library import DEFAULT_MODEL
 from bindery.search.collection import Collections
 from bindery.search.columns import AttributeType, check_attribute, check_key, type_of
-from bindery.search.exchange import Import, ImportedFile, ImportReport, import_table, importing
+from bindery.search.exchange import (
+    Check,
+    Import,
+    ImportedFile,
+    ImportReport,
+    go_on,
+    import_table,
+    importing,
+)
 from bindery.search.view import OF_CHUNKS, OF_FILES
 from bindery.store import collections as catalog
 from bindery.store.collections import IMPORTED, NewCollectionFile
@@ -55,6 +63,7 @@ def import_collection(
     model: str = DEFAULT_MODEL,
     store: str = "",
     table: str = "",
+    check: Check = go_on,
 ) -> ImportReport:
     """Make a collection of an exported table, of JSON lines, or of a table of another store.
 
@@ -64,17 +73,26 @@ def import_collection(
     :func:`import_records` and :func:`records_of` do.
     """
     if store:
-        return import_records(collections, name, records_of(store, str(source), table), model)
+        return import_records(
+            collections, name, records_of(store, str(source), table), model, check=check
+        )
     path = Path(source).expanduser()
     if path.suffix.lower() in (".parquet", ".arrow"):
-        return import_table(collections, name, path)
-    return import_records(collections, name, records_in(path), model)
+        return import_table(collections, name, path, check=check)
+    return import_records(collections, name, records_in(path), model, check=check)
 
 
 def import_records(
-    collections: Collections, name: str, records: Iterable[Record], model: str
+    collections: Collections,
+    name: str,
+    records: Iterable[Record],
+    model: str,
+    *,
+    check: Check = go_on,
 ) -> ImportReport:
     """Make a collection of records, which appears only when it is complete.
+
+    ``check`` is called between records.
 
     ``model`` made their vectors, and embeds the texts that have none and the queries. Vectors are
     scaled to length 1. Attributes that are named like those which Bindery sets get ``original_``
@@ -86,7 +104,7 @@ def import_records(
     """
     recipe = make_recipe(collections.library, JobRequest(("-",), model))
     rest = iter(records)
-    with importing(collections, name, recipe) as into:
+    with importing(collections, name, recipe, check) as into:
         reader = _RecordReader(collections, into)
         while some := list(islice(rest, _BATCH)):
             reader.add(some)

@@ -91,10 +91,8 @@ def test_the_server_changes_what_a_command_names(running, typed, tmp_path):
             before = running()
             files = [one for one in rest if not one.startswith("-") and verb == "remove"]
             flags = [one for one in rest if one not in files]
-            with pytest.MonkeyPatch.context() as patch:
-                if not asks:
-                    patch.setattr("bindery.faces.cli.asking.find_server", lambda _: None)
-                result = typed("collections", verb, name, *files, *flags, "--json")
+            alone = [] if asks else ["--no-server"]
+            result = typed("collections", verb, name, *files, *flags, *alone, "--json")
             assert result.exit_code == 0, result.output
             assert (running() > before) == asks, verb
             facts = json.loads(result.stdout.replace(name, "NAME"))
@@ -108,6 +106,36 @@ def test_the_server_changes_what_a_command_names(running, typed, tmp_path):
             found[name, verb] = facts
     for verb, *_ in commands_of:
         assert found["changed by it", verb] == found["changed alone", verb], verb
+
+
+def test_the_server_does_the_long_work_of_commands(running, typed, tmp_path):
+    """Rebuilding, taking back, exporting and importing: as the command would do it alone."""
+    (tmp_path / "a.md").write_text("A heliotrope turns to the sun. " * 40)
+    told = {}
+    for flags in ((), ("--no-server",)):
+        name, file = f"long {len(flags)}", tmp_path / f"{len(flags)}.parquet"
+        assert typed("add", tmp_path / "a.md", "-c", name, *flags).exit_code == 0
+        for requests, command in (
+            (1, ("rebuild", name, "--size", 32, "--estimate")),
+            (2, ("rebuild", name, "--size", 32, "--yes")),
+            (1, ("rollback", name)),
+            (1, ("rebuild", name)),
+            (1, ("rebuild", name, "--drop")),
+            (1, ("export", name, file)),
+            (1, ("import", f"{name} again", file)),
+            (1, ("import", f"{name} again", file)),
+            (1, ("rollback", name)),
+            (1, ("export", name, tmp_path / "all.doc")),
+        ):
+            before = running()
+            result = typed("collections", *command, *flags)
+            assert running() - before == (0 if flags else requests), command
+            output = result.output.replace(name, "NAME").replace(str(file), "FILE")
+            is_measured = "tokens to embed" in output
+            told.setdefault(flags, []).append((result.exit_code, is_measured or output))
+    assert told[()] == told["--no-server",]
+    assert [code for code, _ in told[()]] == [0] * 7 + [2] * 3
+    assert not [path.name for path in tmp_path.iterdir() if path.name.startswith(".")]
 
 
 def added(result):
@@ -147,7 +175,7 @@ def test_the_server_adds_what_a_command_names(running, typed, tmp_path):
 
 
 def test_only_the_owner_adds_by_path(client, tmp_path):
-    answer = client.post("/collections/x/local", json={"paths": [str(tmp_path)]})
+    answer = client.post("/collections/x/local/add", json={"paths": [str(tmp_path)]})
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")
 
 

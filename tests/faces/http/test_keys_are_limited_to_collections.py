@@ -28,7 +28,7 @@ BODIES = {
     "PATCH /collections/{name}": {"weight": 0.5},
     "PATCH /collections/{name}/files/{file:path}": {"attributes": {}},
     "POST /collections/{name}/files": {"file_ids": [NO_FILE]},
-    "POST /collections/{name}/local": {"paths": ["/"]},
+    "POST /collections/{name}/local/{verb}": {"paths": ["/"]},
     "POST /collections/{name}/files/remove": {"files": ["1"]},
     "POST /collections/{name}/files/{file_id}/tokens": {"query": "quetzal", "start": 0, "end": 1},
     "POST /collections/{name}/rebuild": {"size": 32},

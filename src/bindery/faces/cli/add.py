@@ -1,17 +1,17 @@
 """``bindery add``: documents and folders become a collection that is searched."""
 
 import sys
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
-from bindery.errors import Abandoned, InputError, InvalidValue, MostFilesGone, UnknownFile
+from bindery.errors import InputError, InvalidValue, MostFilesGone, UnknownFile
 from bindery.faces.cli.asking import Asked, Facts
 from bindery.faces.cli.collections import plain
 from bindery.faces.cli.printing import (
@@ -23,14 +23,14 @@ from bindery.faces.cli.printing import (
     print_warning,
     printable,
 )
-from bindery.faces.cli.progress import follow_on
-from bindery.jobs import Failure, JobEvent, JobRequest
+from bindery.faces.cli.progress import follow_lines
+from bindery.jobs import Failure, JobRequest
 from bindery.jobs.sources import gone
 from bindery.options import ChunkOptions, VectorOptions, names_of
 
 if TYPE_CHECKING:
     # It imports SQLAlchemy and NumPy, which take half a second, and a server may do the work.
-    from bindery.search.collection import Collections
+    from bindery.search.local_work import LocalWork
 
 _SHOWN_NAMES = 5
 
@@ -113,27 +113,10 @@ def _add_what_is_there(asked: Asked, wanted: AddArguments) -> None:
 
 def _add(asked: Asked, wanted: AddArguments) -> bool:
     started = time.monotonic()
-    end: Facts = {}
-    try:
-        follow = follow_on(messages(), json=wanted.json)
-        with follow:
-            for line in _lines(asked, wanted):
-                if line["event"] == "end":
-                    end = line
-                else:
-                    kind, number = line.pop("event"), line.pop("number")
-                    follow.tell(JobEvent(number, kind, line))
-    except KeyboardInterrupt:
-        messages().print("Stopped. Run the same command again to resume.", soft_wrap=True)
-        raise
-    if not end:
-        raise Abandoned(
-            "The server stopped before everything was added.",
-            remedy="Run the same command again to resume.",
-        )
+    end = follow_lines(_lines(asked, wanted), json=wanted.json)
     end["seconds"] = round(time.monotonic() - started, 3)
     if wanted.json:
-        print_json_line(end)
+        print_json_line({"event": "end", **end})
     else:
         _print_added(end)
     return bool(end["is_complete"])
@@ -142,9 +125,10 @@ def _add(asked: Asked, wanted: AddArguments) -> bool:
 def _lines(asked: Asked, wanted: AddArguments) -> Iterator[Facts]:
     """The events of the addition, by the server of the home or by this process."""
 
-    def alone(collections: "Collections") -> Iterator[Facts]:
+    def alone() -> "LocalWork":
         # As heavy as the collections themselves.
-        from bindery.search.adding import Addition, AddOptions, follow_addition
+        from bindery.search import local_work
+        from bindery.search.adding import Addition, AddOptions
 
         options = AddOptions(
             takes_hidden=wanted.takes_hidden,
@@ -157,13 +141,10 @@ def _lines(asked: Asked, wanted: AddArguments) -> Iterator[Facts]:
         request = JobRequest(("-",), wanted.model, wanted.chunks, wanted.vectors)
         attributes = attributes_of(wanted.attributes)
         addition = Addition(wanted.collection, wanted.paths, request, options, attributes)
-        lines = follow_addition(collections, addition, threading.Event())
-        return (line for line in lines if line is not None)
+        return partial(local_work.add, addition)
 
-    # A server does not take the path of a model.
-    if Path(wanted.model).exists():
-        asked = Asked(asked.settings, alone=True)
-    return asked.stream("POST", wanted.collection, "local", body=wanted.body(), alone=alone)
+    asked = asked.for_model(wanted.model)
+    return asked.work(wanted.collection, "add", body=wanted.body(), alone=alone)
 
 
 def _print_added(end: Facts) -> None:

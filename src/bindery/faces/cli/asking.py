@@ -6,10 +6,13 @@ the command does the work itself.
 
 import http.client
 import json
+import threading
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
+from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import quote
 
 from bindery.errors import Abandoned, error_from
@@ -18,6 +21,7 @@ from bindery.settings import Settings
 
 if TYPE_CHECKING:
     from bindery.search.collection import Collections
+    from bindery.search.local_work import LocalWork
 
 _CONNECT_S = 1.0
 # The server may have to load a model first.
@@ -26,7 +30,6 @@ _ANSWER_S = 300.0
 _ANSWERS_NOTHING = (401, 503)
 
 Facts: TypeAlias = dict[str, Any]
-T = TypeVar("T")
 
 
 class Asked:
@@ -36,6 +39,7 @@ class Asked:
         self.settings = settings
         self._is_alone = alone
         self._collections: Collections | None = None
+        self._kept: ExitStack | None = None
 
     def get(
         self,
@@ -74,17 +78,47 @@ class Asked:
         with self.opened() as collections:
             yield from alone(collections)
 
-    def alone(self, work: "Callable[[Collections], T]") -> T:
-        """What ``work`` gives for the collections, opened by this process."""
-        with self.opened() as collections:
-            return work(collections)
+    def for_model(self, model: str | None) -> "Asked":
+        """The same; by this process if the model is a path, which a server does not take."""
+        return Asked(self.settings, alone=True) if model and Path(model).exists() else self
+
+    def work(
+        self, name: str, verb: str, *, body: Mapping[str, object], alone: "Callable[[], LocalWork]"
+    ) -> Iterator[Facts]:
+        """What happens while the server, or this process, does long work on a collection.
+
+        The facts at its end are the last of it: see :func:`bindery.jobs.following.follow_work`.
+        """
+
+        def lines(found: "Collections") -> Iterator[Facts]:
+            # As heavy as the collections themselves.
+            from bindery.jobs.following import follow_work
+
+            events = follow_work(partial(alone(), found), threading.Event())
+            return (line for line in events if line is not None)
+
+        return self.stream("POST", name, "local", verb, body=body, alone=lines)
+
+    @contextmanager
+    def kept_open(self) -> Generator[None]:
+        """Keep the collections open until the block ends, if this process opens them at all."""
+        with ExitStack() as self._kept:
+            yield
+        self._kept = None
 
     @contextmanager
     def opened(self) -> "Generator[Collections]":
         """The collections, opened by this process. They stay open until the first block ends."""
+        if self._collections is None and self._kept is not None:
+            self._kept.enter_context(self._opened())
         if self._collections is not None:
             yield self._collections
             return
+        with self._opened() as collections:
+            yield collections
+
+    @contextmanager
+    def _opened(self) -> "Generator[Collections]":
         # They import SQLAlchemy and NumPy, which take half a second.
         from bindery.faces.python import open_library
         from bindery.search.collection import Collections

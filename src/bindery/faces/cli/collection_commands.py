@@ -174,22 +174,25 @@ def collections_remove(
         list[str], typer.Argument(metavar="FILE", help="Names, as `collections files` lists them.")
     ],
     now: Now = False,
+    no_server: NoServer = False,
     json: Json = False,
 ) -> None:
     """Remove files from a collection, with everything made from them."""
     found = begin()
     from bindery.faces.cli.collections import remove
 
-    remove(Asked(found.settings), files, name, now=now, json=json)
+    remove(Asked(found.settings, alone=no_server), files, name, now=now, json=json)
 
 
 @collections.command("delete", epilog="Example:\n  bindery collections delete work --yes")
-def collections_delete(name: Name, now: Now = False, yes: Yes = False, json: Json = False) -> None:
+def collections_delete(
+    name: Name, now: Now = False, yes: Yes = False, no_server: NoServer = False, json: Json = False
+) -> None:
     """Delete a collection, once you confirm it. The documents themselves are kept."""
     found = begin()
     from bindery.faces.cli.collections import delete
 
-    delete(Asked(found.settings), name, now=now, confirmed=yes, json=json)
+    delete(Asked(found.settings, alone=no_server), name, now=now, confirmed=yes, json=json)
 
 
 @collections.command(
@@ -208,6 +211,7 @@ def collections_change(
         list[str] | None,
         typer.Option("--unset", metavar="SETTING", help="A setting to have no value again."),
     ] = None,
+    no_server: NoServer = False,
     json: Json = False,
     **settings: Any,  # noqa: ANN401 - fields of CollectionSettings
 ) -> None:
@@ -215,7 +219,14 @@ def collections_change(
     found = begin()
     from bindery.faces.cli.generations import change
 
-    change(Asked(found.settings), name, new_name, given(settings), unset or [], json=json)
+    change(
+        Asked(found.settings, alone=no_server),
+        name,
+        new_name,
+        given(settings),
+        unset or [],
+        json=json,
+    )
 
 
 @collections.command(
@@ -239,6 +250,7 @@ def collections_rebuild(
     ] = False,
     accept_loss: AcceptLoss = False,
     yes: Yes = False,
+    no_server: NoServer = False,
     json: Json = False,
     **options: Any,  # noqa: ANN401 - fields of ChunkOptions and VectorOptions
 ) -> None:
@@ -261,28 +273,33 @@ def collections_rebuild(
         confirms=yes,
         json=json,
     )
-    run(found.settings, name, asked)
+    run(Asked(found.settings, alone=no_server), name, asked)
 
 
 @collections.command("rollback", epilog="Example:\n  bindery collections rollback work")
-def collections_rollback(name: Name, accept_loss: AcceptLoss = False, json: Json = False) -> None:
+def collections_rollback(
+    name: Name, accept_loss: AcceptLoss = False, no_server: NoServer = False, json: Json = False
+) -> None:
     """Have the former generation of a collection answer again.
 
     Files that were added or changed since are embedded for it first.
     """
     found = begin()
-    from bindery.faces.cli.generations import rollback
+    from bindery.faces.cli.generations import roll_back
 
-    rollback(found.settings, name, accepts_loss=accept_loss, json=json)
+    asked = Asked(found.settings, alone=no_server)
+    roll_back(asked, name, accepts_loss=accept_loss, json=json)
 
 
 @collections.command("generations", epilog="Example:\n  bindery collections generations work")
-def collections_generations(name: Name = "default", json: Json = False) -> None:
+def collections_generations(
+    name: Name = "default", no_server: NoServer = False, json: Json = False
+) -> None:
     """List the generations of a collection: the active one, and another one if there is one."""
     found = begin()
     from bindery.faces.cli.generations import list_generations
 
-    list_generations(Asked(found.settings), name, json=json)
+    list_generations(Asked(found.settings, alone=no_server), name, json=json)
 
 
 @collections.command(
@@ -299,6 +316,7 @@ def collections_export(
     form: Annotated[
         str, typer.Option(metavar="NAME", help="The type of the numbers: float32, float16, int8.")
     ] = "float32",
+    no_server: NoServer = False,
     json: Json = False,
 ) -> None:
     """Write the chunks of a collection with their vectors and attributes.
@@ -308,7 +326,7 @@ def collections_export(
     found = begin()
     from bindery.faces.cli.collections import export
 
-    export(Asked(found.settings), name, file, form, json=json)
+    export(Asked(found.settings, alone=no_server), name, file, form, json=json)
 
 
 @collections.command(
@@ -341,6 +359,7 @@ def collections_import(
             "--model", "-m", metavar="NAME", help="The model that made the vectors of records."
         ),
     ] = "vanilla",
+    no_server: NoServer = False,
     json: Json = False,
 ) -> None:
     """Make a collection of one that was exported, or of records with or without vectors.
@@ -350,11 +369,14 @@ def collections_import(
     found = begin()
     from bindery.faces.cli.collections import import_ as run
 
-    run(Asked(found.settings), name, source, store=store, table=table, model=model, json=json)
+    asked = Asked(found.settings, alone=no_server)
+    run(asked, name, source, store=store, table=table, model=model, json=json)
 
 
 @collections.command("verify", epilog="Example:\n  bindery collections verify work")
-def collections_verify(name: Name = "default", json: Json = False) -> None:
+def collections_verify(
+    name: Name = "default", no_server: NoServer = False, json: Json = False
+) -> None:
     """Compare the index of a collection with the database, file for file and row for row.
 
     It ends with exit code 1 if something is wrong.
@@ -362,5 +384,5 @@ def collections_verify(name: Name = "default", json: Json = False) -> None:
     found = begin()
     from bindery.faces.cli.generations import verify
 
-    if not verify(Asked(found.settings), name, json=json):
+    if not verify(Asked(found.settings, alone=no_server), name, json=json):
         raise typer.Exit(FAILED)

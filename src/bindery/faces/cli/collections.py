@@ -3,6 +3,7 @@
 import re
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from bindery.faces.cli.printing import (
     print_warning,
     printable,
 )
+from bindery.faces.cli.progress import follow_lines
 from bindery.faces.running import expected_address
 from bindery.filters import filter_to_json
 from bindery.options import SearchOptions, VectorOptions, names_of
@@ -30,6 +32,7 @@ from bindery.types import Span, page_range
 if TYPE_CHECKING:
     # It imports SQLAlchemy and NumPy, which take half a second, and a server may answer.
     from bindery.search.collection import Collections
+    from bindery.search.local_work import LocalWork
 
 _SHOWN_CHARACTERS = 400
 _BREAK = re.compile(r"\s*\n\s*\n\s*|\s*\n(?=\s*(?:[-*+|#>`\u2022]|\d{1,3}[.)]\s))")
@@ -59,29 +62,40 @@ def search(
 
 def export(asked: Asked, name: str, path: Path, form: str, *, json: bool) -> None:
     """Write a collection to a file."""
-    from bindery.search.exchange import export_collection  # as above
-    from bindery.vectors.forms import Form
+    checked = str(VectorOptions(form=form).form)
 
-    checked = Form(VectorOptions(form=form).form)
-    chunks = asked.alone(lambda found: export_collection(found.get(name), path, checked))
+    def alone() -> "LocalWork":
+        from bindery.search import local_work  # as above
+
+        return partial(local_work.export, name, path, checked)
+
+    body = {"path": str(path.expanduser().absolute()), "form": checked}
+    facts = follow_lines(asked.work(name, "export", body=body, alone=alone), json=json)
     if json:
-        print_json({"collection": name, "file": str(path), "chunks": chunks})
+        print_json({**facts, "file": str(path)})
     else:
-        messages().print(f"Wrote {count(chunks, 'chunk')} of {printable(name)} to {path}.")
+        chunks = count(facts["chunks"], "chunk")
+        messages().print(f"Wrote {chunks} of {printable(name)} to {path}.")
 
 
 def import_(asked: Asked, name: str, source: str, *, json: bool, **of_records: str) -> None:
     """Make a collection of what was exported, or of records."""
-    from bindery.search.foreign import import_collection  # as above
+    # The server may have another current folder.
+    place = source if "://" in source else str(Path(source).expanduser().absolute())
 
-    report = asked.alone(lambda found: import_collection(found, name, source, **of_records))
+    def alone() -> "LocalWork":
+        from bindery.search import local_work  # as above
+
+        return partial(local_work.import_, name, place, of_records)
+
+    asked = asked.for_model(of_records["model"])
+    body = {"source": place, **of_records}
+    report = follow_lines(asked.work(name, "import", body=body, alone=alone), json=json)
     if json:
-        print_json(report.facts())
+        print_json(report)
         return
-    messages().print(
-        f"Imported {count(report.files, 'file')} with {count(report.chunks, 'chunk')} into "
-        f"{printable(name)}."
-    )
+    files, chunks = count(report["files"], "file"), count(report["chunks"], "chunk")
+    messages().print(f"Imported {files} with {chunks} into {printable(name)}.")
 
 
 def answers_of(

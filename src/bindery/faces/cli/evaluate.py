@@ -12,7 +12,6 @@ from bindery.evaluation.checks import read_checks, run_checks, to_junit
 from bindery.evaluation.evaluating import EvaluateOptions, Evaluation, SettingResult, evaluate
 from bindery.evaluation.questions import read_questions
 from bindery.evaluation.report import advice, to_html
-from bindery.faces.cli.generations import run_shown
 from bindery.faces.cli.printing import (
     count,
     messages,
@@ -22,8 +21,10 @@ from bindery.faces.cli.printing import (
     print_warning,
     printable,
 )
+from bindery.faces.cli.progress import follow_on
 from bindery.faces.python import open_library
 from bindery.jobs import Jobs
+from bindery.jobs.following import run_followed
 from bindery.search.collection import Collections
 from bindery.settings import Settings
 
@@ -56,7 +57,7 @@ def run(settings: Settings, asked: EvaluateArguments, options: EvaluateOptions) 
             asked.collection,
             questions,
             options,
-            run=Jobs.run if asked.json else run_shown(json=False),
+            run=Jobs.run if asked.json else _run_shown,
             tell=tell,
         )
     if asked.html is not None:
@@ -66,6 +67,13 @@ def run(settings: Settings, asked: EvaluateArguments, options: EvaluateOptions) 
         print_json(found.facts())
         return
     _show(found, asked.html)
+
+
+def _run_shown(jobs: Jobs, job_id: str) -> None:
+    """Run a job and show its progress, or that of the process that runs it."""
+    follow = follow_on(messages(), json=False)
+    with follow:
+        run_followed(jobs, job_id, lambda events: [*map(follow.tell, events)], Jobs.finish)
 
 
 def _show(found: Evaluation, html: Path | None) -> None:

@@ -1,8 +1,8 @@
 """``bindery collections change | rebuild | rollback | generations | verify | delete``."""
 
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from bindery.faces.cli.asking import Asked, Facts
@@ -16,14 +16,10 @@ from bindery.faces.cli.printing import (
     print_warning,
     printable,
 )
-from bindery.faces.cli.progress import follow_on
-from bindery.faces.python import open_library
-from bindery.jobs import Jobs
-from bindery.jobs.following import run_followed
-from bindery.search.collection import Collection, Collections
-from bindery.search.comparing import RebuildEstimate
-from bindery.search.generations import GenerationFacts, Run
-from bindery.settings import Settings
+from bindery.faces.cli.progress import follow_lines
+from bindery.search import local_work
+from bindery.search.collection import Collections
+from bindery.search.local_work import LocalWork
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +34,9 @@ class RebuildArguments:
     confirms: bool = False
     json: bool = False
 
-
-@contextmanager
-def _opened(settings: Settings, name: str) -> Generator[Collection]:
-    with closing(open_library(settings)) as library:
-        yield Collections(library).get(name)
+    def body(self) -> Facts:
+        """The new recipe, for a server."""
+        return {**self.options, **({} if self.model is None else {"model": self.model})}
 
 
 def change(
@@ -69,40 +63,68 @@ def change(
         output().print(f"{printable(facts['name'])} is changed.")
 
 
-def rebuild(settings: Settings, name: str, asked: RebuildArguments) -> None:
+def rebuild(asked: Asked, name: str, wanted: RebuildArguments) -> None:
     """Make a collection again by other options, or the files of its index if there are none."""
-    with _opened(settings, name) as collection:
-        if asked.drops:
-            dropped = collection.generations.drop()
-            _tell({"dropped": dropped}, f"{count(dropped, 'generation')} dropped.", asked.json)
+    if wanted.drops:
+        facts = asked.get("DELETE", name, "generations", alone=lambda all_: _drop(all_, name))
+        _tell(facts, f"{count(facts['dropped'], 'generation')} dropped.", wanted.json)
+        return
+    asked = asked.for_model(wanted.model)
+    if wanted.model is None and not wanted.options:
+        facts = _rebuilt(asked, name, wanted)
+        segments = count(facts["segments"], "segment")
+        _tell(facts, f"The index of {printable(name)} is made again: {segments}.", wanted.json)
+        return
+    with asked.kept_open():
+        estimate = _estimate(asked, name, wanted)
+        if wanted.estimates:
+            _tell(estimate, _estimated(estimate), wanted.json)
             return
-        if asked.model is None and not asked.options:
-            collection.rebuild_index()
-            facts = collection.facts()
-            segments = count(facts["segments"], "segment")
-            _tell(facts, f"The index of {printable(name)} is made again: {segments}.", asked.json)
-            return
-        recipe = collection.generations.wanted(asked.model, asked.options)
-        estimate = collection.generations.estimate(recipe)
-        if asked.estimates:
-            _tell(estimate.facts(), _estimated(estimate), asked.json)
-            return
-        if not asked.json:
+        if not wanted.json:
             messages().print(_estimated(estimate), soft_wrap=True)
-        _warn(estimate)
+        for file, why in estimate["unreadable"].items():
+            print_warning(why, about=printable(file))
         question = f"Rebuild {printable(name)}?"
-        confirm(question, confirmed=asked.confirms, json=asked.json)
-        collection.rebuild(
-            asked.model, accepts_loss=asked.accepts_loss, run=run_shown(asked.json), **asked.options
+        confirm(question, confirmed=wanted.confirms, json=wanted.json)
+        _tell_switched(_rebuilt(asked, name, wanted), json=wanted.json)
+
+
+def _drop(found: Collections, name: str) -> Facts:
+    return {"dropped": found.get(name).generations.drop()}
+
+
+def _estimate(asked: Asked, name: str, wanted: RebuildArguments) -> Facts:
+    def alone(found: Collections) -> Facts:
+        generations = found.get(name).generations
+        recipe = generations.wanted(wanted.model, wanted.options)
+        return generations.estimate(recipe).facts()
+
+    return asked.get("POST", name, "rebuild", "estimate", body=wanted.body(), alone=alone)
+
+
+def _rebuilt(asked: Asked, name: str, wanted: RebuildArguments) -> Facts:
+    def alone() -> LocalWork:
+        return partial(
+            local_work.rebuild,
+            name,
+            wanted.model,
+            wanted.options,
+            accepts_loss=wanted.accepts_loss,
         )
-        _tell_switched(collection, json=asked.json)
+
+    body = {**wanted.body(), "accepts_loss": wanted.accepts_loss}
+    return follow_lines(asked.work(name, "rebuild", body=body, alone=alone), json=wanted.json)
 
 
-def rollback(settings: Settings, name: str, *, accepts_loss: bool, json: bool) -> None:
+def roll_back(asked: Asked, name: str, *, accepts_loss: bool, json: bool) -> None:
     """Have the former generation of a collection answer again."""
-    with _opened(settings, name) as collection:
-        collection.rollback(accepts_loss=accepts_loss, run=run_shown(json))
-        _tell_switched(collection, json=json)
+
+    def alone() -> LocalWork:
+        return partial(local_work.roll_back, name, accepts_loss=accepts_loss)
+
+    body = {"accepts_loss": accepts_loss}
+    lines = asked.work(name, "rollback", body=body, alone=alone)
+    _tell_switched(follow_lines(lines, json=json), json=json)
 
 
 def list_generations(asked: Asked, name: str, *, json: bool) -> None:
@@ -142,21 +164,6 @@ def verify(asked: Asked, name: str, *, json: bool) -> bool:
     return False
 
 
-def run_shown(json: bool) -> Run:
-    """Run a job and show its progress, or that of the process that runs it."""
-
-    def run(jobs: Jobs, job_id: str) -> None:
-        try:
-            follow = follow_on(messages(), json=json)
-            with follow:
-                run_followed(jobs, job_id, lambda events: [*map(follow.tell, events)], Jobs.finish)
-        except KeyboardInterrupt:
-            messages().print("Stopped. Run the same command again to resume.", soft_wrap=True)
-            raise
-
-    return run
-
-
 def _tell(facts: Mapping[str, Any], text: str, json: bool) -> None:
     if json:
         print_json(facts)
@@ -164,32 +171,25 @@ def _tell(facts: Mapping[str, Any], text: str, json: bool) -> None:
         output().print(text, soft_wrap=True)
 
 
-def _estimated(estimate: RebuildEstimate) -> str:
+def _estimated(estimate: Facts) -> str:
     minutes = ""
-    if estimate.minutes is not None:
-        is_short = estimate.minutes < 1
-        minutes = ", less than a minute" if is_short else f", about {estimate.minutes:,.0f} minutes"
-    known = f" ({estimate.chunks_known:,} embedded already)" if estimate.chunks_known else ""
+    if estimate["minutes"] is not None:
+        is_short = estimate["minutes"] < 1
+        about = f", about {estimate['minutes']:,.0f} minutes"
+        minutes = ", less than a minute" if is_short else about
+    known = f" ({estimate['chunks_known']:,} embedded already)" if estimate["chunks_known"] else ""
     return (
-        f"{count(estimate.files, 'file')}, about {estimate.chunks:,} chunks{known}, "
-        f"{estimate.tokens:,} tokens to embed{minutes}, {estimate.size_bytes / 1e6:,.1f} MB."
+        f"{count(estimate['files'], 'file')}, about {estimate['chunks']:,} chunks{known}, "
+        f"{estimate['tokens']:,} tokens to embed{minutes}, {estimate['size_bytes'] / 1e6:,.1f} MB."
     )
 
 
-def _warn(estimate: RebuildEstimate) -> None:
-    for file, why in estimate.unreadable.items():
-        print_warning(why, about=printable(file))
+def _tell_switched(active: Facts, *, json: bool) -> None:
+    text = f"{printable(active['name'])} answers from {active['model']}, size {active['size']}."
+    _tell(active, text + _compared(active["comparison"]), json)
 
 
-def _tell_switched(collection: Collection, *, json: bool) -> None:
-    [active] = [one for one in collection.generations if one.state == "active"]
-    facts = {"name": collection.name, **active.facts()}
-    text = f"{printable(collection.name)} answers from {active.model}, size {active.size}."
-    _tell(facts, text + _compared(active), json)
-
-
-def _compared(active: GenerationFacts) -> str:
-    found = active.comparison
+def _compared(found: Facts | None) -> str:
     if found is None or found["overlap"] is None:
         return ""
     return (

@@ -1,13 +1,14 @@
 """The progress of a job: a bar on a terminal, lines elsewhere, or events as JSON."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
-from bindery.faces.cli.printing import print_error, print_json_line, print_warning
+from bindery.errors import Abandoned
+from bindery.faces.cli.printing import messages, print_error, print_json_line, print_warning
 from bindery.jobs import Failure, FileState, JobEvent
 
 # Lines usually go to a log.
@@ -24,6 +25,29 @@ class Follow(Protocol):
     def tell(self, event: JobEvent) -> None:
         """Show an event."""
         ...
+
+
+def follow_lines(lines: Iterable[dict[str, Any]], *, json: bool) -> dict[str, Any]:
+    """Show the events of long work; the facts at its end. Raises Abandoned if they do not come."""
+    end: dict[str, Any] | None = None
+    try:
+        follow = follow_on(messages(), json=json)
+        with follow:
+            for line in lines:
+                kind = line.pop("event")
+                if kind == "end":
+                    end = line
+                else:
+                    follow.tell(JobEvent(line.pop("number"), kind, line))
+    except KeyboardInterrupt:
+        messages().print("Stopped. Run the same command again to resume.", soft_wrap=True)
+        raise
+    if end is None:
+        raise Abandoned(
+            "The server stopped before it was done.",
+            remedy="Run the same command again to resume.",
+        )
+    return end
 
 
 def follow_on(console: Console, *, json: bool) -> Follow:

@@ -33,6 +33,7 @@ from bindery.faces.http.routes import (
     files,
     generations,
     jobs,
+    local,
     maps,
     mcp,
     models,
@@ -53,7 +54,7 @@ silently."""
 
 _OWN_ROUTES = (
     *(files, chunks, jobs, collections, collection_files, passages, maps, generations),
-    *(models, operators),
+    *(local, models, operators),
 )
 
 # FastAPI's own traces contain URLs and queries, and the environment decides where they go.

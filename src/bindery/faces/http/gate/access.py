@@ -119,7 +119,7 @@ ACCESS: Mapping[str, RequiredScopes] = {
     # It reads stored files, and its job is followed at /jobs.
     "POST /collections/{name}/files": COLLECTIONS | FILES,
     # For commands of the home's owner alone, which no key is.
-    "POST /collections/{name}/local": COLLECTIONS | FILES,
+    "POST /collections/{name}/local/{verb}": COLLECTIONS | FILES,
     "POST /collections/{name}/files/remove": COLLECTIONS,
     "PATCH /collections/{name}/files/{file:path}": COLLECTIONS,
     "DELETE /collections/{name}/files/{file:path}": COLLECTIONS,

@@ -1,22 +1,16 @@
 """``/collections/{name}/files``: the files of a collection."""
 
-import threading
-from collections.abc import AsyncGenerator, Iterator
 from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any
 
-import orjson
 from fastapi import APIRouter, Path, Query, Request, Response
-from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, Field, create_model
+from pydantic import BaseModel, Field
 
-from bindery.errors import BinderyError, InvalidValue, NotFound
+from bindery.errors import InvalidValue
 from bindery.faces.http import examples
 from bindery.faces.http.bodies import (
     RequestBody,
-    fields_of,
-    options_from,
     parse_body,
     parse_object,
     read_body,
@@ -31,10 +25,6 @@ from bindery.faces.http.routes.deletion_shapes import (
 from bindery.faces.http.routes.job_shapes import MOST_FILES, check_names_are_unique
 from bindery.faces.http.routes.transfers import receive_uploads
 from bindery.faces.http.services import Services, collections_of, files_of, services_of
-from bindery.jobs import JobRequest
-from bindery.library import DEFAULT_MODEL
-from bindery.options import ChunkOptions, VectorOptions
-from bindery.search.adding import Addition, AddOptions, follow_addition
 from bindery.store.collections import CollectionFile
 
 router = APIRouter(prefix="/collections/{name}", tags=["collections"])
@@ -51,8 +41,6 @@ FileNamePath = Annotated[
 AfterQuery = Annotated[int, Query(description="`next` of the page before.", ge=0, le=2**62)]
 LimitQuery = Annotated[int | None, Query(description="At most this many files.", ge=1, le=10_000)]
 
-_LOCAL = {**fields_of(ChunkOptions), **fields_of(VectorOptions)}
-
 
 class AddFilesBody(RequestBody):
     """Stored files to add, and the attributes that all of them get."""
@@ -65,20 +53,6 @@ class AddFilesBody(RequestBody):
     attributes: dict[str, Any] | None = Field(
         None, description="By name: text, numbers, booleans or lists of text."
     )
-
-
-class LocalFilesBody(create_model("LocalFilesOptions", __base__=RequestBody, **_LOCAL)):
-    """Paths of this machine, for a command that asks the server to add them."""
-
-    refuses_unknown = True
-
-    paths: list[str] = Field(min_length=1)
-    model: str = DEFAULT_MODEL
-    attributes: dict[str, Any] | None = None
-    takes_hidden: bool = False
-    syncs: bool = False
-    confirms: bool = False
-    only: list[str] | None = None
 
 
 class RemoveFilesBody(RequestBody):
@@ -171,41 +145,6 @@ async def _uploaded(request: Request, services: Services, name: str) -> AddFiles
     )
 
 
-@router.post("/local", include_in_schema=False)
-async def add_local_files(request: Request, name: NamePath) -> StreamingResponse:
-    """Add files of this machine by their paths, for commands of the owner of the home.
-
-    The answer has a line of JSON for each event, as `bindery add --json` does.
-    """
-    if not identity_of(request).is_owner:
-        raise NotFound("This route does not exist.", remedy="/docs lists all routes.")
-    services = services_of(request)
-    body = parse_body(await read_body(request), LocalFilesBody)
-    stopped = threading.Event()
-    lines = follow_addition(collections_of(request), _addition(services, name, body), stopped)
-    return StreamingResponse(_written(services, lines, stopped), media_type="application/x-ndjson")
-
-
-_NO_MORE: dict[str, Any] = {}
-
-
-async def _written(
-    services: Services, lines: Iterator[dict[str, Any] | None], stopped: threading.Event
-) -> AsyncGenerator[bytes]:
-    try:
-        while not services.readiness.is_ending:
-            line = await services.adding.run(next, lines, _NO_MORE)
-            if line is _NO_MORE:
-                return
-            yield b"\n" if line is None else orjson.dumps(line) + b"\n"
-    except BinderyError as error:
-        names = ("code", "message", "remedy", "param")
-        told = {name: getattr(error, name) for name in names}
-        yield orjson.dumps({"event": "error", "error": told}) + b"\n"
-    finally:  # also if the client has left: the job stops, and the same command resumes it
-        stopped.set()
-
-
 @router.get("/files", summary="List the files of a collection")
 async def list_collection_files(
     request: Request, name: NamePath, *, after: AfterQuery = 0, limit: LimitQuery = None
@@ -265,24 +204,6 @@ async def remove_files(request: Request, name: NamePath) -> FilesRemovedAnswer:
         return FilesRemovedAnswer(receipt=receipt_answer(receipt, request))
 
     return await services_of(request).disk.run(remove)
-
-
-def _addition(services: Services, name: str, body: LocalFilesBody) -> Addition:
-    options = AddOptions(
-        takes_hidden=body.takes_hidden,
-        syncs=body.syncs,
-        confirms=body.confirms,
-        only=None if body.only is None else frozenset(body.only),
-        timeout_s=services.settings.parse_timeout_s,
-        limit_bytes=services.settings.upload_limit_bytes,
-    )
-    request = JobRequest(
-        ("-",),
-        services.names.model_id(body.model),
-        options_from(body, ChunkOptions),
-        options_from(body, VectorOptions),
-    )
-    return Addition(name, body.paths, request, options, body.attributes)
 
 
 def _add(request: Request, name: str, body: AddFilesBody) -> str:

@@ -175,12 +175,12 @@ async def rebuild_collection(request: Request, response: Response, name: NamePat
 
     def rebuild() -> RebuildAnswer:
         collection = collections_of(request).get(name)
-        options = _options(body)
+        options = options_of(body)
         if body.model is None and not options:
             collection.rebuild_index()
             generation = collection.stored.generation
             return RebuildAnswer(collection=name, generation=generation, job_id=None)
-        recipe = collection.generations.wanted(_model(services, body), options)
+        recipe = collection.generations.wanted(model_of(services, body), options)
         generation = collection.generations.begin(recipe)
         return _submit(services, collection, generation, body, owner)
 
@@ -199,7 +199,7 @@ async def estimate_rebuild(request: Request, name: NamePath) -> EstimateAnswer:
 
     def estimate() -> EstimateAnswer:
         generations = collections_of(request).get(name).generations
-        recipe = generations.wanted(_model(services, body), _options(body))
+        recipe = generations.wanted(model_of(services, body), options_of(body))
         return EstimateAnswer(**generations.estimate(recipe).facts())
 
     return await services.loading.run(estimate)
@@ -261,12 +261,14 @@ async def verify_collection(request: Request, name: NamePath) -> VerifyAnswer:
     return await services.disk.run(verify)
 
 
-def _options(body: RebuildBody) -> dict[str, Any]:
+def options_of(body: RebuildBody) -> dict[str, Any]:
+    """The options that a body has."""
     names = body.model_fields_set - {"model", "accepts_loss"}
     return {name: getattr(body, name) for name in names}
 
 
-def _model(services: Services, body: RebuildBody) -> str | None:
+def model_of(services: Services, body: RebuildBody) -> str | None:
+    """The id of the model that a body names, if it does."""
     return None if body.model is None else services.names.model_id(body.model)
 
 
