@@ -5,9 +5,14 @@ import shutil
 import socket
 from pathlib import Path
 
+import numpy as np
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from tests.search.conftest import SampleCollection
 
 from bindery.errors import InputError, MostFilesGone, UnknownFile
+from bindery.options import ChunkOptions
 from bindery.search.collection import Collections
 from bindery.search.exchange import export_collection
 from bindery.search.foreign import import_collection
@@ -258,6 +263,46 @@ def test_a_file_that_is_renamed_while_it_is_sealed_is_found_by_its_new_name(samp
     index.close()
     assert sample.found("toucan", mode="lexical") == ["toucan.md"]
     assert sample.found("quetzal", mode="lexical") == []
+
+
+CONTENTS = [
+    f"{word}\n\n" + f"The {word} is described in many words here.\n\n" * paragraphs
+    for word, paragraphs in {"oak": 9, "elm": 9, "ash": 1, "yew": 5}.items()
+]
+
+
+@given(order=st.permutations(CONTENTS), batch=st.integers(1, 5))
+@example(order=[CONTENTS[1], CONTENTS[0], *CONTENTS[2:]], batch=2)
+@settings(
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_no_part_of_a_file_is_lost_if_contents_change_places(
+    library, collections, tmp_path, new_name, order, batch
+):
+    """A batch that replaces a file frees its content, of which another file has its first parts."""
+    folder = tmp_path / "texts"
+    folder.mkdir(exist_ok=True)
+    sample = SampleCollection(library, collections, new_name(), folder, ChunkOptions(size=16))
+    texts: dict[str, str] = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bindery.jobs.reading._PART_CHUNKS", 1)
+        patch.setattr("bindery.jobs.parts.BATCH_PARTS", batch)
+        for contents in (CONTENTS, order):
+            # Another collection with the same contents would keep them.
+            own = [text.replace("many", sample.collection.name) for text in contents]
+            texts = {f"{number}.md": text for number, text in enumerate(own)}
+            sample.add(texts)
+    index = sample.collection.index
+    assert sample.collection.verify().problems == ()
+    view = index.view()
+    for file in view.files.values():
+        places = [
+            (n, int(row))
+            for n, segment in enumerate(view.segments)
+            for row in np.flatnonzero(segment.alive & (segment.table.files == file.number))
+        ]
+        found = " ".join(chunk.text for chunk in index.chunks(view, places))
+        assert found.split() == texts[Path(file.name).name].split()
 
 
 def test_a_copy_is_not_a_rename(sample, tmp_path):

@@ -3,8 +3,17 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from bindery.errors import UnknownFile
 from bindery.jobs.into_collection import is_in_collection, place
-from bindery.jobs.parts import Failed, FilePart, Landed, RunCounts, Sink, VectorsDeleted
+from bindery.jobs.parts import (
+    Failed,
+    FilePart,
+    Landed,
+    PartsDeleted,
+    RunCounts,
+    Sink,
+    VectorsDeleted,
+)
 from bindery.jobs.recipe import Recipe
 from bindery.jobs.sources import Content, FileSource, gone
 from bindery.jobs.values import IntoCollection
@@ -69,12 +78,17 @@ class DatabaseSink(Sink):
 
     def read_parts(self, kept: ChunkSet) -> Iterator[Sequence[Chunk]]:
         """See Sink."""
-        with self._database.reading() as transaction:
-            parts = derived.count_parts(transaction, kept.key)
-        for part in range(parts):
+        part = found = 0
+        while part == 0 or found < kept.chunks:
             # One transaction each: some databases cannot write while a transaction reads.
-            with self._database.reading() as transaction:
-                chunks = derived.read_part(transaction, kept.key, part)
+            try:
+                with self._database.reading() as transaction:
+                    chunks = derived.read_part(transaction, kept.key, part)
+            except UnknownFile as error:
+                with self._database.writing() as transaction:
+                    derived.mark_incomplete(transaction, kept.key)
+                raise PartsDeleted from error
+            part, found = part + 1, found + len(chunks)
             yield chunks
 
     def known(self, keys: Sequence[bytes]) -> set[bytes]:
@@ -128,7 +142,10 @@ class DatabaseSink(Sink):
 def _keep_parts(transaction: Transaction, landed: Landed) -> None:
     for part in landed.parts:
         # A set that was found may be gone with the file that used it.
-        if not part.is_kept or derived.find_chunks(transaction, part.chunk_set.key) is None:
+        key = part.chunk_set.key
+        if not part.is_kept or derived.find_chunks(transaction, key) is None:
+            if part.part and not derived.has_part(transaction, key, part.part - 1):
+                raise PartsDeleted
             derived.keep_chunks(
                 transaction, part.chunk_set, part.part, part.chunks, last=part.is_last
             )

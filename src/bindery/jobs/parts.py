@@ -264,6 +264,10 @@ class VectorsDeleted(Exception):
     """Vectors that a run found stored were deleted since: the model has to compute them again."""
 
 
+class PartsDeleted(Exception):
+    """Earlier parts of a file were deleted since, with another file: it has to be read again."""
+
+
 class Sink(ABC):
     """Where a run puts its results, and where it finds chunks and vectors of earlier runs.
 
@@ -285,7 +289,7 @@ class Sink(ABC):
         return b"", None
 
     def read_parts(self, kept: ChunkSet) -> Iterator[Sequence[Chunk]]:
-        """The chunks of a set in order, part by part."""
+        """The chunks of a set in order, part by part. Raises PartsDeleted."""
         return iter(())
 
     def known(self, keys: Sequence[bytes]) -> set[bytes]:
@@ -296,5 +300,6 @@ class Sink(ABC):
     def keep(self, landed: Landed, counts: RunCounts) -> Landed:
         """Store the results of a batch, all of them or none.
 
-        In the returned value, files that were deleted since have failed. Raises VectorsDeleted.
+        In the returned value, files that were deleted since have failed. Raises VectorsDeleted,
+        and PartsDeleted.
         """

@@ -22,7 +22,7 @@ from bindery.errors import (
     TextTooLong,
     UnknownFile,
 )
-from bindery.jobs.parts import Failed, FilePart, Sink, Unchanged
+from bindery.jobs.parts import Failed, FilePart, PartsDeleted, Sink, Unchanged
 from bindery.jobs.queues import BoundedQueue, Closed
 from bindery.jobs.recipe import Recipe, text_digest
 from bindery.jobs.sources import Content, FileSource
@@ -259,7 +259,7 @@ class Reading:
                 self.queue.put(item, weight + 1)
         except OF_A_FILE as error:
             self.queue.put(Failed(file, error), 1)
-        except (BinderyError, Closed):
+        except (BinderyError, Closed, PartsDeleted):
             raise
         except Exception as error:  # noqa: BLE001 - a bug in a reader must not fail other files
             reason = BinderyError(

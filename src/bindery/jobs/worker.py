@@ -16,6 +16,7 @@ from bindery.errors import (
 from bindery.jobs.database_sink import DatabaseSink
 from bindery.jobs.into_collection import CollectionFiles, GenerationSwitched, WhenFilled
 from bindery.jobs.lease import Watch, is_dead, new_holder
+from bindery.jobs.parts import PartsDeleted
 from bindery.jobs.queues import Signal
 from bindery.jobs.recipe import Recipe, make_recipe, open_recipe
 from bindery.jobs.running import Run
@@ -170,13 +171,13 @@ class Worker:
             run.stop()
 
     def _go(self, row: JobRow, watch: Watch) -> bool:
-        """Run a job once; False if it has to be run again, because its collection has changed."""
+        """Run a job once; False if it has to be run again, because what it had has changed."""
         run = self._running[row.id] = self._new_run(row)
         if self._stopped.is_set() or watch.is_cancelled or watch.is_lost:
             run.stop()
         try:
             run.go()
-        except GenerationSwitched:
+        except (GenerationSwitched, PartsDeleted):
             return False
         into = request_of(row).into
         if into is None or not into.is_rebuild or self._when_filled is None:

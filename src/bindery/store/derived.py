@@ -105,6 +105,18 @@ def count_parts(connection: Connection, key: bytes) -> int:
     return connection.execute(parts).scalar_one()
 
 
+def has_part(connection: Connection, key: bytes, part: int) -> bool:
+    """Whether a part of a set is stored."""
+    this = exists().where(chunk_parts.c.key == key, chunk_parts.c.part == part)
+    return bool(connection.scalar(select(this)))
+
+
+def mark_incomplete(connection: Connection, key: bytes) -> None:
+    """Have a set that lacks parts not be found, so that it is made again."""
+    this = update(chunk_sets).where(chunk_sets.c.key == key)
+    connection.execute(this.values(is_whole=False))
+
+
 def read_part(connection: Connection, key: bytes, part: int) -> list[Chunk]:
     """The chunks of a part of a set, in order. Raises UnknownFile if it was deleted."""
     this = (chunk_parts.c.key == key, chunk_parts.c.part == part)
