@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from bindery import __version__
-from bindery.faces.cli.collection_commands import collections, search_commands
+from bindery.faces.cli.collection_commands import collections
 from bindery.faces.cli.evaluation_commands import evaluation_commands
 from bindery.faces.cli.exits import BAD_INPUT, EXIT_MEANINGS, FAILED, NO_MODEL, Commands, Group
 from bindery.faces.cli.operator_commands import operator_commands
@@ -26,6 +26,7 @@ from bindery.faces.cli.options import (
     takes_options,
     takes_settings,
 )
+from bindery.faces.cli.search_commands import search_commands
 from bindery.options import ChunkOptions, ModelOptions, VectorOptions, names_of
 
 app = typer.Typer(
