@@ -146,8 +146,9 @@ class AsyncConnection(asyncio.Protocol):
         except BrokenAnswer as error:
             self._end(error)
             return
+        if answer and answer.closes:
+            self.close()
         if answer and self._waiting and not self._waiting.done():
-            self.is_closed = self.is_closed or answer.closes
             self._waiting.set_result(answer)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -171,7 +172,7 @@ class AsyncConnection(asyncio.Protocol):
             self._transport.abort()
 
     def _end(self, error: BrokenAnswer) -> None:
-        self.is_closed = True
+        self.close()
         if self._waiting and not self._waiting.done():
             self._waiting.set_exception(error)
 

@@ -181,9 +181,6 @@ def test_every_fault_is_to_be_found_by_a_verdict_that_there_is(name: str) -> Non
     assert f'"{fault.found_by}' in text or f'f"{fault.found_by}' in text
 
 
-# Run first of the whole suite, and nowhere else, it has been told of a socket that was not closed;
-# what left it is not found yet.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_server_that_answers_well_is_seen_so() -> None:
     with stub(well) as port:
         seconds, bodies = load.ask_all(port, [QUERY, get("/ready")] * 10, 4)

@@ -109,6 +109,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self.vendor.enter()
+        self.is_counted = True
         try:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             headers = {name.lower(): value for name, value in self.headers.items()}
@@ -128,6 +129,11 @@ class _Handler(BaseHTTPRequestHandler):
         except OSError:
             self.close_connection = True
         finally:
+            self.leave()
+
+    def leave(self) -> None:
+        if self.is_counted:
+            self.is_counted = False
             self.vendor.leave()
 
     def answer(self, value: object, status: int = 200, **headers: str) -> None:
@@ -142,6 +148,8 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in headers.items():
             self.send_header(name.replace("_", "-"), value)
         self.end_headers()
+        # The client may send its next request as soon as it has the answer.
+        self.leave()
         self.wfile.write(content)
         self.wfile.flush()
 
