@@ -140,10 +140,12 @@ class DatabaseSink(Sink):
 
 
 def _keep_parts(transaction: Transaction, landed: Landed) -> None:
+    found = {part.chunk_set.key for part in landed.parts if part.is_kept}
+    there = derived.known_sets(transaction, found)
     for part in landed.parts:
         # A set that was found may be gone with the file that used it.
         key = part.chunk_set.key
-        if not part.is_kept or derived.find_chunks(transaction, key) is None:
+        if not part.is_kept or key not in there:
             if part.part and not derived.has_part(transaction, key, part.part - 1):
                 raise PartsDeleted
             derived.keep_chunks(

@@ -72,6 +72,15 @@ def find_chunks(connection: Connection, key: bytes) -> ChunkSet | None:
     )
 
 
+def known_sets(connection: Connection, keys: Iterable[bytes]) -> set[bytes]:
+    """Which of these sets of chunks are complete."""
+    columns, known = chunk_sets.c, set[bytes]()
+    for some in key_groups(keys):
+        these = select(columns.key).where(columns.key.in_(some), columns.is_whole)
+        known.update(connection.scalars(these))
+    return known
+
+
 def keep_chunks(
     connection: Connection, chunk_set: ChunkSet, part: int, chunks: Sequence[Chunk], *, last: bool
 ) -> None:
