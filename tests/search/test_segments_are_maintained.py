@@ -177,6 +177,24 @@ def index_text(collection, name: str) -> str:
     raise AssertionError(name)
 
 
+def test_a_collection_is_described_without_its_index(home):
+    collection = open_synthetic(home)
+    put(home, collection, {f"{n}.txt": [words(n), words(n + 100)] for n in range(9)})
+    name = seal(collection.index, least_rows=1)
+    put(home, collection, {"tail.txt": ["a tail"]})
+    collection.remove(["3.txt"])
+    view, facts = collection.index.view(), collection.facts()
+    assert (facts["files"], facts["files_missing"], facts["chunks"]) == (9, 0, view.rows)
+    assert (facts["segments"], facts["first_pass"], facts["recall"]) == (2, "none", 1.0)
+    assert facts["index_bytes"] == sum(
+        path.stat().st_size for path in files_of(collection.index.folder, name)
+    )
+    for path in files_of(collection.index.folder, name):
+        path.unlink()
+    (other,) = Collections(home)  # as a process that has opened nothing sees it
+    assert other.facts() == {**facts, "index_bytes": 0}
+
+
 # Other processes, missing files, sweeping
 
 

@@ -155,7 +155,7 @@ def add_local(
         skipped=inputs.skipped,
         unreadable=inputs.unreadable,
         missing=inputs.missing,
-        warnings=tuple(collection.warnings()),
+        warnings=tuple(collection.facts()["warnings"]),
     )
     return collection, report
 

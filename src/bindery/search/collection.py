@@ -21,17 +21,17 @@ from bindery.search.answering import search_index
 from bindery.search.answers import SearchAnswer
 from bindery.search.attributes import fixed_attributes
 from bindery.search.deleting import DeletionReceipt, receipt_of
+from bindery.search.describing import describe
 from bindery.search.generations import Generations, HasGenerations
 from bindery.search.index import CollectionIndex, OpenIndexes
-from bindery.search.language import unsuited
-from bindery.search.segment_files import remove_folder, size_of
+from bindery.search.segment_files import remove_folder
 from bindery.store import collections as catalog
 from bindery.store import placements
 from bindery.store.collections import CollectionFile, StoredCollection
 from bindery.store.database import Conflict
 from bindery.store.deletion import delete_collection, remove_files
+from bindery.store.placements import FileCount
 from bindery.store.values import CollectionSettings
-from bindery.types import utc_text
 
 DEFAULT_COLLECTION = "default"
 
@@ -170,6 +170,7 @@ class Collection(HasGenerations):
         self._library = library
         self.stored = stored
         self._indexes = indexes
+        self._counted: tuple[object, Sequence[FileCount]] = (None, ())
         self._new_index = partial(CollectionIndex, library.database, folder, indexes=indexes)
         self.index = self._new_index(stored)
         self.generations = Generations(library, stored.id, self._open_index)
@@ -206,37 +207,16 @@ class Collection(HasGenerations):
             return catalog.list_files(connection, self.id)
 
     def facts(self) -> dict[str, Any]:
-        """What describes it, for JSON."""
-        view = self.index.view()
-        if not self._is_current(self.index):
-            return self.facts()
-        return {
-            "name": self.name,
-            "model": self.recipe.model,
-            "dimensions": self.recipe.dimensions,
-            "strategy": self.recipe.chunks.strategy,
-            "size": self.recipe.chunks.size,
-            "overlap": self.recipe.chunks.overlap,
-            "context": self.recipe.chunks.context,
-            **asdict(self.stored.settings),
-            "files": len(view.files),
-            "files_missing": len(view.files) - len(view.chunk_sets),
-            "chunks": view.rows,
-            "segments": len(view.segments),
-            "index_bytes": sum(size_of(self.index.folder, one.name) for one in view.segments),
-            "first_pass": view.first_pass.name,
-            "recall": view.first_pass.recall,
-            "languages": sorted(one for one in view.languages if one),
-            "attributes": {key: str(type_) for key, type_ in view.schema.items()},
-            "created_at": utc_text(self.stored.created_at),
-            "warnings": self.warnings(),
-        }
-
-    def warnings(self) -> list[str]:
-        """What its user should know, such as that its model is not meant for its documents."""
-        counts = self.index.view().chunks_by_language()
-        found = unsuited(self.name, self.recipe.model, self.recipe.languages, counts)
-        return [found] if found else []
+        """What describes it, for JSON: from the catalog, so that its index is not opened."""
+        with self._library.database.reading() as connection:
+            stored = catalog.get_collection(connection, self.id)
+            if stored is None:
+                raise UnknownCollection("The collection has been deleted.")
+            self.see(stored)
+            if self._counted[0] != (state := (stored.generation, stored.state)):
+                counts = placements.count_files(connection, self.id, stored.generation)
+                self._counted = state, counts
+        return describe(stored, self.recipe, self._counted[1], self.index.folder)
 
     # Changes
 

@@ -146,6 +146,14 @@ def read_codes(folder: Path, name: str) -> bytes | None:
     return None
 
 
+def codes_head(folder: Path, name: str) -> bytes:
+    """The first line of a segment's codes, which is not verified; empty if there are none."""
+    for path in folder.glob(f"{name}.*.codes") if name else ():
+        with suppress(OSError), path.open("rb") as file:
+            return file.readline(_BLOCK_BYTES)
+    return b""
+
+
 def size_of(folder: Path, name: str) -> int:
     """The bytes of a segment's files; 0 if they are gone, or if it is in memory."""
     if not name:

@@ -3,7 +3,6 @@
 A view is replaced whole and never changed, so that readers need no lock.
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -13,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 
 from bindery.filters import Filter, Operator, Scalar
-from bindery.search.codes import NO_FIRST_PASS, FirstPass
 from bindery.search.columns import (
     AttributeColumn,
     AttributeType,
@@ -108,21 +106,6 @@ class View:
         return tuple(
             dict.fromkeys(one for segment in self.segments for one in segment.table.language_names)
         )
-
-    @property
-    def first_pass(self) -> FirstPass:
-        """That with the lowest recall, for segments that have one."""
-        passes = [segment.dense.first_pass for segment in self.segments]
-        return min(passes, key=lambda one: (one.recall, one.name == "none"), default=NO_FIRST_PASS)
-
-    def chunks_by_language(self) -> Mapping[str, int]:
-        """How many living rows there are of each language."""
-        counts: Counter[str] = Counter()
-        for segment in self.segments:
-            names = segment.table.language_names
-            rows = np.bincount(segment.table.languages[segment.alive], minlength=len(names))
-            counts.update(dict(zip(names, rows.tolist(), strict=True)))
-        return counts
 
     def allowed(self, where: Filter | None) -> list[Mask]:
         """Which rows of each segment are alive and pass the filter. Raises InvalidValue."""

@@ -112,6 +112,41 @@ def living_rows(connection: Connection, generation: int) -> dict[str | None, int
     return {row.segment: int(row.living) for row in connection.execute(found)}
 
 
+@dataclass(frozen=True, slots=True)
+class FileCount:
+    """How many files of one language lie in one segment, or in the tail, and their chunks.
+
+    ``placed`` of the files have been cut and embedded; the others have no ``segment``.
+    """
+
+    segment: str | None
+    language: str
+    files: int
+    placed: int
+    chunks: int
+
+
+def count_files(connection: Connection, collection_id: str, generation: int) -> list[FileCount]:
+    """What is in a collection, by segment and language."""
+    file, placed = collection_files.c, placements.c
+    this = (placed.file == file.number) & (placed.generation == generation)
+    found = (
+        select(
+            placed.segment,
+            file.language,
+            func.count(),
+            func.count(placed.file),
+            func.coalesce(func.sum(chunk_sets.c.chunks), 0),
+        )
+        .select_from(collection_files)
+        .outerjoin(placements, this)
+        .outerjoin(chunk_sets, chunk_sets.c.key == placed.chunk_set)
+        .where(file.collection == collection_id)
+        .group_by(placed.segment, file.language)
+    )
+    return [FileCount(*row) for row in connection.execute(found)]
+
+
 def chunk_sets_of(
     connection: Connection, generation: int, numbers: Sequence[int]
 ) -> dict[int, bytes]:

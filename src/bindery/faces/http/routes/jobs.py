@@ -248,7 +248,7 @@ def _told(job_id: str, event: JobEvent) -> Mapping[str, object]:
 
 def _warnings(request: Request, collection_id: str) -> list[str]:
     collection = collections_of(request).find_by_id(collection_id)
-    return collection.warnings() if collection else []
+    return collection.facts()["warnings"] if collection else []
 
 
 def _answer(job: Job) -> JobAnswer:

@@ -1,0 +1,68 @@
+"""What describes a collection: from the catalog, so that its index is not opened."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from bindery.jobs.recipe import Recipe
+from bindery.search.codes import LEAST_RECALL, NO_FIRST_PASS, FirstPass
+from bindery.search.language import unsuited
+from bindery.search.segment_files import codes_head, size_of
+from bindery.store.collections import StoredCollection
+from bindery.store.placements import FileCount
+from bindery.types import utc_text
+
+
+def describe(
+    stored: StoredCollection, recipe: Recipe, counts: Sequence[FileCount], folder: Path
+) -> dict[str, Any]:
+    """A collection for JSON, with the lowest recall of its segments, which lie in ``folder``.
+
+    The tail counts as one segment.
+    """
+    chunks = Counter[str]()
+    for one in counts:
+        chunks[one.language] += one.chunks
+    segments = sorted({one.segment or "" for one in counts if one.chunks})
+    passes = [_first_pass(folder, name) for name in segments]
+    first_pass = min(
+        passes, key=lambda one: (one.recall, one == NO_FIRST_PASS), default=NO_FIRST_PASS
+    )
+    warning = unsuited(stored.name, recipe.model, recipe.languages, chunks)
+    return {
+        "name": stored.name,
+        "model": recipe.model,
+        "dimensions": recipe.dimensions,
+        "strategy": recipe.chunks.strategy,
+        "size": recipe.chunks.size,
+        "overlap": recipe.chunks.overlap,
+        "context": recipe.chunks.context,
+        **asdict(stored.settings),
+        "files": sum(one.files for one in counts),
+        "files_missing": sum(one.files - one.placed for one in counts),
+        "chunks": chunks.total(),
+        "segments": len(segments),
+        "index_bytes": sum(size_of(folder, name) for name in segments),
+        "first_pass": first_pass.name,
+        "recall": first_pass.recall,
+        "languages": sorted(one for one, count in chunks.items() if one and count),
+        "attributes": dict(stored.schema),
+        "created_at": utc_text(stored.created_at),
+        "warnings": [warning] if warning else [],
+    }
+
+
+def _first_pass(folder: Path, name: str) -> FirstPass:
+    """That of a segment by the first line of its codes; none if they are not there or not read."""
+    try:
+        about = json.loads(codes_head(folder, name))
+        recall = float(about["recall"])
+        if "turn" in about:
+            return FirstPass("short codes" if about["turn"][0] else "codes", recall)
+    except (ValueError, KeyError, TypeError):  # none, or of another version
+        return NO_FIRST_PASS
+    # Lists of centroids that find too little are not used.
+    return FirstPass("centroids", recall) if recall >= LEAST_RECALL else NO_FIRST_PASS
