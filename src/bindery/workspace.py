@@ -12,8 +12,9 @@ from bindery import documents
 from bindery.encoders import Encoded
 from bindery.encoders.request import EncodeRequest, chunks_request, has_title_slot
 from bindery.errors import InvalidValue
-from bindery.evaluation.evaluating import EvaluateOptions, Evaluation, evaluate
+from bindery.evaluation.evaluating import evaluate
 from bindery.evaluation.questions import JudgedQuestion
+from bindery.evaluation.results import EvaluateOptions, Evaluation
 from bindery.jobs import JobRequest, Jobs
 from bindery.library import DEFAULT_MODEL, Library, ModelStatus
 from bindery.options import ChunkOptions, SearchOptions, VectorOptions

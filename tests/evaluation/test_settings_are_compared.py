@@ -11,9 +11,10 @@ from tests.engines.checkpoints import TINY
 from typer.testing import CliRunner
 
 from bindery.errors import InputError, InvalidValue, UnknownCollection
-from bindery.evaluation.evaluating import EvaluateOptions, Evaluation, evaluate
+from bindery.evaluation.evaluating import evaluate
 from bindery.evaluation.questions import Expected, JudgedQuestion
 from bindery.evaluation.report import to_html
+from bindery.evaluation.results import EvaluateOptions, Evaluation, EvaluationProgress
 from bindery.faces.cli.app import app
 from bindery.library import Library
 from bindery.options import ModelOptions
@@ -48,7 +49,13 @@ def workspace(texts: Path) -> Iterator[Workspace]:
 def compared(workspace: Workspace, **options: object) -> tuple[Evaluation, list[str]]:
     told: list[str] = []
     wanted = EvaluateOptions(**options)
-    return evaluate(workspace.collections, "c", QUESTIONS, wanted, tell=told.append), told
+
+    def tell(progress: EvaluationProgress) -> None:
+        assert 0 <= progress.done <= progress.total
+        if progress.doing and progress.doing not in told[-1:]:
+            told.append(progress.doing)
+
+    return evaluate(workspace.collections, "c", QUESTIONS, wanted, tell=tell), told
 
 
 def test_every_setting_is_tried_once_and_kept(workspace: Workspace, texts: Path) -> None:
@@ -85,6 +92,14 @@ def test_a_recommendation_needs_certainty(workspace: Workspace) -> None:
     assert len(won) == sum(one.ndcg_10 < 1 for one in dense.figures)
 
 
+def test_the_mode_late_ranks_the_passages_of_dense_again(workspace: Workspace) -> None:
+    found, _ = compared(workspace, modes=("dense", "late"))
+    dense, late = found.settings
+    assert late.name == "as it is, late"
+    assert late.ndcg_10 > dense.ndcg_10  # it sees single words
+    assert late.milliseconds > dense.milliseconds
+
+
 def test_a_report_runs_and_loads_nothing(workspace: Workspace) -> None:
     hostile = [JudgedQuestion("1", "<script>alert(1)</script>", (Expected("vault"),))]
     found = evaluate(
@@ -97,8 +112,8 @@ def test_a_report_runs_and_loads_nothing(workspace: Workspace) -> None:
 
 
 def test_what_cannot_be_compared_is_refused(workspace: Workspace, texts: Path) -> None:
-    with pytest.raises(InvalidValue, match="Unknown mode 'late'"):
-        EvaluateOptions(modes=("late",))
+    with pytest.raises(InvalidValue, match="Unknown mode 'latest'"):
+        EvaluateOptions(modes=("latest",))
     with pytest.raises(InvalidValue, match="at least 1, got 0"):
         EvaluateOptions(budget_tokens=0)
     with pytest.raises(InvalidValue, match="no questions"):

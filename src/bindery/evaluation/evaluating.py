@@ -7,190 +7,42 @@ the end. The figures of each setting are kept in the home folder until the colle
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
-from itertools import product
 from pathlib import Path
-from statistics import mean, median
 from typing import Any, TypeAlias
 
 from bindery.disk import storage_errors, whole_file
 from bindery.errors import InputError, InvalidValue
-from bindery.evaluation.metrics import Difference, QuestionFigures, difference, judge
+from bindery.evaluation.metrics import QuestionFigures, difference, judge
 from bindery.evaluation.questions import JudgedQuestion, names_of
+from bindery.evaluation.results import (
+    LATE_MODE,
+    EvaluateOptions,
+    Evaluation,
+    EvaluationProgress,
+    SettingResult,
+)
 from bindery.jobs import FileState, Jobs
 from bindery.jobs.into_collection import CollectionFiles
 from bindery.jobs.recipe import Recipe, open_recipe
 from bindery.library import Library
 from bindery.options import SearchMode, SearchOptions
+from bindery.search.answers import Hit
 from bindery.search.collection import Collection, Collections
 from bindery.search.maintenance import FEW_ROWS, seal
 
 _DEPTH = 100
 _FIGURES_VERSION = 1
 _ID_DIGITS = 12
+_RERANKED = 50
 
 Run: TypeAlias = Callable[[Jobs, str], object]
 """Runs a job by its id, until it is over."""
-Tell: TypeAlias = Callable[[str], object]
-"""Is told what is done next."""
-
-
-@dataclass(frozen=True, slots=True)
-class EvaluateOptions:
-    """The settings to compare: every combination of these, beside the collection as it is.
-
-    Without values an axis stays as the collection has it. ``budget_tokens`` is the room for
-    passages in a prompt, for the figure ``recall_in_budget``.
-    """
-
-    models: tuple[str, ...] = ()
-    strategies: tuple[str, ...] = ()
-    sizes: tuple[int, ...] = ()
-    dimensions: tuple[int, ...] = ()
-    modes: tuple[str, ...] = (SearchMode.HYBRID,)
-    budget_tokens: int = 1_000
-
-    def __post_init__(self) -> None:
-        for mode in self.modes:
-            if mode not in tuple(SearchMode):
-                raise InvalidValue(
-                    f"Unknown mode {mode[:80]!r}.",
-                    remedy=f"Use {', '.join(SearchMode)}.",
-                    param="modes",
-                )
-        if not self.modes:
-            raise InvalidValue("modes must have at least one mode.", param="modes")
-        if self.budget_tokens < 1:
-            raise InvalidValue(
-                f"budget_tokens must be at least 1, got {self.budget_tokens}.",
-                param="budget_tokens",
-            )
-
-    @property
-    def ordered_modes(self) -> tuple[SearchMode, ...]:
-        """The modes, the usual one first."""
-        modes = tuple(dict.fromkeys(map(SearchMode, self.modes)))
-        return tuple(sorted(modes, key=lambda mode: mode is not SearchMode.HYBRID))
-
-    def recipes(self) -> Iterator[dict[str, Any]]:
-        """What differs from the collection's recipe, for each other one to try."""
-        axes: Mapping[str, Sequence[Any]] = {
-            "model": self.models,
-            "strategy": self.strategies,
-            "size": self.sizes,
-            "dimensions": self.dimensions,
-        }
-        wanted = {name: values for name, values in axes.items() if values}
-        for values in product(*wanted.values()):
-            if values:
-                yield dict(zip(wanted, values, strict=True))
-
-
-@dataclass(frozen=True, slots=True)
-class SettingResult:
-    """How a setting answered: means over the questions, and each question's figures in order.
-
-    ``milliseconds`` is the median of a search. ``against`` is the difference of nDCG@10 from the
-    baseline, None for the baseline itself.
-    """
-
-    name: str
-    recipe: Recipe
-    mode: str
-    chunks: int
-    index_bytes: int
-    figures: tuple[QuestionFigures, ...]
-    against: Difference | None = None
-
-    @property
-    def ndcg_10(self) -> float:
-        """The mean of nDCG@10."""
-        return mean(one.ndcg_10 for one in self.figures)
-
-    @property
-    def milliseconds(self) -> float:
-        """The median time of a search."""
-        return median(one.milliseconds for one in self.figures)
-
-    def facts(self) -> dict[str, Any]:
-        """The same for JSON."""
-        columns = zip(*(one.recall for one in self.figures), strict=True)
-        recall_1, recall_5, recall_10 = (round(mean(column), 4) for column in columns)
-        return {
-            "name": self.name,
-            "model": self.recipe.model,
-            "strategy": self.recipe.chunks.strategy,
-            "size": self.recipe.chunks.size,
-            "dimensions": self.recipe.dimensions,
-            "mode": self.mode,
-            "ndcg_10": round(self.ndcg_10, 4),
-            "mrr": round(mean(one.reciprocal_rank for one in self.figures), 4),
-            "recall_1": recall_1,
-            "recall_5": recall_5,
-            "recall_10": recall_10,
-            "recall_in_budget": round(mean(one.recall_in_budget for one in self.figures), 4),
-            "milliseconds": round(self.milliseconds, 2),
-            "chunks": self.chunks,
-            "index_bytes": self.index_bytes,
-            "against_baseline": None if self.against is None else asdict(self.against),
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """The settings with their figures; the first is the baseline: the collection as it is.
-
-    It is asked in the mode hybrid if that is one of the modes, or else in the first one.
-    ``missing`` are names of files that questions expect and that the collection does not have.
-    """
-
-    collection: str
-    questions: tuple[JudgedQuestion, ...]
-    settings: tuple[SettingResult, ...]
-    budget_tokens: int
-    missing: tuple[str, ...] = field(default=())
-
-    @property
-    def recommended(self) -> SettingResult | None:
-        """The setting with the best nDCG@10, if it is better than the baseline for certain."""
-        best = max(self.settings, key=lambda one: one.ndcg_10)
-        is_better = best.against is not None and best.against.is_better
-        return best if is_better else None
-
-    def won_and_lost(
-        self, setting: SettingResult
-    ) -> tuple[list[JudgedQuestion], list[JudgedQuestion]]:
-        """The questions that a setting answers better than the baseline, and worse."""
-        pairs = zip(self.questions, setting.figures, self.settings[0].figures, strict=True)
-        gains = [(question, one.ndcg_10 - other.ndcg_10) for question, one, other in pairs]
-        won = [question for question, gain in gains if gain > 0]
-        return won, [question for question, gain in gains if gain < 0]
-
-    def facts(self) -> dict[str, Any]:
-        """The same for JSON."""
-        best = self.recommended
-        return {
-            "collection": self.collection,
-            "questions": len(self.questions),
-            "budget_tokens": self.budget_tokens,
-            "baseline": self.settings[0].name,
-            "recommended": None if best is None else best.name,
-            "missing": list(self.missing),
-            "settings": [
-                {
-                    **setting.facts(),
-                    "won": [one.text for one in self.won_and_lost(setting)[0]],
-                    "lost": [one.text for one in self.won_and_lost(setting)[1]],
-                    "figures": [
-                        {"question": question.text, **asdict(one)}
-                        for question, one in zip(self.questions, setting.figures, strict=True)
-                    ],
-                }
-                for setting in self.settings
-            ],
-        }
+Tell: TypeAlias = Callable[[EvaluationProgress], object]
+"""Is told how far the work is. What it raises ends the evaluation."""
 
 
 def evaluate(
@@ -218,9 +70,12 @@ def evaluate(
         options.budget_tokens,
         [asdict(question) for question in questions],
     ]
-    work = _Work(collections, collection, questions, options, run, tell, _digest(asked))
+    recipes = _recipes(collection, options)
+    total = len(recipes) * len(options.ordered_modes) * len(questions)
+    told = _Told(tell, total)
+    work = _Work(collections, collection, questions, options, run, told, _digest(asked))
     results: list[SettingResult] = []
-    for recipe in _recipes(collection, options):
+    for recipe in recipes:
         results += work.try_recipe(recipe)
     baseline = [one.ndcg_10 for one in results[0].figures]
     others = [
@@ -265,6 +120,24 @@ def _digest(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
+@dataclass(slots=True)
+class _Told:
+    """Counts the questions that were asked, and tells how many."""
+
+    tell: Tell
+    total: int
+    done: int = 0
+    doing: str = field(default="")
+
+    def begin(self, doing: str) -> None:
+        self.doing = doing
+        self.add(0)
+
+    def add(self, count: int) -> None:
+        self.done += count
+        self.tell(EvaluationProgress(self.doing, self.done, self.total))
+
+
 @dataclass(frozen=True, slots=True)
 class _Work:
     """What all settings of one evaluation share.
@@ -277,7 +150,7 @@ class _Work:
     questions: Sequence[JudgedQuestion]
     options: EvaluateOptions
     run: Run
-    tell: Tell
+    told: _Told
     asked: str
 
     @property
@@ -288,8 +161,10 @@ class _Work:
         """The results of a recipe in each mode."""
         kept = {mode: self._kept(recipe, mode) for mode in self.options.ordered_modes}
         found = {mode: self._read(recipe, mode, path) for mode, path in kept.items()}
-        if all(result is not None for result in found.values()):
-            return [result for result in found.values() if result is not None]
+        known = [result for result in found.values() if result is not None]
+        self.told.add(len(known) * len(self.questions))
+        if len(known) == len(found):
+            return known
         is_own = recipe == self.collection.recipe
         asked = self.collection if is_own else self._filled(recipe)
         results: list[SettingResult] = []
@@ -301,35 +176,46 @@ class _Work:
             self.collections.delete(asked.name)
         return results
 
-    def _ask(self, asked: Collection, recipe: Recipe, mode: SearchMode) -> SettingResult:
+    def _ask(self, asked: Collection, recipe: Recipe, mode: str) -> SettingResult:
         name = self._name_of(recipe, mode)
-        self.tell(f"asking {len(self.questions):,} questions: {name}")
+        self.told.begin(f"asking {len(self.questions):,} questions: {name}")
         own = open_recipe(self.library, self.collection.recipe)
         count_tokens = self.library.measure(own.loaded_as).tokeniser.count_tokens
-        options = SearchOptions(mode, _DEPTH)
         figures: list[QuestionFigures] = []
         for question in self.questions:
-            answer = asked.search(question.text, options)
+            hits, milliseconds = self._found(asked, question.text, mode)
+            budget = self.options.budget_tokens
             figures.append(
-                judge(
-                    question,
-                    answer.hits,
-                    sum(stage.milliseconds for stage in answer.stages),
-                    budget_tokens=self.options.budget_tokens,
-                    count_tokens=count_tokens,
-                )
+                judge(question, hits, milliseconds, budget_tokens=budget, count_tokens=count_tokens)
             )
+            self.told.add(1)
         facts = asked.facts()
         return SettingResult(
             name, recipe, mode, facts["chunks"], facts["index_bytes"], tuple(figures)
         )
+
+    def _found(self, asked: Collection, query: str, mode: str) -> tuple[Sequence[Hit], float]:
+        """The hits of a query, best first, and the milliseconds of the search."""
+        chosen = SearchMode.DENSE if mode == LATE_MODE else SearchMode(mode)
+        answer = asked.search(query, SearchOptions(chosen, _DEPTH))
+        milliseconds = sum(stage.milliseconds for stage in answer.stages)
+        # The mode dense of a late-interaction model compares tokens already.
+        if mode != LATE_MODE or asked.recipe.has_many_vectors:
+            return answer.hits, milliseconds
+        started = time.perf_counter()
+        first = answer.hits[:_RERANKED]
+        model = open_recipe(self.library, asked.recipe).loaded_as
+        _, reranked = self.library.rerank(model, query, [hit.text for hit in first])
+        milliseconds += (time.perf_counter() - started) * 1000
+        hits = [first[one.index] for one in reranked.ranked]
+        return [*hits, *answer.hits[_RERANKED:]], milliseconds
 
     def _filled(self, recipe: Recipe) -> Collection:
         """A collection with the files of the other one, made by a recipe."""
         digest = _digest(recipe.facts())
         name = f"evaluation-{self.collection.id[-_ID_DIGITS:]}-{digest[:_ID_DIGITS]}"
         made = self.collections.find(name) or self.collections.create(name, recipe)
-        self.tell(f"making a collection: {_name_of(recipe, self.collection.recipe)}")
+        self.told.begin(f"making a collection: {_name_of(recipe, self.collection.recipe)}")
         jobs = Jobs(
             self.library, source=CollectionFiles(self.library, self.collection.id, timeout_s=30)
         )
@@ -352,15 +238,15 @@ class _Work:
         seal(made.index, least_rows=FEW_ROWS)
         return made
 
-    def _name_of(self, recipe: Recipe, mode: SearchMode) -> str:
+    def _name_of(self, recipe: Recipe, mode: str) -> str:
         return f"{_name_of(recipe, self.collection.recipe)}, {mode}"
 
-    def _kept(self, recipe: Recipe, mode: SearchMode) -> Path:
+    def _kept(self, recipe: Recipe, mode: str) -> Path:
         """Where the figures of a setting are kept, for these questions and files."""
         digest = _digest([self.asked, recipe.facts(), mode])
         return self.library.home / "evaluations" / f"{digest[:32]}.json"
 
-    def _read(self, recipe: Recipe, mode: SearchMode, path: Path) -> SettingResult | None:
+    def _read(self, recipe: Recipe, mode: str, path: Path) -> SettingResult | None:
         """The figures that are kept; None if there are none, or if they cannot be read."""
         with suppress(OSError, ValueError, KeyError, TypeError):
             kept: dict[str, Any] = json.loads(path.read_bytes())

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from html import escape
 from math import log10
 
-from bindery.evaluation.evaluating import Evaluation, SettingResult
+from bindery.evaluation.results import Evaluation, SettingResult
 
 _WIDTH, _HEIGHT, _MARGIN = 560, 260, 48
 _SHOWN_QUESTIONS = 20

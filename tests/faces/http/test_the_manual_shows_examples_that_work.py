@@ -23,7 +23,7 @@ def operations(client: TestClient) -> list[tuple[str, str, dict]]:
     order = {"upload_file": -5, "create_openai_file": -5, "create_job": -4}
     order |= {"create_collection": -3, "add_files": -2, "change_attributes": -1}
     order |= {"estimate_rebuild": -0.5, "drop_generations": 0.4}
-    order |= {"embed_for_librechat": -3}
+    order |= {"embed_for_librechat": -3, "start_evaluation": -0.6, "delete_evaluation": 0.05}
     order |= {"create_vector_store": -2.9, "create_vector_store_file_batch": -2}
     order |= {"delete_vector_store_file": 0.1, "delete_vector_store": 0.2}
     order |= {"remove_file": 0.5, "delete_collection": 0.6}
@@ -41,6 +41,14 @@ def address(path: str, operation: dict, named: dict[str, str]) -> str:
                 query[parameter["name"]] = example
     assert "{" not in path
     return f"{path}?{urlencode(query)}"
+
+
+MADE = {
+    "start_evaluation": (examples.EVALUATION_ID, "evaluation_id"),
+    "create_openai_file": (examples.OPENAI_FILE_ID, "id"),
+    "create_vector_store": (examples.STORE_ID, "id"),
+}
+"""The routes whose answers have an id that other examples name, and the field that has it."""
 
 
 def test_every_example_works_when_sent(client):
@@ -65,10 +73,9 @@ def test_every_example_works_when_sent(client):
             sent += 1
             if operation["operationId"] == "rebuild_collection" and answer.json()["job_id"]:
                 finish(client, answer.json()["job_id"])  # only then it can be taken back
-            if operation["operationId"] == "create_openai_file":
-                named[examples.OPENAI_FILE_ID] = answer.json()["id"]
-            if operation["operationId"] == "create_vector_store":
-                named[examples.STORE_ID] = answer.json()["id"]
+            if operation["operationId"] in MADE:
+                example, key = MADE[operation["operationId"]]
+                named[example] = answer.json()[key]
             if operation["operationId"] == "create_vector_store_file_batch":
                 named[examples.BATCH_ID] = batch_id = answer.json()["id"]
                 finish(client, batch_id.replace("vsfb_", "job-"))
@@ -135,6 +142,10 @@ ROUTES = {
     "GET /collections/{name}/generations",
     "DELETE /collections/{name}/generations",
     "POST /collections/{name}/verify",
+    "POST /collections/{name}/evaluations",
+    "GET /collections/{name}/evaluations",
+    "GET /collections/{name}/evaluations/{evaluation_id}",
+    "DELETE /collections/{name}/evaluations/{evaluation_id}",
     "POST /collections/{name}/files",
     "GET /collections/{name}/export",
     "GET /collections/{name}/files",

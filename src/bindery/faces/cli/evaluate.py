@@ -9,9 +9,15 @@ from rich.text import Text
 
 from bindery.disk import whole_file
 from bindery.evaluation.checks import read_checks, run_checks, to_junit
-from bindery.evaluation.evaluating import EvaluateOptions, Evaluation, SettingResult, evaluate
+from bindery.evaluation.evaluating import evaluate
 from bindery.evaluation.questions import read_questions
 from bindery.evaluation.report import advice, to_html
+from bindery.evaluation.results import (
+    EvaluateOptions,
+    Evaluation,
+    EvaluationProgress,
+    SettingResult,
+)
 from bindery.faces.cli.printing import (
     count,
     messages,
@@ -47,9 +53,13 @@ def run(settings: Settings, asked: EvaluateArguments, options: EvaluateOptions) 
     """Ask the questions with each setting, and show the figures."""
     questions = read_questions(asked.questions, asked.judgements)
 
-    def tell(what: str) -> None:
-        if not asked.json:
-            messages().print(printable(what), soft_wrap=True)
+    said = ""
+
+    def tell(progress: EvaluationProgress) -> None:
+        nonlocal said
+        if progress.doing != said and not asked.json:
+            messages().print(printable(progress.doing), soft_wrap=True)
+        said = progress.doing
 
     with closing(open_library(settings)) as library:
         found = evaluate(

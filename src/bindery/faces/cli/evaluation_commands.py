@@ -46,7 +46,7 @@ def evaluate(
     ] = "",
     modes: Annotated[
         str,
-        typer.Option(metavar="NAMES", help="Modes to compare: hybrid, dense, lexical and rrf."),
+        typer.Option(metavar="NAMES", help="Modes: hybrid, dense, lexical, rrf and late."),
     ] = "hybrid",
     budget_tokens: Annotated[
         int, typer.Option(metavar="NUMBER", help="The room for passages in a prompt, in tokens.")
@@ -61,7 +61,7 @@ def evaluate(
     first setting is the collection as it is; a better one is only recommended if that is certain.
     """
     found = begin()
-    from bindery.evaluation.evaluating import EvaluateOptions
+    from bindery.evaluation.results import EvaluateOptions
     from bindery.faces.cli.evaluate import EvaluateArguments
     from bindery.faces.cli.evaluate import run as run_evaluation
 

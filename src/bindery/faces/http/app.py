@@ -30,6 +30,7 @@ from bindery.faces.http.routes import (
     chunks,
     collection_files,
     collections,
+    evaluations,
     files,
     generations,
     jobs,
@@ -54,7 +55,7 @@ silently."""
 
 _OWN_ROUTES = (
     *(files, chunks, jobs, collections, collection_files, passages, maps, generations),
-    *(local, models, operators),
+    *(evaluations, local, models, operators),
 )
 
 # FastAPI's own traces contain URLs and queries, and the environment decides where they go.

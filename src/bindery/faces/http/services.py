@@ -6,6 +6,7 @@ from fastapi import Depends
 from starlette.requests import Request
 
 from bindery.errors import UnknownModel
+from bindery.evaluation.runs import EvaluationRuns
 from bindery.faces.http.background import BackgroundJobs, Pool, Readiness, Warmup
 from bindery.faces.http.errors import PathHider
 from bindery.faces.http.gate.access import Scope, identity_of
@@ -68,6 +69,7 @@ class Services:
             parse_timeout_s=settings.parse_timeout_s,
             when_filled=self.all_collections.end_rebuild,
         )
+        self.evaluations = EvaluationRuns(self.all_collections)
         self.maintainer = Maintainer(
             library, lambda: self.all_collections, each_minute=self._empty_expired
         )
@@ -87,11 +89,13 @@ class Services:
         self.warmup.start()
         self.background_jobs.start()
         self.maintainer.start()
+        self.evaluations.start()
 
     def close(self) -> None:
         """Finish running work and free the memory of the models."""
         self.warmup.stop()
         self.background_jobs.stop()
+        self.evaluations.stop()
         self.maintainer.stop()
         embedding = (self.encoding, self.bulk, self.tokenising, self.loading, self.ranking)
         for pool in (*embedding, self.parsing, self.adding, self.looking, self.results, self.disk):

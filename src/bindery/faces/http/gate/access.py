@@ -116,6 +116,11 @@ ACCESS: Mapping[str, RequiredScopes] = {
     "GET /collections/{name}/generations": SEARCH,
     "DELETE /collections/{name}/generations": COLLECTIONS,
     "POST /collections/{name}/verify": COLLECTIONS,
+    # It may make collections of its own, for hours.
+    "POST /collections/{name}/evaluations": COLLECTIONS,
+    "GET /collections/{name}/evaluations": SEARCH,
+    "GET /collections/{name}/evaluations/{evaluation_id}": SEARCH,
+    "DELETE /collections/{name}/evaluations/{evaluation_id}": COLLECTIONS,
     # It reads stored files, and its job is followed at /jobs.
     "POST /collections/{name}/files": COLLECTIONS | FILES,
     # For commands of the home's owner alone, which no key is.
