@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= ../shared/data
 
-.PHONY: dev demo test test-slow test-torch test-clients test-retrievers test-readers test-s3 test-page lint bench lock preload clean help
+.PHONY: dev demo docs test test-slow test-torch test-clients test-retrievers test-readers test-s3 test-page lint bench lock preload clean help
 
 help:
 	@echo "make dev           set up, download the small model, serve and open http://127.0.0.1:8000"
@@ -18,6 +18,7 @@ help:
 	@echo "make test-retrievers  run the retrievers for LangChain, LlamaIndex and Haystack, in a separate environment (900 MB)"
 	@echo "make test-s3       run the store tests against an S3 server (moto), in a separate environment (320 MB)"
 	@echo "make test-page     use the page in Chromium, which must be installed, with Playwright (150 MB)"
+	@echo "make docs          build the manual as a site, and check its links"
 	@echo "make lint          run ruff, pyright (strict) and import-linter"
 	@echo "make bench         compare speed and quality with other libraries (half an hour)"
 	@echo "make lock          update the lock files"
@@ -128,7 +129,21 @@ lint: $(VENV)/dev
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
 	@$(BIN)/vulture --version > /dev/null
+	$(BIN)/codespell README.md CHANGELOG.md CONTRIBUTING.md docs src ops Makefile
 	! $(BIN)/vulture | grep -E "unused (function|method|class|property|import)|unreachable"
+
+# The manual as a site, with a reference made from the program. Once set up, it needs no network.
+DOCS_VENV := .venv-docs
+
+docs: $(VENV)/dev $(DOCS_VENV)/ready
+	@$(BIN)/python ops/manual.py build/manual
+	@$(DOCS_VENV)/bin/zensical build --clean --strict
+	@! grep -lE "(src|@import|url\()[=\"( ]*https?:" build/site/*.html
+	@echo "The manual is in build/site. To search it: $(PYTHON) -m http.server --directory build/site"
+
+$(DOCS_VENV)/ready: locks/docs.txt
+	@$(SETUP) $(DOCS_VENV) locks/docs.txt
+	@touch $@
 
 bench: $(VENV)/dev
 	@$(BIN)/bindery preload vanilla
@@ -164,6 +179,7 @@ UV_COMPILE = uv pip compile --universal --python-version 3.11 --generate-hashes 
 lock:
 	$(UV_COMPILE) pyproject.toml -o locks/base.txt
 	$(UV_COMPILE) --group pyproject.toml:build -o locks/build.txt
+	$(UV_COMPILE) --group pyproject.toml:docs -o locks/docs.txt
 	echo "$(TORCH)" | $(UV_COMPILE) pyproject.toml - --extra torch -c locks/base.txt -o locks/torch.txt
 	$(UV_COMPILE) pyproject.toml --group pyproject.toml:dev --group pyproject.toml:build -c locks/base.txt -o locks/dev.txt
 	$(BIN)/python -m tests.clients.run --lock

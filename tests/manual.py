@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from bindery.errors import BinderyError
-from bindery.faces.cli.exits import EXIT_MEANINGS
+from bindery.faces.cli.exits import EXIT_MEANINGS, exit_code
 from bindery.faces.http.bodies import RequestBody
 from bindery.faces.http.dialects.own import GenerateBody
 from bindery.faces.http.errors import status_of
@@ -17,6 +17,70 @@ from bindery.faces.http.observing.metrics_table import METRICS
 from bindery.models.catalog import CATALOG
 from bindery.options import ChunkOptions, Option, SearchOptions, VectorOptions, options_of
 from bindery.settings import GROUPS
+
+REMEDIES: Mapping[str, str] = dict(
+    line.split(": ", 1)
+    for line in """\
+internal_error: report it, with the lines of the log
+invalid_input: read the message, which names the value
+invalid_value: correct the value that the message names
+invalid_cursor: send the cursor as it was given, with the same query and options
+cursor_expired: search again from the first page
+text_too_long: chunk the text, or send `truncate`
+file_too_large: split the file, or raise `upload_limit_mb`
+unsupported_kind: save it in a [format that is read](documents.md)
+broken_document: open it in the program that made it, and save it again
+password_protected: save a copy without a password
+parse_timeout: split the document, or raise `parse_timeout_s`
+most_files_gone: mount the disk, or confirm with `--yes`
+quarantined: leave the file out or change it, and report it
+job_unfinished: wait for the job, or cancel it
+idempotency_conflict: use another key for another request
+request_too_large: send less at once, or raise `body_limit_mb`
+unsupported_encoding: send the body unencoded, or with gzip
+unknown_field: correct the name: the nearest is in the message
+request_timeout: send the body faster, or raise `body_timeout_s`
+headers_too_large: send fewer or shorter headers
+method_not_allowed: use the method that `/docs` shows for the path
+foreign_host: add the host name to `allowed_hosts`
+foreign_origin: add the origin to `cors_origins`
+invalid_api_key: send `authorization: Bearer KEY`; `bindery keys create` makes a key
+missing_scope: use or create a key with the scope that is named
+not_found: check the path
+unknown_model: `bindery models` lists the models
+unknown_strategy: choose one of [these](chunking.md)
+unknown_file: check the path or id; `bindery files` lists stored files
+unknown_key: `bindery keys list` lists the keys
+unknown_rotation: `bindery rotate list` lists the rotations
+unknown_collection: `bindery collections list` lists the collections
+unknown_job: `bindery jobs` lists the jobs
+model_error: `bindery doctor` says more
+model_missing: `bindery preload MODEL`
+model_gated: accept the terms on the model's page, and set `HF_TOKEN`
+model_broken: `bindery preload MODEL --force`, or put the right files into the folder
+unsupported_model: choose another model, or install the extra `torch`
+self_test_failed: try `precision = "f32"`, and report it
+model_too_large: raise `memory_budget_mb`, or choose a smaller model
+vendor_error: see the message, which quotes the vendor
+key_missing: set the variable that the message names
+vendor_refused: correct the row of the model, or the request
+vendor_unavailable: try again later
+vendor_broken: check `base_url` in the row of the model
+extra_missing: `pip install "bindery-search[EXTRA]"`
+source_error: check the network, or [install offline](offline.md)
+storage_error: check the disk and the permissions of the home folder
+storage_full: free space: `bindery disk` shows what takes it
+engine_error: it is retried; if it stays, restart and report it
+text_failed: leave out the texts that are named, and report them
+not_run: try again
+overloaded: try again after `retry-after`, or raise `queue_tokens`
+deadline_exceeded: send less at once, or raise `request_timeout_s`
+abandoned: nothing: the client had gone
+keys_broken: restore the file of keys, or create new keys
+busy: try again after `retry-after`, or raise `max_requests`
+""".splitlines()
+)
+"""What to do about each error, by its code."""
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -112,12 +176,14 @@ def _metrics() -> Rows:
 
 
 def _errors() -> Rows:
-    yield "code", "status", "meaning"
+    yield "code", "status", "exit code", "meaning", "what to do"
     for kind in _kinds(BinderyError):
         meaning = (kind.__doc__ or "").partition("\n\n")[0].replace("``", "`")
         if kind is BinderyError:
             meaning = "A bug in Bindery; the log has details under the request's id."
-        yield f"`{kind.code}`", str(status_of(kind("example"))), " ".join(meaning.split())
+        error = kind("example")
+        codes = f"`{kind.code}`", str(status_of(error)), str(exit_code(error))
+        yield *codes, " ".join(meaning.split()), REMEDIES[kind.code]
 
 
 def _kinds(kind: type[BinderyError]) -> Iterator[type[BinderyError]]:
@@ -133,7 +199,7 @@ TABLES: Mapping[str, tuple[str, Callable[[], Rows]]] = {
     "models": ("models.md", _models),
     "exits": ("cli.md", _exits),
     "metrics": ("metrics.md", _metrics),
-    "errors": ("http.md", _errors),
+    "errors": ("errors.md", _errors),
     "generate": ("http.md", lambda: _body(GenerateBody)),
     "ChunkOptions": ("chunking.md", lambda: _options(ChunkOptions)),
     "VectorOptions": ("jobs.md", lambda: _options(VectorOptions)),

@@ -140,6 +140,14 @@ def test_every_link_leads_somewhere() -> None:
                 assert anchor in _anchors(target), f"{page.name} links to {link}"
 
 
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.name)
+def test_every_page_says_first_what_it_is_for(page: Path) -> None:
+    title, first, *_ = page.read_text(encoding="utf-8").split("\n\n")
+
+    assert title.startswith("# ")
+    assert re.match(r"This (page|manual|tutorial) \w+", first)
+
+
 def test_no_lock_names_a_registry() -> None:
     for lock in (ROOT / "locks").glob("*.txt"):
         content = lock.read_text(encoding="utf-8")

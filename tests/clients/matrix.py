@@ -26,7 +26,7 @@ COLUMNS: Mapping[str, Collection[str]] = {
     "vector stores": ("stores",),
     "errors": ("errors",),
 }
-"""The README's columns, and the topics of checks behind each."""
+"""The columns of the table, and the topics of checks behind each."""
 
 TOPICS: Mapping[str, str] = {
     "many": "many texts",
@@ -115,7 +115,7 @@ def read_results() -> list[Found]:
 
 def sections(found: Sequence[Found]) -> dict[Path, str]:
     """The tables by the file that shows them."""
-    return {ROOT / "README.md": _matrix(found), ROOT / "docs" / "clients.md": _details(found)}
+    return {ROOT / "docs" / "clients.md": f"{_matrix(found)}\n\n{_details(found)}"}
 
 
 def write_documents(found: Sequence[Found]) -> None:

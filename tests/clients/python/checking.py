@@ -5,6 +5,7 @@ and writes one line of JSON a check.
 """
 
 import argparse
+import functools
 import json
 import math
 import sys
@@ -208,8 +209,34 @@ def check(
     return register
 
 
+# The sections of docs/frameworks.md by distribution, each with a block to copy.
+SECTIONS = {
+    "openai": "OpenAI",
+    "langchain-openai": "LangChain",
+    "llama-index-core": "LlamaIndex",
+    "haystack-ai": "Haystack",
+    "litellm": "LiteLLM",
+    "chromadb": "Chroma",
+}
+
+
+def run_block(section: str, server: Server) -> None:
+    """Run the block of a section, with the address and key of this server, and another text."""
+    page = Path(__file__).parents[3] / "docs" / "frameworks.md"
+    block = page.read_text("utf-8").partition(f"\n## {section}\n")[2]
+    block = block.partition("```py\n")[2].partition("```")[0]
+    block = block.replace("http://127.0.0.1:8000", server.url).replace('"none"', repr(server.key))
+    block = block.replace('"Loose paper is fragile."', repr(server.texts[0]))
+    found: dict[str, Any] = {}
+    exec(block, found)
+    same([list(map(float, one)) for one in found["vectors"]], server.vectors(server.texts[:1]))
+
+
 def main(distribution: str) -> None:
     """Run every check that is for the server at hand."""
+    if section := SECTIONS.get(distribution):
+        block = functools.partial(run_block, section)
+        check("the manual", "the block of docs/frameworks.md")(block)
     parser = argparse.ArgumentParser()
     parser.add_argument("--url", required=True)
     parser.add_argument("--key", default="")
