@@ -42,6 +42,9 @@ _ADDED = (*(Column(name, TEXT) for name in _OF_FILES), Column("size_bytes", NUMB
 # Chunks of a part: what the store reads at once.
 _PART = 256
 _CHUNKS_AT_ONCE = 2048
+# Vectors hardly compress: a small file that holds many was made to fill a disk.
+_MOST_TIMES = 100
+_SMALL_BYTES = 64 << 10
 
 Check: TypeAlias = Callable[[], object]
 """Called now and then; what it raises ends the work."""
@@ -162,8 +165,8 @@ class Import:
     """A collection that is being imported."""
 
     def __init__(self, collection: Collection, check: Check) -> None:
-        self._check = check
         self.collection = collection
+        self._check = check
         self.recipe = collection.recipe
         self._waiting: list[ImportedFile] = []
         self._files = self._chunks = 0
@@ -223,26 +226,29 @@ def importing(
     collections: Collections, name: str, recipe: Recipe, check: Check
 ) -> Generator[Import]:
     """A new collection, which gets its name at the end, and is deleted after an error."""
+    collections.check_name(name)
     if collections.find(name) is not None:
         raise InvalidValue(
             f"The collection {name!r} already exists.", remedy="Choose another name.", param="name"
         )
     token = secrets.token_hex(8)
     draft = f"import {token}"
-    collection = collections.create(draft, replace(recipe, owner=f"import:{token}"))
+    drafts = Collections(collections.library)  # a limited caller cannot see its own draft
+    collection = drafts.create(draft, replace(recipe, owner=f"import:{token}"))
     into = Import(collection, check)
     try:
         yield into
         into.flush()
         collection.change(name=name)
     except BaseException:  # also Ctrl-C: half of a collection must not stay
-        collections.delete(draft)
+        drafts.delete(draft)
         raise
 
 
 def _files_in(path: Path) -> Iterator[ImportedFile]:
     """The files of a table, whose rows lie side by side."""
     first, rows = 1, list[dict[str, Any]]()
+    most_bytes = _MOST_TIMES * max(path.stat().st_size, _SMALL_BYTES)
     vectors = list[np.ndarray[Any, np.dtype[np.float32]]]()
     for columns, coded in read_rows(path):
         embeddings = coded.decoded()
@@ -255,6 +261,11 @@ def _files_in(path: Path) -> Iterator[ImportedFile]:
             rows.append(row)
             vectors.append(embeddings[place])
         first += len(embeddings)
+        most_bytes -= embeddings.rows.nbytes
+        if most_bytes < 0:
+            raise InvalidValue(
+                f"The vectors of {str(path)!r} are more than {_MOST_TIMES} times its size."
+            )
     if rows:
         yield _file_of(rows, vectors)
 

@@ -63,23 +63,24 @@ def import_collection(
     model: str = DEFAULT_MODEL,
     store: str = "",
     table: str = "",
+    called: str = "",
     check: Check = go_on,
 ) -> ImportReport:
     """Make a collection of an exported table, of JSON lines, or of a table of another store.
 
     ``source`` ends in .parquet or .arrow, or is a file or folder of JSON lines, or with ``store``
     (one of :data:`STORES`) the folder or address of that store. ``model`` is not used for exported
-    tables, which name theirs. Raises what :func:`bindery.search.exchange.import_table`,
-    :func:`import_records` and :func:`records_of` do.
+    tables, which name theirs. ``called`` is the name of a file of JSON lines in ids and errors.
+    Raises what :func:`bindery.search.exchange.import_table`, :func:`import_records` and
+    :func:`records_of` do, and ``check``.
     """
     if store:
-        return import_records(
-            collections, name, records_of(store, str(source), table), model, check=check
-        )
+        found = records_of(store, str(source), table)
+        return import_records(collections, name, found, model, check=check)
     path = Path(source).expanduser()
     if path.suffix.lower() in (".parquet", ".arrow"):
         return import_table(collections, name, path, check=check)
-    return import_records(collections, name, records_in(path), model, check=check)
+    return import_records(collections, name, records_in(path, called), model, check=check)
 
 
 def import_records(
@@ -214,8 +215,10 @@ def _plain(value: object) -> object:
 # Where records are from
 
 
-def records_in(path: Path) -> Iterator[Record]:
+def records_in(path: Path, called: str = "") -> Iterator[Record]:
     """The records of a file of JSON lines, or of all .jsonl files of a folder, by name.
+
+    ``called`` is what ids and errors call a file instead of its name.
 
     A line is an object with ``text``, and perhaps ``id``, ``embedding`` and ``attributes``; other
     fields are attributes, too. Raises InvalidValue that names the line, and UnknownFile.
@@ -224,10 +227,11 @@ def records_in(path: Path) -> Iterator[Record]:
     if not files or not files[0].is_file():
         raise UnknownFile(f"There are no JSON lines at {str(path)!r}.", remedy="Check the path.")
     for file in files:
+        title = Path(called or file)
         with file.open("rb") as lines:
             for number, line in enumerate(lines, 1):
                 if line.strip():
-                    yield _of_line(line, file.stem, number, f"{file.name}, line {number}")
+                    yield _of_line(line, title.stem, number, f"{title.name}, line {number}")
 
 
 def _of_line(line: bytes, stem: str, number: int, place: str) -> Record:

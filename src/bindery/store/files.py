@@ -111,6 +111,17 @@ class Incoming:
         """The digest of what was written, in hex."""
         return self._digest.hexdigest()
 
+    @contextmanager
+    def as_path(self, suffix: str) -> Generator[Path]:
+        """What was written, as a file with a suffix, for the length of the block."""
+        path = self._path.with_suffix(suffix)
+        with storage_errors(path):
+            path.hardlink_to(self._path)  # with its lock
+        try:
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
+
     def keep(self, name: str, *, purpose: str = "") -> StoredFile:
         """Make it a file of the store, durably.
 

@@ -26,7 +26,7 @@ def operations(client: TestClient) -> list[tuple[str, str, dict]]:
     order |= {"embed_for_librechat": -3, "start_evaluation": -0.6, "delete_evaluation": 0.05}
     order |= {"create_vector_store": -2.9, "create_vector_store_file_batch": -2}
     order |= {"delete_vector_store_file": 0.1, "delete_vector_store": 0.2}
-    order |= {"remove_file": 0.5, "delete_collection": 0.6}
+    order |= {"remove_file": 0.5, "delete_collection": 0.6, "import_into_collection": 0.7}
     return sorted(found, key=lambda row: order.get(row[2]["operationId"], row[0] == "delete"))
 
 
@@ -85,6 +85,7 @@ def test_every_example_works_when_sent(client):
             if operation["operationId"] == "add_files":
                 assert finish(client, answer.json()["job_id"])["state"] == "done"
     assert sent >= len(operations(client))
+    client.delete(f"/collections/{examples.COLLECTION}")  # what was imported
 
 
 ROUTES = {
@@ -132,6 +133,7 @@ ROUTES = {
     "GET /jobs/{job_id}/events",
     "GET /jobs/{job_id}/results",
     "POST /collections",
+    "POST /collections/{name}/import",
     "GET /collections",
     "GET /collections/{name}",
     "DELETE /collections/{name}",

@@ -31,6 +31,7 @@ from bindery.faces.http.routes import (
     collection_files,
     collections,
     evaluations,
+    exchange,
     files,
     generations,
     jobs,
@@ -54,7 +55,7 @@ Every error has a stable `code`, a message and a remedy. Nothing is truncated, d
 silently."""
 
 _OWN_ROUTES = (
-    *(files, chunks, jobs, collections, collection_files, passages, maps, generations),
+    *(files, chunks, jobs, collections, collection_files, passages, maps, exchange, generations),
     *(evaluations, local, models, operators),
 )
 

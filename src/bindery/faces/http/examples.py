@@ -205,6 +205,29 @@ def _upload(fields: dict[str, Any], beside: dict[str, str]) -> dict[str, Any]:
 
 
 UPLOAD = _upload({}, {})
+IMPORT: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "properties": {
+                        "file": {"type": "string", "format": "binary"},
+                        "model": {"type": "string"},
+                    },
+                    "required": ["file"],
+                },
+                "examples": {
+                    "JSON lines": {
+                        "value": {"file": '{"id": "oak", "text": "Oak lasts for centuries."}'},
+                        "x-filename": "trees.jsonl",
+                    }
+                },
+            }
+        },
+    }
+}
 LIBRECHAT_UPLOAD = _upload({"file_id": {"type": "string"}}, {"file_id": "chat-1"})
 OPENAI_UPLOAD = _upload({"purpose": {"type": "string"}}, {"purpose": "user_data"})
 

@@ -12,7 +12,7 @@ import orjson
 from fastapi import APIRouter, Path, Request
 from pydantic import BaseModel, Field
 
-from bindery.errors import InvalidValue, UnknownFile
+from bindery.errors import InvalidValue, UnknownCollection, UnknownFile
 from bindery.faces.http import examples
 from bindery.faces.http.bodies import RequestBody, parse_body, read_body
 from bindery.faces.http.dialects.base import Dialect
@@ -257,7 +257,11 @@ async def _file(request: Request, stored_id: str) -> StoreFile:
 
 def _files(stores: VectorStores, file_ids: list[str]) -> list[StoreFile]:
     wanted = set(file_ids)
-    return [file for file in stores.files(COLLECTION) if file.attributes.get(_KEY) in wanted]
+    try:
+        files = stores.files(COLLECTION)
+    except UnknownCollection:  # nobody has added a file yet
+        return []
+    return [file for file in files if file.attributes.get(_KEY) in wanted]
 
 
 def _check_found(file_ids: list[str], found: list[StoreFile]) -> None:

@@ -123,6 +123,7 @@ ACCESS: Mapping[str, RequiredScopes] = {
     "DELETE /collections/{name}/evaluations/{evaluation_id}": COLLECTIONS,
     # It reads stored files, and its job is followed at /jobs.
     "POST /collections/{name}/files": COLLECTIONS | FILES,
+    "POST /collections/{name}/import": COLLECTIONS | FILES,
     # For commands of the home's owner alone, which no key is.
     "POST /collections/{name}/local/{verb}": COLLECTIONS | FILES,
     "POST /collections/{name}/files/remove": COLLECTIONS,

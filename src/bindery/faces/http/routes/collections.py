@@ -2,23 +2,16 @@
 
 from datetime import datetime
 from http import HTTPStatus
-from typing import Annotated, Any, BinaryIO, cast
+from typing import Annotated, Any, cast
 from urllib.parse import quote
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, Field, WithJsonSchema, create_model
-from starlette.responses import StreamingResponse
 
 from bindery.faces.http import examples
 from bindery.faces.http.bodies import RequestBody, fields_of, options_from, parse_body, read_body
 from bindery.faces.http.calls import json_answer
 from bindery.faces.http.routes.deletion_shapes import CollectionDeletedAnswer, receipt_answer
-from bindery.faces.http.routes.transfers import (
-    MEDIA_TYPES,
-    ResultFormat,
-    attachment,
-    written_file,
-)
 from bindery.faces.http.services import (
     Services,
     collections_of,
@@ -28,14 +21,11 @@ from bindery.faces.http.services import (
 from bindery.filters import filter_from_json
 from bindery.jobs import JobRequest
 from bindery.jobs.recipe import Recipe, make_recipe
-from bindery.jobs.writers import writer_of
 from bindery.library import DEFAULT_MODEL
 from bindery.options import ChunkOptions, SearchOptions, VectorOptions
 from bindery.search.answers import SearchAnswer
 from bindery.search.collection import Collection
-from bindery.search.exchange import exported
 from bindery.search.queries import MOST_CHARACTERS, MOST_QUERIES
-from bindery.vectors.forms import Form
 
 router = APIRouter(prefix="/collections", tags=["collections"])
 
@@ -311,37 +301,6 @@ async def search_collection(request: Request, name: NamePath) -> Response:
         return json_answer({"answers": [one.facts(address) for one in found]})
 
     return await services_of(request).ranking.run(search)
-
-
-@router.get(
-    "/{name}/export",
-    summary="Export a collection",
-    response_class=StreamingResponse,
-    responses={
-        200: {
-            "content": {media_type: {} for media_type in MEDIA_TYPES.values()},
-            "description": "A table of chunks with their vectors and attributes.",
-        }
-    },
-)
-async def export_collection(
-    request: Request,
-    name: NamePath,
-    format: Annotated[
-        ResultFormat, Query(description="The format of the file.")
-    ] = ResultFormat.PARQUET,
-    form: Annotated[Form, Query(description="The type of the numbers.")] = Form.FLOAT32,
-) -> Response:
-    """All chunks with their vectors and attributes; `bindery collections import` reads it."""
-    services, collections = services_of(request), collections_of(request)
-
-    def write(sink: BinaryIO) -> None:
-        exported(collections.get(name), form).write(writer_of(format.value), sink)
-
-    home = services.settings.home
-    file, size_bytes = await services.results.run(written_file, write, home)
-    media_type = MEDIA_TYPES[format]
-    return attachment(file, size_bytes, f"{name}.{format}", services.disk, media_type=media_type)
 
 
 def _recipe(services: Services, body: CollectionBody) -> Recipe:

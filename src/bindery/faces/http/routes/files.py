@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 
 from bindery.faces.http import examples
 from bindery.faces.http.routes.shapes import DeletedAnswer, FileAnswer, FilesAnswer
-from bindery.faces.http.routes.transfers import receive_upload
+from bindery.faces.http.routes.transfers import keep_as_named, receive_upload
 from bindery.faces.http.services import AppServices, files_of
 
 router = APIRouter(prefix="/files", tags=["files"])
@@ -26,7 +26,9 @@ async def upload_file(request: Request, services: AppServices, response: Respons
     """
     store = await services.disk.run(files_of, request)
     limit_bytes = services.settings.upload_limit_bytes
-    stored = await receive_upload(request, store, services.disk, limit_bytes=limit_bytes)
+    stored = await receive_upload(
+        request, store, services.disk, limit_bytes=limit_bytes, keep=keep_as_named
+    )
     response.headers["location"] = f"/files/{stored.id}"
     return FileAnswer.model_validate(stored)
 

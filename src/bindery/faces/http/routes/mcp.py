@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
-from starlette.types import Receive, Send
+from starlette.types import Message, Receive, Send
 from starlette.types import Scope as AsgiScope
 
 from bindery.errors import BinderyError
+from bindery.faces.http.bodies import read_body
 from bindery.faces.http.gate.access import identity_of
 from bindery.faces.http.observing.timings import note_error
 from bindery.faces.http.services import (
@@ -33,26 +34,32 @@ router = APIRouter(include_in_schema=False, tags=["MCP"])
 async def call_mcp(request: Request) -> Response:
     """One message of a client, answered at once. Raises ExtraMissing."""
     services = services_of(request)
+    raw = await read_body(request)  # the SDK logs a traceback if the client leaves meanwhile
     server = getattr(request.app.state, "mcp", None)
     if server is None:
         server = request.app.state.mcp = await services.looking.run(_new_server)
         # Start at 0: Prometheus computes no rate for a counter that first appears as 1.
         outcomes = [(tool.name, one) for tool in (*TOOLS, *WRITE_TOOLS) for one in ("ok", "error")]
         services.meters.tool_calls.update(dict.fromkeys(outcomes, 0))
-    return _McpResponse(server)
+    return _McpResponse(server, raw)
 
 
 class _McpResponse(Response):
     """The answer of the SDK, which writes it itself."""
 
-    def __init__(self, server: "Server[Any]") -> None:
+    def __init__(self, server: "Server[Any]", raw: bytes) -> None:
         super().__init__()
         self._server = server
+        self._unread: Message | None = {"type": "http.request", "body": raw, "more_body": False}
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         from bindery.faces.mcp.server import answer_http  # imported already, see _new_server
 
-        await answer_http(self._server, scope, receive, send)
+        async def receive_again() -> Message:
+            unread, self._unread = self._unread, None
+            return unread or await receive()
+
+        await answer_http(self._server, scope, receive_again, send)
 
 
 def _new_server() -> "Server[Any]":

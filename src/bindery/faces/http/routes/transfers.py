@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Seque
 from contextlib import ExitStack
 from enum import StrEnum
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 from urllib.parse import quote
 
 from python_multipart.exceptions import FormParserError
@@ -32,8 +32,7 @@ _PURPOSE = "assistants"
 _REMEDY = f"Send one file as the multipart field {FIELD!r}: curl -F {FIELD}=@notes.pdf."
 
 
-Keep = Callable[[Incoming, str, Mapping[str, str]], StoredFile]
-"""Turns an upload into a file of the store, given its name and the other form fields."""
+_Kept = TypeVar("_Kept")
 
 
 def keep_as_named(incoming: Incoming, name: str, fields: Mapping[str, str]) -> StoredFile:
@@ -48,13 +47,14 @@ async def receive_upload(
     pool: Pool,
     *,
     limit_bytes: int,
-    keep: Keep = keep_as_named,
+    keep: Callable[[Incoming, str, Mapping[str, str]], _Kept],
     fields: Collection[str] = (),
-) -> StoredFile:
+) -> _Kept:
     """Keep the one file of a multipart body. If anything is wrong, nothing is left behind.
 
-    ``fields`` are the other form fields that ``keep`` receives. Raises FileTooLarge, the errors of
-    ``keep``, and InvalidValue unless the body is multipart with one file in the field ``file``.
+    ``keep`` turns the upload into a file of the store, or into something else, given its name and
+    the other form ``fields``. Raises FileTooLarge, the errors of ``keep``, and InvalidValue unless
+    the body is multipart with one file in the field ``file``.
     """
     parser = UploadParser(request.headers.get("content-type", ""), fields)
     # Opening and unlinking a file takes microseconds. Slower work goes to the pool.
@@ -67,7 +67,7 @@ async def receive_upload(
                 found.clear()
         name = parser.finish()
 
-        def finish() -> StoredFile:
+        def finish() -> _Kept:
             incoming.write(bytes(found))
             return keep(incoming, name, parser.fields)
 
