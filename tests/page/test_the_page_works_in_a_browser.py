@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from tests.homes import home_with
 from tests.page.conftest import Visit, served
-from tests.page.files import BAD_NAME, FILES
+from tests.page.files import BAD_NAME, FILES, uploaded
 
 from bindery.store.keys import KeyStore, Scope
 
@@ -228,6 +228,30 @@ def test_two_ways_to_cut_are_compared(visit: Visit, address: str) -> None:
         assert told == "The best 1,000 tokens hold 1.00 of the answers to 1 question."
 
 
+def test_settings_are_compared_on_questions(visit: Visit, address: str) -> None:
+    tab = visit.tab
+    tab.goto(f"{address}/?show=evaluate")
+    tab.wait_for_selector("#questions")
+    tab.click("text=Compare")
+    tab.wait_for_selector("text=Write at least one question")
+    rows = 'question,file\n"Which wood, if any, lasts?",pine.md\nWhat does glue hold?,trap.html\n'
+    tab.set_input_files("input[type=file]", [uploaded("questions.csv", rows)])
+    tab.wait_for_selector("text=2 questions of questions.csv.")
+    tab.click("text=Compare")
+    table = tab.wait_for_selector("[aria-label='Table of settings']", timeout=60_000)
+    names = [one.text_content() for one in table.query_selector_all("td:first-child span")]
+    assert names == ["as it is, hybrid", "as it is, dense", "as it is, lexical"]
+    assert tab.locator(".plot").count() == 2
+    assert tab.locator(".plot circle").count() == 6
+    assert parameters(visit)["e"][0].startswith("eval_")
+    tab.reload()
+    tab.wait_for_selector(".plot")
+    delete = tab.locator(".holding button", has_text="Delete")
+    delete.click()
+    delete.click()
+    tab.locator(".plot").first.wait_for(state="detached")
+
+
 def test_passages_move_while_vectors_are_cut(visit: Visit, address: str) -> None:
     tab = visit.tab
     tab.goto(f"{address}/?show=dimensions")
@@ -307,6 +331,7 @@ def test_nothing_keeps_people_out(chromium: Any, address: str, scheme: str, widt
         ("/?show=collections", ".shelf"),
         ("/?show=lab", ".bands > *"),
         ("/?show=operations", ".tiles"),
+        ("/?show=evaluate", "#questions"),
         ("/?show=dimensions&q=oak", ".moving"),
         ("/?show=map&q=oak", ".moving li"),
         ("/?q=oak", ".hit"),

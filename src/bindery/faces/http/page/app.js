@@ -35,6 +35,7 @@ const VIEWS = {
   lab: ["Chunking", async () => (await import("./lab.js")).showLab],
   map: ["Map", async () => (await import("./map.js")).showMap],
   dimensions: ["Dimensions", async () => (await import("./dimensions.js")).showDimensions],
+  evaluate: ["Evaluate", async () => (await import("./evaluate.js")).showEvaluate],
   operations: ["Operations", async () => (await import("./operations.js")).showOperations],
 };
 

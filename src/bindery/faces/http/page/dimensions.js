@@ -2,7 +2,7 @@
 
 import { get, part, post } from "./api.js";
 import { embed, ranked } from "./vectors.js";
-import { bytes, fill, h, number, plural, problem, skeleton } from "./dom.js";
+import { bytes, fill, h, nothingYet, number, plural, problem, skeleton } from "./dom.js";
 
 const PASSAGES = 60;
 const BEST = 10;
@@ -27,7 +27,7 @@ class Dimensions {
   draw() {
     this.main.className = "dimensions";
     const title = h("h1", {}, "Fewer dimensions");
-    if (!this.collection) return fill(this.main, title, h("p", { class: "note" }, "Add files first."));
+    if (!this.collection) return fill(this.main, nothingYet("Fewer dimensions", "There are no vectors to cut yet"));
     this.box = h("input", { type: "search", value: this.query, "aria-label": "Question", placeholder: "A question to try", dir: "auto" });
     this.picker = h("select", { "aria-label": "Collection", onchange: () => this.embed() },
       this.collections.map((one) => h("option", { value: one.name, selected: one === this.collection }, one.name)));

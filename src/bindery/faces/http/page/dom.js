@@ -24,6 +24,15 @@ export function fill(element, ...children) {
   return add(element, children);
 }
 
+const SVG = "http://www.w3.org/2000/svg";
+
+export function svg(tag, attributes, ...children) {
+  const element = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  element.append(...children);
+  return element;
+}
+
 // Spans count code points, and strings of JavaScript count UTF-16 units.
 const BEYOND = /[\ud800-\udbff]/;
 
@@ -88,6 +97,11 @@ export function problem(error, again) {
     error.remedy ? h("p", { class: "remedy" }, error.remedy) : null,
     again ? button("Try again", again) : null,
   );
+}
+
+// A view without anything to show, and the way on.
+export function nothingYet(title, text) {
+  return [h("h1", {}, title), h("div", { class: "idle" }, h("p", { class: "lead" }, text), h("p", {}, link("Add files", "/?show=add", { class: "primary button" })))];
 }
 
 export function skeleton(rows = 3) {

@@ -1,8 +1,7 @@
 // Why this order: the ranks of the passages from stage to stage, as lines.
 
-import { fill, h, number } from "./dom.js";
+import { fill, h, number, svg } from "./dom.js";
 
-const SVG = "http://www.w3.org/2000/svg";
 const SHOWN = 10;
 const DEEPEST = 14; // ranks below share a row
 const [ROW, TOP, WIDTH, LEFT, RIGHT] = [20, 34, 760, 66, 190];
@@ -36,13 +35,6 @@ function told({ stages, searched, weights, mode }) {
   if (of("neighbours") !== undefined) parts.push("Then passages with good neighbours moved up.");
   if (of("late") !== undefined) parts.push(`The tokens of the best ${number(of("late"))} were compared with those of the question.`);
   return parts.join(" ");
-}
-
-function svg(tag, attributes, ...children) {
-  const element = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  element.append(...children);
-  return element;
 }
 
 function drawing(hits, stages, answer, select) {

@@ -1,8 +1,9 @@
 // Chunking lab: one document cut in two ways, side by side.
 
 import { get, part } from "./api.js";
-import { fill, h, link, number, pageRange, plural, problem, skeleton, slicer } from "./dom.js";
-import { questionsIn, recallOf, shownRecall, suggested } from "./recall.js";
+import { fill, h, nothingYet, number, pageRange, plural, problem, skeleton, slicer } from "./dom.js";
+import { questionsIn } from "./questions.js";
+import { recallOf, shownRecall, suggested } from "./recall.js";
 import { Rows } from "./rows.js";
 
 const STRATEGIES = ["recursive", "sentence", "fixed", "markdown", "page", "parent-child", "code", "semantic"];
@@ -13,9 +14,8 @@ export async function showLab(main, { collections, parameters, remember }) {
   fill(main, h("h1", {}, "Chunking lab"), skeleton(1));
   const { files } = await get("/files");
   if (!files.length) {
-    const why = collections.length ? "Only uploaded files can be cut here, and there are none: those of this machine are read where they lie." : "There are no files yet.";
-    fill(main, h("h1", {}, "Chunking lab"), h("p", { class: "note" }, why), link("Add files", "/?show=add", { class: "primary button" }));
-    return null;
+    const why = collections.length ? "Only uploaded files can be cut here, and there are none: those of this machine are read where they lie" : "There are no files yet";
+    return void fill(main, nothingYet("Chunking lab", why));
   }
   const asked = parameters();
   const known = files.some((one) => one.file_id === asked.get("file"));

@@ -1,16 +1,14 @@
 // Collections and their files: what is in them, and how to get it out again.
 
 import { get, part, remove } from "./api.js";
-import { announce, button, bytes, confirmed, fill, h, link, number, plural, problem } from "./dom.js";
+import { announce, button, bytes, confirmed, fill, h, link, nothingYet, number, plural, problem } from "./dom.js";
 
 const AT_ONCE = 200;
 
 export function showLibrary(main, { collections, again }) {
   main.className = "library";
-  fill(main,
-    h("h1", {}, "Collections"),
-    collections.length ? collections.map((one) => shelf(one, again))
-      : h("div", { class: "idle" }, h("p", { class: "lead" }, "No collection yet"), h("p", {}, link("Add files", "/?show=add", { class: "primary button" }))));
+  fill(main, collections.length ? [h("h1", {}, "Collections"), collections.map((one) => shelf(one, again))]
+    : nothingYet("Collections", "There is no collection yet"));
 }
 
 function shelf(collection, again) {

@@ -2,7 +2,7 @@
 
 import { get, part, post } from "./api.js";
 import { embed } from "./vectors.js";
-import { fill, h, link, number, plural, problem, skeleton } from "./dom.js";
+import { fill, h, link, nothingYet, number, plural, problem, skeleton } from "./dom.js";
 
 const COLOURS = ["#3b7dd8", "#c2571a", "#2f8f5b", "#8a4fb5", "#b58a00", "#c23b6b", "#2a8f9c", "#7a7f87"];
 const MARGIN = 24;
@@ -15,7 +15,7 @@ export async function showMap(main, { collections, parameters, remember, go }) {
   const known = collections.filter((one) => one.files);
   const collection = known.find((one) => one.name === parameters().get("c")) ?? known[0];
   main.className = "map";
-  if (!collection) return void fill(main, h("h1", {}, "Map"), h("p", { class: "note" }, "Add files first."));
+  if (!collection) return void fill(main, nothingYet("Map", "There are no passages to draw yet"));
   fill(main, h("h1", {}, "Map"), skeleton(4));
   const view = new MapView(main, { collection, known, remember, go, query: parameters().get("q") ?? "" });
   const base = `/collections/${part(collection.name)}`;

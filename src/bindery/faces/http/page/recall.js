@@ -1,13 +1,13 @@
 // How much of the answers to questions is in the best chunks of a document, by meaning.
 
 import { h, plural } from "./dom.js";
+import { written } from "./questions.js";
 import { embed, ranked } from "./vectors.js";
 
 export const BUDGET_TOKENS = 1000;
 const MOST_CHUNKS = 512;
 const MOST_SUGGESTED = 12;
 const SHORTEST = 40;
-const ARROW = " => ";
 
 // Questions from the document itself: each heading, and the last sentence below it as the answer.
 export function suggested(chunks) {
@@ -18,12 +18,7 @@ export function suggested(chunks) {
     const answer = sentences.findLast((one) => one.length >= SHORTEST && !one.includes(heading));
     if (answer) found.set(heading, answer);
   }
-  return [...found].map((pair) => pair.join(ARROW)).join("\n");
-}
-
-export function questionsIn(text) {
-  return text.split("\n").map((line) => line.split("=>").map((one) => one.trim())).filter(([question, quote]) => question && quote)
-    .map(([question, quote]) => ({ question, quote }));
+  return [...found].map(([question, quote]) => written({ question, quote })).join("\n");
 }
 
 // The text that chunks are from; what is in none of them is blank.
@@ -48,7 +43,7 @@ export async function recallOf(chunks, questions, model, signal) {
     throw Object.assign(new Error(`${plural(chunks.length, "chunk")} are too many to embed here: at most ${MOST_CHUNKS}.`), { remedy: "Add the document to a collection and use bindery evaluate." });
   }
   const points = textOf(chunks);
-  const asked = questions.map((one) => ({ ...one, span: placed(one.quote, points) }));
+  const asked = questions.map((one) => ({ ...one, span: one.quote ? placed(one.quote, points) : null }));
   const known = asked.filter((one) => one.span);
   const queries = await embed(model, known.map((one) => one.question), "query", { signal });
   const vectors = await embed(model, chunks.map((one) => one.context + one.text), "document", { signal });

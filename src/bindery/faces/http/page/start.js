@@ -169,7 +169,7 @@ class Board {
     try {
       row.id = (await upload(row.file, row.name, this.signal)).file_id;
     } catch (error) {
-      if (!(error instanceof ApiError) || !error.status || error.status === 401) throw error;
+      if (!(error instanceof ApiError) || !error.status || error.status === 401 || error.status === 403) throw error;
       this.set(row, "failed", { error });
     }
   }
