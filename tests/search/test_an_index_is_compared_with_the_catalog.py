@@ -1,15 +1,19 @@
 """Damaged, swapped and outdated files of an index are found by verify, and made again."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.search.conftest import SampleCollection
 
 from bindery.options import SearchOptions
-from bindery.search import segment_files
+from bindery.search import maintenance, segment_files
+from bindery.search.analysis import Analyser
 from bindery.search.collection import Collection
+from bindery.search.maintainer import Maintainer
 from bindery.search.maintenance import seal
+from bindery.search.segments import Segment
 from bindery.store import placements
 
 WORDS = ["heliotrope", "vault", "quetzal", "marmalade"]
@@ -121,3 +125,26 @@ def test_a_renamed_file_is_indexed_under_its_new_name(collection, sample):
     assert messages(collection) == []
     found = collection.search("barometer", SearchOptions("lexical")).hits
     assert [hit.file for hit in found] == [new]
+
+
+def test_segments_with_the_words_of_an_older_version_are_made_again(sample, monkeypatch):
+    monkeypatch.setattr(maintenance, "_BATCH_ROWS", 5)
+    collection, write = sample.collection, Segment.write
+    sample.add({f"{n}.txt": f"The shelf {word}{n}." for n in range(6) for word in WORDS[:2]})
+    with pytest.MonkeyPatch.context() as older:
+        older.setattr(Analyser, "terms", lambda _, text: [f"old{one}" for one in text.split()])
+        older.setattr(Segment, "write", lambda one, at: write(replace(one, terms_version=1), at))
+        collection.index.close()
+        seal(collection.index, least_rows=1)
+    collection.remove([sample.name("3.txt")])
+    collection.index.close()
+    assert len(collection.search("shelf").hits) == 5
+    assert sample.found("vault4", mode="lexical") == []
+    assert len(messages(collection)) == len(files(collection))
+
+    monkeypatch.setattr("bindery.search.maintainer._IDLE_S", 0.0)
+    Maintainer(sample.library, lambda: [collection]).run_once()
+
+    assert messages(collection) == []
+    assert sample.found("vault4", mode="lexical")[0] == "4.txt"
+    assert "3.txt" not in sample.found("vault3", mode="lexical")

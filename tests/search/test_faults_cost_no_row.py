@@ -15,9 +15,10 @@ from tests.search.test_search_equals_the_oracle import make_rows
 
 from bindery.disk import NewFile
 from bindery.errors import InvalidValue, StorageError, StorageFull
-from bindery.search import maintenance, segment_files
+from bindery.search import segment_files
 from bindery.search.codes import Codes
-from bindery.search.maintenance import Maintainer, erase, seal, state_of
+from bindery.search.maintainer import Maintainer
+from bindery.search.maintenance import erase, seal, state_of
 from bindery.search.segments import Segment
 from bindery.vectors.embeddings import Embeddings
 
@@ -82,9 +83,9 @@ def test_on_a_full_disk_a_merge_leaves_the_former_segments(home, collection, ful
 
 
 def test_a_maintainer_survives_a_full_disk(home, collection, full_disk, monkeypatch, caplog):
-    monkeypatch.setattr(maintenance, "_IDLE_S", 0.0)
-    monkeypatch.setattr(maintenance, "_LOOK_S", 0.01)
-    monkeypatch.setattr(maintenance, "_PAUSE_S", 0.01)
+    monkeypatch.setattr("bindery.search.maintainer._IDLE_S", 0.0)
+    monkeypatch.setattr("bindery.search.maintainer._LOOK_S", 0.01)
+    monkeypatch.setattr("bindery.search.maintainer._PAUSE_S", 0.01)
     fill(home, collection, range(70))
     sealed = threading.Event()
 

@@ -16,8 +16,8 @@ from tests.search.synthetic import MODES, bytes_under, found, open_synthetic, pu
 from bindery.search import maintenance
 from bindery.search.collection import Collections
 from bindery.search.index import OpenIndexes
+from bindery.search.maintainer import Maintainer
 from bindery.search.maintenance import (
-    Maintainer,
     SegmentSize,
     choose,
     rewrite,
@@ -95,7 +95,7 @@ def test_a_long_tail_is_sealed_while_searches_go_on(home, collection):
 
 
 def test_a_short_tail_is_sealed_once_nothing_changes(home, collection, monkeypatch):
-    monkeypatch.setattr(maintenance, "_IDLE_S", 0.0)
+    monkeypatch.setattr("bindery.search.maintainer._IDLE_S", 0.0)
     put(home, collection, {f"{n}.txt": [words(n)] for n in range(70)})
     maintainer = Maintainer(home, lambda: [collection], rewritten_within_s=0.0)
     maintainer.run_once()
@@ -111,8 +111,8 @@ def test_a_short_tail_is_sealed_once_nothing_changes(home, collection, monkeypat
 
 
 def test_a_maintainer_works_in_its_own_thread_for_every_collection(home, monkeypatch):
-    monkeypatch.setattr(maintenance, "_IDLE_S", 0.0)
-    monkeypatch.setattr(maintenance, "_LOOK_S", 0.01)
+    monkeypatch.setattr("bindery.search.maintainer._IDLE_S", 0.0)
+    monkeypatch.setattr("bindery.search.maintainer._LOOK_S", 0.01)
     collections = Collections(home)
     for name in ("one", "two"):
         put(home, open_synthetic(home, name), {f"{n}.txt": [words(n)] for n in range(70)})

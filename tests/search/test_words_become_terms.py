@@ -1,5 +1,6 @@
 """The analyser: one for documents and queries, so that what means the same meets."""
 
+import hashlib
 import unicodedata
 
 import pytest
@@ -7,9 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bindery.errors import InvalidValue
+from bindery.search import index
 from bindery.search.analysis import Analyser, TermFinder
 from bindery.search.language import language_of_query, stop_words
 from bindery.search.queries import check_queries, read_query
+from bindery.search.segments import TERMS_VERSION
 
 ENGLISH, GERMAN, FRENCH, NONE = (Analyser(language) for language in ("en", "de", "fr", ""))
 
@@ -201,3 +204,15 @@ def test_places_of_terms_are_those_of_the_tokens_that_have_them(text, query):
     for some in (text, f"{query} {text}", text):
         found = [one.span for one in GERMAN.tokens(some) if not terms.isdisjoint(one.terms)]
         assert list(finder.spans(some)) == found
+
+
+PROBE = """Straße Müller's café, ISO-9001:2015 and C++ v1.1.6: FY2018 🚀 running re-used e-mail
+ﬁles don\u2019t 外币汇率换算 GitHub备份脚本 한국어를 ภาษาไทย
+Größe\u0308n soft\u00adhyphen 1,234.50 x_y κόσμος ёлка"""
+
+
+def test_whoever_changes_the_terms_counts_their_version_up():
+    """Otherwise the segments that are there would keep the former terms."""
+    terms = [Analyser(language).terms(PROBE) for language in ("en", "de", "fr", "zh", "ru", "")]
+    digest = hashlib.sha256(repr((terms, index._TITLE_WEIGHT)).encode()).hexdigest()
+    assert (TERMS_VERSION, digest[:16]) == (2, "2b272b7f077f46d2")

@@ -8,7 +8,8 @@ from tests.search.synthetic import MODES, found, open_synthetic, put
 from bindery.errors import InvalidValue
 from bindery.library import Library
 from bindery.search.collection import Collections
-from bindery.search.maintenance import Maintainer, erase, seal, state_of, sweep_index
+from bindery.search.maintainer import Maintainer
+from bindery.search.maintenance import erase, seal, state_of, sweep_index
 from bindery.store.deletion import KeptIn
 
 

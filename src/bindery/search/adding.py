@@ -15,7 +15,8 @@ from bindery.options import AUTO, ChunkOptions, VectorOptions, names_of
 from bindery.search.collection import Collection, Collections
 from bindery.search.generations import Run
 from bindery.search.local_files import LocalInputs, find_local, plan_sync
-from bindery.search.maintenance import FEW_ROWS, Maintainer, rewrite, seal
+from bindery.search.maintainer import Maintainer
+from bindery.search.maintenance import FEW_ROWS, rewrite, seal
 
 FILES_WITH_TITLES = 10
 """A collection that begins with this number of files has their titles in its vectors."""

@@ -6,19 +6,21 @@ process sees whole segments only, and a file that nobody has published is nobody
 """
 
 import logging
-import math
 import os
-import threading
-import time
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 
-from bindery.errors import BinderyError
-from bindery.library import Library
 from bindery.search.index import ChangedMeanwhile, CollectionIndex
-from bindery.search.segment_files import files_of, remove_files, size_of, sweep, sweep_folders
-from bindery.search.segments import Segment, merged
+from bindery.search.segment_files import (
+    DamagedSegment,
+    files_of,
+    read_about,
+    remove_files,
+    size_of,
+    sweep,
+)
+from bindery.search.segments import TERMS_VERSION, Segment, merged
 from bindery.store import collections as catalog
 from bindery.store import placements
 from bindery.store.placements import Placement
@@ -38,6 +40,9 @@ MOST_DEAD = 1 / 3
 REWRITTEN_WITHIN_S = 3600.0
 """How long a server leaves dead rows in a segment, so that many deletions are one rewrite."""
 
+UNPUBLISHED_S = 3600.0
+"""A file that nobody has published for this long belongs to a process that has ended."""
+
 _BATCH_ROWS = 16_384
 # A segment is merged with what is at least a quarter of its size: each row is written again a
 # logarithmic number of times, and few segments are left.
@@ -45,14 +50,7 @@ _MERGE_FACTOR = 4
 # Merging takes about four times this in memory. At 384 dimensions 1 GB is about 600,000 rows.
 _LARGEST_BYTES = 1 << 30
 _SHARE_OF_MEMORY = 1 / 16
-# A file that nobody has published for this long belongs to a process that has ended.
-_UNPUBLISHED_S = 3600.0
 _ATTEMPTS = 20
-_LOOK_S = 1.0
-_MINUTE_S = 60.0
-_WAITS = 4  # times as long as the last look took
-_PAUSE_S = 5.0
-_IDLE_S = 30.0
 
 _log = logging.getLogger(__name__)
 
@@ -96,7 +94,8 @@ def state_of(index: CollectionIndex) -> IndexState:
     return IndexState(living.get(None, 0), sizes)
 
 
-def _sealed_rows(index: CollectionIndex) -> int:
+def sealed_rows(index: CollectionIndex) -> int:
+    """A tail with this many rows becomes a segment."""
     return SEALED_LATE_ROWS if index.recipe.has_many_vectors else SEALED_ROWS
 
 
@@ -107,7 +106,7 @@ def seal(index: CollectionIndex, *, least_rows: int | None = None) -> str | None
     StorageError.
     """
     name = None
-    least_rows = _sealed_rows(index) if least_rows is None else least_rows
+    least_rows = sealed_rows(index) if least_rows is None else least_rows
     with index.writing:
         while made := _again(index, lambda: _seal_some(index, least_rows)):
             name = made
@@ -126,6 +125,29 @@ def rewrite(index: CollectionIndex, *, most_dead: float = MOST_DEAD) -> int:
     return len(names)
 
 
+def renew(index: CollectionIndex) -> int:
+    """Make the segments again whose terms are of an older version; how many there were.
+
+    They are searched until then. Raises StorageError.
+    """
+    with index.writing:
+        names = outdated(index)
+        for name in names:
+            while _again(index, lambda name=name: _seal_batch(index, name)):
+                pass
+    return len(names)
+
+
+def outdated(index: CollectionIndex) -> list[str]:
+    """The segments of an index whose terms are of an older version."""
+    found: list[str] = []
+    for one in state_of(index).segments:
+        with suppress(DamagedSegment):  # it is made again when it is opened
+            if int(read_about(index.folder, one.name).get("terms", 1)) < TERMS_VERSION:
+                found.append(one.name)
+    return found
+
+
 def erase(index: CollectionIndex) -> None:
     """Leave no dead row in any file of an index, nor in memory. Raises StorageError."""
     rewrite(index, most_dead=0)
@@ -136,7 +158,7 @@ def erase(index: CollectionIndex) -> None:
     index.close()
 
 
-def sweep_index(index: CollectionIndex, *, age_s: float = _UNPUBLISHED_S) -> None:
+def sweep_index(index: CollectionIndex, *, age_s: float = UNPUBLISHED_S) -> None:
     """Delete files of an index that are of no segment, and older than what may be unpublished."""
     # In a transaction that writes, so that nobody publishes meanwhile.
     with index.database.freeing() as connection:
@@ -154,17 +176,29 @@ def _again(index: CollectionIndex, work: Callable[[], str | None]) -> str | None
 
 
 def _seal_some(index: CollectionIndex, least_rows: int) -> str | None:
-    found = state_of(index)
-    if found.tail_rows < max(1, least_rows):
+    if state_of(index).tail_rows < max(1, least_rows):
         return None
+    return _seal_batch(index, None)
+
+
+def _seal_batch(index: CollectionIndex, name: str | None) -> str | None:
+    """Make rows of the tail, or of an outdated segment, from the catalog into a segment.
+
+    None if there are none.
+    """
+    # Before the rows: a segment that another process makes of them is not to be merged with them.
+    found, old = state_of(index), set(outdated(index))
     batch: list[Placement] = []
     rows = 0
-    for one in _placed(index, None):
+    for one in _placed(index, name):
         batch.append(one)
         rows += one.chunks
         if rows >= _BATCH_ROWS:
             break
-    return _merge(index, batch, choose(rows, found.segments, largest_bytes()))
+    if not batch:
+        return None
+    segments = [one for one in found.segments if one.name not in old]
+    return _merge(index, batch, choose(rows, segments, largest_bytes()))
 
 
 def largest_bytes() -> int:
@@ -259,130 +293,3 @@ def remove_unnamed(index: CollectionIndex, names: Collection[str]) -> None:
     with index.database.freeing() as connection:
         for name in set(names) - placements.segment_names(connection, index.collection):
             remove_files(index.folder, name)
-
-
-@dataclass(slots=True)
-class _Seen:
-    """A collection as a maintainer last saw it; ``dead_since`` is by generation and segment."""
-
-    state: int = -1
-    since: float = 0.0
-    dead_since: dict[tuple[int, str], float] = field(default_factory=dict[tuple[int, str], float])
-    is_settled: bool = False
-
-
-class Indexed(Protocol):
-    """A collection, as a maintainer needs it."""
-
-    @property
-    def id(self) -> str:
-        """What the catalog calls it."""
-        ...
-
-    def indexes(self) -> Sequence[CollectionIndex]:
-        """The indexes of its generations."""
-        ...
-
-
-class Maintainer:
-    """Keeps the indexes of ``collections`` small in a thread of its own, also while jobs add.
-
-    Long tails are sealed at once and short ones when nothing has changed for half a minute; dead
-    rows are written out within ``rewritten_within_s``. ``each_minute`` is called before, at first
-    at once.
-    """
-
-    def __init__(
-        self,
-        library: Library,
-        collections: Callable[[], Iterable[Indexed]],
-        *,
-        rewritten_within_s: float = REWRITTEN_WITHIN_S,
-        each_minute: Callable[[], None] = lambda: None,
-    ) -> None:
-        self._library = library
-        self._collections = collections
-        self._within_s = rewritten_within_s
-        self._seen: dict[str, _Seen] = {}
-        self._swept = time.monotonic()
-        self._each_minute = each_minute
-        self._minute = -math.inf
-        self._stopped = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    def start(self) -> None:
-        """Start the thread."""
-        self._stopped.clear()
-        self._thread = threading.Thread(target=self._serve, name="bindery-index", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop after the current write."""
-        self._stopped.set()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
-
-    def __enter__(self) -> "Maintainer":
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    def _serve(self) -> None:
-        took_s = 0.0
-        while not self._stopped.wait(max(_LOOK_S, _WAITS * took_s)):
-            started = time.monotonic()
-            try:
-                self.run_once()
-                took_s = time.monotonic() - started
-            except BinderyError as error:
-                _log.warning("The index is not maintained: %s", error)
-                self._stopped.wait(_PAUSE_S)
-
-    def run_once(self) -> None:
-        """Look at every collection that has changed, and do the work that is due."""
-        now = time.monotonic()
-        if now - self._minute >= _MINUTE_S:
-            self._each_minute()
-            self._minute = now
-        with self._library.database.reading() as connection:
-            states = catalog.states(connection)
-        is_sweeping = now - self._swept >= _UNPUBLISHED_S
-        for one in self._collections():
-            state = states.get(one.id)
-            seen = self._seen.setdefault(one.id, _Seen())
-            if state is not None and seen.state != state:
-                seen.state, seen.since, seen.is_settled = state, now, False
-            if state is None or (seen.is_settled and not is_sweeping):
-                continue
-            indexes = one.indexes()
-            if not seen.is_settled:
-                left = [one for one in indexes if not self._maintain(one, seen, now)]
-                seen.is_settled = not left
-            if is_sweeping:
-                for index in indexes:
-                    sweep_index(index)
-            if self._stopped.is_set():
-                return
-        if is_sweeping:
-            sweep_folders(self._library.home / "indexes", states, age_s=_UNPUBLISHED_S)
-            self._library.files.sweep()
-            self._swept = now
-
-    def _maintain(self, index: CollectionIndex, seen: _Seen, now: float) -> bool:
-        """Do the work that is due; whether nothing is left to do until the next change."""
-        found = state_of(index)
-        is_idle = now - seen.since >= _IDLE_S
-        least = FEW_ROWS if is_idle else _sealed_rows(index)
-        if found.tail_rows >= least:
-            seal(index, least_rows=least)
-            return False
-        dead = {one.name for one in found.segments if one.living < one.rows}
-        since = [seen.dead_since.setdefault((index.generation, name), now) for name in dead]
-        is_late = any(now - one >= self._within_s for one in since)
-        if is_late or any(one.is_over(MOST_DEAD) for one in found.segments):
-            rewrite(index, most_dead=0.0 if is_late else MOST_DEAD)
-            return False
-        return is_idle and not dead

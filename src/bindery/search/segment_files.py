@@ -73,9 +73,7 @@ def read_arrays(folder: Path, name: str) -> tuple[dict[str, npt.NDArray[Any]], d
     with _damage(path), path.open("rb") as file:
         _verify(file, path, name)
         file.seek(0)
-        size = int.from_bytes(file.read(8), "little")
-        entries: dict[str, Any] = json.loads(file.read(size))
-        about: dict[str, str] = entries.pop("__metadata__", {})
+        size, entries, about = _read_header(file)
         if about.get("format") != FORMAT:
             raise DamagedSegment(f"{path.name} has format {about.get('format')!r}, not {FORMAT!r}.")
         # One map for all arrays: each map takes a file descriptor.
@@ -90,6 +88,20 @@ def read_arrays(folder: Path, name: str) -> tuple[dict[str, npt.NDArray[Any]], d
             for key, entry in entries.items()
         }
     return arrays, about
+
+
+def read_about(folder: Path, name: str) -> dict[str, str]:
+    """What was said about the arrays of a name, not verified. Raises DamagedSegment."""
+    path = folder / f"{name}{SUFFIX}"
+    with _damage(path), path.open("rb") as file:
+        return _read_header(file)[2]
+
+
+def _read_header(file: IO[bytes]) -> tuple[int, dict[str, Any], dict[str, str]]:
+    """The size of the header, and what it says of the arrays and about them."""
+    size = int.from_bytes(file.read(8), "little")
+    entries: dict[str, Any] = json.loads(file.read(size))
+    return size, entries, entries.pop("__metadata__", {})
 
 
 @contextmanager

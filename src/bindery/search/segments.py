@@ -25,6 +25,12 @@ from bindery.search.segment_files import (
 from bindery.search.tokens import TokenSegment
 from bindery.vectors.embeddings import Embeddings
 
+TERMS_VERSION = 2
+"""Counted up with every change of the analyser, or of the fields and weights of words.
+
+Segments with the terms of a lower one are made again from the catalog, in the background.
+"""
+
 _HEADINGS_SEPARATOR = "\x1f"
 
 
@@ -101,12 +107,16 @@ class RowTable:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Segment:
-    """Rows with their vectors and words, of which some may be dead. ``name`` is empty in memory."""
+    """Rows with their vectors and words, of which some may be dead. ``name`` is empty in memory.
+
+    ``terms_version`` is the lowest TERMS_VERSION with which the words of a row were found.
+    """
 
     name: str
     table: RowTable
     dense: DenseSegment | TokenSegment
     lexical: LexicalSegment
+    terms_version: int = TERMS_VERSION
 
     @property
     def alive(self) -> Mask:
@@ -153,7 +163,7 @@ class Segment:
                 ),
                 "language_names": _packed(table.language_names),
             },
-            {"rows": str(len(table))},
+            {"rows": str(len(table)), "terms": str(self.terms_version)},
         )
         if (codes := self.dense.with_codes().code_bytes) is not None:
             write_codes(folder, name, codes)
@@ -162,7 +172,7 @@ class Segment:
     @classmethod
     def open(cls, folder: Path, name: str) -> "Segment":
         """The segment of a name, all rows alive. Raises DamagedSegment."""
-        arrays, _ = read_arrays(folder, name)
+        arrays, about = read_arrays(folder, name)
         try:
             table = RowTable(
                 **{key: arrays[key] for key in _TABLE_ARRAYS},
@@ -184,7 +194,7 @@ class Segment:
         except KeyError as error:
             raise DamagedSegment(f"The segment {name} has no array {error}.") from error
         dense = dense.with_codes(read_codes(folder, name))
-        return cls(name, table, dense, LexicalSegment.whole(postings))
+        return cls(name, table, dense, LexicalSegment.whole(postings), int(about.get("terms", 1)))
 
 
 _TABLE_ARRAYS = (
@@ -224,7 +234,8 @@ def merged(segments: Sequence[Segment]) -> Segment:
         [(segment.lexical.postings, rows) for segment, rows in zip(segments, living, strict=True)]
     )
     parts = [segment.dense.chosen(rows) for segment, rows in zip(segments, living, strict=True)]
-    return Segment("", table, _joined(parts), LexicalSegment.whole(postings))
+    version = min(segment.terms_version for segment in segments)
+    return Segment("", table, _joined(parts), LexicalSegment.whole(postings), version)
 
 
 def _joined(parts: Sequence[DenseSegment | TokenSegment]) -> DenseSegment | TokenSegment:

@@ -14,12 +14,14 @@ from bindery.jobs.recipe import chunk_ids
 from bindery.search.index import CollectionIndex
 from bindery.search.maintenance import remove_unnamed, seal
 from bindery.search.segment_files import DamagedSegment, verify_files
-from bindery.search.segments import Segment
+from bindery.search.segments import TERMS_VERSION, Segment
 from bindery.store import collections as catalog
 from bindery.store import derived, placements
 from bindery.store.collections import CollectionFile
 from bindery.store.placements import Placement
 from bindery.types import Chunk
+
+_OLD = "Its words were found by an older version. A server makes it again within minutes."
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,9 @@ def verify(index: CollectionIndex) -> VerifyReport:
     for name in names:
         try:
             verify_files(index.folder, name)
-            opened[name] = Segment.open(index.folder, name)
+            opened[name] = segment = Segment.open(index.folder, name)
+            if segment.terms_version < TERMS_VERSION:
+                problems.append(IndexProblem(name, "", _OLD))
         except DamagedSegment as error:
             problems.append(IndexProblem(name, "", str(error)))
     for one in placed:

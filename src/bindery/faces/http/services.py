@@ -15,7 +15,7 @@ from bindery.faces.http.routes.events import Listeners
 from bindery.jobs import Job, Jobs
 from bindery.library import DEFAULT_MODEL, Library
 from bindery.search.collection import Collections
-from bindery.search.maintenance import Maintainer
+from bindery.search.maintainer import Maintainer
 from bindery.search.vector_stores import VectorStores
 from bindery.settings import Found
 from bindery.store.files import FileStore
