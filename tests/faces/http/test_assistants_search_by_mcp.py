@@ -3,14 +3,18 @@
 import asyncio
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
+import httpx2
 import jsonschema
 import pytest
 from mcp import Client, MCPError, StdioServerParameters
+from mcp.client.streamable_http import streamable_http_client
 from starlette.testclient import TestClient
 from tests.faces.http.conftest import ADDRESS
 from tests.homes import home_with
@@ -277,6 +281,38 @@ def test_assistants_write_only_if_a_setting_and_their_key_allow_it(
         assert line in figures or same in figures
 
 
+def configurations() -> list[dict]:
+    """The entries of the manual for Claude Desktop, Cursor and VS Code, without their names."""
+    text = (Path(__file__).parents[3] / "docs" / "assistants.md").read_text()
+    found = []
+    for block in re.findall(r"(?s)```json\n(.*?)```", text):
+        [(_, servers)] = json.loads(block).items()
+        assert [*servers] == ["bindery"]
+        found.append(servers["bindery"])
+    return found
+
+
+async def tools_at(address: str, headers: dict[str, str]) -> list[str]:
+    async with (
+        httpx2.AsyncClient(headers=headers) as http,
+        Client(streamable_http_client(address, http_client=http)) as client,
+    ):
+        return [one.name for one in (await client.list_tools()).tools]
+
+
+def test_the_manual_has_configurations_for_three_clients(filled):
+    """Those with an address are tried as they are written, but for the port."""
+    given = configurations()
+    assert len(given) == 5
+    for one in (one for one in given if "url" in one):
+        assert one.get("type", "http") == "http"
+        assert one["url"] == "http://127.0.0.1:8000/mcp"
+        assert [*one["headers"]] == ["Authorization"]
+        assert asyncio.run(tools_at(f"{filled}/mcp", one["headers"])) == TOOLS
+    manual = (Path(__file__).parents[3] / "docs" / "assistants.md").read_text()
+    assert "claude mcp add bindery -- bindery mcp\n" in manual
+
+
 @pytest.mark.parametrize(
     ("mode", "version"),
     [pytest.param("legacy", "2025-11-25", marks=pytest.mark.slow), ("auto", "2026-07-28")],
@@ -286,11 +322,13 @@ def test_the_command_answers_on_standard_input(minilm_folder, tmp_path, mode, ve
     (tmp_path / "keys.md").write_text(TEXTS["keys.md"])
     with Workspace(Library(home)) as workspace:
         workspace.add([tmp_path / "keys.md"])
-    command = StdioServerParameters(
-        command=sys.executable,
-        args=["-m", "bindery", "mcp", "--public-url", "https://books.example"],
-        env={**os.environ, "BINDERY_HOME": str(home), "BINDERY_THREADS": "1"},
-    )
+    given = [one for one in configurations() if "command" in one]
+    assert {one.get("type", "stdio") for one in given} == {"stdio"}
+    [(program, argument)] = {(one["command"], *one["args"]) for one in given}
+    # Such clients pass on PATH and little else.
+    env = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    env |= {"BINDERY_HOME": str(home), "BINDERY_PUBLIC_URL": "https://books.example"}
+    command = StdioServerParameters(command=program, args=[argument], env=env)
 
     async def work(client):
         found = checked(await client.call_tool("search", {"query": "How do I revoke a key?"}))
