@@ -63,7 +63,8 @@ test-clients: $(VENV)/dev
 	@$(BIN)/python -m tests.clients.run $(ARGS)
 
 # Opt-in: retrievers for LangChain, LlamaIndex and Haystack, with the tests that LangChain publishes.
-RETRIEVERS := langchain-core==1.8.3 langchain-tests==1.1.9 llama-index-core==0.14.25 haystack-ai==3.4.1
+# `make lock` writes what their extras and this need.
+RETRIEVERS := langchain-tests pytest hypothesis
 RETRIEVERS_VENV := .venv-retrievers
 
 test-retrievers: $(RETRIEVERS_VENV)/ready
@@ -71,9 +72,8 @@ test-retrievers: $(RETRIEVERS_VENV)/ready
 	@$(RETRIEVERS_VENV)/bin/python -m pytest -o filterwarnings=default -o asyncio_mode=auto \
 		tests/faces/http/test_retrievers_conform.py $(ARGS)
 
-$(RETRIEVERS_VENV)/ready: Makefile pyproject.toml
-	@$(PYTHON) -m venv $(RETRIEVERS_VENV)
-	@$(RETRIEVERS_VENV)/bin/pip install --quiet --disable-pip-version-check -e . $(RETRIEVERS) pytest hypothesis
+$(RETRIEVERS_VENV)/ready: locks/retrievers.txt pyproject.toml
+	@$(SETUP) $(RETRIEVERS_VENV) locks/retrievers.txt --editable
 	@touch $@
 
 # Opt-in: libraries that read the output of jobs, in a separate environment.
@@ -181,6 +181,8 @@ lock:
 	$(UV_COMPILE) --group pyproject.toml:build -o locks/build.txt
 	$(UV_COMPILE) --group pyproject.toml:docs -o locks/docs.txt
 	echo "$(TORCH)" | $(UV_COMPILE) pyproject.toml - --extra torch -c locks/base.txt -o locks/torch.txt
+	printf '%s\n' $(RETRIEVERS) | $(UV_COMPILE) pyproject.toml - --extra langchain --extra llama-index \
+		--extra haystack --group pyproject.toml:build -c locks/base.txt -o locks/retrievers.txt
 	$(UV_COMPILE) pyproject.toml --group pyproject.toml:dev --group pyproject.toml:build -c locks/base.txt -o locks/dev.txt
 	$(BIN)/python -m tests.clients.run --lock
 

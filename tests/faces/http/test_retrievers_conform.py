@@ -1,6 +1,7 @@
 """Retrievers for LangChain, LlamaIndex and Haystack; run by ``make test-retrievers``."""
 
 import asyncio
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,13 +31,13 @@ HERE: dict[str, str] = {}
 def shelf(server: str) -> Iterator[str]:
     """The address of a server with a collection."""
     HERE["address"] = server
-    with httpx2.Client(base_url=server) as http:
+    with httpx2.Client(base_url=server, timeout=60) as http:
         http.post("/collections", json={"name": "oaks"})
         for n, (name, text) in enumerate(TEXTS.items()):
             data = {"attributes": f'{{"n": {n}}}'}
             http.post("/collections/oaks/files", files={"file": (name, text)}, data=data)
         while http.get("/collections/oaks/files").json()["total_files"] < len(TEXTS):
-            pass
+            time.sleep(0.05)
         yield server
         http.delete("/collections/oaks")
 
