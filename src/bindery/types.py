@@ -1,8 +1,10 @@
 """The small values that all packages share: spans, blocks, documents, chunks and roles."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from html import escape
 from typing import TYPE_CHECKING, TypeAlias
 
 from bindery.errors import InvalidValue
@@ -160,6 +162,45 @@ class Chunk:
                 f"The chunk at {self.span.start}:{self.span.end} is not inside its parent at "
                 f"{parent.start}:{parent.end}."
             )
+
+
+class Chunks(list[Chunk]):
+    """Chunks in order, which a notebook shows as a table."""
+
+    def _repr_html_(self) -> str:
+        heads = ("", "span", "page", "tokens", "headings", "text")
+        rows = (
+            [
+                str(number),
+                f"{one.span.start}:{one.span.end}",
+                page_range(one.page, one.last_page),
+                str(one.tokens),
+                escape(" › ".join(one.headings)),
+                marked_html(one.text, ()),
+            ]
+            for number, one in enumerate(self)
+        )
+        return table_html(heads, rows)
+
+
+def table_html(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A table. Heads are plain text, cells are HTML: the caller escapes them."""
+    head = "".join(f"<th>{escape(name)}</th>" for name in heads)
+    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
+    return f"<table><tr>{head}</tr>{body}</table>"
+
+
+def marked_html(text: str, spans: Iterable[Span]) -> str:
+    """The text, escaped, with a mark for each span. Spans are in order and do not overlap."""
+    parts: list[str] = []
+    last = 0
+    for one in spans:
+        parts += [
+            escape(text[last : one.start]),
+            f"<mark>{escape(text[one.start : one.end])}</mark>",
+        ]
+        last = one.end
+    return "".join([*parts, escape(text[last:])])
 
 
 def utc_text(seconds: float) -> str:

@@ -24,7 +24,7 @@ from bindery.search.collection import DEFAULT_COLLECTION, Collections
 from bindery.search.exchange import ImportReport, export_collection
 from bindery.search.foreign import import_collection
 from bindery.store.files import FileStore
-from bindery.types import Chunk, Document
+from bindery.types import Chunk, Chunks, Document
 from bindery.vectors.forms import Form
 
 
@@ -68,7 +68,7 @@ class Workspace:
         *,
         model: str = DEFAULT_MODEL,
         **fields: Any,  # noqa: ANN401 - those of ChunkOptions
-    ) -> list[Chunk]:
+    ) -> Chunks:
         """Cut a document into chunks for a model, in order; see :class:`bindery.ChunkOptions`.
 
         ``fields`` are fields of ChunkOptions, such as ``size=64``, and replace those of
@@ -76,7 +76,8 @@ class Workspace:
         """
         chosen = replace(options or ChunkOptions(), **fields)
         timeout_s = self._parse_timeout_s
-        return self.library.chunk(document, chosen, model_id=model, parse_timeout_s=timeout_s)
+        found = self.library.chunk(document, chosen, model_id=model, parse_timeout_s=timeout_s)
+        return Chunks(found)
 
     def embed(
         self,

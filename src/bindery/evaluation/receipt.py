@@ -9,6 +9,7 @@ from html import escape
 from typing import Any, TypeAlias
 
 from bindery.evaluation.report import page
+from bindery.types import Span, marked_html, table_html
 
 Facts: TypeAlias = Mapping[str, Any]
 
@@ -73,19 +74,8 @@ def _hit(hit: Facts) -> str:
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    head = "".join(f"<th>{name}</th>" for name in heads)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
-    )
-    return f"<table><tr>{head}</tr>{body}</table>"
+    return table_html(heads, ([escape(cell) for cell in row] for row in rows))
 
 
 def _marked(text: str, spans: Sequence[Facts]) -> str:
-    """The text, with a mark for each span. Spans are in order and do not overlap."""
-    parts: list[str] = []
-    last = 0
-    for one in spans:
-        start, end = one["start"], one["end"]
-        parts += [escape(text[last:start]), f"<mark>{escape(text[start:end])}</mark>"]
-        last = end
-    return "".join([*parts, escape(text[last:])])
+    return marked_html(text, (Span(one["start"], one["end"]) for one in spans))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from html import escape
 from itertools import product
 from statistics import mean, median
 from typing import Any
@@ -11,6 +12,7 @@ from bindery.evaluation.metrics import Difference, QuestionFigures
 from bindery.evaluation.questions import JudgedQuestion
 from bindery.jobs.recipe import Recipe
 from bindery.options import SearchMode
+from bindery.types import table_html
 
 LATE_MODE = "late"
 """The passages of the mode dense, ranked again by the vectors of their tokens."""
@@ -143,6 +145,12 @@ class Evaluation:
     settings: tuple[SettingResult, ...]
     budget_tokens: int
     missing: tuple[str, ...] = field(default=())
+
+    def _repr_html_(self) -> str:
+        columns = ("ndcg_10", "mrr", "recall_5", "recall_in_budget", "milliseconds", "chunks")
+        facts = [one.facts() for one in self.settings]
+        rows = ([escape(one["name"]), *(str(one[name]) for name in columns)] for one in facts)
+        return table_html(("setting", *columns), rows)
 
     @property
     def recommended(self) -> SettingResult | None:

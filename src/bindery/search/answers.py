@@ -3,13 +3,14 @@
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from html import escape
 from typing import Any
 from urllib.parse import quote
 
 from bindery.errors import BinderyError
 from bindery.search.explaining import TokenShare, WordShare
 from bindery.search.searching import StageReport, UsedWeight
-from bindery.types import Chunk, Span
+from bindery.types import Chunk, Span, marked_html, page_range, table_html
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +138,20 @@ class SearchAnswer:
     def is_partial(self) -> bool:
         """Whether a stage failed, which happens only if the caller allowed it."""
         return bool(self.failures)
+
+    def _repr_html_(self) -> str:
+        rows = (
+            [
+                str(number),
+                marked_html(hit.file, hit.file_marks),
+                page_range(hit.page, hit.last_page),
+                marked_html(hit.text, hit.marks),
+                f"{hit.score:.3f}",
+            ]
+            for number, hit in enumerate(self.hits, start=1)
+        )
+        table = table_html(("", "file", "page", "passage", "score"), rows)
+        return f"<p>{escape(self.query)}</p>{table}"
 
     def facts(self, address: str = "") -> dict[str, Any]:
         """The same for JSON; ``address`` is that of the server that shows the hits."""

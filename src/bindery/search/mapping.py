@@ -5,6 +5,7 @@ other vector, such as that of a question, has a place in it too: see :meth:`Coll
 """
 
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,19 @@ class CollectionMap:
                 )
             ],
         }
+
+    def _repr_html_(self) -> str:
+        """A plot: a colour for each file, and a ring around what has a near-duplicate."""
+        facts = self.facts()["points"]
+        hues = {name: n * 137.5 % 360 for n, name in enumerate({p["file"]: 0 for p in facts})}
+        circles = "".join(
+            f'<circle cx="{320 + 300 * p["x"]:.1f}" cy="{210 - 190 * p["y"]:.1f}" r="4" '
+            f'fill="hsl({hues[p["file"]]:.0f} 60% 50%)" '
+            f'stroke="{"currentColor" if p["is_alike"] else "none"}" stroke-width="2">'
+            f"<title>{escape(p['file'])}: {escape(' › '.join(p['headings']))}</title></circle>"
+            for p in facts
+        )
+        return f'<svg viewBox="0 0 640 420" width="640" role="img">{circles}</svg>'
 
     def _where(self, segment: int, row: int) -> dict[str, Any]:
         table = self.view.segments[segment].table
