@@ -69,6 +69,14 @@ def test_a_chunk_knows_the_pages_on_which_it_begins_and_ends() -> None:
     assert page_range(None, None) == ""
 
 
+@pytest.mark.parametrize(("starts", "pages"), [((6,), (None, None)), ((0, 6), (2, 2))])
+def test_pages_of_a_reader_may_begin_late_or_go_back(starts, pages) -> None:
+    blocks = [Block("page", Span(at, at + 4), page=2 - number) for number, at in enumerate(starts)]
+    document = Document("aaaa  bbbb", "pdf", "x.pdf", tuple(blocks))
+    (whole,) = chunk(document, Utf8Bytes(), ChunkOptions(strategy="fixed", size=50))
+    assert (whole.page, whole.last_page) == pages
+
+
 def test_a_chunk_cannot_end_before_the_page_on_which_it_begins() -> None:
     assert Chunk(Span(0, 1), "a", 1, page=2).last_page == 2
     for first in (3, None):

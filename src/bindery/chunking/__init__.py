@@ -111,8 +111,7 @@ def _located(chunks: Sequence[Chunk], parents: Sequence[Span], structure: Struct
     return [
         replace(
             chunk,
-            page=structure.page(chunk.span.start),
-            last_page=structure.page(chunk.span.end - 1),
+            **structure.pages_of(chunk.span),
             headings=structure.headings(chunk.span.start),
             parent=parents[bisect_right(starts, chunk.span.start) - 1] if parents else None,
         )

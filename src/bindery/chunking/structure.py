@@ -62,6 +62,14 @@ class Structure:
         index = int(self.page_starts.searchsorted(position, "right"))
         return self.pages[index - 1] if index else None
 
+    def pages_of(self, span: Span) -> dict[str, int | None]:
+        """The ``page`` and ``last_page`` of a chunk; both None if it begins before the first page.
+
+        A reader may give blocks of an earlier page after those of a later one.
+        """
+        first, last = self.page(span.start), self.page(span.end - 1)
+        return {"page": first, "last_page": None if first is None else max(first, last or first)}
+
 
 def find_structure(document: Document) -> Structure:
     """Find the document's headings and pages, in time linear in its text.
