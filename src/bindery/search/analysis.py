@@ -46,6 +46,7 @@ _TRAILING = frozenset("+#")
 _LONGEST_CODE = 64
 _LONGEST_TERM = 128
 _CACHED_PIECES = 200_000
+_CACHED_TOKENS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +73,13 @@ class Analyser:
         self.language = language
         self._stemmers = threading.local()  # a Snowball stemmer keeps state
         self._known: dict[str, tuple[str, ...]] = {}
+        self._tokens: dict[str, tuple[Token, ...]] = {}
 
     def tokens(self, text: str) -> Iterator[Token]:
         """The tokens in order of their place; a code comes before its atoms."""
         for piece in _PIECE.finditer(text):
             start = piece.start()
-            for token in self._analyse(piece.group()):
+            for token in self._tokens_of(piece.group()):
                 span = Span(token.span.start + start, token.span.end + start)
                 yield Token(span, token.terms, token.is_pair, token.is_whole)
 
@@ -85,7 +87,7 @@ class Analyser:
         """The places of the tokens that have one of the terms, in pieces without white space."""
         known = self._known
         return {
-            piece: [one.span for one in self._analyse(piece) if not terms.isdisjoint(one.terms)]
+            piece: [one.span for one in self._tokens_of(piece) if not terms.isdisjoint(one.terms)]
             for piece in pieces
             if not terms.isdisjoint(known.get(piece) or self._terms(piece))
         }
@@ -108,6 +110,16 @@ class Analyser:
                 self._known.clear()
             self._known[piece] = terms
         return terms
+
+    def _tokens_of(self, piece: str) -> tuple[Token, ...]:
+        if (known := self._tokens.get(piece)) is not None:
+            return known
+        tokens = tuple(self._analyse(piece))
+        if len(piece) <= _LONGEST_CODE:
+            if len(self._tokens) >= _CACHED_TOKENS:
+                self._tokens.clear()
+            self._tokens[piece] = tokens
+        return tokens
 
     def _analyse(self, piece: str) -> Iterator[Token]:
         atoms = _atoms(piece)
