@@ -275,6 +275,7 @@ class Ranking:
         """
         found, nothing = self.found, repeat(None, len(places))
         ranks = {"dense": found.dense_ranks, "lexical": found.lexical_ranks, **self.stages}
+        columns = [[rank or None for rank in one[places].tolist()] for one in ranks.values()]
         return map(
             ScoredRow,
             found.segments[places].tolist(),
@@ -282,10 +283,7 @@ class Ranking:
             self.scores[places].tolist(),
             found.cosines[places].tolist() if is_dense else nothing,
             found.bm25[places].tolist() if is_lexical else nothing,
-            (
-                {name: rank or None for name, rank in zip(ranks, row, strict=True)}
-                for row in zip(*(column[places].tolist() for column in ranks.values()), strict=True)
-            ),
+            [dict(zip(ranks, row, strict=True)) for row in zip(*columns, strict=True)],
         )
 
 

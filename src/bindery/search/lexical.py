@@ -208,7 +208,7 @@ class LexicalSegment:
         """In how many living rows the word is."""
         numbers = [n for one in word.terms if (n := self.postings.vocabulary.find(one)) is not None]
         if len(numbers) < 2:
-            return int(self.frequencies[numbers].sum())
+            return int(self.frequencies[numbers[0]]) if numbers else 0
         rows, _ = self._of_word(word)
         return int(np.count_nonzero(self.alive[rows]))
 

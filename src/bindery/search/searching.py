@@ -151,7 +151,9 @@ class Searcher:
         page = chosen[: question.k]
         places = np.array([place for some in page for place in some], dtype=np.int64)
         rows = ranking.rows(places, is_dense=question.is_dense, is_lexical=question.mode.is_lexical)
-        passages = tuple(tuple(islice(rows, len(some))) for some in page)
+        # Most passages are one row, and zip makes a tuple of each at once.
+        is_each_one = len(places) == len(page)
+        passages = tuple(zip(rows) if is_each_one else (tuple(islice(rows, len(p))) for p in page))
         self._report("select", len(passages))
         following = self._following(ranking, chosen)
         weights = tuple(UsedWeight(w.value, w.reason, n) for w, n in self._weights.items() if n)
