@@ -86,3 +86,30 @@ def test_views_without_a_server_come_back_with_it(visit: Visit, address: str) ->
         tab.locator(".problem").first.wait_for(state="detached")
         tab.wait_for_selector("main h1")
         assert tab.locator("header [aria-current]").text_content() == name
+
+
+# The shifts of content that nobody asked for, as browsers score them.
+SHIFTS = """() => new Promise((done) => {
+    let sum = 0;
+    new PerformanceObserver((list) => list.getEntries().forEach((one) => { sum += one.value; }))
+        .observe({ type: "layout-shift", buffered: true });
+    setTimeout(() => done(sum), 300);
+})"""
+
+
+@pytest.mark.parametrize("width", [390, 1200])
+def test_nothing_is_pushed_away_while_a_view_loads(visit: Visit, address: str, width: int) -> None:
+    tab = visit.tab
+    tab.set_viewport_size({"width": width, "height": 800})
+    for path, ready in (
+        ("/", ".idle"),
+        ("/?q=oak", ".hit"),
+        ("/?show=add", ".drop"),
+        ("/?show=collections", ".shelf"),
+        ("/?show=evaluate", "#questions"),
+        ("/?show=operations", ".tiles"),
+    ):
+        tab.goto(address + path)
+        tab.wait_for_selector(ready)
+        tab.wait_for_load_state("networkidle")
+        assert tab.evaluate(SHIFTS) < 0.01, path

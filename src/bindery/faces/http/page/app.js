@@ -50,7 +50,8 @@ async function chosen(collections) {
 async function show() {
   leave?.();
   leave = null;
-  main.removeAttribute("class");
+  // The width of the view, before it is drawn.
+  main.className = location.pathname.startsWith("/view/") ? "document" : named();
   fill(main, skeleton());
   try {
     const { collections } = await get("/collections");

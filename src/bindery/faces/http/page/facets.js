@@ -43,7 +43,6 @@ export class Facets {
       return h("div", { class: "facet" }, h("span", { class: "note" }, NAMES[key] ?? key),
         shown.map(([value, count]) => this.chip(key, value, isPart ? null : count)));
     }), button("Clear", () => this.clear(), { class: "plain clear", hidden: !chosenKeys.size }));
-    this.element.hidden = !groups.length;
   }
 
   chip(key, value, count) {

@@ -1,7 +1,7 @@
 // What the server is doing: its queue, jobs, disk, keys, models and settings.
 
 import { get, part, post, remove, send } from "./api.js";
-import { button, bytes, confirmed, fill, h, number, plural, problem } from "./dom.js";
+import { button, bytes, confirmed, fill, h, number, plural, problem, skeleton } from "./dom.js";
 
 const EVERY_MS = 2000;
 
@@ -15,10 +15,11 @@ export function showOperations(main) {
     new Panel("Settings", settings, { once: true }),
   ];
   main.className = "operations";
-  fill(main, h("h1", {}, "Operations"), panels.map((one) => one.element));
-  const look = () => document.hidden || panels.forEach((panel) => panel.look());
-  look();
-  const timer = setInterval(look, EVERY_MS);
+  fill(main, h("h1", {}, "Operations"), skeleton(6));
+  const look = () => Promise.all(panels.map((panel) => panel.look()));
+  // All at once, so that none pushes another away.
+  look().then(() => fill(main, h("h1", {}, "Operations"), panels.map((one) => one.element)));
+  const timer = setInterval(() => document.hidden || look(), EVERY_MS);
   return () => clearInterval(timer);
 }
 

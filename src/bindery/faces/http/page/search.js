@@ -66,7 +66,7 @@ class SearchView {
       button(label, () => this.setMode(id), { title, "data-mode": id, "aria-pressed": String(id === this.mode) })));
     this.facts = h("p", { class: "facts" });
     this.flow = h("div");
-    this.order = h("details", { class: "order", hidden: true, ontoggle: () => this.drawFlow() }, h("summary", {}, "Why this order"), this.flow);
+    this.order = h("details", { class: "order blank", ontoggle: () => this.drawFlow() }, h("summary", {}, "Why this order"), this.flow);
     this.list = h("div", { class: "hits", role: "region", "aria-label": "Passages" });
     this.rows = new Rows(this.list, { make: (hit, place) => this.card(hit, place), height: () => HEIGHT_PX, tag: "ol", root: null, signal: this.left.signal });
     this.told = h("div");
@@ -111,7 +111,7 @@ class SearchView {
 
   // What is shown in place of passages.
   instead(...nodes) {
-    this.order.hidden = true;
+    this.order.classList.add("blank");
     this.hits = [];
     this.rows.clear();
     for (const one of [this.facts, this.told, this.more]) fill(one);
@@ -189,7 +189,7 @@ class SearchView {
       this.changes());
     if (!this.hits.length) this.instead(this.nothing());
     fill(this.told, [...answer.warnings, ...answer.failures.map((one) => one.message)].map((text) => h("p", { class: "warning" }, text)));
-    this.order.hidden = !this.hits.length;
+    this.order.classList.toggle("blank", !this.hits.length);
     this.drawFlow();
     announce(plural(this.hits.length, "passage"));
     const linked = this.hits.findIndex((hit) => hit.id === this.chosenHit);
