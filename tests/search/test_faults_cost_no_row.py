@@ -15,8 +15,10 @@ from tests.search.test_search_equals_the_oracle import make_rows
 
 from bindery.disk import NewFile
 from bindery.errors import InvalidValue, StorageError, StorageFull
+from bindery.library import Library
 from bindery.search import segment_files
 from bindery.search.codes import Codes
+from bindery.search.collection import Collections
 from bindery.search.maintainer import Maintainer
 from bindery.search.maintenance import erase, seal, state_of
 from bindery.search.segments import Segment
@@ -308,3 +310,28 @@ def test_codes_give_the_same_candidates_once_they_are_loaded_again():
         other = loaded.candidates(query, 10, allowed, int(allowed.sum()))
         assert sorted(one.tolist()) == sorted(other.tolist())
         assert allowed[one].all()
+
+
+def test_two_homes_with_one_database_find_everything_and_undo_nothing(home, collection, tmp_path):
+    """As two machines with one PostgreSQL database that share no folder."""
+    other = Library(tmp_path / "other", database_url=f"sqlite:///{home.home / 'bindery.db'}")
+    (theirs,) = Collections(other)
+    assert theirs.index.view().rows == 0
+    fill(home, collection, range(40))
+    seal(collection.index, least_rows=1)
+    first = state_of(collection.index).segments
+    finds_all(theirs, range(40))
+    assert state_of(collection.index).segments == first
+    assert state_of(theirs.index).segments == []
+    assert "not in this home folder: 1." in theirs.facts()["warnings"][0]
+    assert collection.facts()["warnings"] == []
+
+    fill(other, theirs, range(40, 60))
+    seal(theirs.index, least_rows=1)
+    collection.remove(["3.txt"])
+    for one in (collection, theirs, collection):
+        seal(one.index, least_rows=1)
+        finds_all(one, [*range(3), *range(4, 60)])
+        assert words(3) not in found(one, words(3), MODES[1], top=100)
+        assert len(state_of(one.index).segments) == 1
+    other.close()

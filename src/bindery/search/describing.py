@@ -15,6 +15,11 @@ from bindery.store.collections import StoredCollection
 from bindery.store.placements import FileCount
 from bindery.types import utc_text
 
+_MISSING = (
+    "Index files that are not in this home folder: {}. Their chunks are read from the database, "
+    "which is slow. If several machines use one database, give all of them one home folder."
+)
+
 
 def describe(
     stored: StoredCollection, recipe: Recipe, counts: Sequence[FileCount], folder: Path
@@ -31,7 +36,12 @@ def describe(
     first_pass = min(
         passes, key=lambda one: (one.recall, one == NO_FIRST_PASS), default=NO_FIRST_PASS
     )
-    warning = unsuited(stored.name, recipe.model, recipe.languages, chunks)
+    sizes = {name: size_of(folder, name) for name in segments}
+    missing = sum(not size for name, size in sizes.items() if name)
+    warnings = [
+        unsuited(stored.name, recipe.model, recipe.languages, chunks),
+        _MISSING.format(missing) if missing else "",
+    ]
     return {
         "name": stored.name,
         "model": recipe.model,
@@ -45,13 +55,13 @@ def describe(
         "files_missing": sum(one.files - one.placed for one in counts),
         "chunks": chunks.total(),
         "segments": len(segments),
-        "index_bytes": sum(size_of(folder, name) for name in segments),
+        "index_bytes": sum(sizes.values()),
         "first_pass": first_pass.name,
         "recall": first_pass.recall,
         "languages": sorted(one for one, count in chunks.items() if one and count),
         "attributes": dict(stored.schema),
         "created_at": utc_text(stored.created_at),
-        "warnings": [warning] if warning else [],
+        "warnings": [one for one in warnings if one],
     }
 
 

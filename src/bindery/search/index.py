@@ -14,7 +14,7 @@ from bindery.jobs.recipe import Recipe, chunk_ids
 from bindery.library.cache import embeddings_of
 from bindery.search.analysis import Analyser
 from bindery.search.columns import AttributeType
-from bindery.search.segment_files import DamagedSegment, remove_files
+from bindery.search.segment_files import DamagedSegment, MissingSegment, remove_files
 from bindery.search.segments import IndexRow, Segment, merged
 from bindery.search.view import IndexedFile, View
 from bindery.store import collections as catalog
@@ -105,6 +105,9 @@ class CollectionIndex:
         self._indexes = indexes
         self._analysers: dict[str, Analyser] = {}
         self._opened: _Opened | None = None
+        self.elsewhere: set[str] = set()
+        """Segments that a process with another home has published: their rows are in the tail."""
+        self._known: frozenset[str | None] | None = None
         self.writing = threading.Lock()
         """Held by the thread that writes segments."""
         self._refreshing = threading.Lock()
@@ -169,7 +172,8 @@ class CollectionIndex:
         in_segment: dict[str | None, list[int]] = {None: []}
         for number, one in placed.items():
             in_segment.setdefault(one.segment, []).append(number)
-        in_tail = {number: files[number][0] for number in in_segment.pop(None)}
+        away = [n for name in self.elsewhere for n in in_segment.pop(name, ())]
+        in_tail = {number: files[number][0] for number in [*in_segment.pop(None), *away]}
         before = known.placed if known else placed
         touched = {one[n].segment for one in (before, placed) for n in some if n in one}
         living: dict[str, Segment] = {}
@@ -178,6 +182,7 @@ class CollectionIndex:
             if known is None or name in touched:
                 sealed[name] = self.segment(name, inside, sealed.get(name))
             living[name] = sealed[name] if known is None or name in touched else known.sealed[name]
+        self._known = frozenset(in_segment)
         tails = self._tails(in_tail, placed, former)
         view = View(
             state,
@@ -213,10 +218,17 @@ class CollectionIndex:
         return opened.of_files(files)
 
     def _lose(self, name: str, error: DamagedSegment) -> None:
-        """Bring the rows of a segment that cannot be used back to the tail, and drop its files."""
+        """Bring the rows of a segment that cannot be used back to the tail, and drop its files.
+
+        One that another process has published a moment ago is not lost if it is not in this home.
+        """
         with self.database.writing() as connection:
             if name not in placements.segment_names(connection, self.collection):
                 return  # it was merged with others since the catalog was read
+            is_new = self._known is not None and name not in self._known
+            if isinstance(error, MissingSegment) and is_new:
+                self.elsewhere.add(name)
+                return
             catalog.count_change(connection, self.collection)
             placements.unplace_segment(connection, self.collection, name)
             remove_files(self.folder, name)

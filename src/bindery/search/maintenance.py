@@ -83,13 +83,14 @@ class IndexState:
 
 
 def state_of(index: CollectionIndex) -> IndexState:
-    """Where the rows of an index lie now."""
+    """Where the rows of an index lie now, without the segments that are in another home."""
     with index.database.reading() as connection:
         rows = placements.segment_rows(connection, index.generation)
         living = placements.living_rows(connection, index.generation)
     sizes = [
         SegmentSize(name, count, living.get(name, 0), size_of(index.folder, name))
         for name, count in rows.items()
+        if name not in index.elsewhere
     ]
     return IndexState(living.get(None, 0), sizes)
 

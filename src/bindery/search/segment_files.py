@@ -46,6 +46,10 @@ class DamagedSegment(Exception):
     """A file of an index is missing, cut, altered, another one, or of an unknown format."""
 
 
+class MissingSegment(DamagedSegment):
+    """The file of a segment is not in this home."""
+
+
 def write_arrays(folder: Path, arrays: Arrays, about: Mapping[str, str]) -> str:
     """Keep arrays durably; the name that finds them again. Raises StorageError."""
     header = _header(arrays, about)
@@ -111,7 +115,8 @@ def _damage(path: Path) -> Generator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.EIO):
-            raise DamagedSegment(f"{path.name} cannot be read: {error}.") from error
+            kind = MissingSegment if error.errno == errno.ENOENT else DamagedSegment
+            raise kind(f"{path.name} cannot be read: {error}.") from error
         with storage_errors(path):
             raise
     except (KeyError, TypeError, ValueError) as error:
