@@ -71,21 +71,24 @@ def test_what_holds_passes(collection: Collection, tmp_path: Path, text: str) ->
             "- {question: key, file: keys.md, within: 1, mode: lexical}",
             ", lost by lexical (ranks: ",
         ),
-        ("- {question: key, file: elm.md}", "the collection has no such file"),
-        ("- {question: key, quote: words of no text at all}", "no passage that hybrid ranks"),
+        ("- {question: key, file: elm.md}", "(not_indexed): The collection has no file"),
+        (
+            "- {question: key, quote: words of no text at all}",
+            "(not_indexed): No passage of the",
+        ),
         (
             "- {question: key, file: vault.md, mode: lexical}",
-            "no passage that lexical ranks",
+            "(candidates): It is not among the best 200 of any leg: without any word",
         ),
         ("- {question: key, mode: lexical, nothing: true}", "hits, the first in 'texts/more.md'"),
         ("- {question: key, file: more.md, absent: true, mode: lexical}", "is at rank 1"),
         (
             '- {question: key, file: keys.md, filter: file = "texts/more.md"}',
-            "is in 'texts/keys.md', but the filter leaves it out",
+            "(filter): The filter leaves it out",
         ),
         (
             "- {question: key, file: keys.md, mode: lexical, score_threshold: 50}",
-            "is in 'texts/keys.md', but its score is below score_threshold",
+            "(threshold): Its score of",
         ),
     ],
 )

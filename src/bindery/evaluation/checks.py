@@ -1,7 +1,7 @@
 """Tests of retrieval: questions in a file, what each must find, and within which rank."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 from xml.etree.ElementTree import Element, SubElement, tostring
@@ -10,10 +10,10 @@ import yaml
 
 from bindery.errors import InvalidValue
 from bindery.evaluation.questions import EXPECTED_FIELDS, Expected, expected_in
-from bindery.filters import And, Compare, Operator
 from bindery.options import SearchOptions
 from bindery.search.answers import Hit
 from bindery.search.collection import Collection
+from bindery.search.why_not import PassageName
 
 _WITHIN = 10
 _DEPTH = 100
@@ -148,32 +148,9 @@ def _lost(
         lost = [name for name, rank in used.items() if rank is None or rank > check.within]
         stage = f", lost by {lost[0]}" if lost else ""
         return f"is at rank {place}{stage} (ranks: {ranks})"
-    names = [file.name for file in collection.files() if one.is_in(file.name)]
-    if not names:
-        return "is not found: the collection has no such file"
-    plain = SearchOptions(check.options.mode, _DEPTH)
-    tried = {
-        f"is not among the best {_DEPTH}, though {{}} has it": check.options,
-        "is in {}, but its score is below score_threshold": replace(
-            check.options, score_threshold=None
-        ),
-        "is in {}, but the filter leaves it out": plain,
-    }
-    for told, options in tried.items():
-        for name in names:
-            if _finds(collection, check.question, options, one, name):
-                return told.format(repr(name))
-    return f"is not found: no passage that {check.options.mode} ranks has it as a whole"
-
-
-def _finds(
-    collection: Collection, question: str, options: SearchOptions, one: Expected, name: str
-) -> bool:
-    """Whether a search of one file finds the passage."""
-    in_file = Compare("file", Operator.EQ, name)
-    where = in_file if options.where is None else And((options.where, in_file))
-    hits = collection.search(question, replace(options, filter=where)).hits
-    return any(one.matches(hit) for hit in hits)
+    wanted = PassageName(one.id, one.file, one.quote, one.page)
+    found = collection.why_not(check.question, wanted, check.options)
+    return f"is not found ({found.reason}): {found.message} {found.remedy}".strip()
 
 
 def _is_used(stage: str, hit: Hit) -> bool:

@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 from bindery.disk import storage_errors, whole_file
 from bindery.errors import InputError, InvalidValue
 from bindery.evaluation.metrics import QuestionFigures, difference, judge
-from bindery.evaluation.questions import JudgedQuestion, names_of
+from bindery.evaluation.questions import JudgedQuestion
 from bindery.evaluation.results import (
     LATE_MODE,
     EvaluateOptions,
@@ -33,6 +33,7 @@ from bindery.options import SearchMode, SearchOptions
 from bindery.search.answers import Hit
 from bindery.search.collection import Collection, Collections
 from bindery.search.maintenance import FEW_ROWS, seal
+from bindery.search.view import names_of
 
 _DEPTH = 100
 _FIGURES_VERSION = 1

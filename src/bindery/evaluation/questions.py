@@ -6,7 +6,6 @@ judgements name whole documents.
 
 import csv
 import json
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,8 @@ from typing import Any, cast
 
 from bindery.errors import InvalidValue
 from bindery.search.answers import Hit
+from bindery.search.queries import plain_words
+from bindery.search.view import names_of
 
 EXPECTED_FIELDS = ("file", "page", "quote", "id", "grade")
 """The fields by which files name what answers a question."""
@@ -72,17 +73,6 @@ class JudgedQuestion:
     id: str
     text: str
     expected: tuple[Expected, ...]
-
-
-def names_of(file: str) -> list[str]:
-    """Every name by which a file of a collection may be meant."""
-    parts = file.split("/")
-    return ["/".join(parts[n:]) for n in range(len(parts))] + [Path(file).stem]
-
-
-def plain_words(text: str) -> str:
-    """A text in compatibility form and lower case, each white space as one blank."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
 def _shares(quote: str, text: str) -> bool:

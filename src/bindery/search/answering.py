@@ -20,7 +20,7 @@ from bindery.search.explaining import WordShares, token_matrices
 from bindery.search.index import ChangedMeanwhile, CollectionIndex
 from bindery.search.language import Weight, chosen_weight, language_of_query, weight_of
 from bindery.search.lexical import Mask, completions
-from bindery.search.paging import MOST_SHOWN, SearchScope, read_cursor, write_cursor
+from bindery.search.paging import MOST_SHOWN, SearchScope, Walk, read_cursor, write_cursor
 from bindery.search.queries import LexicalQuery, check_queries, read_query
 from bindery.search.searching import Question, Searcher, StageReport
 from bindery.search.view import IndexedFile, View
@@ -57,9 +57,9 @@ def search_index(
             remedy="Send one query to get further pages.",
             param="cursor",
         )
-    chosen = _with_passage(options, index.recipe)
+    chosen = with_passage(options, index.recipe)
     answering = _Answering(index, stored, chosen, chosen_weight(options.weight, weight))
-    answers = [answering.answer(one) for one in _embedded(library, recipe, queries, options)]
+    answers = [answering.answer(one) for one in embed_queries(library, recipe, queries, options)]
     if not (options.explain and options.explain_tokens and options.mode.is_dense):
         return answers
     return [_with_tokens(library, recipe(), one, options) for one in answers]
@@ -87,7 +87,7 @@ def _with_tokens(
     return replace(answer, hits=(*hits, *rest), stages=stages)
 
 
-def _with_passage(options: SearchOptions, recipe: Recipe) -> SearchOptions:
+def with_passage(options: SearchOptions, recipe: Recipe) -> SearchOptions:
     """The options with the passage that None stands for. Raises InvalidValue for no parents."""
     has_parents = recipe.chunks.strategy == PARENT_CHILD
     if options.passage is Passage.PARENT and not has_parents:
@@ -102,7 +102,7 @@ def _with_passage(options: SearchOptions, recipe: Recipe) -> SearchOptions:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _EmbeddedQuery:
+class EmbeddedQuery:
     """A query with its vector, if the mode needs it, or why it has none.
 
     ``tokens_cut`` are beyond the model's window.
@@ -114,14 +114,15 @@ class _EmbeddedQuery:
     failure: BinderyError | None = None
 
 
-def _embedded(
+def embed_queries(
     library: Library,
     find_recipe: Callable[[], Recipe],
     queries: Sequence[str],
     options: SearchOptions,
-) -> list[_EmbeddedQuery]:
+) -> list[EmbeddedQuery]:
+    """The queries in order, with their vectors if the mode needs them."""
     if not options.mode.is_dense:
-        return [_EmbeddedQuery(query) for query in queries]
+        return [EmbeddedQuery(query) for query in queries]
     try:
         recipe = find_recipe()
         wanted = replace(recipe.vectors, role=QUERY, title=None)
@@ -131,10 +132,10 @@ def _embedded(
         is_allowed = options.allow_partial and options.mode.is_lexical
         if not is_allowed or isinstance(error, InputError):
             raise
-        return [_EmbeddedQuery(query, failure=error) for query in queries]
+        return [EmbeddedQuery(query, failure=error) for query in queries]
     rows, offsets = encoded.embeddings.rows, encoded.embeddings.offsets
     return [
-        _EmbeddedQuery(
+        EmbeddedQuery(
             query,
             rows[offsets[n] : offsets[n + 1]] if recipe.has_many_vectors else rows[n],
             max(0, int(encoded.tokens_cut[n])),
@@ -158,7 +159,7 @@ class _Answering:
         self._options = options
         self._weight = weight
 
-    def answer(self, query: _EmbeddedQuery) -> SearchAnswer:
+    def answer(self, query: EmbeddedQuery) -> SearchAnswer:
         for _ in range(_ATTEMPTS):
             try:
                 return self._answer(query, self._index.view())
@@ -168,24 +169,17 @@ class _Answering:
             "The collection kept changing while it was searched.", remedy="Try again."
         )
 
-    def _answer(self, query: _EmbeddedQuery, view: View) -> SearchAnswer:
+    def _answer(self, query: EmbeddedQuery, view: View) -> SearchAnswer:
         language = language_of_query(query.text, view.languages)
-        analysers = {one: self._index.analyser(one) for one in view.languages}
-        segments = [segment.lexical for segment in view.segments]
-        complete = partial(completions, segments) if self._options.prefix else None
-        words = read_query(query.text, analysers, language=language, complete=complete)
         scope = SearchScope(query.text, self._options, self._stored.id, self._index.generation)
         cursor = self._options.cursor
         walk = None if cursor is None else read_cursor(cursor, scope)
+        question = question_of(self._index, view, query, self._options, self._weight, walk)
+        words = question.words
         shares = None
         if self._options.explain and self._options.mode.is_lexical:
             shares = WordShares(view, words, query.text)
-        reader = _ChunkReader(self._index, view, words, self._stored.name, shares)
-        of_model = self._index.recipe.languages
-        weights = {
-            one: self._weight or weight_of(language, one, of_model) for one in view.languages
-        }
-        question = Question(self._options, query.vector, words, weights, walk)
+        reader = ChunkReader(self._index, view, words, self._stored.name, shares)
         found = Searcher(view, question, reader).search()
         ends_here = found.walk is not None and len(found.walk.shown) > MOST_SHOWN
         following = None if ends_here else found.walk
@@ -211,7 +205,26 @@ class _Answering:
         )
 
 
-class _ChunkReader:
+def question_of(
+    index: CollectionIndex,
+    view: View,
+    query: EmbeddedQuery,
+    options: SearchOptions,
+    weight: Weight | None,
+    walk: Walk | None,
+) -> Question:
+    """A query as the stages of a search need it: its words, and the weights by language."""
+    language = language_of_query(query.text, view.languages)
+    analysers = {one: index.analyser(one) for one in view.languages}
+    segments = [segment.lexical for segment in view.segments]
+    complete = partial(completions, segments) if options.prefix else None
+    words = read_query(query.text, analysers, language=language, complete=complete)
+    of_model = index.recipe.languages
+    weights = {one: weight or weight_of(language, one, of_model) for one in view.languages}
+    return Question(options, words, query.vector, weights, walk)
+
+
+class ChunkReader:
     """Reads the chunks of rows of a view, for one query."""
 
     def __init__(

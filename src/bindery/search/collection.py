@@ -25,6 +25,7 @@ from bindery.search.describing import describe
 from bindery.search.generations import Generations, HasGenerations
 from bindery.search.index import CollectionIndex, OpenIndexes
 from bindery.search.segment_files import remove_folder
+from bindery.search.why_not import PassageName, WhyNot, why_not
 from bindery.store import collections as catalog
 from bindery.store import placements
 from bindery.store.collections import CollectionFile, StoredCollection
@@ -343,6 +344,24 @@ class Collection(HasGenerations):
             )
             if self._is_current(index):
                 return answers[0] if isinstance(query, str) else answers
+
+    def why_not(
+        self, query: str, wanted: PassageName, options: SearchOptions | None = None
+    ) -> WhyNot:
+        """Why a passage is not among the hits of a question, and what would bring it in.
+
+        Raises what :meth:`search` does.
+        """
+        return why_not(
+            self._library,
+            lambda: self._opened_recipe,
+            self.index,
+            self.stored,
+            query,
+            wanted,
+            SearchOptions() if options is None else options,
+            search=self.search,
+        )
 
 
 @contextmanager

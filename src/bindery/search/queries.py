@@ -4,6 +4,7 @@ Nothing else in a query has a meaning of its own: ``-v``, ``AND``, ``*`` and ``f
 """
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
@@ -176,3 +177,8 @@ def _aligned(
 def _is_within(token: Token, text: str, paired: set[int]) -> bool:
     start = token.span.start
     return start in paired and class_of(text[start]) is CharClass.IDEOGRAPH
+
+
+def plain_words(text: str) -> str:
+    """A text in compatibility form and lower case, each white space as one blank."""
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())

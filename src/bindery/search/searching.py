@@ -37,7 +37,7 @@ _MOST_COMPARED = 4000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Question:
-    """What is searched for; ``vector`` and ``words`` as far as the mode needs them.
+    """What is searched for; ``vector`` is None if the mode needs none, or if it failed.
 
     ``vector`` is (d,), or (q, d) for a model with a vector for each token. ``weights`` are those of
     meaning in the mode hybrid, by the language of a passage. ``walk`` is how far the same search
@@ -45,8 +45,8 @@ class Question:
     """
 
     options: SearchOptions
+    words: LexicalQuery
     vector: npt.NDArray[np.float32] | None = None
-    words: LexicalQuery | None = None
     weights: Mapping[str, Weight] = field(default_factory=dict[str, Weight])
     walk: Walk | None = None
 
@@ -135,7 +135,7 @@ class Searcher:
         count = sum(int(np.count_nonzero(mask)) for mask in allowed)
         self._report("filter", count)
         scores: list[Scores] | None = None
-        if question.mode.is_lexical and question.words is not None:
+        if question.mode.is_lexical:
             scores = bm25([segment.lexical for segment in self._view.segments], question.words)
         selection = Selection(self._view, question.options, self._reader.parents)
         depth, ranking = self._depth(), Ranking.empty()
@@ -158,6 +158,16 @@ class Searcher:
         following = self._following(ranking, chosen)
         weights = tuple(UsedWeight(w.value, w.reason, n) for w, n in self._weights.items() if n)
         return SearchResult(passages, tuple(self._stages), count, is_exact, weights, following)
+
+    def ranking(self) -> Ranking:
+        """The first candidates as they are ranked, before passages are chosen of them."""
+        allowed, scores = self._allowed(), None
+        if self._question.mode.is_lexical:
+            scores = bm25(
+                [segment.lexical for segment in self._view.segments], self._question.words
+            )
+        found, _, _ = self._candidates(allowed, self._depth(), scores, Ranking.empty())
+        return self._extended(Ranking.empty(), found)
 
     def _extended(self, ranking: Ranking, found: Candidates) -> Ranking:
         looked_at = found.places(self._view)
@@ -200,7 +210,7 @@ class Searcher:
 
     @property
     def _phrases(self) -> tuple[tuple[Word, ...], ...]:
-        return self._question.words.phrases if self._question.words else ()
+        return self._question.words.phrases
 
     def _allowed(self) -> list[Mask]:
         """The rows that pass the filter and have the words of every phrase, in whatever order."""

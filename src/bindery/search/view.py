@@ -6,6 +6,7 @@ A view is replaced whole and never changed, so that readers need no lock.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -58,6 +59,12 @@ class IndexedFile:
         if key in OF_FILES:
             return cast("str", getattr(self, "name" if key == "file" else key)) or None
         return self.attributes.get(key)
+
+
+def names_of(file: str) -> list[str]:
+    """Every name by which a file of a collection may be meant."""
+    parts = file.split("/")
+    return ["/".join(parts[n:]) for n in range(len(parts))] + [Path(file).stem]
 
 
 class View:

@@ -25,6 +25,7 @@ TEXT = {MINE: "The heliotrope turns to the sun.", OTHER: "The quetzal sleeps at 
 
 BODIES = {
     "POST /collections/{name}/search": {"query": "quetzal"},
+    "POST /collections/{name}/why-not": {"query": "quetzal", "quote": "sleeps"},
     "PATCH /collections/{name}": {"weight": 0.5},
     "PATCH /collections/{name}/files/{file:path}": {"attributes": {}},
     "POST /collections/{name}/files": {"file_ids": [NO_FILE]},

@@ -157,6 +157,7 @@ ROUTES = {
     "PATCH /collections/{name}/files/{file}",
     "DELETE /collections/{name}/files/{file}",
     "POST /collections/{name}/search",
+    "POST /collections/{name}/why-not",
     "POST /embedding/{model_id}/generate",
     "GET /models",
     "GET /rotations",

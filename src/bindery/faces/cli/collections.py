@@ -98,24 +98,27 @@ def import_(asked: Asked, name: str, source: str, *, json: bool, **of_records: s
     messages().print(f"Imported {files} with {chunks} into {printable(name)}.")
 
 
-def answers_of(
-    asked: Asked, queries: list[str], collection: str, options: SearchOptions
-) -> list[Facts]:
-    """The answer of each query, as JSON has it."""
+def given_options(options: SearchOptions) -> Facts:
+    """The options that differ from the usual ones, as bodies of requests have them."""
     given = {
         name: value
         for name in names_of(SearchOptions)
         if (value := getattr(options, name)) != getattr(SearchOptions(), name)
     }
-    if options.where is not None:
-        given["filter"] = filter_to_json(options.where)
+    return given if options.where is None else {**given, "filter": filter_to_json(options.where)}
+
+
+def answers_of(
+    asked: Asked, queries: list[str], collection: str, options: SearchOptions
+) -> list[Facts]:
+    """The answer of each query, as JSON has it."""
 
     def alone(found: "Collections") -> Facts:
         answers = found.get(collection).search(queries, options)
         address = expected_address(asked.settings)
         return {"answers": [answer.facts(address) for answer in answers]}
 
-    body = {"query": queries, **given}
+    body = {"query": queries, **given_options(options)}
     return asked.get("POST", collection, "search", body=body, alone=alone)["answers"]
 
 

@@ -105,7 +105,8 @@ def check(
     epilog="Examples:\n"
     '  bindery explain "How do I revoke a key?"\n'
     '  bindery explain "How do I revoke a key?" --hit 3\n'
-    '  bindery explain "How do I revoke a key?" --html receipt.html'
+    '  bindery explain "How do I revoke a key?" --html receipt.html\n'
+    '  bindery explain "How do I revoke a key?" --why-not --file security.md'
 )
 @takes_options
 def explain(
@@ -116,6 +117,19 @@ def explain(
     hit: Annotated[
         str | None, typer.Option(metavar="HIT", help="Show only the hit of this number or id.")
     ] = None,
+    why_not: Annotated[
+        bool,
+        typer.Option("--why-not", help="Say why the passage of --id, --file or --quote is no hit."),
+    ] = False,
+    passage_id: Annotated[
+        str, typer.Option("--id", metavar="ID", help="With --why-not: the id of the passage.")
+    ] = "",
+    file: Annotated[
+        str, typer.Option("--file", metavar="NAME", help="With --why-not: its file.")
+    ] = "",
+    quote: Annotated[
+        str, typer.Option("--quote", metavar="WORDS", help="With --why-not: words of it.")
+    ] = "",
     html: Annotated[
         Path | None, typer.Option("--html", metavar="PATH", help="Write it as a page instead.")
     ] = None,
@@ -130,8 +144,13 @@ def explain(
     """
     found = begin()
     from bindery.faces.cli.explain import explain as run
+    from bindery.faces.cli.explain import show_missing
 
     asked = Asked(found.settings, alone=no_server)
+    passage = {"id": passage_id, "file": file, "quote": quote}
+    if why_not or any(passage.values()):
+        show_missing(asked, query, collection, options, passage, json=json)
+        return
     run(asked, query, collection, options, hit=hit, html=html, json=json)
 
 

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 
 from bindery.disk import whole_file
 from bindery.errors import InvalidValue
 from bindery.faces.cli.asking import Asked, Facts
-from bindery.faces.cli.collections import answers_of, plain, print_passage
+from bindery.faces.cli.collections import answers_of, given_options, plain, print_passage
 from bindery.faces.cli.printing import (
     count,
     messages,
@@ -20,6 +21,10 @@ from bindery.faces.cli.printing import (
 )
 from bindery.options import SearchOptions
 
+if TYPE_CHECKING:
+    from bindery.search.collection import Collections
+
+_SHOWN_CHARACTERS = 400
 _RIGHT = ("candidates", "ms", "recall", "adds", "passages", "similarity")
 
 
@@ -69,6 +74,39 @@ def explain(
         _show_hit(rank, one)
 
 
+def show_missing(
+    asked: Asked,
+    words: Sequence[str],
+    collection: str,
+    options: SearchOptions,
+    passage: Facts,
+    *,
+    json: bool,
+) -> None:
+    """Show why a passage is not among the hits, and what would bring it in."""
+    query = " ".join(words)
+
+    def alone(found: "Collections") -> Facts:
+        from bindery.search.why_not import PassageName  # as the collections, it imports NumPy
+
+        return found.get(collection).why_not(query, PassageName(**passage), options).facts()
+
+    body = {"query": query, **passage, **given_options(options)}
+    found = asked.get("POST", collection, "why-not", body=body, alone=alone)
+    if json:
+        print_json(found)
+        return
+    console = output()
+    if found["file"]:
+        console.print(Text(plain(found["file"]), style="bold cyan"))
+    if found["text"]:
+        console.print(Text(f"   {plain(found['text'])[:_SHOWN_CHARACTERS]}"), soft_wrap=True)
+    console.print(printable(found["message"]), soft_wrap=True)
+    if found["remedy"]:
+        console.print(printable(found["remedy"]), soft_wrap=True)
+    _show_ranks(found)
+
+
 def _show_stages(answer: Facts) -> None:
     console = output()
     console.print(f"{count(answer['searched'], 'passage')} allowed, mode {answer['mode']}:")
@@ -90,10 +128,7 @@ def _show_stages(answer: Facts) -> None:
 def _show_hit(rank: int, hit: Facts) -> None:
     console = output()
     print_passage(rank, hit)
-    ranks = [f"{name} {place or 'not found'}" for name, place in hit["ranks"].items()]
-    console.print(Text(f"   ranks: {', '.join(ranks)}", style="dim"), soft_wrap=True)
-    scores = [f"{name} {value:.3f}" for name, value in hit["scores"].items() if value is not None]
-    console.print(Text(f"   scores: {', '.join(scores)}", style="dim"), soft_wrap=True)
+    _show_ranks(hit)
     if hit["words"]:
         table = new_table("   word", "adds", "passages", right=_RIGHT)
         for share in hit["words"]:
@@ -110,3 +145,11 @@ def _show_hit(rank: int, hit: Facts) -> None:
             table.add_row(f"   {token}", match, *added)
         console.print(table)
     console.print()
+
+
+def _show_ranks(of: Facts) -> None:
+    ranks = [f"{name} {place or 'not found'}" for name, place in of["ranks"].items()]
+    scores = [f"{name} {value:.3f}" for name, value in of["scores"].items() if value is not None]
+    for name, values in (("ranks", ranks), ("scores", scores)):
+        if values:
+            output().print(Text(f"   {name}: {', '.join(values)}", style="dim"), soft_wrap=True)

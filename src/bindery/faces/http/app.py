@@ -41,6 +41,7 @@ from bindery.faces.http.routes import (
     models,
     operators,
     passages,
+    why_not,
 )
 from bindery.faces.http.services import Services
 from bindery.library import Library
@@ -56,7 +57,7 @@ silently."""
 
 _OWN_ROUTES = (
     *(files, chunks, jobs, collections, collection_files, passages, maps, exchange, generations),
-    *(evaluations, local, models, operators),
+    *(why_not, evaluations, local, models, operators),
 )
 
 # FastAPI's own traces contain URLs and queries, and the environment decides where they go.

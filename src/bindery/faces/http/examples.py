@@ -179,6 +179,7 @@ STORE_SEARCHES: Variants = {
     "On the first page": {"filters": {"type": "lte", "key": "page", "value": 1}},
 }
 EVALUATIONS: Variants = {"Four modes": {"modes": ["hybrid", "dense", "lexical", "rrf"]}}
+WHY_NOTS: Variants = {"A file": {"file": NAME}, "Words of it": {"quote": "a place on a shelf"}}
 SEARCHES: Variants = {
     "A question": {},
     "Words, in recent files": {"mode": "lexical", "top": 5, "filter": "year >= 2020"},

@@ -105,6 +105,7 @@ ACCESS: Mapping[str, RequiredScopes] = {
     "GET /collections/{name}/files/{file_id}/original": SEARCH | FILES,
     "GET /collections/{name}/files/{file_id}/pages/{page}": SEARCH | FILES,
     "POST /collections/{name}/search": SEARCH,
+    "POST /collections/{name}/why-not": SEARCH,
     # Each tool works with this scope alone.
     "POST /mcp": SEARCH,
     "POST /collections": COLLECTIONS,

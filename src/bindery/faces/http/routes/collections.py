@@ -89,7 +89,7 @@ _SEARCH = fields_of(SearchOptions, leave_out=("filter", "cursor"))
 _TEXT = {"type": "string", "maxLength": MOST_CHARACTERS}
 _TEXTS = {"type": "array", "items": _TEXT, "minItems": 1, "maxItems": MOST_QUERIES}
 _QUERY = {"anyOf": [_TEXT, _TEXTS]}
-_FILTER = {"anyOf": [{"type": "object"}, {"type": "string"}]}
+FILTER_SCHEMA = {"anyOf": [{"type": "object"}, {"type": "string"}]}
 
 
 class SearchBody(create_model("SearchFields", __base__=RequestBody, **_SEARCH)):
@@ -100,7 +100,7 @@ class SearchBody(create_model("SearchFields", __base__=RequestBody, **_SEARCH)):
     query: Annotated[Any, WithJsonSchema(_QUERY)] = Field(
         description="A question, or a list of questions: each gets an answer."
     )
-    filter: Annotated[Any, WithJsonSchema(_FILTER)] = Field(
+    filter: Annotated[Any, WithJsonSchema(FILTER_SCHEMA)] = Field(
         None, description="Which chunks may be hits: JSON, or text such as `year >= 2020`."
     )
     cursor: str | None = Field(
