@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 from bindery.checkpoint import read_modules, read_object, shape_of
 from bindery.errors import InvalidValue, ModelBroken
 from bindery.models.card import CatalogEntry, Family, ModelCard
-from bindery.models.layouts import multi_vector, pylate, sentence_transformers, stanford
+from bindery.models.layouts import colbert, multi_vector, sentence_transformers
 from bindery.models.layouts.parts import (
     PROJECTION,
     TOKEN_VECTORS,
@@ -155,7 +155,7 @@ def _is_pylate(signs: _Signs) -> bool:
 def _is_stanford(signs: _Signs) -> bool:
     return (
         "HF_ColBERT" in signs.architectures
-        or (signs.folder / stanford.METADATA).exists()
+        or (signs.folder / colbert.METADATA).exists()
         or shape_of(signs.folder, PROJECTION) is not None
     )
 
@@ -167,9 +167,9 @@ def _is_called_late(signs: _Signs) -> bool:
 
 DETECTION: tuple[tuple[Callable[[_Signs], bool], Reader], ...] = (
     (_is_multi_vector, multi_vector.read),
-    (_is_pylate, pylate.read),
-    (_is_stanford, stanford.read),
-    (_is_called_late, pylate.read),  # which says what is missing
+    (_is_pylate, colbert.read_pylate),
+    (_is_stanford, colbert.read_stanford),
+    (_is_called_late, colbert.read_pylate),  # which says what is missing
     (lambda _: True, sentence_transformers.read),
 )
 """The first reader that applies reads the folder."""
