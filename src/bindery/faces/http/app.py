@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 import bindery
 from bindery.errors import BinderyError, InvalidValue, NotFound
-from bindery.faces.http import examples, manual, page_files
+from bindery.faces.http import examples, page_files
 from bindery.faces.http.bodies import invalid_field, refuse_unknown_query
 from bindery.faces.http.dialects.table import make_router
 from bindery.faces.http.errors import MethodNotAllowed, answer_error, error_answer
@@ -101,7 +101,7 @@ def create_app(
     app.include_router(make_router())
     for part in _OWN_ROUTES:
         app.include_router(part.router, dependencies=[Depends(refuse_unknown_query)])
-    for part in (metrics, manual, page_files, mcp):
+    for part in (metrics, page_files, mcp):
         app.include_router(part.router)
     check_access(app.routes)
     app.add_middleware(

@@ -1,4 +1,4 @@
-"""The page at ``/``: static files of the package, which call the public API.
+"""The page at ``/`` and the manual of routes at ``/docs``: static files, which call the public API.
 
 The files say nothing about documents, so they need no key; what they call does.
 """
@@ -17,7 +17,8 @@ from bindery.errors import NotFound
 
 router = APIRouter(include_in_schema=False)
 
-_FOLDER = Path(__file__).parent / "page"
+_PAGE = Path(__file__).parent / "page"
+_MANUAL = Path(__file__).parent / "manual_page"
 _SAMPLE = Path(__file__).parent.parent / "cli" / "demo.md"
 _KINDS: Mapping[str, str] = {
     ".html": "text/html",
@@ -52,19 +53,31 @@ class _PageFile:
 @router.get("/view/{collection}/{file_id}")
 async def page(request: Request) -> Response:
     """The page, which shows the view that its address names."""
-    return _answer(request, "index.html")
+    return _answer(request, _PAGE, "index.html")
 
 
 @router.get("/page/{name}")
 async def page_part(request: Request, name: str) -> Response:
     """A script, the style, the icon or the sample of the page."""
-    return _answer(request, name)
+    return _answer(request, _PAGE, name)
 
 
-def _answer(request: Request, name: str) -> Response:
-    file = _files().get(name)
+@router.get("/docs")
+async def manual(request: Request) -> Response:
+    """All routes with examples to read, copy and try."""
+    return _answer(request, _MANUAL, "manual.html")
+
+
+@router.get("/docs/{name}")
+async def manual_part(request: Request, name: str) -> Response:
+    """The script and the style of the manual."""
+    return _answer(request, _MANUAL, name)
+
+
+def _answer(request: Request, folder: Path, name: str) -> Response:
+    file = _files(folder).get(name)
     if file is None:
-        raise NotFound("This file does not exist.", remedy="The page is at /.")
+        raise NotFound("This file does not exist.", remedy="The page is at /, the manual at /docs.")
     headers = {**_HEADERS, "etag": file.etag}
     if request.headers.get("if-none-match") == file.etag:
         return Response(status_code=304, headers=headers)
@@ -74,10 +87,12 @@ def _answer(request: Request, name: str) -> Response:
     return Response(file.plain, media_type=file.media_type, headers=headers)
 
 
-@lru_cache(maxsize=1)
-def _files() -> Mapping[str, _PageFile]:
-    paths = {path.name: path for path in _FOLDER.iterdir() if path.suffix in _KINDS}
-    return {name: _read(path) for name, path in {**paths, "sample.md": _SAMPLE}.items()}
+@lru_cache(maxsize=2)
+def _files(folder: Path) -> Mapping[str, _PageFile]:
+    paths = {path.name: path for path in folder.iterdir() if path.suffix in _KINDS}
+    if folder == _PAGE:
+        paths["sample.md"] = _SAMPLE
+    return {name: _read(path) for name, path in paths.items()}
 
 
 def _read(path: Path) -> _PageFile:
