@@ -115,13 +115,13 @@ class DocumentView {
     this.asked?.abort();
     this.asked = new AbortController();
     this.signal.addEventListener("abort", () => this.asked.abort());
-    this.why = h("div", {}, h("p", { class: "note" }, "Looking for this passage among all ..."));
+    this.why = h("div", {}, h("p", { class: "note" }, "Looking for this passage ..."));
     this.weights = h("div", {}, button("Weigh its tokens", () => this.weigh(passage, this.bands.chosen)));
     fill(this.reason, this.why, this.weights);
     try {
       const { why } = await import("./why.js");
       const { collection, file, query } = this;
-      const found = await why({ collection, file, query, passage, signal: this.asked.signal });
+      const found = await why(collection, { query, passage: "chunk" }, { file: file.file, quote: passage.text }, this.asked.signal);
       fill(this.why, found);
     } catch (error) {
       if (error.name !== "AbortError") fill(this.why, problem(error));

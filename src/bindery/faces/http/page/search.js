@@ -198,8 +198,10 @@ class SearchView {
 
   async drawFlow() {
     if (!this.order.open || !this.answer) return;
-    const { showFlow } = await import("./flow.js");
+    const [{ showFlow }, { whyForm }] = await Promise.all([import("./flow.js"), import("./why.js")]);
     showFlow(this.flow, this.answer, this.hits, (place) => this.select(place));
+    const { top: _, ...asked } = this.body({ query: this.query });
+    this.flow.append(whyForm(this.collection.name, () => asked));
   }
 
   nothing() {
