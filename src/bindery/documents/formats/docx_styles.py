@@ -25,6 +25,10 @@ def qualified(name: str) -> str:
 
 _q = qualified
 _RUN, _VALUE = _q("w:r"), _q("w:val")
+_RUN_PROPERTIES, _PARAGRAPH_PROPERTIES = _q("w:rPr"), _q("w:pPr")
+_RUN_STYLE, _PARAGRAPH_STYLE = _q("w:rStyle"), _q("w:pStyle")
+_VANISH, _OUTLINE, _NUMBERING = _q("w:vanish"), _q("w:outlineLvl"), _q("w:numPr")
+_LIST_ID, _LIST_DEPTH = _q("w:numId"), _q("w:ilvl")
 _OFF = frozenset({"0", "false", "off"})
 _DEEPEST_HEADING = 6
 
@@ -50,20 +54,22 @@ class Numbering:
 
 @dataclass(frozen=True, slots=True)
 class StyleSheet:
-    """The styles and lists of a document, by id."""
+    """The styles and lists of a document by id, and the ids of hidden styles."""
 
     styles: Mapping[str, ParagraphStyle] = field(default_factory=dict[str, ParagraphStyle])
     lists: Mapping[str, Numbering] = field(default_factory=dict[str, Numbering])
+    hidden: frozenset[str | None] = frozenset()
 
     def is_hidden(self, element: Element) -> bool:
         """Whether a run or paragraph is hidden, by itself or by its style."""
-        properties = element.find(_q("w:rPr") if element.tag == _RUN else _q("w:pPr"))
+        is_run = element.tag == _RUN
+        properties = element.find(_RUN_PROPERTIES if is_run else _PARAGRAPH_PROPERTIES)
         if properties is None:
             return False
-        if element.tag == _RUN and (hidden := properties.find(_q("w:vanish"))) is not None:
+        if is_run and (hidden := properties.find(_VANISH)) is not None:
             return hidden.get(_VALUE) not in _OFF
-        named = properties.find(_q("w:rStyle") if element.tag == _RUN else _q("w:pStyle"))
-        return self.styles.get(_value(named) or "", ParagraphStyle()).is_hidden
+        named = properties.find(_RUN_STYLE if is_run else _PARAGRAPH_STYLE)
+        return named is not None and named.get(_VALUE) in self.hidden
 
 
 def style_sheet_of(package: Package, main: str) -> StyleSheet:
@@ -77,29 +83,30 @@ def style_sheet_of(package: Package, main: str) -> StyleSheet:
     styles: dict[str, ParagraphStyle] = {}
     for part in package.related(main, "styles"):
         styles |= _styles(package.xml(part), depths)
-    return StyleSheet(styles, lists)
+    hidden = frozenset(name for name, style in styles.items() if style.is_hidden)
+    return StyleSheet(styles, lists, hidden)
 
 
 def paragraph_style(paragraph: Element, styles: Mapping[str, ParagraphStyle]) -> ParagraphStyle:
     """The named style, overridden by the paragraph's own properties."""
-    properties = paragraph.find(_q("w:pPr"))
+    properties = paragraph.find(_PARAGRAPH_PROPERTIES)
     if properties is None:
         return ParagraphStyle()
-    style = styles.get(_value(properties.find(_q("w:pStyle"))) or "", ParagraphStyle())
+    style = styles.get(_value(properties.find(_PARAGRAPH_STYLE)) or "", ParagraphStyle())
     return _overridden(style, properties)
 
 
 def _overridden(style: ParagraphStyle, properties: Element | None) -> ParagraphStyle:
     if properties is None:
         return style
-    outline = properties.find(_q("w:outlineLvl"))
+    outline = properties.find(_OUTLINE)
     if outline is not None:  # 0 to 8 are headings, 9 is body text
         depth = integer(outline, 9)
         style = replace(style, level=min(depth + 1, _DEEPEST_HEADING) if depth < 9 else 0)
-    numbering = properties.find(_q("w:numPr"))
+    numbering = properties.find(_NUMBERING)
     if numbering is None:
         return style
-    number, depth = numbering.find(_q("w:numId")), numbering.find(_q("w:ilvl"))
+    number, depth = numbering.find(_LIST_ID), numbering.find(_LIST_DEPTH)
     list_id = style.list_id if number is None else number.get(_VALUE) or ""
     return replace(
         style,

@@ -20,7 +20,7 @@ _UNSEEN = frozenset(
     | {"audio", "video", "canvas", "-comment"}
 )
 _INVISIBLE = re.compile(r"(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*hidden)", re.IGNORECASE)
-_MAY_HIDE = re.compile(r"hidden|display\s*:\s*none|<dialog", re.IGNORECASE)
+_MAY_HIDE = "[hidden], [style], dialog"
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _LISTS = frozenset({"ul", "ol", "menu", "dir"})
 _LIST_FORMATS = {"a": "lowerLetter", "A": "upperLetter", "i": "lowerRoman", "I": "upperRoman"}
@@ -31,6 +31,9 @@ _MATH_SIGNS = {"msup": "^", "mover": "^", "msub": "_", "munder": "_", "mfrac": "
     "msubsup": "_^",
     "munderover": "_^",
 }
+_MATH = frozenset(
+    {"mi", "mn", "mo", "ms", "mtext", "mrow", "mfenced", "msqrt", "mroot", *_MATH_SIGNS}
+)
 _INLINE = _SPACED | {"-text", "br", "img", "sup", "sub"}
 # In XHTML every element may be closed in its start tag. HTML only knows this of elements that are
 # always empty, and would take all that follows as the content of the others.
@@ -71,21 +74,21 @@ def read_html(data: bytes, name: str) -> Document:
     title = "" if node is None else node.text()
     if page.css_first("h1") is None:
         builder.heading(title, 1)
-    _write(builder, page, may_hide=bool(_MAY_HIDE.search(decoded.text)))
+    _write(builder, page)
     return builder.document("html", name, decoded.warnings, title=title)
 
 
 def write_page(builder: DocumentBuilder, page: str, *, is_xml: bool = False) -> None:
     """Write the visible text of a page, without its title."""
-    _write(builder, _parsed(page, is_xml=is_xml), may_hide=bool(_MAY_HIDE.search(page)))
+    _write(builder, _parsed(page, is_xml=is_xml))
 
 
-def _write(builder: DocumentBuilder, page: LexborHTMLParser, *, may_hide: bool) -> None:
+def _write(builder: DocumentBuilder, page: LexborHTMLParser) -> None:
     root = page.root
-    writer = _HtmlWriter(builder, may_hide=may_hide)
+    hidden = frozenset(node.mem_id for node in page.css(_MAY_HIDE) if _is_hidden(node))
+    writer = _HtmlWriter(builder, hidden, _layout_tables(page))
     if root is not None:
-        writer.layout_tables = _layout_tables(root)
-        for node, tag, entering in _walk(root, may_hide=may_hide):
+        for node, tag, entering in _walk(root, hidden):
             (writer.enter if entering else writer.leave)(node, tag)
         writer.flush()
 
@@ -110,17 +113,18 @@ def _is_hidden(node: LexborNode) -> bool:
 
 
 def _walk(
-    root: LexborNode, *, may_hide: bool = False, into_pre: bool = False
+    root: LexborNode, hidden: frozenset[int] = frozenset(), *, into_pre: bool = False
 ) -> Iterator[tuple[LexborNode, str, bool]]:
     """Each visible node with its tag, on entering (True) and on leaving it (False).
 
-    The tree may be very deep, so this does not recurse.
+    ``hidden`` holds the ids of nodes to leave out. The tree may be very deep, so this does not
+    recurse.
     """
     node, depth = root, 0
     while True:
         tag = node.tag or ""
         child = None
-        is_seen = tag not in _UNSEEN and not (may_hide and tag[0] != "-" and _is_hidden(node))
+        is_seen = tag not in _UNSEEN and not (hidden and node.mem_id in hidden)
         if is_seen:
             yield node, tag, True
             # The writer reads preformatted text as a whole.
@@ -143,17 +147,22 @@ def _walk(
             tag = node.tag or ""
 
 
-def _layout_tables(root: LexborNode) -> set[int]:
+def _layout_tables(page: LexborHTMLParser) -> set[int]:
     """Tables used for layout: they contain tables, headings or ``pre``."""
     open_tables: list[int] = []
     found: set[int] = set()
-    for node, tag, entering in _walk(root):
-        if open_tables and entering and (tag in {"table", "pre"} or tag in _HEADINGS):
-            found.add(open_tables[-1])
-        if tag == "table" and entering:
-            open_tables.append(node.mem_id)
-        elif tag == "table":
-            open_tables.pop()
+    inner: set[int] = set()
+    for outermost in page.css("table"):
+        if outermost.mem_id in inner:
+            continue
+        for node, tag, entering in _walk(outermost):
+            if open_tables and entering and (tag in {"table", "pre"} or tag in _HEADINGS):
+                found.add(open_tables[-1])
+            if tag == "table" and entering:
+                open_tables.append(node.mem_id)
+                inner.add(node.mem_id)
+            elif tag == "table":
+                open_tables.pop()
     return found
 
 
@@ -218,10 +227,12 @@ class _Table:
 class _HtmlWriter:
     """Writes the nodes in document order."""
 
-    def __init__(self, builder: DocumentBuilder, *, may_hide: bool) -> None:
+    def __init__(
+        self, builder: DocumentBuilder, hidden: frozenset[int], layout_tables: set[int]
+    ) -> None:
         self.builder = builder
-        self._may_hide = may_hide
-        self.layout_tables: set[int] = set()
+        self._hidden = hidden
+        self._layout_tables = layout_tables
         self._inline: list[str] = []
         self._lists: list[_List] = []
         self._marker = ""
@@ -247,7 +258,9 @@ class _HtmlWriter:
             self._begin(node, tag)
 
     def leave(self, node: LexborNode, tag: str) -> None:
-        if tag[:1] == "m" and (sign := _math_sign(node)):
+        if tag in _INLINE:
+            return
+        if tag in _MATH and (sign := _math_sign(node)):
             self._inline.append(sign)
         elif self._table is not None:
             self._leave_in_table(node, tag, self._table)
@@ -302,7 +315,7 @@ class _HtmlWriter:
                 number = _number(node, "value", items.next_number)
                 self._marker = f"{ListLevel(items.format).written(number)}. "
                 items.next_number = number + items.step
-        elif tag == "table" and node.mem_id not in self.layout_tables:
+        elif tag == "table" and node.mem_id not in self._layout_tables:
             self._table = _Table()
 
     def _enter_in_table(self, tag: str) -> None:
@@ -348,7 +361,7 @@ class _HtmlWriter:
     def _preformatted(self, node: LexborNode) -> str:
         """The text of a ``pre``, with line ends for ``br`` and for blocks inside."""
         pieces: list[str] = []
-        for inner, tag, entering in _walk(node, may_hide=self._may_hide, into_pre=True):
+        for inner, tag, entering in _walk(node, self._hidden, into_pre=True):
             if tag == "-text" and entering:
                 pieces.append(inner.text_content or "")
             elif tag in {"sup", "sub"} and entering and pieces:

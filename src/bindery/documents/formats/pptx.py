@@ -58,8 +58,7 @@ def read_pptx(data: bytes, name: str) -> Document:
             hidden.append(str(number))
         _write_slide(builder, root, package, slide, layouts.of_slide(slide))
         for notes in package.related(slide, "notesSlide"):
-            for shape in package.xml(notes).iter():
-                _write_shape(builder, shape, _Layout())
+            _write_shapes(builder, package.xml(notes), package, notes, _Layout())
     warnings = package.warnings()
     if hidden:
         warnings.append(f"These hidden slides were read too: {listed(hidden)}.")
@@ -173,20 +172,30 @@ def _write_slide(
     builder: DocumentBuilder, root: Element, package: Package, slide: str, layout: _Layout
 ) -> None:
     tree = next((element for element in root.iter() if local(element) == "spTree"), root)
-    relationships = package.relationships(slide)
     waiting = list(reversed(_in_reading_order(_shapes(tree), layout)))
     while waiting:
         outer = waiting.pop()
         if local(outer) == "grpSp":
             waiting += reversed(_in_reading_order(_shapes(outer), layout))
             continue
-        for shape in outer.iter():
+        _write_shapes(builder, outer, package, slide, layout)
+
+
+def _write_shapes(
+    builder: DocumentBuilder, outer: Element, package: Package, part: str, layout: _Layout
+) -> None:
+    """Write the texts, tables and diagrams in a shape of a part of the package."""
+    for shape in outer.iter():
+        name = local(shape)
+        if name == "tbl":
+            builder.add(markdown_table(list(_rows(shape))), "table")
+        elif name == "sp":
             _write_shape(builder, shape, layout)
-            if local(shape) == "relIds":
-                diagram = relationships.get(attribute(shape, "dm"))
-                if diagram and diagram.member in package:
-                    for text in diagram_texts(package.xml(diagram.member)):
-                        builder.add(text)
+        elif name == "relIds":
+            diagram = package.relationships(part).get(attribute(shape, "dm"))
+            if diagram and diagram.member in package:
+                for text in diagram_texts(package.xml(diagram.member)):
+                    builder.add(text)
 
 
 def _shapes(tree: Element) -> Iterator[Element]:
@@ -246,10 +255,6 @@ def _kind(shape: Element) -> str | None:
 
 
 def _write_shape(builder: DocumentBuilder, shape: Element, layout: _Layout) -> None:
-    if local(shape) == "tbl":
-        builder.add(markdown_table(list(_rows(shape))), "table")
-    if local(shape) != "sp":
-        return
     placeholder = _placeholder(shape)
     index, kind = ("", None) if placeholder is None else _names_of(placeholder)
     if kind in _REPEATED:
