@@ -202,6 +202,7 @@ FORMATS_CORE |= {
     "page_headings",
     "page_layout",
     "page_picture",
+    "page_rules",
     "page_tables",
     "sparse_sheets",
     "symbols",

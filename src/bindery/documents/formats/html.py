@@ -306,7 +306,9 @@ class _HtmlWriter:
         if tag in _LISTS:
             written = _LIST_FORMATS.get(node.attributes.get("type") or "", "decimal")
             step = -1 if "reversed" in node.attributes else 1
-            start = _number(node, "start", 1 if step > 0 else _count(node, "li"))
+            start = _number(
+                node, "start", 1 if step > 0 else sum(each.tag == "li" for each in node.iter())
+            )
             self._lists.append(_List(tag == "ol", start, written, step))
         elif tag == "li":
             self._marker = "- "
@@ -392,10 +394,3 @@ def _has_sibling(node: LexborNode, side: str) -> bool:
 def _number(node: LexborNode, attribute: str, otherwise: int) -> int:
     found = _INTEGER.fullmatch((node.attributes.get(attribute) or "").strip())
     return int(found[0]) if found else otherwise
-
-
-def _count(node: LexborNode, tag: str) -> int:
-    child, count = node.first_child, 0
-    while child is not None:
-        child, count = child.next, count + (child.tag == tag)
-    return count

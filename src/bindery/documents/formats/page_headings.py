@@ -20,6 +20,11 @@ _PAGES_PER_LISTED = 3
 _DEEPEST_HEADING = 6
 _NUMBER = re.compile(r"^(?:\d{1,2}(?:\.\d{1,2}){0,4}|[A-Z]|[IVX]{1,5})\.?\s+")
 _LEAST_CAPITALS = 0.8
+_DIGIT = re.compile(r"\d")
+_LONGEST_SMALL_WORD = 4
+"""Letters: in titles "of", "from" or "with" begin with a small letter."""
+
+_MOST_WORDS = 10
 
 _Levels = list[list[int]]
 
@@ -31,8 +36,9 @@ def heading_levels(
 
     ``outline`` holds the document's own headings (bookmarks), by page (from 0) and title as
     :func:`folded`. If few of them are found, these signs add headings below them: short paragraphs
-    in a larger font than most of the text, the largest first; then bold ones that have a number or
-    are in capitals; then other bold ones, and those in capitals.
+    in a larger font than most of the text, the largest first; then bold ones that have a number,
+    are in capitals or centred; then other bold ones, those in capitals, and centred ones in title
+    case between text that is not centred.
     """
     listed = [
         [_listed_level(paragraph.text, number, outline) for paragraph in page]
@@ -90,7 +96,11 @@ def _by_signs(pages: Sequence[Sequence[Paragraph]]) -> _Levels:
     usual = max(amounts, key=lambda size: amounts[size], default=0.0)
     is_weight_a_sign = bold <= _MOST_BOLD * amounts.total()
     signs = [
-        [_sign(paragraph, usual, is_weight_a_sign=is_weight_a_sign) for paragraph in page]
+        [
+            _sign(paragraph, usual, is_weight_a_sign=is_weight_a_sign)
+            or _sign_of_place(paragraph, usual, [*page[max(n - 1, 0) : n], *page[n + 1 : n + 2]])
+            for n, paragraph in enumerate(page)
+        ]
         for page in pages
     ]
     ranks = {
@@ -113,10 +123,25 @@ def _sign(
     is_bold = paragraph.is_bold and is_weight_a_sign
     is_numbered = NUMBERED.match(paragraph.text) is not None
     is_capitals = _is_in_capitals(paragraph.text)
-    if paragraph.is_bold and (is_numbered or (is_bold and is_capitals)):
+    is_marked = is_capitals or paragraph.is_centred
+    if paragraph.is_bold and (is_numbered or (is_bold and is_marked)):
         return 0.0, 1
     is_smaller = differ(paragraph.size, usual)
     return (0.0, 2) if (is_bold or is_capitals) and not is_smaller else None
+
+
+def _sign_of_place(
+    paragraph: Paragraph, usual: float, beside: Sequence[Paragraph]
+) -> tuple[float, int] | None:
+    """The sign of a centred line in title case; lines of a title page stand together."""
+    text = paragraph.text
+    if not paragraph.is_centred or not _may_be_heading(paragraph) or _DIGIT.search(text):
+        return None
+    words = text.split()
+    long = [word for word in words if len(word) > _LONGEST_SMALL_WORD]
+    is_title = 1 < len(words) <= _MOST_WORDS and bool(long) and all(w[0].isupper() for w in long)
+    is_alone = bool(beside) and not any(each.is_centred or each.is_table for each in beside[-1:])
+    return (0.0, 2) if is_title and is_alone and not differ(paragraph.size, usual) else None
 
 
 def _is_in_capitals(text: str) -> bool:

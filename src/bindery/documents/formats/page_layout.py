@@ -25,6 +25,9 @@ _PLACE_POINTS = 4.0
 _DENSE = 0.4
 """Share of a run of pages with the same header: left and right pages may have different ones."""
 
+_LEAST_ROOM = 0.08
+"""Share of the width of a page's text on both sides of a centred line."""
+
 _MOST_OUTER = 3
 _PAGE_NUMBER = re.compile(
     r"(?:page\s+)?[-\u2013\u2014|\s]*([A-Z]{1,2}-)?(\d{1,4})[-\u2013\u2014|\s]*"
@@ -39,6 +42,9 @@ NUMBERED = re.compile(r"(?:\d{1,2}(?:\.\d{1,2}){0,4}\.?|[A-Z]\.|[IVX]{1,5}\.)\s+
 _BROKEN_WORD = re.compile(r"((?:-[^\W\d_]{1,30}|[^\W\d_]+))(\ufffe|-\n)([^\W\d_]+)")
 _COMPOUND = re.compile(r"[^\W\d_]+-[^\W\d_]+")
 _WORD = re.compile(r"[^\W\d_]+")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\uffff\xa0]")
+# Fonts without a mapping have the characters of Windows here, or a bullet.
+_C1 = re.compile(r"[\x80-\x9f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +54,8 @@ class Line:
     ``first_height`` and ``last_height`` are the baselines of its first and last character, in
     points above the bottom of the page; ``place`` is its height as a share of the page's, 1 at the
     top. Vertical text is not upright. ``start`` is the index of its first character in the text of
-    the page. The text of a table is Markdown.
+    the page; ``left`` and ``right`` are its edges in points, 0 if they were not measured. The text
+    of a table is Markdown.
     """
 
     text: str
@@ -60,17 +67,23 @@ class Line:
     is_upright: bool = True
     start: int = 0
     is_table: bool = False
+    left: float = 0.0
+    right: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Paragraph:
-    """Lines that belong together, in one font size; or a table."""
+    """Lines that belong together, in one font size; or a table.
+
+    It is centred if every line has as much room on its left as on its right.
+    """
 
     text: str
     size: float
     is_bold: bool = False
     is_upright: bool = True
     is_table: bool = False
+    is_centred: bool = False
 
 
 def furniture(pages: Sequence[Sequence[Line]]) -> list[tuple[frozenset[int], frozenset[int]]]:
@@ -141,6 +154,9 @@ def paragraphs(lines: Sequence[Line]) -> list[Paragraph]:
     gaps = [above.last_height - below.first_height for above, below in pairwise(lines)]
     usual = median([gap for gap in gaps if gap > 1] or [0.0])
     usual_size = median([line.size for line in lines] or [1.0]) or 1.0
+    measured = [line for line in lines if line.right and line.is_upright and not line.is_table]
+    edges = [(line.left, line.right) for line in measured]
+    page = min((left for left, _ in edges), default=0.0), max((r for _, r in edges), default=0.0)
     found: list[Paragraph] = []
     for line, above, gap in zip(lines, [None, *lines], [0.0, *gaps], strict=False):
         is_new_line = abs(gap) > usual / 2  # otherwise a superscript or subscript within the line
@@ -154,8 +170,11 @@ def paragraphs(lines: Sequence[Line]) -> list[Paragraph]:
             or (not -1.5 * usual < gap < 0.7 * usual and differ(line.size, found[-1].size))
             or (is_new_line and _begins_section(above, line))
         ):
+            is_centred = _is_centred(line, *page)
             found.append(
-                Paragraph(line.text, line.size, line.is_bold, line.is_upright, line.is_table)
+                Paragraph(
+                    line.text, line.size, line.is_bold, line.is_upright, line.is_table, is_centred
+                )
             )
             continue
         between = "\n" if is_new_line else "" if line.text[0] in ",.;:)" else " "
@@ -166,8 +185,18 @@ def paragraphs(lines: Sequence[Line]) -> list[Paragraph]:
             # A line may be in pieces (with a superscript first): the longest piece tells the size.
             size=last.size if len(last.text) >= len(line.text) else line.size,
             is_bold=last.is_bold and line.is_bold,
+            is_centred=last.is_centred and (not is_new_line or _is_centred(line, *page)),
         )
     return [paragraph for paragraph in found if paragraph.text.strip()]
+
+
+def _is_centred(line: Line, left: float, right: float) -> bool:
+    """Whether a line stands in the middle between the edges of the page's text."""
+    if not line.right:
+        return False
+    before, after = line.left - left, right - line.right
+    room = _LEAST_ROOM * (right - left)
+    return min(before, after) >= room > 0 and abs(before - after) <= room / 2
 
 
 def _begins_section(above: Line, line: Line) -> bool:
@@ -214,3 +243,13 @@ def unhyphenated(text: str, known: Mapping[str, int]) -> str:
         return f"{first}-{second}" if kept else first + second
 
     return _BROKEN_WORD.sub(joined, text)
+
+
+def clear_text(text: str) -> str:
+    """The text without control characters; PDFium writes U+FFFE for a hyphen at a line's end."""
+    text = _CONTROL.sub(" ", text.replace("\ufffe", "-").replace("\r", " "))
+    return _C1.sub(_windows, text)
+
+
+def _windows(found: re.Match[str]) -> str:
+    return found[0].encode("latin-1").decode("cp1252", "replace").replace("\ufffd", "•")

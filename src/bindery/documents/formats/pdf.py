@@ -6,6 +6,7 @@
 
 import ctypes
 import re
+from bisect import bisect
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -19,11 +20,13 @@ from bindery.documents.formats.builder import DocumentBuilder
 from bindery.documents.formats.page_headings import folded, heading_levels
 from bindery.documents.formats.page_layout import (
     Line,
+    clear_text,
     furniture,
     paragraphs,
     unhyphenated,
     vocabulary,
 )
+from bindery.documents.formats.page_rules import Box, rules_of, with_ruled_tables
 from bindery.documents.formats.page_tables import Cell, widest_gap, with_tables
 from bindery.documents.readers import OCR_REMEDY
 from bindery.errors import BrokenDocument, FileTooLarge, PasswordProtected
@@ -38,10 +41,9 @@ _SHOWN_ANNOTATIONS = frozenset({pdfium.FPDF_ANNOT_WIDGET, pdfium.FPDF_ANNOT_FREE
 _BOLD_WEIGHT = 600
 _BOLD_NAME = re.compile(rb"bold|black|heavy|demi", re.IGNORECASE)
 _A4_POINTS = 842
+_SHORT_LINE = 0.8  # of the median line's letters; longer lines are not measured
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\uffff\xa0]")
-# Fonts without a mapping have the characters of Windows here, or a bullet.
-_C1 = re.compile(r"[\x80-\x9f]")
+_WORD = re.compile(r"[$€£¥][^\s$€£¥]*|[^\s$€£¥]+")
 _RIGHT_TO_LEFT = r"\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc"
 # PDFium omits the blank between words of different directions.
 _TURN = re.compile(rf"(?<=[A-Za-z])(?=[{_RIGHT_TO_LEFT}])|(?<=[{_RIGHT_TO_LEFT}])(?=[A-Za-z])")
@@ -117,14 +119,14 @@ def _write(
     levels = heading_levels(texts, outline)
     for number, (lines, (headers, footers)) in enumerate(zip(pages, marked, strict=True)):
         builder.begin_page(number + 1)
-        builder.add("\n".join(_clear(lines[place].text) for place in sorted(headers)), "header")
+        builder.add("\n".join(clear_text(lines[place].text) for place in sorted(headers)), "header")
         for paragraph, level in zip(texts[number], levels[number], strict=True):
             text = paragraph.text if paragraph.is_table else unhyphenated(paragraph.text, known)
             if level:
-                builder.heading(_clear(text), level)
+                builder.heading(clear_text(text), level)
             else:
-                builder.add(_clear(text), "table" if paragraph.is_table else "paragraph")
-        builder.add("\n".join(_clear(lines[place].text) for place in sorted(footers)), "footer")
+                builder.add(clear_text(text), "table" if paragraph.is_table else "paragraph")
+        builder.add("\n".join(clear_text(lines[place].text) for place in sorted(footers)), "footer")
 
 
 def _lines(file: pypdfium2.PdfDocument, index: int, scan: _Scan) -> list[Line]:
@@ -141,7 +143,10 @@ def _lines(file: pypdfium2.PdfDocument, index: int, scan: _Scan) -> list[Line]:
             characters = _Characters(text_page, page.get_rotation(), page.get_height())
             if any(value not in characters.text for value in values or ()):
                 scan.unread_fields.append(index + 1)
-            return with_tables(list(_lines_of(characters)), characters.cells)
+            ruled = with_ruled_tables(
+                list(_lines_of(characters)), rules_of(page, characters.shown), characters.cells
+            )
+            return with_tables(ruled, characters.cells)
         finally:
             text_page.close()
     finally:
@@ -219,28 +224,41 @@ class _Characters:
         pdfium.FPDFText_GetCharBox(self._page, self._index(place), *self._numbers)
         return tuple(number.value for number in self._numbers)
 
-    def cells(self, line: Line) -> list[Cell]:
-        """The pieces of a line between its wide gaps, with their places as the page is shown."""
+    def cells(self, line: Line, walls: Sequence[float] = ()) -> list[Cell]:
+        """The pieces of a line between its wide gaps, with their places as the page is shown.
+
+        ``walls`` are further places that divide it.
+        """
         pieces: list[Cell] = []
-        first, left, right = 0, 0.0, 0.0
-        for place, sign in enumerate(line.text):
-            if sign.isspace():
-                continue
-            start, end = self._edges(line.start + place)
-            text = line.text[first:place].rstrip()
-            if text and start - right > widest_gap(text[-1], sign) * line.size:
-                pieces.append(Cell(text, left, right))
-                first, left = place, start
-            elif not text:
-                first, left = place, start
-            right = end
+        first, last, left, right = 0, 0, 0.0, 0.0
+        for word in _WORD.finditer(line.text):
+            start = self.edges(line.start + word.start())[0]
+            if last:
+                gap = widest_gap(line.text[last - 1], word[0][0]) * line.size
+                is_apart = bisect(walls, right - 1) != bisect(walls, start + 1)
+                if start - right > gap or is_apart:
+                    pieces.append(Cell(line.text[first:last], left, right))
+                    first, left = word.start(), start
+            else:
+                first, left = word.start(), start
+            last, right = word.end(), self.edges(line.start + word.end() - 1)[1]
         return [*pieces, Cell(line.text[first:].rstrip(), left, right)]
 
-    def _edges(self, place: int) -> tuple[float, float]:
+    def edges(self, place: int) -> tuple[float, float]:
+        """The left and right edge of a character, as the page is shown."""
         left, right, bottom, top = self.box(place)
-        return {90: (bottom, top), 180: (-right, -left), 270: (-top, -bottom)}.get(
-            self._rotation, (left, right)
-        )
+        start, _, end, _ = self.shown((left, bottom, right, top))
+        return start, end
+
+    def shown(self, box: Box) -> Box:
+        """A box of the page before its rotation, as the page is shown."""
+        left, bottom, right, top = box
+        height = self.page_height
+        return {
+            90: (bottom, height - right, top, height - left),
+            180: (-right, height - top, -left, height - bottom),
+            270: (-top, left, -bottom, right),
+        }.get(self._rotation, box)
 
     def _index(self, place: int) -> int:
         return int(pdfium.FPDFText_GetCharIndexFromTextIndex(self._page, place))
@@ -248,8 +266,13 @@ class _Characters:
 
 def _lines_of(characters: _Characters) -> Iterator[Line]:
     position, page_height = 0, characters.page_height
-    for written in characters.text.split("\r\n"):
+    written_lines = characters.text.split("\r\n")
+    lengths = sorted(map(len, written_lines))
+    short = _SHORT_LINE * lengths[len(lengths) // 2]
+    for written in written_lines:
         stripped = written.rstrip()
+        # Only a short line may be centred, and the longest tells the width of the text.
+        is_placed = len(stripped) < short or len(written) == lengths[-1]
         if stripped.strip():
             first = position + len(written) - len(written.lstrip())
             last = position + len(stripped) - 1
@@ -266,6 +289,8 @@ def _lines_of(characters: _Characters) -> Iterator[Line]:
                 characters.is_bold(first) and characters.is_bold(last),
                 is_upright,
                 start=first,
+                left=characters.edges(first)[0] if is_placed else 0.0,
+                right=characters.edges(last)[1] if is_placed else 0.0,
             )
         position += len(written) + 2
 
@@ -289,16 +314,6 @@ def _ordered(text: str, position: int, characters: _Characters) -> str:
         return f"\u0644{match[1]}" if is_one else match[0]
 
     return _TURN.sub(" ", _LAM_ALEF.sub(reordered, text)) if not text.isascii() else text
-
-
-def _clear(text: str) -> str:
-    """The text without control characters; PDFium writes U+FFFE for a hyphen at a line's end."""
-    text = _CONTROL.sub(" ", text.replace("\ufffe", "-").replace("\r", " "))
-    return _C1.sub(_windows, text)
-
-
-def _windows(found: re.Match[str]) -> str:
-    return found[0].encode("latin-1").decode("cp1252", "replace").replace("\ufffd", "•")
 
 
 def _outline(file: pypdfium2.PdfDocument) -> dict[tuple[int, str], int]:
