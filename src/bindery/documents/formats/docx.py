@@ -56,7 +56,7 @@ _NOTES: Mapping[str, str] = {_q("w:footnoteReference"): "", _q("w:endnoteReferen
 _TEXT = frozenset({_q("w:t"), _q("m:t")})
 _RUN, _SYMBOL = _q("w:r"), _q("w:sym")
 _SCRIPT = f"{_q('w:rPr')}/{_q('w:vertAlign')}"
-_ID = _q("w:id")
+_ID, _VALUE = _q("w:id"), _q("w:val")
 # Rows of a table that are deleted or hidden.
 _GONE = (_q("w:del"), _q("w:hidden"))
 # Embedded documents, which may have any ending.
@@ -229,30 +229,34 @@ def _text(paragraph: Element, look: StyleSheet, *, with_boxes: bool = False) -> 
         element = waiting.pop()
         tag = element.tag
         if tag in _TEXT:
-            pieces.append(element.text or "")
+            pieces += _filled(element.text)
             continue
         if tag in _SKIPPED and not (with_boxes and tag == _BOX):
             continue
         if tag == _RUN and look.is_hidden(element):
             continue
         if tag == _RUN and (script := element.find(_SCRIPT)) is not None:
-            pieces.append(_sign(pieces, element, script.get(_q("w:val"), "")))
+            pieces += _filled(_sign(pieces, element, script.get(_VALUE)))
         if tag in _NOTES:
             pieces.append(f"[^{_NOTES[tag]}{element.get(_ID)}]")
         elif tag == _SYMBOL:
-            pieces.append(_symbol(element))
-        pieces.append(_CHARACTERS.get(tag, ""))
+            pieces += _filled(_symbol(element))
+        pieces += _filled(_CHARACTERS.get(tag))
         waiting.extend(reversed(element))
     return "".join(pieces)
 
 
-def _sign(pieces: Sequence[str], run: Element, script: str) -> str:
+def _filled(piece: str | None) -> tuple[str, ...]:
+    # Without empty pieces the last one tells what is before the next.
+    return (piece,) if piece else ()
+
+
+def _sign(pieces: Sequence[str], run: Element, script: str | None) -> str:
     """The sign of a superscript or subscript that changes the text before it."""
-    if script not in {"superscript", "subscript"}:
+    if script not in {"superscript", "subscript"} or not pieces:
         return ""
-    before = next(filter(None, reversed(pieces)), "")
     words = "".join(part.text or "" for part in run if part.tag in _TEXT)
-    return script_sign(before, words, is_raised=script == "superscript")
+    return script_sign(pieces[-1], words, is_raised=script == "superscript")
 
 
 def _symbol(element: Element) -> str:

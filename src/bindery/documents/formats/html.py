@@ -38,7 +38,9 @@ _INLINE = _SPACED | {"-text", "br", "img", "sup", "sub"}
 # In XHTML every element may be closed in its start tag. HTML only knows this of elements that are
 # always empty, and would take all that follows as the content of the others.
 _SELF_CLOSED = re.compile(r"""<([A-Za-z][\w:.-]{0,60})((?:\s(?:[^<>"']|"[^<"]*"|'[^<']*')*?)?)/>""")
-_CDATA = re.compile(r"<!\[CDATA\[(.*?)\]\]>", re.DOTALL)
+# Neither runs into the next one, so that the time stays linear if they never end.
+_DECLARATIONS = re.compile(r"<!DOCTYPE[^<>\[]*\[(?:(?!<!DOCTYPE).)*?\]\s*>", re.DOTALL)
+_CDATA = re.compile(r"<!\[CDATA\[((?:(?!<!\[CDATA\[).)*?)\]\]>", re.DOTALL)
 _ALWAYS_EMPTY = frozenset(
     {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source"}
     | {"track", "wbr"}
@@ -99,7 +101,8 @@ def _parsed(text: str, *, is_xml: bool) -> LexborHTMLParser:
         return found[0] if name.lower() in _ALWAYS_EMPTY else f"<{name}{found[2]}></{name}>"
 
     if is_xml:
-        text = _SELF_CLOSED.sub(opened, _CDATA.sub(lambda found: escape(found[1]), text))
+        text = _CDATA.sub(lambda found: escape(found[1]), _DECLARATIONS.sub("", text))
+        text = _SELF_CLOSED.sub(opened, text)
     return LexborHTMLParser(text)
 
 
@@ -241,7 +244,8 @@ class _HtmlWriter:
 
     def enter(self, node: LexborNode, tag: str) -> None:
         if tag in _INLINE:
-            self._inline.append(self._inline_text(node, tag))
+            if text := self._inline_text(node, tag):
+                self._inline.append(text)
         elif self._table is not None:
             self._enter_in_table(tag)
         elif tag in _HEADINGS:
@@ -286,7 +290,7 @@ class _HtmlWriter:
         if tag == "img":
             return f" {node.attributes.get('alt') or ''} "
         if tag in {"sup", "sub"}:
-            before = next((piece for piece in reversed(self._inline) if piece), "")
+            before = self._inline[-1] if self._inline else ""
             return script_sign(before, node.text(), is_raised=tag == "sup")
         return _BREAK if tag == "br" else " "
 

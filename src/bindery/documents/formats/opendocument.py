@@ -254,17 +254,22 @@ class _OdtWriter:
             if part.tag == _q("text:s"):
                 count = _number(part.get(_q("text:c"), ""), 1)
                 pieces.append(" " * min(count, _MOST_BLANKS))
-            if (script := self._styles.scripts.get(part.get(_STYLE, ""))) and pieces:
-                before = next(filter(None, reversed(pieces)), "")
-                words = "".join(part.itertext())
-                pieces.append(script_sign(before, words, is_raised=script == "super"))
-            pieces.append(" " if is_apart else _CHARACTERS.get(part.tag, ""))
+            if pieces and (sign := self._sign(pieces[-1], part)):
+                pieces.append(sign)
+            if is_apart or part.tag in _CHARACTERS:
+                pieces.append(_CHARACTERS.get(part.tag, " "))
             if is_apart:
                 waiting.append(" ")
             waiting.extend(reversed(part))
             if part.text:
                 waiting.append(part.text)
         return "".join(pieces)
+
+    def _sign(self, before: str, part: Element) -> str:
+        """The sign of a superscript or subscript that changes the text before it."""
+        script = self._styles.scripts.get(part.get(_STYLE, ""))
+        words = "" if script is None or len(part) else part.text or ""
+        return script_sign(before, words, is_raised=script == "super")
 
 
 def _outermost(container: Element, tags: frozenset[str]) -> Iterator[Element]:

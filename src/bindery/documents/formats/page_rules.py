@@ -165,7 +165,7 @@ _Piece = tuple[float, int, str]
 
 
 def _table(lines: Sequence[Line], grid: Rules, measure: Measure) -> tuple[list[int], str] | None:
-    """The places of the lines of a table, and its text; None if it is none."""
+    """The places of the lines of a table, and its text; None without a table."""
     heights, walls = _edges(grid.horizontal), _edges(grid.vertical)
     count, columns = len(heights) - 1, len(walls) - 1
     if count < 2 or not 1 < columns <= _MOST_COLUMNS:

@@ -320,10 +320,10 @@ def _text(element: Element) -> str:
     """The words in an element; breaks end a line, and a blank is between paragraphs."""
     pieces: list[str] = []
     for part in element.iter():
-        if local(part) == "t":
-            pieces.append(part.text or "")
-        elif local(part) == "r":
-            pieces.append(_sign(pieces, part))
+        if local(part) == "t" and part.text:
+            pieces.append(part.text)
+        elif local(part) == "r" and (sign := _sign(pieces, part)):
+            pieces.append(sign)
         elif local(part) == "br":
             pieces.append("\n")
         elif local(part) == "p" and pieces:
@@ -334,11 +334,10 @@ def _text(element: Element) -> str:
 def _sign(pieces: Sequence[str], run: Element) -> str:
     """The sign of a superscript or subscript that changes the text before it."""
     raised = next((_number(attribute(each, "baseline")) for each in run), 0.0)
-    if not raised:
+    if not raised or not pieces:
         return ""
-    before = next(filter(None, reversed(pieces)), "")
     words = "".join(each.text or "" for each in run if local(each) == "t")
-    return script_sign(before, words, is_raised=raised > 0)
+    return script_sign(pieces[-1], words, is_raised=raised > 0)
 
 
 def _number(text: str) -> float:
