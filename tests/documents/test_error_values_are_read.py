@@ -34,7 +34,7 @@ def test_error_values_of_xls_are_read():
     )
 
 
-def test_error_values_of_ods_are_read():
+def test_error_values_and_long_durations_of_ods_are_read():
     spaces = " ".join(
         f'xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"'
         for name in ("office", "text", "table")
@@ -45,7 +45,10 @@ def test_error_values_of_ods_are_read():
         'office:string-value="" calcext:value-type="error"><text:p>#DIV/0!</text:p>'
         "</table:table-cell>"
     )
-    text = '<table:table-cell office:value-type="string"><text:p>a</text:p></table:table-cell>'
+    text = (
+        '<table:table-cell office:value-type="string"><text:p>a</text:p></table:table-cell>'
+        '<table:table-cell office:value-type="time" office:time-value="PT36H05M10S"/>'
+    )
     content = (
         f"<office:document-content {spaces} {calcext}><office:body><office:spreadsheet>"
         f'<table:table table:name="S"><table:table-row>{text}{error}</table:table-row>'
@@ -58,7 +61,7 @@ def test_error_values_of_ods_are_read():
     )
     members = {"mimetype": kind, "content.xml": content, "META-INF/manifest.xml": manifest}
     data = archive({name: text.encode() for name, text in members.items()})
-    assert "| a | #DIV/0! |" in read(data, "x.ods").text
+    assert "| a | 36:05:10 | #DIV/0! |" in read(data, "x.ods").text
 
 
 def test_an_encrypted_xls_is_password_protected():

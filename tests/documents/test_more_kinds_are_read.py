@@ -219,3 +219,32 @@ def test_a_file_with_neither_text_nor_slides_is_refused():
     )
     with pytest.raises(UnsupportedKind, match="OpenDocument"):
         read(drawing, "x.odg")
+
+
+def test_articles_have_blocks_in_paragraphs_and_no_glued_words():
+    source = (
+        "<article article-type='x'><front><article-meta><title-group><article-title>10<sup>6</sup>"
+        "</article-title></title-group></article-meta></front><body><p>Before<list><list-item><p>one"
+        "</p></list-item><list-item><p>two</p></list-item></list>after</p><code>a = 1\n  b</code>"
+        "<speech><speaker>Ann</speaker><p>Yes.</p></speech><table><tr><td rowspan='2'>a</td><td>b"
+        "</td></tr><tr><td>c</td></tr></table><unknown>Words.</unknown></body><back><ref-list><ref>"
+        "<element-citation><surname>Doe</surname><year>2020</year></element-citation></ref>"
+        "</ref-list></back></article>"
+    )
+    document = read(source.encode(), "x.xml")
+    assert document.text == (
+        "# 10^6\n\nBefore\n\n- one\n- two\n\nafter\n\n```\na = 1\n  b\n```\n\nAnn\n\nYes.\n\n"
+        "| a | b |\n| --- | --- |\n|  | c |\n\nWords.\n\n## References\n\nDoe 2020"
+    )
+    assert document.warnings == ()
+
+
+def test_titles_of_feeds_and_captions_are_those_that_people_see():
+    feed = (
+        "<feed xmlns='http://www.w3.org/2005/Atom'><title type='html'>A &amp;amp; B</title></feed>"
+    )
+    assert read(feed.encode(), "x.xml").title == "A & B"
+    captions = "WEBVTT Kind: captions; Language: en\n\n00:01.000 --> 00:02.000\nwords\n"
+    assert read(captions.encode(), "x.vtt").title == ""
+    titled = captions.replace("Kind: captions; Language: en", "- A talk")
+    assert read(titled.encode(), "x.vtt").title == "A talk"

@@ -24,6 +24,7 @@ _LEAST_UNDERLINE = 3
 _ATTRIBUTES = re.compile(r"[ \t]*\{[#.:][^{}]*\}[ \t]*$")
 """Of Pandoc and others: # Title {#id .class}."""
 
+_KINDS_OF_XML = frozenset({"jats", "feed", "opml", "html"})
 _NUMBERED = re.compile(r"\d{1,2}(?:\.\d{1,2})*\.?\s")
 
 
@@ -56,7 +57,7 @@ def read(data: bytes, name: str) -> Document:
     if not document.title:
         document = replace(document, title=first_title(document))
     claimed = kind_by_name(name)
-    if claimed not in {None, kind}:
+    if claimed not in {None, kind} and not (claimed == "xml" and kind in _KINDS_OF_XML):
         warning = f"The file name says {claimed}, but the content is {kind}: it was read as {kind}."
         document = replace(document, warnings=(*document.warnings, warning))
     return _within_limits(document)

@@ -254,8 +254,7 @@ class _OdtWriter:
             if part.tag == _q("text:s"):
                 count = _number(part.get(_q("text:c"), ""), 1)
                 pieces.append(" " * min(count, _MOST_BLANKS))
-            if pieces and (sign := self._sign(pieces[-1], part)):
-                pieces.append(sign)
+            pieces += self._sign(pieces, part)
             if is_apart or part.tag in _CHARACTERS:
                 pieces.append(_CHARACTERS.get(part.tag, " "))
             if is_apart:
@@ -265,11 +264,13 @@ class _OdtWriter:
                 waiting.append(part.text)
         return "".join(pieces)
 
-    def _sign(self, before: str, part: Element) -> str:
-        """The sign of a superscript or subscript that changes the text before it."""
+    def _sign(self, pieces: Sequence[str], part: Element) -> list[str]:
+        """The sign of a superscript or subscript that changes the text before it, if it does."""
         script = self._styles.scripts.get(part.get(_STYLE, ""))
-        words = "" if script is None or len(part) else part.text or ""
-        return script_sign(before, words, is_raised=script == "super")
+        if script is None or not pieces or len(part):
+            return []
+        sign = script_sign(pieces[-1], part.text or "", is_raised=script == "super")
+        return [sign] if sign else []
 
 
 def _outermost(container: Element, tags: frozenset[str]) -> Iterator[Element]:

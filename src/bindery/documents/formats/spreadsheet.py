@@ -107,10 +107,16 @@ def last_filled(row: Sequence[str]) -> int:
     return next((place for place in range(len(row), 0, -1) if row[place - 1].strip()), 0)
 
 
+_DURATION = re.compile(r"(-?)PT(\d{1,9})H(\d{1,2})M(\d{1,2})(?:[.,]\d+)?S")
+"""How an ODS stores times, and calamine returns those over 24 hours."""
+
+
 def _shown(cell: Any) -> str:  # noqa: ANN401 - calamine gives text, numbers, times or booleans
     if isinstance(cell, datetime.timedelta):
         minutes, seconds = divmod(int(cell.total_seconds()), 60)
         return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"
+    if isinstance(cell, str) and (found := _DURATION.fullmatch(cell)):
+        return f"{found[1]}{int(found[2])}:{found[3]:>02}:{found[4]:>02}"
     if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e16:
         return str(int(cell))  # spreadsheets have no integers: 2024 is stored as 2024.0
     if isinstance(cell, datetime.datetime) and cell.time() == datetime.time():

@@ -14,6 +14,7 @@ _TIMES = re.compile(rf"\s*{_TIME}\s*-->\s*{_TIME}")
 _VOICE = re.compile(r"<v(?:\.[^\s>]*)?\s+([^>]{1,80})>")
 _TAG = re.compile(r"<[^<>]{0,200}>|\{\\[^{}]{0,80}\}")
 
+_SETTINGS = re.compile(r"(?:kind|language)\s*:", re.IGNORECASE)
 _PAUSE_S = 2.0
 """Seconds without words that begin a paragraph."""
 
@@ -45,6 +46,7 @@ def _read(data: bytes, kind: str, name: str) -> Document:
     builder = DocumentBuilder()
     first = decoded.text.partition("\n")[0].removeprefix("\ufeff")
     title = first[6:].strip(" -\t") if first.startswith("WEBVTT") else ""
+    title = "" if _SETTINGS.match(title) else title
     paragraph: list[str] = []
     end_s, speaker = 0.0, ""
     for cue in _cues(decoded.text):

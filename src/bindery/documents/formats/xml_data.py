@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from html import escape
 from xml.etree.ElementTree import Element, ParseError, tostring
 
-from bindery.documents.formats.builder import DocumentBuilder, markdown_table
+from bindery.documents.formats.builder import DocumentBuilder, code_block
 from bindery.documents.formats.encoding import DecodedText, decode
 from bindery.documents.formats.html import write_page
 from bindery.documents.formats.package import attribute, local, parse_xml
+from bindery.documents.formats.symbols import script_sign
 from bindery.documents.formats.text import as_written
 from bindery.errors import BrokenDocument
 from bindery.types import Document
@@ -25,25 +26,23 @@ _NOT_VALID = "The file is not valid XML and was read as text."
 
 # JATS (https://jats.nlm.nih.gov/archiving/tag-library/1.3/)
 _JATS_PARAGRAPHS = frozenset(
-    {"p", "mixed-citation", "element-citation", "citation", "disp-formula", "attrib", "verse-line"}
-    | {"term", "article-title", "subtitle", "subject", "contrib", "aff", "corresp", "statement"}
+    {"p", "mixed-citation", "citation", "disp-formula", "attrib", "verse-line", "term", "speaker"}
+    | {"article-title", "subtitle", "subject", "corresp", "statement"}
 )
-_JATS_PASSED = frozenset(
-    {
-        "article",
-        "front",
-        "article-meta",
-        "title-group",
-        "body",
-        "back",
-        "abstract",
-        "trans-abstract",
-    }
-    | {"contrib-group", "sec", "ack", "app", "app-group", "ref-list", "ref", "fig", "fig-group"}
-    | {"table-wrap", "table-wrap-foot", "boxed-text", "caption", "fn", "fn-group", "list-item"}
-    | {"def-list", "def-item", "def", "disp-quote", "supplementary-material", "sub-article"}
-    | {"response", "front-stub", "glossary", "notes", "bio", "verse-group", "author-notes"}
-    | {"sub-article-group", "floats-group", "alternatives"}
+# Parts whose words have no blanks between them.
+_JATS_RECORDS = frozenset({"contrib", "aff", "element-citation", "nlm-citation"})
+_JATS_CODE = frozenset({"code", "preformat"})
+# Parts that stand on their own, also within a paragraph.
+_JATS_BLOCKS = frozenset(
+    {"list", "disp-quote", "disp-formula", "fig", "fig-group", "table-wrap", "boxed-text", "speech"}
+    | {"def-list", "verse-group", "supplementary-material", "statement", *_JATS_CODE}
+)
+# Identifiers, dates and rights, and what is written with the section that it belongs to.
+_JATS_LEFT_OUT = frozenset(
+    {"journal-meta", "article-id", "article-categories", "pub-date", "volume", "issue", "fpage"}
+    | {"lpage", "elocation-id", "history", "permissions", "self-uri", "kwd-group", "counts"}
+    | {"custom-meta-group", "funding-group", "related-article", "title", "label", "page-range"}
+    | {"issue-id", "isbn", "conference", "product", "pub-history", "processing-meta"}
 )
 _JATS_HEADINGS = {"abstract": "Abstract", "ref-list": "References", "ack": "Acknowledgements"}
 """Sections that journals print with a heading, and JATS often stores without one."""
@@ -80,7 +79,7 @@ def read_feed(data: bytes, name: str) -> Document:
         return as_written(decoded, "feed", name, _NOT_VALID)
     builder = DocumentBuilder()
     channel = next((e for e in root if local(e) == "channel"), root)
-    title = _child_text(channel, "title")
+    title = _plain(_child_text(channel, "title"))
     builder.heading(title, 1)
     _write_feed_body(builder, channel)
     # In RSS 1.0 the items are beside the channel.
@@ -142,8 +141,23 @@ def _parsed(decoded: DecodedText, name: str) -> Element | None:
 
 
 def _text(element: Element) -> str:
-    """All text in an element, on one line."""
-    return " ".join("".join(element.itertext()).split())
+    """All text in an element, on one line, with signs for superscripts and subscripts."""
+    pieces: list[str] = []
+    waiting: list[Element | str] = [element]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, str):
+            pieces.append(part)
+            continue
+        if part is not element and part.tail:
+            waiting.append(part.tail)
+        if pieces and local(part) in {"sup", "sub"} and not len(part):
+            is_raised = local(part) == "sup"
+            pieces[-1] += script_sign(pieces[-1], part.text or "", is_raised=is_raised)
+        waiting.extend(reversed(part))
+        if part.text:
+            waiting.append(part.text)
+    return " ".join("".join(pieces).split())
 
 
 def _child_text(element: Element, name: str) -> str:
@@ -190,21 +204,37 @@ class _ArticleWriter:
         while waiting:
             element, level = waiting.pop()
             tag = local(element)
-            if tag in {"title", "label"}:
-                continue  # written with its section
+            if tag in _JATS_LEFT_OUT:
+                continue
             if tag == "article-title" and level == 1:
                 self.builder.heading(_text(element), 1)
             elif tag == "table":
-                self.builder.add(markdown_table(_rows(element)), "table")
+                write_page(self.builder, _markup(element))
             elif tag == "list":
                 self._write_list(element)
-            elif tag in {"contrib", "aff"}:
+            elif tag in _JATS_RECORDS:
                 self.builder.add(" ".join(_words(element)))
-            elif tag in _JATS_PARAGRAPHS:
-                self.builder.add(_text(element))
-            elif tag in _JATS_PASSED:
+            elif tag in _JATS_CODE:
+                self.builder.add(code_block("".join(element.itertext())), "code")
+            elif tag in _JATS_PARAGRAPHS or _is_mixed(element):
+                waiting.extend((part, level) for part in reversed(self._begin(element)))
+            else:
                 level = self._write_title(element, tag, level)
                 waiting.extend((child, level) for child in reversed(element))
+
+    def _begin(self, paragraph: Element) -> list[Element]:
+        """Write a paragraph to the first part that stands on its own; returns what follows."""
+        place = next((n for n, e in enumerate(paragraph) if local(e) in _JATS_BLOCKS), None)
+        if place is None:
+            self.builder.add(_text(paragraph))
+            return []
+        head, rest = Element("p"), Element("p")
+        head.text, head[:] = paragraph.text, paragraph[:place]
+        self.builder.add(_text(head))
+        block = paragraph[place]
+        rest.text, rest[:] = block.tail, paragraph[place + 1 :]
+        block.tail = None
+        return [block, rest]
 
     def _write_title(self, element: Element, tag: str, level: int) -> int:
         """Write the title of a section or a figure; returns the level for what is in it."""
@@ -231,14 +261,6 @@ def _words(element: Element) -> Iterator[str]:
     for text in element.itertext():
         if words := " ".join(text.split()):
             yield words
-
-
-def _rows(table: Element) -> list[list[str]]:
-    return [
-        [_text(cell) for cell in row if local(cell) in {"td", "th"}]
-        for row in table.iter()
-        if local(row) == "tr"
-    ]
 
 
 def _is_text(root: Element, source: str) -> bool:
