@@ -174,6 +174,7 @@ def test_what_is_no_filter_is_refused_by_name(value, message):
         ("", "at character 1: expected the name of an attribute, got the end"),
         ("year ≥ 3", "at character 6: expected a key, a value or an operator"),
         ("not " * 40 + "year = 1", "at most 32 levels"),
+        (" or ".join(["year = 1"] * 1001), "at most 1000 parts"),
     ],
 )
 def test_a_wrong_text_shows_where(text, message):

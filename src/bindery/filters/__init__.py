@@ -50,8 +50,8 @@ class Operator(StrEnum):
     EXISTS = "exists"
 
 
-_MOST_DEPTH = 32
-_MOST_NODES = 1000
+MOST_DEPTH = 32
+MOST_PARTS = 1000
 _LISTS = (Operator.IN, Operator.NIN)
 
 
@@ -122,13 +122,13 @@ class _Reader:
     """Reads one filter, and counts its parts."""
 
     def __init__(self) -> None:
-        self._nodes = 0
+        self._parts = 0
 
     def read(self, value: object, depth: int) -> Filter:
-        self._nodes += 1
-        if depth > _MOST_DEPTH or self._nodes > _MOST_NODES:
+        self._parts += 1
+        if depth > MOST_DEPTH or self._parts > MOST_PARTS:
             raise _invalid(
-                f"The filter is too large: at most {_MOST_DEPTH} levels and {_MOST_NODES} parts."
+                f"The filter is too large: at most {MOST_DEPTH} levels and {MOST_PARTS} parts."
             )
         if not isinstance(value, Mapping):
             raise _invalid(f"A filter must be a JSON object, got {type(value).__name__}.")

@@ -17,7 +17,17 @@ import re
 from dataclasses import dataclass
 
 from bindery.errors import InvalidValue
-from bindery.filters import And, Compare, Filter, Not, Operator, Or, Scalar
+from bindery.filters import (
+    MOST_DEPTH,
+    MOST_PARTS,
+    And,
+    Compare,
+    Filter,
+    Not,
+    Operator,
+    Or,
+    Scalar,
+)
 
 _TOKEN = re.compile(
     r"""\s*(?:
@@ -36,7 +46,6 @@ _SIGNS = {
     "contains": Operator.CONTAINS, "prefix": Operator.PREFIX,
 }  # fmt: skip
 _CLOSES = {"(": ")", "[": "]"}
-_MOST_DEPTH = 32
 _MOST_DIGITS = 400
 
 
@@ -57,6 +66,7 @@ class _Parser:
         self._text = text
         self._lexemes = list(self._divide())
         self._at = 0
+        self._parts = 0
 
     def parse(self) -> Filter:
         found = self._any_of(0)
@@ -90,8 +100,11 @@ class _Parser:
         return parts[0] if len(parts) == 1 else And(tuple(parts))
 
     def _part(self, depth: int) -> Filter:
-        if depth > _MOST_DEPTH:
-            raise self._error(self._place(), f"at most {_MOST_DEPTH} levels")
+        if depth > MOST_DEPTH:
+            raise self._error(self._place(), f"at most {MOST_DEPTH} levels")
+        self._parts += 1
+        if self._parts > MOST_PARTS:
+            raise self._error(self._place(), f"at most {MOST_PARTS} parts")
         if self._takes("not"):
             return Not(self._part(depth + 1))
         if self._takes("("):

@@ -16,6 +16,7 @@ from bindery.options import SearchOptions
 from bindery.search.answers import Hit, SearchAnswer
 from bindery.search.attributes import fixed_attributes
 from bindery.search.collection import TIME_DIGITS, TIMED_ID, Collection, Collections
+from bindery.search.queries import check_queries
 from bindery.store import collections as catalog
 from bindery.store import vector_stores as rows
 from bindery.store.database import Transaction
@@ -352,6 +353,7 @@ class VectorStores:
         :meth:`Collection.search` does, and InvalidValue for a store that has expired.
         """
         collection, facts = self._active(store_id)
+        check_queries(queries)  # before a list is made of what may be none
         answers = collection.search([*queries], options)
         self._note_activity(collection, facts)
         best: dict[str, Hit] = {}

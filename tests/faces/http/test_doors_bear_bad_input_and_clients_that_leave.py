@@ -102,6 +102,18 @@ def test_an_unknown_collection_and_a_query_that_is_too_long(doors, door):
     assert len(says) < 500
 
 
+@pytest.mark.parametrize("query", [0, -1.5, True, {"a": 1}, [1], [["oak"]], [], ""])
+@pytest.mark.parametrize("door", ["own", "openai"])
+def test_a_query_that_is_no_text(doors, door, query):
+    status, says = message_of(door, ask(doors, door, NAME, query))
+    assert (status, "quer" in says) == (400, True)
+
+
+def test_a_number_out_of_range_is_named(doors):
+    answer = doors.post(f"/collections/{NAME}/search", json={"query": "oak", "top": 1001})
+    assert answer.json()["error"]["message"].endswith("less than or equal to 1000, got 1001.")
+
+
 @pytest.mark.parametrize("door", ["own", "openai", "dify", "mcp"])
 def test_an_unknown_attribute(doors, door):
     status, says = message_of(door, ask(doors, door, NAME, "oak", "colour"))

@@ -153,14 +153,19 @@ def check_fields(fields: dict[str, Any], kind: type[_Body]) -> _Body:
     try:
         return kind.model_validate(fields)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        raise invalid_field(first["loc"], first["msg"]) from None
+        first = error.errors(include_url=False, include_context=False)[0]
+        raise invalid_field(first["loc"], first["msg"], first["input"]) from None
 
 
-def invalid_field(location: Sequence[int | str], complaint: str) -> InvalidValue:
-    """The error for pydantic's complaint about a field, without its value."""
-    name = ".".join(str(part) for part in location) or "body"
-    return InvalidValue(f"{name}: {complaint}.", remedy="See /docs for an example.", param=name)
+def invalid_field(
+    location: Sequence[int | str], complaint: str, given: object = None
+) -> InvalidValue:
+    """The error for pydantic's complaint about a field. It has a number, and never a text."""
+    name = ".".join(str(part) for part in location)[:_LONGEST_NAME] or "body"
+    got = f", got {given!r:.40}" if isinstance(given, bool | int | float) else ""
+    return InvalidValue(
+        f"{name}: {complaint}{got}.", remedy="See /docs for an example.", param=name
+    )
 
 
 def _check_values(raw: bytes) -> None:

@@ -147,8 +147,7 @@ async def search_vector_store(request: Request, store_id: StorePath) -> shapes.S
     The results of several queries are merged: each passage has its best score.
     """
     body = await body_of(request, shapes.StoreSearchBody)
-    query = cast("str | list[str]", body.query)
-    queries = [query] if isinstance(query, str) else query
+    queries = [body.query] if isinstance(body.query, str) else body.query
     address = public_address(request)
 
     def search() -> shapes.StoreResults:
