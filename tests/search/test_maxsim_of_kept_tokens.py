@@ -199,6 +199,7 @@ def test_a_collection_of_tokens_is_searched_changed_and_made_again(
     facts = collection.facts()
     sizes = [path.stat().st_size for path in collection.index.folder.iterdir()]
     assert (facts["first_pass"], facts["index_bytes"]) == ("centroids", sum(sizes))
+    assert facts["bytes_per_chunk"] == round(sum(sizes) / facts["chunks"])
     assert facts["recall"] >= 0.98
     asked = [texts[f"{n}.txt"][3] for n in range(0, 60, 6)]
     assert all(found(collection, one, SearchMode.DENSE)[0] == one for one in asked)

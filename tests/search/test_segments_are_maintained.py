@@ -194,7 +194,10 @@ def test_a_collection_is_described_without_its_index(home):
     (other,) = Collections(home)  # as a process that has opened nothing sees it
     found = other.facts()
     assert "not in this home folder: 1." in found.pop("warnings")[0]
-    assert found == {k: v for k, v in facts.items() if k != "warnings"} | {"index_bytes": 0}
+    assert found == {k: v for k, v in facts.items() if k != "warnings"} | {
+        "index_bytes": 0,
+        "bytes_per_chunk": 0,
+    }
 
 
 # Other processes, missing files, sweeping

@@ -37,6 +37,7 @@ def describe(
         passes, key=lambda one: (one.recall, one == NO_FIRST_PASS), default=NO_FIRST_PASS
     )
     sizes = {name: size_of(folder, name) for name in segments}
+    in_segments = sum(one.chunks for one in counts if one.segment)
     missing = sum(not size for name, size in sizes.items() if name)
     warnings = [
         unsuited(stored.name, recipe.model, recipe.languages, chunks),
@@ -56,6 +57,7 @@ def describe(
         "chunks": chunks.total(),
         "segments": len(segments),
         "index_bytes": sum(sizes.values()),
+        "bytes_per_chunk": round(sum(sizes.values()) / in_segments) if in_segments else 0,
         "first_pass": first_pass.name,
         "recall": first_pass.recall,
         "languages": sorted(one for one, count in chunks.items() if one and count),

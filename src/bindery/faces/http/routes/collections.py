@@ -68,6 +68,7 @@ class CollectionAnswer(BaseModel):
     chunks: int
     segments: int
     index_bytes: int
+    bytes_per_chunk: int
     first_pass: str
     recall: float
     languages: list[str]
