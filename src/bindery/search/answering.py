@@ -221,7 +221,7 @@ def question_of(
     words = read_query(query.text, analysers, language=language, complete=complete)
     of_model = index.recipe.languages
     weights = {one: weight or weight_of(language, one, of_model) for one in view.languages}
-    return Question(options, words, query.vector, weights, walk)
+    return Question(options, query.vector, words, weights, walk)
 
 
 class ChunkReader:

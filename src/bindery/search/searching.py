@@ -35,6 +35,9 @@ DEPTH = 100
 _MOST_COMPARED = 4000
 
 
+_NO_WORDS = LexicalQuery(())
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Question:
     """What is searched for; ``vector`` is None if the mode needs none, or if it failed.
@@ -45,8 +48,8 @@ class Question:
     """
 
     options: SearchOptions
-    words: LexicalQuery
     vector: npt.NDArray[np.float32] | None = None
+    words: LexicalQuery = _NO_WORDS
     weights: Mapping[str, Weight] = field(default_factory=dict[str, Weight])
     walk: Walk | None = None
 
