@@ -10,6 +10,7 @@ in place of computed ones.
 """
 
 import secrets
+import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -42,6 +43,9 @@ _ADDED = (*(Column(name, TEXT) for name in _OF_FILES), Column("size_bytes", NUMB
 # Chunks of a part: what the store reads at once.
 _PART = 256
 _CHUNKS_AT_ONCE = 2048
+# An import that takes longer than this is taken for one of a process that has ended.
+_ABANDONED_S = 24 * 3600.0
+_DRAFT, _OWNER = "import ", "import:"
 # Vectors hardly compress: a small file that holds many was made to fill a disk.
 _MOST_TIMES = 100
 _SMALL_BYTES = 64 << 10
@@ -232,9 +236,9 @@ def importing(
             f"The collection {name!r} already exists.", remedy="Choose another name.", param="name"
         )
     token = secrets.token_hex(8)
-    draft = f"import {token}"
+    draft = f"{_DRAFT}{token}"
     drafts = Collections(collections.library)  # a limited caller cannot see its own draft
-    collection = drafts.create(draft, replace(recipe, owner=f"import:{token}"))
+    collection = drafts.create(draft, replace(recipe, owner=f"{_OWNER}{token}"))
     into = Import(collection, check)
     try:
         yield into
@@ -243,6 +247,15 @@ def importing(
     except BaseException:  # also Ctrl-C: half of a collection must not stay
         drafts.delete(draft)
         raise
+
+
+def sweep_drafts(collections: Collections, *, age_s: float = _ABANDONED_S) -> None:
+    """Delete what imports of killed processes have left, if it is older than ``age_s``."""
+    oldest = time.time() - age_s
+    for one in collections:
+        token = one.recipe.owner.removeprefix(_OWNER)
+        if one.name == f"{_DRAFT}{token}" and one.stored.created_at <= oldest:
+            collections.delete(one.name)
 
 
 def _files_in(path: Path) -> Iterator[ImportedFile]:

@@ -1,6 +1,7 @@
 """Collections are exported and imported over HTTP: complete, or not at all."""
 
 import threading
+from dataclasses import replace
 
 import pytest
 from starlette.testclient import TestClient
@@ -11,6 +12,7 @@ from bindery.errors import Abandoned
 from bindery.faces.http.routes import exchange
 from bindery.library import Library
 from bindery.search.collection import Collections
+from bindery.search.exchange import sweep_drafts
 from bindery.search.foreign import import_collection
 
 LINES = b'{"text": "Oak lasts for centuries.", "year": 2020}\n{"text": "Rain.", "id": "rain"}\n'
@@ -92,3 +94,17 @@ def test_a_client_that_leaves_leaves_nothing(client, library: Library, tmp_path)
     with pytest.raises(Abandoned):
         import_collection(Collections(library), "left", path, check=check)
     assert names(client) == before
+
+
+def test_what_a_killed_import_leaves_is_deleted(client, library: Library, tmp_path):
+    (tmp_path / "trees.jsonl").write_bytes(LINES)
+    collections = Collections(library)
+    import_collection(collections, "trees", tmp_path / "trees.jsonl")
+    recipe = replace(collections.get("trees").recipe, owner="import:ab12")
+    collections.create("import ab12", recipe)  # as the process left it
+    sweep_drafts(collections)
+    assert "import ab12" in names(client)
+    sweep_drafts(collections, age_s=0)
+    assert names(client) >= {"trees"}
+    assert "import ab12" not in names(client)
+    client.delete("/collections/trees")

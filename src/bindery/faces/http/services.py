@@ -15,6 +15,7 @@ from bindery.faces.http.routes.events import Listeners
 from bindery.jobs import Job, Jobs
 from bindery.library import DEFAULT_MODEL, Library
 from bindery.search.collection import Collections
+from bindery.search.exchange import sweep_drafts
 from bindery.search.maintainer import Maintainer
 from bindery.search.vector_stores import VectorStores
 from bindery.settings import Found
@@ -70,9 +71,7 @@ class Services:
             when_filled=self.all_collections.end_rebuild,
         )
         self.evaluations = EvaluationRuns(self.all_collections)
-        self.maintainer = Maintainer(
-            library, lambda: self.all_collections, each_minute=self._empty_expired
-        )
+        self.maintainer = Maintainer(library, lambda: self.all_collections, each_minute=self._clear)
         self.listeners = Listeners(self.disk, lambda: self.readiness.is_ending)
         self.meters = Meters()
 
@@ -81,7 +80,8 @@ class Services:
         """The jobs of the library. Raises StorageError if their database cannot be opened."""
         return self.background_jobs.jobs
 
-    def _empty_expired(self) -> None:
+    def _clear(self) -> None:
+        sweep_drafts(self.all_collections)
         VectorStores(self.all_collections, self.jobs, self.library.files).empty_expired()
 
     def start(self) -> None:
