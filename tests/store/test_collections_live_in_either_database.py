@@ -1,16 +1,24 @@
 """What SQL does for collections, in SQLite and in PostgreSQL."""
 
+import time
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.homes import home_with
 from tests.search.synthetic import MODES, found, open_synthetic, put
 
 from bindery.errors import InvalidValue
+from bindery.jobs import JobRequest, Jobs
 from bindery.library import Library
 from bindery.search.collection import Collections
 from bindery.search.maintainer import Maintainer
 from bindery.search.maintenance import erase, seal, state_of, sweep_index
+from bindery.search.vector_stores import VectorStores
+from bindery.store import vector_stores as rows
 from bindery.store.deletion import KeptIn
+from bindery.store.vector_stores import StoreFacts, StoreFileState
 
 
 @pytest.fixture
@@ -58,3 +66,40 @@ def test_types_of_attributes_follow_the_files(home):
     collection.remove(["b.txt"])
     collection.set_attributes("a.txt", {key: "MMXXIV"})
     assert collection.files()[0].attributes == {key: "MMXXIV"}
+
+
+def test_files_of_a_vector_store_are_counted_and_expire(home, minilm_folder):
+    """Files that a job adds, that are added otherwise, and that were removed."""
+    home_with(minilm_folder, home.home)
+    collection = open_synthetic(home)
+    put(home, collection, {f"{n}.txt": [f"text{n}"] for n in range(3)})
+    jobs, stored = Jobs(home), []
+    for n in range(3):
+        with home.files.receive(limit_bytes=100) as incoming:
+            incoming.write(b"%d" % n)
+            stored.append(incoming.keep(f"{n}.txt", purpose="assistants").id)
+    stores = VectorStores(Collections(home), jobs, home.files)
+    job = jobs.submit(JobRequest(tuple(stored)))
+    attached = [rows.Attachment(one, f"attached {one}", None) for one in stored]
+    with home.database.writing() as connection:
+        rows.attach(connection, collection.id, job.id, attached)
+    stores.remove("synthetic", stored[0])
+
+    def counted():
+        with home.database.reading() as connection:
+            counts, size_bytes = rows.count_store_files(connection, collection.id)
+            listed = rows.list_store_files(connection, collection.id)
+        assert {state: n for state, n in counts.items() if n} == Counter(f.state for f in listed)
+        assert size_bytes == sum(one.usage_bytes for one in listed)
+        return [counts.get(state, 0) for state in StoreFileState]
+
+    assert counted() == [2, 3, 0, 0]
+    jobs.cancel(job.id)
+    assert counted() == [0, 3, 2, 0]
+
+    expired = StoreFacts(expires_days=1, last_active_at=time.time() - 25 * 3600)
+    for facts, total in ((replace(expired, expires_days=2), 5), (expired, 0)):
+        with home.database.writing() as connection:
+            rows.put_facts(connection, collection.id, facts)
+        stores.empty_expired()
+        assert sum(counted()) == total
