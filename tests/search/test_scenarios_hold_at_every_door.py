@@ -1,6 +1,7 @@
 """The scenarios of peers' bug reports, through Python, HTTP and the command line.
 
-Numbers are those of search-scenarios.md. The tests of each:
+Numbers are those of search-scenarios.md. 1, 8, 9, 20 and 32 are tested at the doors of other
+services as well, in test_scenarios_hold_at_doors_of_others. The tests of each:
 
 ::
 

@@ -31,6 +31,7 @@ from bindery.faces.mcp.shapes import (
     PassageId,
     Query,
     SearchedCollection,
+    as_line,
 )
 from bindery.options import SearchMode, SearchOptions
 from bindery.search.answers import Hit, SearchAnswer, text_of, view_url
@@ -259,7 +260,7 @@ def _fetch(caller: Caller, given: PassageId) -> Fetched:
     metadata = {
         "note": NOTE,
         "collection": found.collection,
-        "file": file.name,
+        "file": as_line(file.name),
         "language": file.language,
         "start": str(some[0].span.start),
         "end": str(some[-1].span.end),
