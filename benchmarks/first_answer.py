@@ -43,7 +43,7 @@ USERS = {
     "operator": [
         CLONE,
         INSTALL,
-        ("create a key", "bindery keys create --name app --scope admin --json > key.json"),
+        ("create a key", "bindery keys create --name app --scope embed --json > key.json"),
         (
             "serve until ready",
             "(bindery serve --port 18431 > log 2>&1 & echo $! > pid);"
@@ -75,10 +75,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--documents", type=Path, required=True)
     parser.add_argument("--commit", default="HEAD")
+    parser.add_argument("--users", nargs="+", choices=list(USERS), default=list(USERS))
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
     found: dict[str, dict[str, float]] = {}
-    for user, steps in USERS.items():
+    for user in given.users:
         with tempfile.TemporaryDirectory() as folder:
             clone = Path(folder) / "bindery"
             env = os.environ | {
@@ -86,7 +87,7 @@ def main() -> None:
                 "PATH": f"{clone / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}",
             }
             found[user] = {}
-            for step, command in steps:
+            for step, command in USERS[user]:
                 told = command.format(
                     root=ROOT, clone=clone, commit=given.commit, documents=given.documents.resolve()
                 )

@@ -1,17 +1,23 @@
 """A row with a folder, and each sub-folder of one's own models, is a model like any other."""
 
+import os
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from starlette.testclient import TestClient
 from tests.engines.checkpoints import TINY, retensor
 
 import bindery
 from bindery.errors import InvalidValue, ModelBroken, ModelMissing, UnknownModel
+from bindery.faces.http.app import create_app
+from bindery.faces.python import open_library
 from bindery.library import ModelState
 from bindery.models.card import Family, FolderRow, Lengths
 from bindery.models.catalog import read_catalog
+from bindery.settings import read_settings
 from bindery.workspace import Workspace
 
 pytestmark = pytest.mark.usefixtures("own_environment")
@@ -130,3 +136,28 @@ def test_vectors_of_two_models_are_never_mixed(catalog: Path) -> None:
     catalog.write_text(ROW.replace("./my-model", "./moved"))
     retensor(catalog.parent / "moved", lambda all: {k: v * 1.25 for k, v in all.items()})
     assert_refused()
+
+
+def test_a_server_serves_them_and_shows_no_path(
+    catalog: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path / "elsewhere" / "secret"
+    shutil.copytree(TINY / "gte", elsewhere)
+    (elsewhere / "config.json").write_text("{")
+    catalog.write_text(f'{ROW}\n[models.broken]\nfolder = "{elsewhere}"')
+    shutil.copytree(TINY / "gte", tmp_path / "own" / "my-model")
+    monkeypatch.setenv("BINDERY_MODELS", str(tmp_path / "own"))
+    settings = replace(read_settings(os.environ), precision="f32")
+
+    app = create_app(open_library(settings, serves=True), settings)
+    with TestClient(app, base_url="http://127.0.0.1") as client:
+        listed = client.get("/v1/models").json()["data"]
+        assert {"mine", "my-model"} <= {one["id"] for one in listed}
+        for model in ("mine", "my-model"):
+            answer = client.post("/v1/embeddings", json={"model": model, "input": "oak"})
+            assert len(answer.json()["data"][0]["embedding"]) == 32, answer.text
+        refused = client.post("/v1/embeddings", json={"model": "broken", "input": "oak"})
+        assert refused.status_code == 424
+        unknown = client.post("/v1/embeddings", json={"model": str(elsewhere), "input": "oak"})
+        assert unknown.status_code == 404
+    assert str(tmp_path) not in refused.text
