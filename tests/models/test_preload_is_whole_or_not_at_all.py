@@ -132,6 +132,12 @@ def test_a_source_with_wrong_files_is_named_and_the_next_one_asked(
     assert (outcome.state, outcome.source) == (State.FETCHED, origin.name)
 
 
+def test_the_folder_may_be_the_models_of_another_home(root, made_up, tmp_path):
+    made_up.write(tmp_path / "models" / "tiny" / made_up.entry().release.revision)
+    (outcome,) = preload([made_up.entry()], root, [FolderSource(tmp_path / "models")])
+    assert outcome.state is State.FETCHED
+
+
 def test_the_folder_may_be_the_hub_clients_own_cache(root, made_up, tmp_path):
     release = made_up.entry().release
     made_up.write(tmp_path / "hub" / "models--nobody--tiny" / "snapshots" / release.revision)

@@ -53,8 +53,8 @@ class Source(Protocol):
 class FolderSource:
     """A folder of the user.
 
-    The files are directly in it, in a folder named by the model's id, or in the layout of the
-    hub's cache (``models--owner--name/snapshots/revision``).
+    The files are directly in it, in a folder named by the model's id, or in the layout of a home's
+    models (``id/revision``) or the hub's cache (``models--owner--name/snapshots/revision``).
     """
 
     path: Path
@@ -73,6 +73,7 @@ class FolderSource:
             )
         release = entry.release
         folders = (
+            self.path / entry.id / release.revision,
             self.path / entry.id,
             self.path
             / f"models--{release.repository.replace('/', '--')}"
