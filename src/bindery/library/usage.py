@@ -24,6 +24,7 @@ class DiskUsage:
 _PARTS = (
     ("files", "contents of uploaded files", "bindery files delete ID"),
     ("indexes", "indexes of collections", "bindery collections delete NAME"),
+    ("evaluations", "evaluations, and figures of settings", "delete the folder"),
     ("rotations", "rotations", "bindery rotate delete NAME"),
     ("staging", "unfinished downloads", "bindery preload MODEL completes them"),
     ("ballast", "space in reserve, so that deleting works on a full disk", ""),

@@ -64,7 +64,9 @@ def test_a_failure_says_why(client, name):
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        ({"questions": []}, "questions"),
+        ({"questions": []}, "either questions or a source"),
+        ({"source": "x"}, "Unknown source of questions"),
+        ({"source": "titles"}, "gives no questions by the source"),
         ({"questions": [{"file": "a"}]}, "Question 1 must be a text"),
         ({"questions": [{"question": "a"}]}, "Question 1: An expected passage needs"),
         ({"questions": QUESTIONS, "modes": ["latest"]}, "Unknown mode"),

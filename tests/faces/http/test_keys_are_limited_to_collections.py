@@ -35,6 +35,7 @@ BODIES = {
     "POST /collections/{name}/rebuild": {"size": 32},
     "POST /collections/{name}/rebuild/estimate": {"size": 32},
     "POST /collections/{name}/rollback": {},
+    "POST /collections/{name}/marks": {"query": "quetzal", "id": "00"},
     "POST /collections/{name}/evaluations": {"questions": [{"question": "a", "file": "b"}]},
 }
 """The bodies of routes of a collection. Routes that need none have no line."""

@@ -24,6 +24,7 @@ def operations(client: TestClient) -> list[tuple[str, str, dict]]:
     order |= {"create_collection": -3, "add_files": -2, "change_attributes": -1}
     order |= {"estimate_rebuild": -0.5, "drop_generations": 0.4}
     order |= {"embed_for_librechat": -3, "start_evaluation": -0.6, "delete_evaluation": 0.05}
+    order |= {"mark_hit": -0.7, "delete_mark_of": 0.05}
     order |= {"create_vector_store": -2.9, "create_vector_store_file_batch": -2}
     order |= {"delete_vector_store_file": 0.1, "delete_vector_store": 0.2}
     order |= {"remove_file": 0.5, "delete_collection": 0.6, "import_into_collection": 0.7}
@@ -44,6 +45,7 @@ def address(path: str, operation: dict, named: dict[str, str]) -> str:
 
 
 MADE = {
+    "mark_hit": ("1", "id"),
     "start_evaluation": (examples.EVALUATION_ID, "evaluation_id"),
     "create_openai_file": (examples.OPENAI_FILE_ID, "id"),
     "create_vector_store": (examples.STORE_ID, "id"),
@@ -75,7 +77,7 @@ def test_every_example_works_when_sent(client):
                 finish(client, answer.json()["job_id"])  # only then it can be taken back
             if operation["operationId"] in MADE:
                 example, key = MADE[operation["operationId"]]
-                named[example] = answer.json()[key]
+                named[example] = str(answer.json()[key])
             if operation["operationId"] == "create_vector_store_file_batch":
                 named[examples.BATCH_ID] = batch_id = answer.json()["id"]
                 finish(client, batch_id.replace("vsfb_", "job-"))
@@ -144,6 +146,9 @@ ROUTES = {
     "GET /collections/{name}/generations",
     "DELETE /collections/{name}/generations",
     "POST /collections/{name}/verify",
+    "POST /collections/{name}/marks",
+    "GET /collections/{name}/marks",
+    "DELETE /collections/{name}/marks/{mark_id}",
     "POST /collections/{name}/evaluations",
     "GET /collections/{name}/evaluations",
     "GET /collections/{name}/evaluations/{evaluation_id}",

@@ -10,6 +10,7 @@ from rich.text import Text
 from bindery.disk import whole_file
 from bindery.evaluation.checks import read_checks, run_checks, to_junit
 from bindery.evaluation.evaluating import evaluate
+from bindery.evaluation.generating import SOURCES, make_questions
 from bindery.evaluation.questions import read_questions
 from bindery.evaluation.report import advice, to_html
 from bindery.evaluation.results import (
@@ -51,7 +52,9 @@ class EvaluateArguments:
 
 def run(settings: Settings, asked: EvaluateArguments, options: EvaluateOptions) -> None:
     """Ask the questions with each setting, and show the figures."""
-    questions = read_questions(asked.questions, asked.judgements)
+    source = os.fspath(asked.questions)
+    is_made = source in SOURCES and not asked.questions.exists()
+    questions = [] if is_made else read_questions(asked.questions, asked.judgements)
 
     said = ""
 
@@ -62,8 +65,11 @@ def run(settings: Settings, asked: EvaluateArguments, options: EvaluateOptions) 
         said = progress.doing
 
     with closing(open_library(settings)) as library:
+        collections = Collections(library)
+        if is_made:
+            questions = make_questions(library, collections.get(asked.collection), source)
         found = evaluate(
-            Collections(library),
+            collections,
             asked.collection,
             questions,
             options,

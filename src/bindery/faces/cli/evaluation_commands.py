@@ -26,6 +26,7 @@ Html = Annotated[
     epilog="Examples:\n"
     "  bindery evaluate default questions.csv --modes dense,lexical,hybrid\n"
     "  bindery evaluate default questions.csv --sizes 64,128,256 --html report.html\n"
+    "  bindery evaluate default sentences --modes dense,lexical,hybrid\n"
     "  bindery evaluate scifact beir/scifact --models vanilla,./my-model"
 )
 def evaluate(
@@ -33,7 +34,9 @@ def evaluate(
     questions: Annotated[
         Path,
         typer.Argument(
-            metavar="QUESTIONS", help="A .csv, .tsv or .jsonl file, or a folder in BEIR's format."
+            metavar="QUESTIONS",
+            help="A .csv, .tsv or .jsonl file, a folder in BEIR's format, or a source of questions "
+            "of the collection itself: marks, headings, titles, pairs, docstrings or sentences.",
         ),
     ],
     models: Annotated[str, typer.Option(metavar="NAMES", help="Models to compare.")] = "",

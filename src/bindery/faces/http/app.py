@@ -37,6 +37,7 @@ from bindery.faces.http.routes import (
     jobs,
     local,
     maps,
+    marks,
     mcp,
     models,
     operators,
@@ -57,7 +58,7 @@ silently."""
 
 _OWN_ROUTES = (
     *(files, chunks, jobs, collections, collection_files, passages, maps, exchange, generations),
-    *(why_not, evaluations, local, models, operators),
+    *(why_not, marks, evaluations, local, models, operators),
 )
 
 # FastAPI's own traces contain URLs and queries, and the environment decides where they go.

@@ -62,6 +62,7 @@ OPENAI_FILE_ID = "file-3f0c9a5be1d24f6f8a7b6c5d"
 STORE_ID = "vs_019b2f4c7a1e5d1f0b0c9e2a4f"
 BATCH_ID = "vsfb_5d1f0b0c9e2a4f7d8c6b5a49"
 KEY_ID = "5d1f0b0c"
+PASSAGE_ID = "ba8cb9788ae0327382d3cff7ba32c4eb"
 EVALUATION_ID = "eval_5d1f0b0c9e2a4f7d8c6b5a49"
 JOB_ID = "job_5d1f0b0c9e2a4f7d8c6b5a49"
 JobPath = Annotated[
@@ -90,7 +91,7 @@ _SENT: Mapping[str, Any] = {
     "retrieval_setting": {"top_k": 5, "score_threshold": 0.1},
     "name": COLLECTION,
     "attributes": {"year": 2024, "tags": ["binding", "paper"]},
-    "questions": [{"question": QUESTION, "file": "binding.md"}],
+    "id": PASSAGE_ID,
     "ids": [6065, 3259],
     "tokens": [6065, 3259],
     "start": 0,
@@ -178,8 +179,14 @@ STORE_SEARCHES: Variants = {
     "A question": {},
     "On the first page": {"filters": {"type": "lte", "key": "page", "value": 1}},
 }
-EVALUATIONS: Variants = {"Four modes": {"modes": ["hybrid", "dense", "lexical", "rrf"]}}
+EVALUATIONS: Variants = {
+    "Four modes": {
+        "questions": [{"question": QUESTION, "file": NAME}],
+        "modes": ["hybrid", "dense", "lexical", "rrf"],
+    },
+}
 WHY_NOTS: Variants = {"A file": {"file": NAME}, "Words of it": {"quote": "a place on a shelf"}}
+MARKS: Variants = {"No answer": {"is_right": False}}
 SEARCHES: Variants = {
     "A question": {},
     "Words, in recent files": {"mode": "lexical", "top": 5, "filter": "year >= 2020"},

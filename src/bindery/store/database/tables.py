@@ -9,6 +9,7 @@
     chunk_sets  the chunks of a file, in chunk_parts, by a digest of everything they depend on
     vectors     the vectors of texts, in the same way; vector_uses has the chunks that use them
     collections files that are searched together, with their generations, placements and segments
+    marks       passages that users marked as right or wrong answers
     vector_stores, vector_store_files    what OpenAI's clients add to collections
 
 Tables of derived data refer to ``contents.sha256`` with ON DELETE CASCADE: when the last file with
@@ -36,7 +37,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-REVISION = "0006"
+REVISION = "0007"
 """The newest migration."""
 
 metadata = MetaData(
@@ -278,6 +279,26 @@ placements = Table(
     Column("segment", String(64)),
 )
 """The chunks of a file in a generation, and the segment that has their rows; none for the tail."""
+
+marks = Table(
+    "marks",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("query", AnyText, nullable=False),
+    Column(
+        "file",
+        Integer,
+        ForeignKey(collection_files.c.number, ondelete="CASCADE"),
+        nullable=False,
+        index=True,
+    ),
+    Column("content", String(64), nullable=False),
+    Column("start", Integer, nullable=False),
+    Column("end", Integer, nullable=False),
+    Column("is_right", Boolean, nullable=False),
+    Column("made_at", Double, nullable=False),
+)
+"""Passages that users marked as right or wrong answers: see :mod:`bindery.store.marks`."""
 
 segments = Table(
     "segments",

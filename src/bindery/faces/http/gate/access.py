@@ -117,6 +117,9 @@ ACCESS: Mapping[str, RequiredScopes] = {
     "GET /collections/{name}/generations": SEARCH,
     "DELETE /collections/{name}/generations": COLLECTIONS,
     "POST /collections/{name}/verify": COLLECTIONS,
+    "POST /collections/{name}/marks": COLLECTIONS,
+    "GET /collections/{name}/marks": SEARCH,
+    "DELETE /collections/{name}/marks/{mark_id}": COLLECTIONS,
     # It may make collections of its own, for hours.
     "POST /collections/{name}/evaluations": COLLECTIONS,
     "GET /collections/{name}/evaluations": SEARCH,

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel, Field
 
 from bindery.errors import InvalidValue
+from bindery.evaluation.generating import SOURCES, make_questions
 from bindery.evaluation.questions import JudgedQuestion, expected_in
 from bindery.evaluation.results import EvaluateOptions
 from bindery.faces.http import examples
@@ -38,8 +39,14 @@ class EvaluationBody(RequestBody):
 
     refuses_unknown = True
 
+    source: str = Field(
+        "",
+        max_length=100,
+        description="Instead of questions, where to take them from in the collection itself: "
+        f"{', '.join(SOURCES)}.",
+    )
     questions: list[dict[str, Any]] = Field(
-        min_length=1,
+        [],
         max_length=_MOST_QUESTIONS,
         description="Each with a `question` and `file`, `page`, `quote`, `id` or `grade` of the "
         "passage that answers it, or a list `expected` of several.",
@@ -119,14 +126,17 @@ async def start_evaluation(
         modes=tuple(body.modes),
         budget_tokens=body.budget_tokens,
     )
-    questions = _questions(body.questions)
+    if bool(body.source) == bool(body.questions):
+        raise InvalidValue("Send either questions or a source of them.", param="questions")
+    given = _questions(body.questions)
 
     def start() -> EvaluationAnswer:
         collection = collections_of(request).get(name)
+        questions = given or make_questions(services.library, collection, body.source)
         run = services.evaluations.submit(collection, questions, options)
         return EvaluationAnswer.model_validate(run.facts())
 
-    started = await services.disk.run(start)
+    started = await services.ranking.run(start)
     where = f"/collections/{quote(name, safe='')}/evaluations/{started.evaluation_id}"
     response.headers["location"] = where
     return started

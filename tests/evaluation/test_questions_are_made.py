@@ -1,0 +1,116 @@
+"""Marks and questions made of a collection become evaluation sets."""
+
+import pytest
+from tests.homes import home_with
+
+from bindery.errors import InvalidValue, NotFound
+from bindery.evaluation.generating import SOURCES, check_set, make_questions
+from bindery.evaluation.marks import delete_mark, list_marks, mark_passage, questions_of
+from bindery.evaluation.questions import Expected, JudgedQuestion
+from bindery.library import Library
+from bindery.workspace import Workspace
+
+WORDS = ["heliotrope", "vault", "quetzal", "marmalade", "gondola", "thimble", "otter", "lantern"]
+COLOURS = ["amber", "brown", "crimson", "green", "ivory", "orange", "purple", "yellow"]
+PLACES = ["harbour", "garden", "market", "library", "station", "bakery", "museum", "theatre"]
+
+
+def text_of(word: str, place: str, colour: str) -> str:
+    return (
+        f"# About the {word}\n\n"
+        f"Long ago the {colour} {word} came to the {place}, by the {colour} {place} gate.\n\n"
+        f"Who has seen a {word}?\n\n"
+        f"People of the {place} have seen it.\n"
+    )
+
+
+@pytest.fixture(scope="module")
+def workspace(minilm_folder, tmp_path_factory):
+    root = tmp_path_factory.mktemp("home")
+    folder = root / "texts"
+    folder.mkdir()
+    for words in zip(WORDS, PLACES, COLOURS, strict=True):
+        (folder / f"{words[0]}.md").write_text(text_of(*words))
+    code = 'def oil(hinge):\n    """Put oil on a hinge, so that it turns."""\n    return hinge\n'
+    (folder / "tools.py").write_text(code)
+    library = Library(home_with(minilm_folder, root / "home"))
+    with Workspace(library) as found:
+        found.add([folder])
+        yield found
+
+
+@pytest.fixture
+def collection(workspace):
+    return workspace.collections.get("default")
+
+
+def test_marks_are_kept_listed_and_deleted(workspace, collection):
+    library = workspace.library
+    [first, second, *_] = collection.search("seen a quetzal").hits
+    right = mark_passage(library, collection, "seen a quetzal", first.id, is_right=True)
+    mark_passage(library, collection, "seen a quetzal", second.id, is_right=True)
+    assert right.text == first.text
+    assert right.span == first.span
+    again = mark_passage(library, collection, "seen a quetzal", second.id, is_right=False)
+    assert list_marks(library, collection) == [again, right]
+    [question] = questions_of(list_marks(library, collection))
+    assert question.text == "seen a quetzal"
+    assert question.expected == (Expected(first.file, quote=first.text),)
+    assert question.expected[0].matches(first)
+    assert make_questions(library, collection, "marks") == [question]
+    delete_mark(library, collection, again.id)
+    with pytest.raises(NotFound):
+        delete_mark(library, collection, again.id)
+    with pytest.raises(NotFound, match="no passage"):
+        mark_passage(library, collection, "q", "00", is_right=True)
+    delete_mark(library, collection, right.id)
+    with pytest.raises(InvalidValue, match="no questions by the source 'marks'"):
+        make_questions(library, collection, "marks")
+
+
+def test_a_mark_goes_with_its_file_and_not_counts_for_another_content(workspace, tmp_path):
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    (folder / "a.txt").write_text("The axolotl smiles.")
+    workspace.add([folder], "gone")
+    collection = workspace.collections.get("gone")
+    [hit] = collection.search("axolotl").hits
+    mark_passage(workspace.library, collection, "axolotl", hit.id, is_right=True)
+    (folder / "a.txt").write_text("The newt frowns.")
+    workspace.add([folder], "gone")
+    [mark] = list_marks(workspace.library, collection)
+    assert mark.text == ""
+    assert questions_of([mark]) == []
+    collection.remove([hit.file])
+    assert list_marks(workspace.library, collection) == []
+
+
+@pytest.mark.parametrize("source", sorted(set(SOURCES) - {"marks"}))
+def test_each_source_names_the_passage_that_it_is_from(workspace, collection, source, monkeypatch):
+    monkeypatch.setattr("bindery.evaluation.generating._MOST_WORDS_NDCG", 1.0)
+    monkeypatch.setattr("bindery.evaluation.generating._MOST_RANDOM_NDCG", 1.0)
+    questions = make_questions(workspace.library, collection, source)
+    assert questions
+    assert len({one.text for one in questions}) == len(questions)
+    for question in questions:
+        [expected] = question.expected
+        hits = collection.search(question.text).hits
+        assert any(expected.matches(hit) for hit in hits), question
+    if source == "sentences":
+        assert all(len(one.text.split()) > 3 for one in questions)
+        assert not any(
+            one.text in text_of(*words)
+            for one in questions
+            for words in zip(WORDS, PLACES, COLOURS, strict=True)
+        )
+
+
+def test_a_set_that_tells_nothing_apart_is_refused_with_the_figure(workspace, collection):
+    with pytest.raises(InvalidValue, match=r"refused: words alone reach an nDCG@10 of 1\.000"):
+        make_questions(workspace.library, collection, "headings")
+    with pytest.raises(InvalidValue, match="Unknown source of questions 'x'"):
+        make_questions(workspace.library, collection, "x")
+    everywhere = [JudgedQuestion("1", "zzz", (Expected(quote="a"), Expected(quote="b")))] * 3
+    found = check_set(collection, everywhere)
+    assert found.words == 0
+    assert 0 < found.random <= 1
