@@ -284,7 +284,7 @@ def count_store_files(
         select(_STATE, func.count(), size_bytes)
         .select_from(_ATTACHED_FROM)
         .where(vector_store_files.c.collection == collection_id, _LIVES)
-        .group_by(_STATE.name)  # PostgreSQL takes the same expression twice for two
+        .group_by(_STATE.name)
     )
     is_attached = exists().where(
         vector_store_files.c.collection == collection_id,
