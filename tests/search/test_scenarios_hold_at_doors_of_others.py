@@ -4,6 +4,7 @@ Numbers are those of search-scenarios.md, as in test_scenarios_hold_at_every_doo
 """
 
 import json
+import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -124,3 +125,20 @@ def test_empty_files_are_named_each_and_the_others_are_added(sample):
     failed = {one.name: one.error_message for one in report.failed}
     assert failed == {sample.name(name): f"'{name}' is empty." for name in ("e1.txt", "e2.txt")}
     assert report.added == (sample.name("word.txt"),)
+
+
+def test_both_normal_forms_of_names_are_synced_once(sample):
+    """Scenario 30."""
+    for form in ("NFC", "NFD"):
+        path = sample.folder / unicodedata.normalize(form, f"{form} größe.txt")
+        path.write_text(unicodedata.normalize(form, "학점인정 Größe café"))
+    sample.add_paths(syncs=True, attributes={"city": unicodedata.normalize("NFD", "Zürich")})
+    before = [(file.name, file.number) for file in sample.collection.files()]
+    report = sample.add_paths(syncs=True)
+    assert (report.added, report.changed, report.removed, report.renamed) == ((), (), (), {})
+    assert [(file.name, file.number) for file in sample.collection.files()] == before
+    for form in ("NFC", "NFD"):
+        for where in ('city = "Zürich"', 'file prefix "texts/NF"'):
+            query = unicodedata.normalize(form, "café")
+            hits = sample.found(query, filter=unicodedata.normalize(form, where))
+            assert len(hits) == 2, (form, where)
