@@ -4,6 +4,7 @@ import io
 
 import docx
 import pytest
+from tests.documents.packages import docx_of
 from tests.documents.samples import HEADING, SAMPLES, with_member
 
 from bindery.documents import parse, read
@@ -38,6 +39,22 @@ def test_what_a_page_of_html_calls_itself_is_its_title():
 @pytest.mark.parametrize("kind", ["docx", "odt", "epub", "eml", "ipynb", "markdown"])
 def test_without_metadata_the_first_heading_is_the_title(kind):
     assert read(SAMPLES[kind](), "x").title == HEADING
+
+
+@pytest.mark.parametrize(
+    ("sizes", "title"),
+    [
+        ({"Ministry": 24, "Handbook for": 72, "Trustees": 72, "2012": 40}, "Handbook for Trustees"),
+        ({"Ministry": 24, "Text": 28}, ""),
+        ({str(n): 72 for n in "abcdefgh"}, ""),
+    ],
+)
+def test_the_largest_lines_on_the_cover_of_a_word_document_are_its_title(sizes, title):
+    body = "".join(
+        f'<w:p><w:r><w:rPr><w:sz w:val="{size}"/></w:rPr><w:t>{text}</w:t></w:r></w:p>'
+        for text, size in sizes.items()
+    )
+    assert read(docx_of(body), "x.docx").title == title
 
 
 @pytest.mark.parametrize(

@@ -93,6 +93,10 @@ def test_values_that_are_not_drawn_are_named():
         ("state-of-the\ufffeart", "state-of-the-art"),
         ("state-of-\nthe-art", "state-of-the-art"),
         ("infor\ufffemation", "information"),
+        ("well-\nknown", "well-known"),
+        ("well-\nness", "wellness"),
+        ("e-\nmail", "e-mail"),
+        ("2019-\n2020", "2019-2020"),
     ],
 )
 def test_chains_of_hyphens_stay(text, joined):

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from xml.etree.ElementTree import Element
 
-from bindery.documents.formats.builder import DocumentBuilder, markdown_table
+from bindery.documents.formats.builder import DocumentBuilder, markdown_table, real_title
 from bindery.documents.formats.docx_styles import (
     Numbering,
     ParagraphStyle,
@@ -65,6 +65,11 @@ _MAIL = re.compile(
     rb"(?:[\w-]+:[^\n]*\n(?:[ \t][^\n]*\n)*){0,20}?(?:MIME-Version|Content-Type):", re.I
 )
 _PAGE = re.compile(r"\s*<[!?A-Za-z]")
+_SIZE = f"{_q('w:r')}/{_q('w:rPr')}/{_q('w:sz')}"
+_LEAST_TITLE_SIZE = 40
+"""In half-points: twice the size of usual text."""
+
+_MOST_COVER_LINES, _MOST_TITLE_LINES = 10, 4
 _DEEPEST_INDENT = 8
 _MOST_COLUMNS = 63
 """A table in Word has at most 63 columns."""
@@ -91,7 +96,7 @@ def read_docx(data: bytes, name: str) -> Document:
     for kind, mark in (("footnotes", ""), ("endnotes", "e")):
         for part in package.related(main, kind):
             _write_notes(builder, package.xml(part), look, mark)
-    title = package.title("docProps/core.xml")
+    title = real_title(package.title("docProps/core.xml")) or writer.cover_title
     return builder.document("docx", name, package.warnings() + writer.warnings, title=title)
 
 
@@ -108,6 +113,8 @@ class _DocxWriter:
         self._counter = ListCounter()
         self._begun: set[str] = set()
         self.warnings: list[str] = []
+        self._cover: list[tuple[int, str]] = []  # size and text of the first paragraphs
+        self._is_cover = True
 
     def write(self, element: Element) -> None:
         if element.tag == _TABLE:
@@ -159,6 +166,7 @@ class _DocxWriter:
         label = self._label(style)
         if not text:
             return
+        self._note_cover(element, text, is_heading=style.level > 0)
         if style.level:
             number = "" if label in {"", BULLET} else f"{label} "
             self._builder.heading(number + text, style.level)
@@ -167,6 +175,21 @@ class _DocxWriter:
             self._builder.add(f"{indent}{label} {text}", "list_item")
         else:
             self._builder.add(text)
+
+    @property
+    def cover_title(self) -> str:
+        """The lines in the largest type at the beginning, if it is that of a title; else ""."""
+        sizes = [size for size, _ in self._cover]
+        largest = max(sizes, default=0)
+        if largest < _LEAST_TITLE_SIZE or sizes.count(largest) > _MOST_TITLE_LINES:
+            return ""
+        return " ".join(text for size, text in self._cover if size == largest)
+
+    def _note_cover(self, paragraph: Element, text: str, *, is_heading: bool) -> None:
+        self._is_cover &= not is_heading and len(self._cover) < _MOST_COVER_LINES
+        if self._is_cover:
+            sizes = [integer(size, 0) for size in paragraph.iterfind(_SIZE)]
+            self._cover.append((max(sizes, default=0), " ".join(text.split())))
 
     def _label(self, style: ParagraphStyle) -> str:
         """The next label of the list to which a paragraph belongs; "" if it is in none."""

@@ -40,6 +40,10 @@ _IN_SENTENCE = (".", ",", ";", ":")
 
 NUMBERED = re.compile(r"(?:\d{1,2}(?:\.\d{1,2}){0,4}\.?|[A-Z]\.|[IVX]{1,5}\.)\s+\w")
 _BROKEN_WORD = re.compile(r"((?:-[^\W\d_]{1,30}|[^\W\d_]+))(\ufffe|-\n)([^\W\d_]+)")
+_BROKEN_RANGE = re.compile(r"(?<=\d)(?:\ufffe|-\n)(?=\d)")
+# First parts of English compounds, unless the rest is an ending: well-known, but wellness.
+_FIRST_PART = re.compile(r"well|self|high|low|long|short|cross", re.IGNORECASE)
+_ENDING = re.compile(r"(?:er|est|ly|ness|ing|ed|age|ish|less|land|en|ful|ened|hand|s)$|.{1,2}$")
 _COMPOUND = re.compile(r"[^\W\d_]+-[^\W\d_]+")
 _WORD = re.compile(r"[^\W\d_]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\uffff\xa0]")
@@ -229,20 +233,24 @@ def vocabulary(pages: Sequence[Sequence[Line]]) -> Counter[str]:
 def unhyphenated(text: str, known: Mapping[str, int]) -> str:
     """Join words divided at the end of a line.
 
-    The hyphen stays if a capital follows, if the document has the compound elsewhere, or if it has
-    both halves as words and never the whole word. Otherwise typesetting added it.
+    The hyphen stays if a capital follows, after a single letter and between numbers, in well-known
+    compounds, if the document has the compound elsewhere, or if it has both halves as words and
+    never the whole word. Otherwise typesetting added it.
     """
 
     def joined(match: re.Match[str]) -> str:
         first, second = match[1], match[3]
-        if first.startswith("-"):  # part of a chain: state-of-the-art
+        is_chain = first.startswith("-")  # state-of-the-art
+        if is_chain or (_FIRST_PART.fullmatch(first) and not _ENDING.match(second)):
             return f"{first}-{second}"
         whole, compound = (first + second).casefold(), f"{first}-{second}".casefold()
         halves = min(known.get(first.casefold(), 0), known.get(second.casefold(), 0))
-        kept = second[0].isupper() or (not known.get(whole) and (known.get(compound) or halves))
+        is_compound = not known.get(whole) and (known.get(compound) or halves)
+        # Typesetting divides no word after its first letter: e-mail, x-ray.
+        kept = second[0].isupper() or len(first) == 1 or is_compound
         return f"{first}-{second}" if kept else first + second
 
-    return _BROKEN_WORD.sub(joined, text)
+    return _BROKEN_WORD.sub(joined, _BROKEN_RANGE.sub("-", text))
 
 
 def clear_text(text: str) -> str:
