@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.documents.samples import FIRST, HEADING, SAMPLES, SECOND
+from tests.documents.ole_samples import ole_file
+from tests.documents.samples import FIRST, HEADING, SAMPLES, SECOND, msg_texts, with_member
+from tests.documents.test_pdf_loses_nothing import form
 
 import bindery.documents.formats
 from bindery.documents import READERS, detect_kind, parse, read
@@ -150,3 +152,47 @@ def test_a_hostile_name_is_only_data(name):
     with pytest.raises(BinderyError) as caught:
         parse(b"", name)
     assert caught.value.message.isprintable()
+
+
+# The guard: a reader names each part that a person would see as text and that it did not read.
+
+ATTACHED = (
+    b"Subject: a\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nwords\n"
+    b"--b\nContent-Type: application/pdf; name=report.pdf\n\nx\n--b--\n"
+)
+ATTACHED_TO_MSG = {
+    **msg_texts("a", "words"),
+    "__attach_version1.0_#00000000": {"__properties_version1.0": bytes(8)},
+}
+RESULT = b'{"cell_type": "code", "source": "x", "outputs": [{"data": {"image/png": "x"}}]}'
+NAMED = {
+    **{
+        kind: (with_member(SAMPLES[kind](), "extra.txt", b"words"), "extra.txt")
+        for kind in KINDS
+        if READERS[kind].member
+    },
+    "eml": (ATTACHED, "report.pdf"),
+    "mbox": (b"From a@x.org Mon Nov  2 10:00:00 2026\n" + ATTACHED, "report.pdf"),
+    "msg": (ole_file(ATTACHED_TO_MSG), "an attachment without a name"),
+    "rtf": (rb"{\rtf1 a{\header top}{\pict 00}}", "pictures, headers and footers"),
+    "ipynb": (b'{"cells": [' + RESULT + b"]}", "Pictures among the results were not read: 1"),
+    "pdf": (form("Ann Example", ""), "Some form fields on these pages were not read: 1"),
+}
+WHOLE = {
+    *("html", "markdown", "rst", "org", "vtt", "srt", "csv", "jsonl", "json", "jats", "feed"),
+    *("opml", "xml", "code", "text", "xls"),
+}
+"""Kinds that are one text or table. docs/documents.md says what is left out of each."""
+
+
+def test_every_reader_is_guarded():
+    assert NAMED.keys() | WHOLE == set(KINDS)
+    assert not NAMED.keys() & WHOLE
+
+
+@pytest.mark.parametrize("kind", NAMED)
+def test_what_is_not_read_is_named(kind):
+    data, named = NAMED[kind]
+    document = read(data, f"x{READERS[kind].extensions[0]}")
+    assert document.kind == kind
+    assert any(named in warning for warning in document.warnings)
