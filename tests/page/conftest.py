@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 from urllib.request import Request, urlopen
 
 import pytest
@@ -87,6 +88,11 @@ class Visit:
         """The requests that left the server."""
         own = (address, "data:", "blob:", "about:")
         return [url for url in self.requests if not url.startswith(own)]
+
+
+def parameters(visit: Visit) -> dict[str, list[str]]:
+    """Those of the address of a tab."""
+    return parse_qs(urlsplit(visit.tab.url).query)
 
 
 @pytest.fixture

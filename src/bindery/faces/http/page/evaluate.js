@@ -7,6 +7,11 @@ import { button, confirmed, fill, h, nothingYet, number, plural, problem, skelet
 const EVERY_MS = 1000;
 const MODES = ["hybrid", "dense", "lexical", "rrf", "late"];
 const STRATEGIES = ["recursive", "sentence", "fixed", "markdown", "page", "parent-child"];
+const SOURCES = [
+  ["", "my questions, below"], ["marks", "passages that were marked right"], ["headings", "headings, for the text below them"],
+  ["titles", "titles, for their files"], ["pairs", "questions and answers in the text"], ["docstrings", "docstrings, for their code"],
+  ["sentences", "sentences without their rarest words"],
+];
 const LISTS = [
   ["sizes", "Sizes of chunks, in tokens", "64, 128, 256", Number],
   ["dimensions", "Dimensions", "384, 128", Number],
@@ -51,11 +56,13 @@ class EvaluateView {
   form() {
     this.box = h("textarea", { id: "questions", rows: 6, dir: "auto", spellcheck: false, oninput: () => { this.rows = null; },
       placeholder: "Who signs contracts? => signed by the board\nHow is glue made? => file: glue.md" });
+    this.source = h("select", { id: "source", onchange: () => { this.box.disabled = Boolean(this.source.value); } }, SOURCES.map(([value, label]) => h("option", { value }, label)));
     this.trouble = h("div");
     const file = h("input", { type: "file", accept: ".csv,.tsv,.jsonl", class: "hidden-text", tabindex: "-1", "aria-label": "A file of questions", onchange: (event) => this.read(event.target.files[0]) });
     const checks = (name, values, chosen) => h("fieldset", {}, h("legend", {}, name), values.map((one) =>
       h("label", {}, h("input", { type: "checkbox", name, value: one, checked: chosen.includes(one) }), one)));
     return h("form", { class: "card", onsubmit: (event) => { event.preventDefault(); this.start(new FormData(event.target)); } },
+      h("p", { class: "row" }, h("label", { for: "source" }, "Questions from"), this.source),
       h("label", { for: "questions" }, "Questions, one a line, each with words of the passage that answers it, or its file"), this.box,
       h("p", { class: "row" }, button("From a file", () => file.click()), file, h("span", { class: "note" }, "CSV, TSV or JSON lines, as for bindery evaluate")),
       checks("modes", MODES, ["hybrid", "dense", "lexical"]), checks("strategies", STRATEGIES, []),
@@ -76,10 +83,11 @@ class EvaluateView {
   }
 
   async start(form) {
-    const questions = this.rows ?? questionsIn(this.box.value);
-    if (!questions.length) return fill(this.trouble, h("p", { class: "bad", role: "alert" }, "Write at least one question with what answers it."));
+    const source = this.source.value;
+    const questions = source ? [] : (this.rows ?? questionsIn(this.box.value));
+    if (!source && !questions.length) return fill(this.trouble, h("p", { class: "bad", role: "alert" }, "Write at least one question with what answers it."));
     const split = (name, kind) => form.get(name).split(",").map((one) => one.trim()).filter(Boolean).map(kind);
-    const body = { questions, modes: form.getAll("modes"), strategies: form.getAll("strategies") };
+    const body = { ...(source ? { source } : { questions }), modes: form.getAll("modes"), strategies: form.getAll("strategies") };
     for (const [name, , , kind] of LISTS) body[name] = split(name, kind);
     try {
       const started = await post(this.base, body);

@@ -3,6 +3,7 @@
 import { part, post } from "./api.js";
 import { Facets } from "./facets.js";
 import { announce, button, fill, h, link, marked, number, pageRange, plural, problem, skeleton } from "./dom.js";
+import { Judge } from "./judge.js";
 import { Rows } from "./rows.js";
 
 export const MODES = [
@@ -41,6 +42,8 @@ class SearchView {
     this.mode = MODES.some(([id]) => id === asked.get("mode")) ? asked.get("mode") : "hybrid";
     this.chosenHit = asked.get("hit");
     this.facets = new Facets(this.collection, asked.getAll("f"), () => this.now());
+    this.judge = new Judge(this.collection.name);
+    this.judged = this.judge.load().catch(() => null); // hits are shown without marks then
     this.hits = [];
     this.active = -1;
     this.former = null;
@@ -155,7 +158,7 @@ class SearchView {
     const slow = setTimeout(() => this.hits.length || this.instead(skeleton()), 200);
     this.list.setAttribute("aria-busy", "true");
     try {
-      const answer = await this.answered(running.signal);
+      const [answer] = await Promise.all([this.answered(running.signal), this.judged]);
       clearTimeout(slow);
       this.show(answer);
       if (isSubmit && this.hits.length) this.select(0, false);
@@ -267,6 +270,7 @@ class SearchView {
         hit.page ? h("span", {}, `page ${pageRange(hit)}`) : null,
         this.moved(hit, place),
         h("span", { class: "grow" }),
+        this.judge.buttons(this.query, hit),
         h("span", { class: "score", title: SCORES[this.mode] ?? "score" }, hit.score.toFixed(3))),
       headings.length ? h("div", { class: "headings" }, headings) : null,
       text,
