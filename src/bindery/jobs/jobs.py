@@ -82,12 +82,14 @@ class Jobs:
         owner: str = "",
         idempotency_key: str | None = None,
         known: Mapping[str, bytes] | None = None,
+        names: Mapping[str, str] | None = None,
         also: Callable[[Transaction, str], None] | None = None,
     ) -> Job:
         """Submit a job. It is durably stored when this returns.
 
         The same request with the same key returns the existing job. ``known`` are the keys of the
-        chunk sets that files had: those that still have them are done at once. ``also`` writes,
+        chunk sets that files had: those that still have them are done at once. ``names`` are those
+        under which the caller sees files, by their ids. ``also`` writes,
         given the id of the job, in the transaction that adds it. Raises
         IdempotencyConflict for another request with the key; UnknownFile, UnknownModel,
         UnknownStrategy, UnknownRotation and InvalidValue for a request that cannot be carried out.
@@ -97,11 +99,12 @@ class Jobs:
             if job := _of_key(connection, owner, key, request):
                 return job
         check_request(self._library, request)
-        sets = known or {}
+        sets, shown = known or {}, names or {}
         source = self._worker.source_of(request.into)
         files = [
-            replace(_new(source, place, one), chunk_set=sets.get(one))
+            replace(new, chunk_set=sets.get(one), name=shown.get(one, new.name))
             for place, one in enumerate(request.files)
+            for new in (_new(source, place, one),)
         ]
         job_id = f"job-{secrets.token_hex(12)}"
         with self._database.writing() as connection:

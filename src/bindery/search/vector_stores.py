@@ -218,7 +218,7 @@ class VectorStores:
         return names
 
     def filenames(self, file_ids: Sequence[str]) -> Mapping[str, str]:
-        """The names that files were uploaded with, by their ids, as far as they are stored."""
+        """See :func:`bindery.store.vector_stores.filenames`."""
         with self._database.reading() as connection:
             return rows.filenames(connection, file_ids)
 
@@ -249,7 +249,7 @@ class VectorStores:
                 attached.append(Attachment(file.file_id, name, clean))
             rows.attach(connection, collection.id, job_id, attached)
 
-        job = self._jobs.submit(request, owner=self._owner, also=note)
+        job = self._jobs.submit(request, owner=self._owner, names=names, also=note)
         self._note_activity(collection, facts)
         return self._batch(collection, job)
 

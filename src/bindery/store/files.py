@@ -16,13 +16,14 @@ import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from sqlalchemy import (
     Connection,
     LargeBinary,
+    Select,
     cast,
     delete,
     exists,
@@ -197,7 +198,7 @@ class FileStore:
             rows = connection.execute(
                 _FILES.where(*self._seen()).order_by(files.c.uploaded_at, files.c.id)
             ).all()
-        return iter([StoredFile(*row) for row in rows])
+            return iter(self._named(connection, [StoredFile(*row) for row in rows]))
 
     def get(self, file_id: str) -> StoredFile:
         """The file of an id. Raises UnknownFile."""
@@ -245,16 +246,35 @@ class FileStore:
         """The condition for files that are seen."""
         if self._only is None:
             return ()
-        mine = select(collections.c.id).where(collections.c.name.in_(self._only))
         columns = collection_files.c
-        in_mine = select(columns.source).where(columns.collection.in_(mine))
+        in_mine = select(columns.source).where(columns.collection.in_(self._mine()))
         return (or_(files.c.owner == self.owner, cast(files.c.id, LargeBinary).in_(in_mine)),)
+
+    def _mine(self) -> Select[tuple[str]]:
+        """The ids of the collections that a limited key may see."""
+        return select(collections.c.id).where(collections.c.name.in_(self._only or ()))
 
     def _found(self, connection: Connection, file_id: str) -> StoredFile | None:
         if not _ID.fullmatch(file_id):  # it may not be valid text in the database either
             return None
         row = connection.execute(_FILES.where(files.c.id == file_id, *self._seen())).first()
-        return None if row is None else StoredFile(*row)
+        return None if row is None else self._named(connection, [StoredFile(*row)])[0]
+
+    def _named(self, connection: Connection, found: list[StoredFile]) -> list[StoredFile]:
+        """Files with names that the caller may see: others may have uploaded the same content.
+
+        A limited key sees its own names, and otherwise those in its collections.
+        """
+        others = [file.id for file in found if file.owner != self.owner]
+        if self._only is None or not others:
+            return found
+        columns = collection_files.c
+        named = select(columns.source, columns.name).where(columns.collection.in_(self._mine()))
+        # The oldest name comes last, and stays.
+        rows = connection.execute(named.order_by(columns.number.desc())).all()
+        names: dict[str, str] = {row.source: row.name for row in rows}
+        wanted = {one: names[one] for one in others if one in names}
+        return [replace(file, name=wanted.get(file.id, file.name)) for file in found]
 
     def _find(self, connection: Connection, file_id: str) -> StoredFile:
         file = self._found(connection, file_id)

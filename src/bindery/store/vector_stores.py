@@ -246,10 +246,15 @@ def list_store_files(
 
 
 def filenames(connection: Connection, file_ids: Iterable[str]) -> dict[str, str]:
-    """The names that files were uploaded with, by their ids, as far as they are stored."""
+    """The names that files were uploaded with, by their ids, as far as they are stored.
+
+    Without files that are named by their content: others may have uploaded it by another name.
+    """
     named: dict[str, str] = {}
     for some in key_groups(file_ids):
-        found = select(files.c.id, files.c.name).where(files.c.id.in_(some))
+        found = select(files.c.id, files.c.name).where(
+            files.c.id.in_(some), files.c.id != files.c.sha256
+        )
         named.update({row.id: row.name for row in connection.execute(found)})
     return named
 

@@ -258,3 +258,32 @@ def test_a_limited_key_imports_its_own_collections_alone(asks, files):
     assert limited.post(f"/collections/{new}/import", files=sent).status_code == 201
     assert limited.get(f"/collections/{new}").json()["files"] == 1
     assert limited.delete(f"/collections/{new}").status_code == 200
+
+
+def test_a_file_has_the_name_that_it_has_in_the_collections_of_the_key(limited, asks, files):
+    # Somebody else uploads the same content: the stored file has their name from then on.
+    again = asks().post("/files/upload", files={"file": ("hidden-name.txt", TEXT[MINE])}).json()
+    assert again["file_id"] == files[MINE]
+    assert asks().get(f"/files/{files[MINE]}").json()["filename"] == "hidden-name.txt"
+
+    job = limited.post("/jobs", json={"files": [files[MINE]]}).headers["location"]
+    while limited.get(job).json()["state"] not in ("done", "failed"):
+        time.sleep(0.05)
+    added(limited, MINE, json={"file_ids": [files[MINE]]})
+    for path in (
+        "/files",
+        f"/files/{files[MINE]}",
+        "/v1/files",
+        f"/v1/files/{files[MINE]}",
+        f"/v1/files/{files[MINE]}/content",
+        f"/chunk/fixed/file/{files[MINE]}",
+        f"{job}/files",
+        f"{job}/results?format=jsonl",
+        f"/collections/{MINE}/files",
+        f"/v1/vector_stores/{MINE}/files",
+    ):
+        answer = limited.get(path)
+        assert answer.status_code == 200, path
+        assert "hidden-name" not in answer.text + str(answer.headers), path
+    names = [one["file"] for one in limited.get(f"/collections/{MINE}/files").json()["files"]]
+    assert names == ["mine.txt"]

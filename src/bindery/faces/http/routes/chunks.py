@@ -85,7 +85,7 @@ def _chunk(
     cut: Callable[..., list[Chunk]],
 ) -> Response:
     services = services_of(request)
-    files_of(request).get(file_id)
+    name = files_of(request).get(file_id).name
     spent: list[int] = []
     # Report a wrong strategy, model or size before parsing the document.
     cut(Document("", "text", ""), when_embedded=spent.append)
@@ -97,7 +97,7 @@ def _chunk(
     return json_answer(
         {
             "file_id": file_id,
-            "filename": document.name,
+            "filename": name,
             "kind": document.kind,
             "strategy": options.strategy,
             "model": query.model,

@@ -208,11 +208,13 @@ async def remove_files(request: Request, name: NamePath) -> FilesRemovedAnswer:
 
 def _add(request: Request, name: str, body: AddFilesBody) -> str:
     collection, files = collections_of(request).get(name), files_of(request)
-    check_names_are_unique([files.get(one).name for one in body.file_ids])
+    names = {one: files.get(one).name for one in body.file_ids}
+    check_names_are_unique([names[one] for one in body.file_ids])
     if len(set(body.file_ids)) != len(body.file_ids):
         raise InvalidValue("A file is named twice.", remedy="Name it once.", param="file_ids")
     wanted = collection.request(body.file_ids, attributes=body.attributes)
-    return services_of(request).jobs.submit(wanted, owner=identity_of(request).key_id).id
+    owner = identity_of(request).key_id
+    return services_of(request).jobs.submit(wanted, owner=owner, names=names).id
 
 
 def _file(file: CollectionFile) -> CollectionFileAnswer:

@@ -192,8 +192,9 @@ async def download_results(
 
 def _submit(request: Request, body: JobBody, key: str | None) -> Job:
     services, files = services_of(request), files_of(request)
-    for file_id in body.files if identity_of(request).collections is not None else ():
-        files.get(file_id)  # otherwise the job itself says which of all are unknown
+    # Without a limit, the job itself says which files are unknown.
+    seen = body.files if identity_of(request).collections is not None else ()
+    names = {file_id: files.get(file_id).name for file_id in seen}
     wanted = JobRequest(
         tuple(body.files),
         services.names.model_id(body.model),
@@ -201,7 +202,8 @@ def _submit(request: Request, body: JobBody, key: str | None) -> Job:
         options_from(body, VectorOptions),
         lines=body.lines,
     )
-    return services.jobs.submit(wanted, owner=identity_of(request).key_id, idempotency_key=key)
+    owner = identity_of(request).key_id
+    return services.jobs.submit(wanted, owner=owner, idempotency_key=key, names=names)
 
 
 def _find(request: Request, job_id: str) -> Job:
