@@ -56,6 +56,11 @@ def read_scifact(data: Path, split: str = "test") -> SciFact:
     return SciFact(documents, {query: queries[query] for query in answers}, answers)
 
 
+def titles_of(scifact: SciFact) -> list[str]:
+    """The first sentence of each document, of at most 300 characters."""
+    return [text.split(". ")[0][:300] for text in scifact.documents.values()]
+
+
 def read_reference(data: Path, scifact: SciFact) -> tuple[Vectors, Vectors] | None:
     """The reference's vectors of SciFact's queries and documents, or None if there are none."""
     path = data / "scifact" / "reference_embeddings.npz"

@@ -52,6 +52,8 @@ INSTALLS: Mapping[str, Sequence[Sequence[str]]] = {
     "tantivy": (("tantivy==0.27.0", "numpy"),),
     "bm25s": (("bm25s==0.3.16", "PyStemmer==3.1.*", "numpy"),),
     "fts5": (("numpy",),),
+    "chroma": (("chromadb==1.5.9", "sentence-transformers==6.2.*", "torch==2.14.1"),),
+    "txtai": (("txtai[api]==9.14.0", "torch==2.14.1"),),
     # not a peer, but a tool that needs other versions
     "schemathesis": (("schemathesis==4.32.5",),),
 }

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from corpus import SciFact, chunks_of, read_scifact
+from corpus import SciFact, chunks_of, read_scifact, titles_of
 from peers import PEERS, USUAL_DATA
 from results import cores, keep, warn_if_busy
-from searching import changes, indexes, late, service
+from searching import changes, indexes, late, servers, service
 from searching.data import texts_folder, vectors_folder
 from under_load.server import new_home
 
@@ -53,6 +53,14 @@ def _service(arguments: argparse.Namespace) -> dict[str, Any]:
     return service.measure(home, list(scifact.queries.values())[:200], chunks_of(scifact, 400))
 
 
+def _servers(arguments: argparse.Namespace) -> dict[str, Any]:
+    home, scifact = _filled_home(arguments)
+    queries = list(scifact.queries.values())[: arguments.queries]
+    return servers.measure(
+        home, titles_of(scifact)[: arguments.files], queries, rounds=arguments.rounds
+    )
+
+
 def _filled_home(arguments: argparse.Namespace) -> tuple[Path, SciFact]:
     """A home with a collection of SciFact's titles, a file each."""
     scifact = read_scifact(arguments.data)
@@ -61,8 +69,7 @@ def _filled_home(arguments: argparse.Namespace) -> tuple[Path, SciFact]:
     if not home.exists():
         folder.mkdir(parents=True, exist_ok=True)
         new_home(folder)
-    titles = [text.split(". ")[0][:300] for text in scifact.documents.values()]
-    changes.fill(home, titles[: arguments.files])
+    changes.fill(home, titles_of(scifact)[: arguments.files])
     return home, scifact
 
 
@@ -76,6 +83,7 @@ SECTIONS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "million": _million,
     "changes": _changes,
     "service": _service,
+    "servers": _servers,
     "late": _late,
 }
 
