@@ -74,6 +74,13 @@ class SearchOptions:
         None, "The weight of meaning in hybrid, 0 to 1; default: by language.", least=0, most=1
     )
     score_threshold: float | None = option(None, "Keep hits with at least this score.")
+    min_confidence: float | None = option(
+        None,
+        "Keep hits that are better than the best hit of at least this share of off-topic "
+        "questions, 0 to 1; else nothing is found.",
+        least=0,
+        most=1,
+    )
     limit_per_file: int | None = option(
         None, "The most hits from one file.", least=1, most=MOST_HITS
     )

@@ -18,6 +18,7 @@ class Hit:
     """A passage that was found: a chunk, several that are neighbours, or their parent.
 
     ``file`` is its name in the collection, ``file_id`` what names it in addresses.
+    ``confidence`` is that of :mod:`bindery.search.confidence`, if ``min_confidence`` was given.
     ``score`` is that of the mode (see :class:`bindery.options.SearchOptions`), ``scores`` are those
     of each leg, None if the mode does not use it, and ``ranks`` those in each stage, None if a leg
     did not find it. Of several chunks they are those of the best one, as is ``id``. ``span`` is the
@@ -51,6 +52,7 @@ class Hit:
     collection: str = ""
     words: tuple[WordShare, ...] | None = None
     tokens: tuple[TokenShare, ...] | None = None
+    confidence: float | None = None
 
     @property
     def text_sha256(self) -> str:
@@ -87,6 +89,7 @@ class Hit:
             "language": self.language,
             "attributes": dict(self.attributes or {}),
             "url": self.url(address),
+            "confidence": self.confidence,
             "words": None if self.words is None else [one.facts() for one in self.words],
             "tokens": None if self.tokens is None else [one.facts() for one in self.tokens],
         }

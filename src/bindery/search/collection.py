@@ -20,6 +20,7 @@ from bindery.options import SearchOptions, names_of
 from bindery.search.answering import search_index
 from bindery.search.answers import SearchAnswer
 from bindery.search.attributes import fixed_attributes
+from bindery.search.confidence import chance_scores, with_confidence
 from bindery.search.deleting import DeletionReceipt, receipt_of
 from bindery.search.describing import describe
 from bindery.search.generations import Generations, HasGenerations
@@ -342,6 +343,10 @@ class Collection(HasGenerations):
                 chosen,
                 weight=self.stored.settings.weight,
             )
+            if chosen.min_confidence is not None:
+                chance = chance_scores(self._library, index, chosen.mode, self.search)
+                least = chosen.min_confidence
+                answers = [with_confidence(one, chance, least) for one in answers]
             if self._is_current(index):
                 return answers[0] if isinstance(query, str) else answers
 

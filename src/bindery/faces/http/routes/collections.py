@@ -167,6 +167,7 @@ class HitAnswer(BaseModel):
     language: str
     attributes: dict[str, Any]
     url: str
+    confidence: float | None
     words: list[WordShareAnswer] | None
     tokens: list[TokenShareAnswer] | None
 
