@@ -1,5 +1,6 @@
 """Collections over HTTP: a name that is taken has an address that works."""
 
+import json
 import time
 from dataclasses import replace
 
@@ -38,6 +39,30 @@ def test_files_are_listed_to_the_end_while_some_go(client):
     for wrong in ({"limit": 0}, {"limit": 10_001}, {"after": -1}, {"after": "x"}):
         assert client.get("/collections/listed/files", params=wrong).status_code == 400
     client.delete("/collections/listed")
+
+
+def test_wrong_attributes_leave_no_upload_behind(client):
+    client.post("/collections", json={"name": "refused"})
+    before = client.get("/files").json()["total_files"]
+    for wrong in ("[1]", "{", '{"file": "x"}', '{"a": {"b": 1}}', '{"a": "' + "x" * 70_000 + '"}'):
+        answer = client.post(
+            "/collections/refused/files",
+            files={"file": ("refused.txt", "It is not kept.")},
+            data={"attributes": wrong},
+        )
+        assert answer.status_code == 400, wrong
+    assert client.get("/files").json()["total_files"] == before
+    long = {"note": "long " * 500}
+    answer = client.post(
+        "/collections/refused/files",
+        files={"file": ("long.txt", "It is kept.")},
+        data={"attributes": json.dumps(long)},
+    )
+    while client.get(answer.headers["location"]).json()["state"] not in ("done", "failed"):
+        time.sleep(0.05)
+    listed = client.get("/collections/refused/files").json()["files"]
+    assert [one["attributes"] for one in listed] == [long]
+    client.delete("/collections/refused")
 
 
 def test_several_files_are_uploaded_in_one_call(client):

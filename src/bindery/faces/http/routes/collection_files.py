@@ -1,5 +1,6 @@
 """``/collections/{name}/files``: the files of a collection."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -129,7 +130,12 @@ async def add_files(request: Request, response: Response, name: NamePath) -> Add
 
 
 async def _uploaded(request: Request, services: Services, name: str) -> AddFilesBody:
-    await services.disk.run(collections_of(request).get, name)  # before anything is kept
+    collection = await services.disk.run(collections_of(request).get, name)
+
+    def attributes_of(fields: Mapping[str, str]) -> dict[str, Any] | None:
+        given = fields.get("attributes")
+        return None if given is None else parse_object(given.encode())
+
     store = await services.disk.run(files_of, request)
     kept, fields = await receive_uploads(
         request,
@@ -137,12 +143,9 @@ async def _uploaded(request: Request, services: Services, name: str) -> AddFiles
         services.disk,
         limit_bytes=services.settings.upload_limit_bytes,
         fields=("attributes",),
+        check=lambda fields: collection.request(["-"], attributes=attributes_of(fields)),
     )
-    given = fields.get("attributes")
-    return AddFilesBody(
-        file_ids=[file.id for file in kept],
-        attributes=None if given is None else parse_object(given.encode()),
-    )
+    return AddFilesBody(file_ids=[file.id for file in kept], attributes=attributes_of(fields))
 
 
 @router.get("/files", summary="List the files of a collection")

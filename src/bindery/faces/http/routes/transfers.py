@@ -22,8 +22,8 @@ FIELD = "file"
 
 # Writing and hashing run in a thread, in pieces large enough to be worth the switch.
 _WRITE_BYTES = 512 << 10
-# Fields beside the file are a word or two.
-_LONGEST_FIELD = 256
+# Fields beside the file are a word or two, or the attributes of a file.
+_LONGEST_FIELD = 64 << 10
 MOST_UPLOADS = 50
 """How many files one request may upload: each is an open file until all are there."""
 
@@ -75,12 +75,19 @@ async def receive_upload(
 
 
 async def receive_uploads(
-    request: Request, store: FileStore, pool: Pool, *, limit_bytes: int, fields: Collection[str]
+    request: Request,
+    store: FileStore,
+    pool: Pool,
+    *,
+    limit_bytes: int,
+    fields: Collection[str],
+    check: Callable[[Mapping[str, str]], object],
 ) -> tuple[list[StoredFile], Mapping[str, str]]:
     """Keep the files of a multipart body, all in the field ``file``, and its other ``fields``.
 
-    Of files with the same content each but the first has an id of its own. Raises what
-    :func:`receive_upload` does, and InvalidValue for more than MOST_UPLOADS.
+    Nothing is kept if ``check`` raises an error about the fields. Of files with the same content
+    each but the first has an id of its own. Raises what :func:`receive_upload` does, and
+    InvalidValue for more than MOST_UPLOADS.
     """
     parser = UploadParser(request.headers.get("content-type", ""), fields, most=MOST_UPLOADS)
     with ExitStack() as opened:
@@ -97,6 +104,7 @@ async def receive_uploads(
         parser.finish()
 
         def keep() -> list[StoredFile]:
+            check(parser.fields)
             write([(len(parser.names) - 1, b"")])  # also empty files
             known: set[str] = set()
             kept: list[StoredFile] = []
