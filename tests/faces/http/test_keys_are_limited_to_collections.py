@@ -248,6 +248,14 @@ def test_vector_stores_and_other_doors_show_no_other_collection(asks, files):
     assert limited.post(stores, json={}).status_code == 400
 
 
+def test_a_refused_upload_of_librechat_leaves_no_file(limited, asks, files):
+    before = limited.get("/files").json()
+    sent = {"file": ("a.txt", b"a"), "file_id": (None, "a-1")}
+    assert limited.post("/librechat/embed", files=sent).status_code == 400
+    assert limited.get("/files").json() == before
+    assert asks().get("/collections/librechat").status_code == 404
+
+
 def test_a_limited_key_imports_its_own_collections_alone(asks, files):
     new = "quails"
     limited, sent = asks(MINE, new), {"file": ("quails.jsonl", b'{"text": "Quails run."}')}

@@ -197,3 +197,23 @@ def test_librechat_keeps_searches_and_removes_files(client):
     assert client.request("DELETE", "/librechat/documents", json={}).status_code == 400
     assert len(client.get("/v1/files").json()["data"]) == before
     client.delete("/collections/librechat")
+
+
+def test_librechat_keeps_the_former_file_until_the_new_one_is_found(client):
+    before = len(client.get("/v1/files").json()["data"])
+    assert embed(client, "e-5", "oak.txt", b"Oak lasts for centuries.").status_code == 200
+    assert embed(client, "e-5", "oak.pdf", b"%PDF-1.4 no").status_code == 400
+    assert client.get("/librechat/documents/e-5/context").json() == "Oak lasts for centuries."
+    assert embed(client, "e-5", "oak.txt", b"Oak rots.").status_code == 200
+    assert client.get("/librechat/documents/e-5/context").json() == "Oak rots."
+    assert len(client.get("/v1/files").json()["data"]) == before + 1
+    client.request("DELETE", "/librechat/documents", json=["e-5"])
+    assert len(client.get("/v1/files").json()["data"]) == before
+    client.delete("/collections/librechat")
+
+
+@pytest.mark.parametrize("file_id", ["a\0b", "a\nb", "x" * 201])
+def test_librechat_ids_are_printable_and_short(client, file_id):
+    answer = embed(client, file_id, "oak.txt", b"Oak.")
+    assert (answer.status_code, answer.json()["param"]) == (400, "file_id"), answer.text
+    assert "1 to 200 printable characters" in answer.json()["detail"]

@@ -6,6 +6,7 @@ search). A file keeps LibreChat's id in the attribute ``file_id``.
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Annotated, Any, cast
 
 import orjson
@@ -28,16 +29,17 @@ from bindery.search.answers import Hit, text_of
 from bindery.search.passages import read_passages
 from bindery.search.vector_stores import AttachedFile, VectorStores
 from bindery.store.files import Incoming, StoredFile
-from bindery.store.vector_stores import StoreFacts, StoreFile, StoreFileState
+from bindery.store.vector_stores import StoreFile, StoreFileState
 
 router = APIRouter(prefix="/librechat", tags=["LibreChat"])
 
 COLLECTION = "librechat"
 _KEY = "file_id"
+_MOST_ID = 200
 _LOOK_S = 0.2
 
 FilePath = Annotated[
-    str, Path(description="LibreChat's id of the file.", examples=["chat-1"], max_length=200)
+    str, Path(description="LibreChat's id of the file.", examples=["chat-1"], max_length=_MOST_ID)
 ]
 
 
@@ -63,7 +65,7 @@ class ChatTextAnswer(BaseModel):
 class QueryBody(RequestBody):
     """A question about a file."""
 
-    file_id: str = Field(max_length=200)
+    file_id: str = Field(max_length=_MOST_ID)
     query: str
     k: int = Field(4, ge=1, le=MOST_HITS)
 
@@ -98,26 +100,20 @@ async def probe_for_librechat() -> dict[str, str]:
 @router.post("/embed", summary="Add a file (LibreChat)", openapi_extra=examples.LIBRECHAT_UPLOAD)
 async def embed_for_librechat(request: Request) -> ChatFileAnswer:
     """Add a file of a chat; the answer comes when it is found. The collection is made if needed."""
-    services = services_of(request)
     stored, file_id = await _receive(request)
-    if await services.disk.run(collections_of(request).find, COLLECTION) is None:
-        asked = JobRequest(("-",), DEFAULT_MODEL)
-        recipe = await services.loading.run(make_recipe, services.library, asked)
-        await services.disk.run(_create, request, recipe)
+    run = services_of(request).disk.run
+    try:
+        file = await _add(request, stored.id, file_id)
+    except Exception:
+        await run(files_of(request).delete, stored.id)
+        raise
 
-    def attach() -> None:
-        stores = stores_of(request)
-        former = _files(stores, [file_id])
-        stores.attach(COLLECTION, [AttachedFile(stored.id, {_KEY: file_id})])
-        for file in former:
-            files_of(request).delete(file.id)
+    def remove_former() -> None:
+        for other in _files(stores_of(request), [file_id]):
+            if other.order < file.order:
+                _remove(request, other)
 
-    await services.disk.run(attach)
-    while (file := await _file(request, stored.id)).state is StoreFileState.IN_PROGRESS:
-        await asyncio.sleep(_LOOK_S)
-    if file.state is not StoreFileState.COMPLETED:
-        await services.disk.run(files_of(request).delete, stored.id)
-        raise InvalidValue(file.error_message or "The file was not added.", param="file")
+    await run(remove_former)
     return ChatFileAnswer(file_id=file_id, filename=file.filename)
 
 
@@ -201,7 +197,7 @@ async def remove_for_librechat(request: Request) -> Removed:
         found = _files(stores_of(request), [str(one) for one in ids])
         _check_found([str(one) for one in ids], found)
         for file in found:
-            files_of(request).delete(file.id)
+            _remove(request, file)
         count = len(found)
         return Removed(message=f"Documents for {count} file{'s' * (count > 1)} deleted")
 
@@ -230,7 +226,15 @@ async def _receive(request: Request) -> tuple[StoredFile, str]:
 
     def keep(incoming: Incoming, name: str, given: Mapping[str, str]) -> StoredFile:
         if not given.get(_KEY):
-            raise InvalidValue(f"The field {_KEY!r} is missing.", param=_KEY)
+            raise InvalidValue(
+                f"The field {_KEY!r} is missing.", remedy="Send the id of the file.", param=_KEY
+            )
+        if len(given[_KEY]) > _MOST_ID or not given[_KEY].isprintable():
+            raise InvalidValue(
+                f"{_KEY} must have 1 to {_MOST_ID} printable characters, got {given[_KEY][:80]!r}.",
+                remedy="Send the id without control characters.",
+                param=_KEY,
+            )
         fields.update(given)
         return incoming.keep(name, purpose="assistants")
 
@@ -245,14 +249,36 @@ async def _receive(request: Request) -> tuple[StoredFile, str]:
     return stored, fields[_KEY]
 
 
-def _create(request: Request, recipe: Any) -> None:  # noqa: ANN401
-    stores_of(request).create(StoreFacts(name=COLLECTION), recipe)
+async def _add(request: Request, stored_id: str, file_id: str) -> StoreFile:
+    """Add a stored file to the collection. Raises InvalidValue if it cannot be added."""
+    await _create(request)
+    run = services_of(request).disk.run
+    attached = [AttachedFile(stored_id, {_KEY: file_id})]
+    await run(lambda: stores_of(request).attach(COLLECTION, attached))
+    while True:
+        file = await run(lambda: stores_of(request).file(COLLECTION, stored_id))
+        if file.state is StoreFileState.COMPLETED:
+            return file
+        if file.state is not StoreFileState.IN_PROGRESS:
+            raise InvalidValue(file.error_message or "The file was not added.", param="file")
+        await asyncio.sleep(_LOOK_S)
 
 
-async def _file(request: Request, stored_id: str) -> StoreFile:
-    return await services_of(request).disk.run(
-        lambda: stores_of(request).file(COLLECTION, stored_id)
-    )
+async def _create(request: Request) -> None:
+    """Make the collection if there is none. Raises InvalidValue if the key may not have it."""
+    services, collections = services_of(request), collections_of(request)
+    if await services.disk.run(collections.find, COLLECTION) is None:
+        recipe = await services.loading.run(
+            make_recipe, services.library, JobRequest(("-",), DEFAULT_MODEL)
+        )
+        await services.disk.run(collections.create, COLLECTION, recipe)
+
+
+def _remove(request: Request, file: StoreFile) -> None:
+    """Delete a file, or only remove it from the collection if another key has uploaded it."""
+    with suppress(UnknownFile):
+        stores_of(request).remove(COLLECTION, file.id)
+        files_of(request).delete(file.id)
 
 
 def _files(stores: VectorStores, file_ids: list[str]) -> list[StoreFile]:
