@@ -7,7 +7,12 @@ from bindery.errors import InvalidValue, NotFound
 from bindery.evaluation.generating import SOURCES, check_set, make_questions
 from bindery.evaluation.marks import delete_mark, list_marks, mark_passage, questions_of
 from bindery.evaluation.questions import Expected, JudgedQuestion
+from bindery.evaluation.results import EvaluateOptions
+from bindery.evaluation.runs import EvaluationRuns
 from bindery.library import Library
+from bindery.options import SearchOptions
+from bindery.search.deleting import copy_name, evaluations_folder
+from bindery.store.deletion import KeptIn
 from bindery.workspace import Workspace
 
 WORDS = ["heliotrope", "vault", "quetzal", "marmalade", "gondola", "thimble", "otter", "lantern"]
@@ -83,6 +88,41 @@ def test_a_mark_goes_with_its_file_and_not_counts_for_another_content(workspace,
     assert questions_of([mark]) == []
     collection.remove([hit.file])
     assert list_marks(workspace.library, collection) == []
+
+
+def test_what_was_asked_of_a_collection_goes_with_it(workspace, tmp_path):
+    folder = tmp_path / "asked"
+    folder.mkdir()
+    (folder / "a.txt").write_text("The pangolin sleeps.")
+    (folder / "b.txt").write_text("The numbat eats.")
+    workspace.add([folder], "asked")
+    collections, library = workspace.collections, workspace.library
+    collection = collections.get("asked")
+    asked = SearchOptions("lexical", min_confidence=0)
+    hit, other = (collection.search(word, asked).hits[0] for word in ("pangolin", "numbat"))
+    question = JudgedQuestion("1", "the jerboaquest", (Expected("a.txt", quote=hit.text),))
+    workspace.evaluate([question], "asked", EvaluateOptions(modes=("lexical",)))
+    run = EvaluationRuns(collections).submit(collection, [question], EvaluateOptions())
+    copy = collections.create(copy_name(collection.id, "0" * 12), collection.recipe)
+    for one in (hit, other):
+        mark_passage(library, collection, "the jerboaquest", one.id, is_right=True)
+
+    collection.change(name="renamed")
+    assert len(list_marks(library, collection)) == 2
+    assert EvaluationRuns(collections).list(collection) == [run]
+    removed = collection.remove([hit.file], now=True)
+    assert (removed.marks, removed.evaluations) == (1, 0)
+    assert [(one.kind, one.name, one.id) for one in removed.kept] == [
+        (KeptIn.EVALUATION, hit.file, run.id)
+    ]
+    receipt = collections.delete("renamed", now=True)
+
+    assert receipt.marks == 1
+    assert receipt.evaluations == 3  # the run, the figures of a setting, and off-topic scores
+    assert collections.find(copy.name) is None
+    assert not evaluations_folder(library, collection.id).exists()
+    files = [path for path in library.home.rglob("*") if path.is_file()]
+    assert not any(b"jerboaquest" in path.read_bytes() for path in files)
 
 
 @pytest.mark.parametrize("source", sorted(set(SOURCES) - {"marks"}))

@@ -32,12 +32,12 @@ from bindery.library import Library
 from bindery.options import SearchMode, SearchOptions
 from bindery.search.answers import Hit
 from bindery.search.collection import Collection, Collections
+from bindery.search.deleting import copy_name, evaluations_folder
 from bindery.search.maintenance import FEW_ROWS, seal
 from bindery.search.view import names_of
 
 _DEPTH = 100
 _FIGURES_VERSION = 1
-_ID_DIGITS = 12
 _RERANKED = 50
 
 Run: TypeAlias = Callable[[Jobs, str], object]
@@ -214,7 +214,7 @@ class _Work:
     def _filled(self, recipe: Recipe) -> Collection:
         """A collection with the files of the other one, made by a recipe."""
         digest = _digest(recipe.facts())
-        name = f"evaluation-{self.collection.id[-_ID_DIGITS:]}-{digest[:_ID_DIGITS]}"
+        name = copy_name(self.collection.id, digest)
         made = self.collections.find(name) or self.collections.create(name, recipe)
         self.told.begin(f"making a collection: {_name_of(recipe, self.collection.recipe)}")
         jobs = Jobs(
@@ -245,7 +245,7 @@ class _Work:
     def _kept(self, recipe: Recipe, mode: str) -> Path:
         """Where the figures of a setting are kept, for these questions and files."""
         digest = _digest([self.asked, recipe.facts(), mode])
-        return self.library.home / "evaluations" / f"{digest[:32]}.json"
+        return evaluations_folder(self.library, self.collection.id) / f"{digest[:32]}.json"
 
     def _read(self, recipe: Recipe, mode: str, path: Path) -> SettingResult | None:
         """The figures that are kept; None if there are none, or if they cannot be read."""

@@ -1,8 +1,8 @@
 """Evaluations that run in the background of a server, one after the other.
 
-Each is a file under ``evaluations/runs`` of the home folder: what was asked for, its state, and in
-the end its result. One that was interrupted runs again when a server starts, and takes the figures
-of the settings that were done (:mod:`bindery.evaluation.evaluating`).
+Each is a file in the folder ``evaluations`` of the home: what was asked for, its state, and in the
+end its result. It is deleted with its collection. One that was interrupted runs again when a server
+starts, and takes the figures of the settings that were done (:mod:`bindery.evaluation.evaluating`).
 """
 
 import json
@@ -24,6 +24,7 @@ from bindery.evaluation.questions import Expected, JudgedQuestion
 from bindery.evaluation.results import EvaluateOptions, EvaluationProgress
 from bindery.jobs import Jobs
 from bindery.search.collection import Collection, Collections
+from bindery.search.deleting import evaluations_folder
 from bindery.store.values import JobState
 from bindery.types import utc_text
 
@@ -69,7 +70,7 @@ class EvaluationRuns:
 
     def __init__(self, collections: Collections) -> None:
         self._collections = collections
-        self._folder = collections.library.home / "evaluations" / "runs"
+        self._folder = collections.library.home / "evaluations"
         self._runs: dict[str, EvaluationRun] | None = None
         self._jobs: Jobs | None = None
         self._thread: threading.Thread | None = None
@@ -133,9 +134,10 @@ class EvaluationRuns:
             self._forget(run_id)
 
     def _forget(self, run_id: str) -> None:
-        self._all().pop(run_id, None)
+        run = self._all().pop(run_id, None)
         with storage_errors(self._folder):
-            self._path(run_id).unlink(missing_ok=True)
+            if run is not None:
+                self._path(run).unlink(missing_ok=True)
 
     def _work(self) -> None:
         while (run := self._next()) is not None:
@@ -151,6 +153,8 @@ class EvaluationRuns:
             with self._changed, suppress(BinderyError):  # the next start runs it again
                 if run.id in self._all():
                     self._keep(ended)
+                if self._collections.find_by_id(run.collection) is None:
+                    self._forget(run.id)  # its collection was deleted while it ran
 
     def _next(self) -> EvaluationRun | None:
         """The oldest that waits, once there is one; None at the end."""
@@ -191,19 +195,20 @@ class EvaluationRuns:
     def _all(self) -> dict[str, EvaluationRun]:
         """Every run by its id; called while the lock is held."""
         if self._runs is None:
-            found = map(_read, self._folder.glob("eval_*.json"))
+            found = map(_read, self._folder.glob("*/eval_*.json"))
             self._runs = {one.id: one for one in found if one is not None}
         return self._runs
 
     def _keep(self, run: EvaluationRun) -> None:
-        with storage_errors(self._folder):
-            self._folder.mkdir(parents=True, exist_ok=True)
-        with whole_file(self._path(run.id), mode=0o600) as file:
+        path = self._path(run)
+        with storage_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(path, mode=0o600) as file:
             file.write(json.dumps(asdict(run)).encode())
         self._all()[run.id] = run
 
-    def _path(self, run_id: str) -> Path:
-        return self._folder / f"{run_id}.json"
+    def _path(self, run: EvaluationRun) -> Path:
+        return evaluations_folder(self._collections.library, run.collection) / f"{run.id}.json"
 
 
 def _failed(run: EvaluationRun, error: BinderyError) -> EvaluationRun:

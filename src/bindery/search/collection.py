@@ -4,8 +4,7 @@ import re
 import secrets
 import threading
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import asdict, replace
 from functools import cached_property, partial
@@ -21,8 +20,13 @@ from bindery.search.answering import search_index
 from bindery.search.answers import SearchAnswer
 from bindery.search.attributes import fixed_attributes
 from bindery.search.confidence import chance_scores, with_confidence
-from bindery.search.deleting import DeletionReceipt, receipt_of
-from bindery.search.describing import describe
+from bindery.search.deleting import (
+    DeletionReceipt,
+    evaluated_copies,
+    evaluations_folder,
+    receipt_of,
+)
+from bindery.search.describing import describe, naming
 from bindery.search.generations import Generations, HasGenerations
 from bindery.search.index import CollectionIndex, OpenIndexes
 from bindery.search.segment_files import remove_folder
@@ -30,7 +34,6 @@ from bindery.search.why_not import PassageName, WhyNot, why_not
 from bindery.store import collections as catalog
 from bindery.store import placements
 from bindery.store.collections import CollectionFile, StoredCollection
-from bindery.store.database import Conflict
 from bindery.store.deletion import delete_collection, remove_files
 from bindery.store.placements import FileCount
 from bindery.store.values import CollectionSettings
@@ -40,8 +43,6 @@ DEFAULT_COLLECTION = "default"
 TIME_DIGITS = 12
 TIMED_ID = re.compile(r"[0-9a-f]{26}")
 """The rest of an id that begins with the time in milliseconds; older ids are shorter and random."""
-
-_MOST_NAME = 100
 
 
 class Collections:
@@ -85,7 +86,7 @@ class Collections:
         # Ids of vector stores are made of these, and say where a deleted store was in a list.
         milliseconds = f"{time.time_ns() // 1_000_000:0{TIME_DIGITS}x}"
         collection_id = f"col-{milliseconds}{secrets.token_hex(7)}"
-        with _naming(name), self.library.database.writing() as connection:
+        with naming(name), self.library.database.writing() as connection:
             catalog.create_collection(connection, collection_id, name, recipe.facts())
         return self.get(name)
 
@@ -131,11 +132,16 @@ class Collections:
         return iter([self._opened(row) for row in rows if self.sees(row.name)])
 
     def delete(self, name: str, *, now: bool = False) -> DeletionReceipt:
-        """Delete a collection with its indexes. Stored files stay.
+        """Delete a collection with its indexes, marks and evaluations. Stored files stay.
 
         With ``now`` the cache of vectors is emptied, too. Raises UnknownCollection.
         """
         collection = self.get(name)
+        for copy_of_it in evaluated_copies(self.library, collection.id):
+            self._delete(self._opened(copy_of_it), now=now)
+        return self._delete(collection, now=now)
+
+    def _delete(self, collection: "Collection", *, now: bool) -> DeletionReceipt:
         files = [file.name for file in collection.files()]
         indexes = collection.indexes()
         with self.library.database.freeing() as connection:
@@ -145,7 +151,9 @@ class Collections:
         for index in indexes:
             self._indexes.drop(index)
         remove_folder(collection.index.folder)
-        return receipt_of(self.library, name, files, deletion, [], now=now)
+        evaluations = remove_folder(evaluations_folder(self.library, collection.id))
+        receipt = receipt_of(self.library, collection.stored, files, deletion, [], now=now)
+        return replace(receipt, evaluations=evaluations)
 
     def _visible(self, stored: StoredCollection | None) -> "Collection | None":
         # A hidden collection is looked up, too, so that the answer takes as long as for none.
@@ -236,7 +244,7 @@ class Collection(HasGenerations):
         if unknown := {*settings, *unset} - {*names_of(CollectionSettings)}:
             raise InvalidValue(f"Unknown setting {min(unknown)[:80]!r}.", param="unset")
         wanted = self.name if name is None else name
-        with _naming(wanted), self._library.database.writing() as connection:
+        with naming(wanted), self._library.database.writing() as connection:
             catalog.count_change(connection, self.id)
             if (stored := catalog.get_collection(connection, self.id)) is not None:
                 chosen = replace(stored.settings, **dict.fromkeys(unset), **settings)
@@ -300,7 +308,7 @@ class Collection(HasGenerations):
                 raise _unknown_file(missing[0], self.name, known)
             numbers = [one.number for one in found if one is not None]
             deletion = remove_files(connection, numbers)
-        return receipt_of(self._library, self.name, names, deletion, self.indexes(), now=now)
+        return receipt_of(self._library, self.stored, names, deletion, self.indexes(), now=now)
 
     def set_attributes(self, name: str, attributes: Mapping[str, object]) -> None:
         """Replace the attributes of a file. Raises InvalidValue, UnknownFile."""
@@ -367,26 +375,6 @@ class Collection(HasGenerations):
             SearchOptions() if options is None else options,
             search=self.search,
         )
-
-
-@contextmanager
-def _naming(name: str) -> Generator[None]:
-    """Raise InvalidValue if a collection cannot have the name, or if another one has it."""
-    # Clients resolve . and .. in a path before they send it, and some strip white space.
-    is_bare = name.strip() == name and name not in {"", ".", ".."}
-    if not is_bare or len(name) > _MOST_NAME or not name.isprintable() or "/" in name:
-        raise InvalidValue(
-            f"{name[:80]!r} cannot be the name of a collection.",
-            remedy=f"Choose 1 to {_MOST_NAME} printable characters without a slash, "
-            "no space at either end, and neither . nor ..",
-            param="name",
-        )
-    try:
-        yield
-    except Conflict as error:
-        raise InvalidValue(
-            f"The collection {name!r} already exists.", remedy="Choose another name.", param="name"
-        ) from error
 
 
 def _unknown_file(name: str, collection: str, files: Sequence[CollectionFile]) -> UnknownFile:

@@ -20,6 +20,7 @@ from bindery.disk import storage_errors, whole_file
 from bindery.library import Library
 from bindery.options import SearchMode, SearchOptions
 from bindery.search.answers import Hit, SearchAnswer
+from bindery.search.deleting import evaluations_folder
 from bindery.search.index import CollectionIndex
 from bindery.store import collections as catalog
 
@@ -75,7 +76,7 @@ def chance_scores(
     They are those of the mode dense for every mode that uses vectors, and else those of words.
     """
     leg = SearchMode.DENSE if mode.is_dense else SearchMode.LEXICAL
-    path = library.home / "evaluations" / f"chance-{index.collection}-{leg}.json"
+    path = evaluations_folder(library, index.collection) / f"chance-{leg}.json"
     rows = index.view().rows
     kept = _read(path)
     if kept is not None and kept.fits(index, rows):

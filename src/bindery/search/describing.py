@@ -1,20 +1,24 @@
-"""What describes a collection: from the catalog, so that its index is not opened."""
+"""What a collection may be called, and its facts, read without opening its index."""
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from bindery.errors import InvalidValue
 from bindery.jobs.recipe import Recipe
 from bindery.search.codes import LEAST_RECALL, NO_FIRST_PASS, FirstPass
 from bindery.search.language import unsuited
 from bindery.search.segment_files import codes_head, size_of
 from bindery.store.collections import StoredCollection
+from bindery.store.database import Conflict
 from bindery.store.placements import FileCount
 from bindery.types import utc_text
 
+_MOST_NAME = 100
 _MISSING = (
     "Index files that are not in this home folder: {}. Their chunks are read from the database, "
     "which is slow. If several machines use one database, give all of them one home folder."
@@ -78,3 +82,23 @@ def _first_pass(folder: Path, name: str) -> FirstPass:
         return NO_FIRST_PASS
     # Lists of centroids that find too little are not used.
     return FirstPass("centroids", recall) if recall >= LEAST_RECALL else NO_FIRST_PASS
+
+
+@contextmanager
+def naming(name: str) -> Generator[None]:
+    """Raise InvalidValue if a collection cannot have the name, or if another one has it."""
+    # Clients resolve . and .. in a path before they send it, and some strip white space.
+    is_bare = name.strip() == name and name not in {"", ".", ".."}
+    if not is_bare or len(name) > _MOST_NAME or not name.isprintable() or "/" in name:
+        raise InvalidValue(
+            f"{name[:80]!r} cannot be the name of a collection.",
+            remedy=f"Choose 1 to {_MOST_NAME} printable characters without a slash, "
+            "no space at either end, and neither . nor ..",
+            param="name",
+        )
+    try:
+        yield
+    except Conflict as error:
+        raise InvalidValue(
+            f"The collection {name!r} already exists.", remedy="Choose another name.", param="name"
+        ) from error

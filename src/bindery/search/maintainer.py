@@ -143,6 +143,7 @@ class Maintainer:
                 return
         if is_sweeping:
             sweep_folders(self._library.home / "indexes", states, age_s=UNPUBLISHED_S)
+            sweep_folders(self._library.home / "evaluations", states, age_s=UNPUBLISHED_S)
             self._library.files.sweep()
             self._swept = now
 

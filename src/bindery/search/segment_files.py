@@ -193,11 +193,13 @@ def remove_files(folder: Path, name: str) -> None:
         _verified.pop(path, None)
 
 
-def sweep(folder: Path, named: Collection[str], *, age_s: float) -> None:
+def sweep(folder: Path, named: Collection[str], *, age_s: float) -> int:
     """Delete files that belong to none of these segments, unless they were written recently.
 
     Another process may be about to publish those. A draft that is being written stays in any case.
+    Returns how many were deleted.
     """
+    deleted = 0
     now = time.time()
     for path in folder.iterdir() if folder.is_dir() else ():
         least_s = max(age_s, _DRAFT_S) if path.name.startswith(".") else age_s
@@ -205,13 +207,19 @@ def sweep(folder: Path, named: Collection[str], *, age_s: float) -> None:
             is_old = not least_s or path.stat().st_mtime <= now - least_s
             if is_old and path.name.split(".")[0] not in named:
                 path.unlink()
+                deleted += 1
+    return deleted
 
 
-def remove_folder(folder: Path) -> None:
-    """Delete the folder of an index. A file that another process writes into it stays."""
-    sweep(folder, (), age_s=0)
+def remove_folder(folder: Path) -> int:
+    """Delete the folder of a collection; how many files it had.
+
+    A file that another process writes into it stays.
+    """
+    deleted = sweep(folder, (), age_s=0)
     with suppress(OSError):  # it is swept later
         folder.rmdir()
+    return deleted
 
 
 def sweep_folders(folder: Path, named: Collection[str], *, age_s: float) -> None:

@@ -19,6 +19,7 @@ from bindery.store.database.tables import (
     files,
     generations,
     job_files,
+    marks,
     placements,
     segments,
     vector_uses,
@@ -27,7 +28,7 @@ from bindery.store.derived import forget_content, forget_sets, key_groups, relea
 from bindery.store.placements import generations_of, note_changes
 from bindery.store.vector_stores import forget_store, mark_sources_removed
 
-_MOST_KEPT = 100
+MOST_KEPT = 100
 
 
 class KeptIn(StrEnum):
@@ -37,13 +38,15 @@ class KeptIn(StrEnum):
     COLLECTION = "collection"
     JOB = "job"
     PASSAGE = "passage"
+    EVALUATION = "evaluation"
 
 
 @dataclass(frozen=True, slots=True)
 class KeptText:
     """A place that has the same text: a stored file, a file of a collection, or a job, by its id.
 
-    A ``PASSAGE`` is a file of a collection that has some of the chunks.
+    A ``PASSAGE`` is a file of a collection that has some of the chunks. An ``EVALUATION`` names the
+    deleted file, and its own id.
     """
 
     kind: KeptIn
@@ -57,7 +60,7 @@ class Deletion:
     """What a deletion removed from the catalog.
 
     ``chunks`` and ``vectors`` were stored for these files alone. ``entries`` are rows of indexes,
-    in all generations; ``segments`` held some of them.
+    in all generations; ``segments`` held some of them. ``marks`` were on passages of these files.
     """
 
     chunks: int
@@ -65,6 +68,7 @@ class Deletion:
     job_results: int
     entries: int
     segments: frozenset[str]
+    marks: int
     kept: tuple[KeptText, ...]
 
 
@@ -75,7 +79,7 @@ def remove_files(connection: Connection, numbers: Iterable[int]) -> Deletion:
     gone: list[str] = []
     former: list[bytes] = []
     owners: set[str] = set()
-    entries = 0
+    entries = marked = 0
     names: set[str] = set()
     chosen = sorted(set(numbers))
     note_changes(connection, chosen)
@@ -96,6 +100,7 @@ def remove_files(connection: Connection, numbers: Iterable[int]) -> Deletion:
             entries += int(rows)
             names.update([segment] if segment else [])
         connection.execute(delete(placements).where(placed))
+        marked += connection.execute(delete(marks).where(marks.c.file.in_(some))).rowcount
         connection.execute(delete(collection_files).where(these))
     counts = Counter(results=sum(release_results(connection, former, one) for one in owners))
     kept = _kept(connection, gone, former)
@@ -106,6 +111,7 @@ def remove_files(connection: Connection, numbers: Iterable[int]) -> Deletion:
         job_results=counts["results"],
         entries=entries,
         segments=frozenset(names),
+        marks=marked,
         kept=kept,
     )
 
@@ -146,14 +152,14 @@ def _kept(
     found: dict[KeptText, None] = {}
     for some in key_groups(gone):
         for kind, rows in _SAME_CONTENT.items():
-            for row in connection.execute(rows(some).limit(_MOST_KEPT)):
+            for row in connection.execute(rows(some).limit(MOST_KEPT)):
                 found[KeptText(kind, row.name, row.id, row.collection)] = None
     whole = {(one.collection, one.name) for one in found if one.kind is KeptIn.COLLECTION}
     for some in key_groups(former):
-        for row in connection.execute(_same_passages(some).limit(_MOST_KEPT)):
+        for row in connection.execute(_same_passages(some).limit(MOST_KEPT)):
             if (row.collection, row.name) not in whole:
                 found[KeptText(KeptIn.PASSAGE, row.name, "", row.collection)] = None
-    return tuple(list(found)[:_MOST_KEPT])
+    return tuple(list(found)[:MOST_KEPT])
 
 
 def _stored_files(gone: Sequence[str]) -> Any:  # noqa: ANN401 - a select

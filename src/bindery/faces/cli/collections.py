@@ -209,6 +209,9 @@ def delete(asked: Asked, name: str, *, now: bool, confirmed: bool, json: bool) -
 def _print_receipt(what: str, receipt: Facts) -> None:
     chunks, vectors = count(receipt["chunks"], "chunk"), count(receipt["vectors"], "vector")
     output().print(f"{what}, with {chunks} and {vectors}.", soft_wrap=True)
+    if receipt["marks"] or receipt["evaluations"]:
+        asked = f"{count(receipt['marks'], 'mark')} and {count(receipt['evaluations'], 'file')}"
+        output().print(f"Also deleted: {asked} of evaluations.")
     for one in receipt["kept"]:
         where = f"{one['collection']}: {one['name']}" if one["collection"] else one["name"]
         print_warning(f"The same text is kept in {plain(where)} ({one['kind']}). {one['reason']}")

@@ -32,6 +32,8 @@ class ReceiptAnswer(BaseModel):
     entries: dict[str, int]
     job_results: int
     cached_vectors: int
+    marks: int
+    evaluations: int
     kept: list[KeptTextAnswer]
     segments_left: int
     bytes_left: int
