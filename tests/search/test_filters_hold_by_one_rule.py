@@ -1,5 +1,7 @@
 """Filters: three spellings of one tree, and one rule for what is missing."""
 
+from functools import reduce
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -81,6 +83,9 @@ def holding(one: Filter) -> set[int]:
 def test_a_text_holds_for_these_rows(text, rows):
     assert holding(filter_from_text(text)) == rows
 
+
+YEAR = Compare("year", Operator.EQ, 2)
+YEAR_JSON = {"type": "eq", "key": "year", "value": 2}
 
 OPERATORS = st.sampled_from([one for one in Operator if one not in {"in", "nin", "exists"}])
 LEAVES = st.one_of(
@@ -174,13 +179,39 @@ def test_what_is_no_filter_is_refused_by_name(value, message):
         ("", "at character 1: expected the name of an attribute, got the end"),
         ("year ≥ 3", "at character 6: expected a key, a value or an operator"),
         ("not " * 40 + "year = 1", "at most 32 levels"),
-        (" or ".join(["year = 1"] * 1001), "at most 1000 parts"),
+        (" or ".join(["year = 1"] * 1001), "at most 1,000 comparisons and values"),
     ],
 )
 def test_a_wrong_text_shows_where(text, message):
     with pytest.raises(InvalidValue) as caught:
         filter_from_text(text)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: And((YEAR,) * 1001),
+        lambda: Or((And((YEAR,) * 501),) * 2),
+        lambda: Compare("year", Operator.IN, (1,) * 1001),
+        lambda: Not(Or((YEAR, Compare("lang", Operator.NIN, ("en",) * 1000)))),
+        lambda: filter_from_json({"type": "in", "key": "year", "value": [1] * 1001}),
+        lambda: filter_from_json({"type": "or", "filters": [YEAR_JSON] * 1001}),
+        lambda: filter_from_text(f"year in ({','.join('1' * 1001)})"),
+    ],
+)
+def test_a_filter_has_a_bound_however_it_is_made(make):
+    with pytest.raises(InvalidValue, match="at most 1,000 comparisons and values in lists, got 1,"):
+        make()
+
+
+def test_a_filter_may_be_as_large_and_deep_as_its_bounds():
+    assert holding(Or((YEAR,) * 1000)) == {1}
+    assert holding(Compare("lang", Operator.IN, ("de",) * 1000)) == {1}
+    deep = reduce(lambda part, _: Not(part), range(32), YEAR)
+    assert holding(deep) == {1}
+    with pytest.raises(InvalidValue, match="at most 32 levels, got 33"):
+        Not(deep)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,8 @@ The rules, the same in all of them:
   is refused: only an absent filter searches everything.
 - 2 equals 2.0. ``true`` is not 1, and text is not a number: a value of another type than the
   attribute's is refused.
+- A filter has at most 1,000 comparisons, of which each value of ``in`` and ``nin`` is one, and 32
+  levels.
 - A date is compared as a moment. Without a time it is the beginning of the day, without a zone UTC.
 - Names and text are compared in their composed form (NFC), by their exact case; order is that of
   code points.
@@ -23,7 +25,7 @@ import math
 import sys
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 from typing import Any, TypeAlias, cast
@@ -52,6 +54,7 @@ class Operator(StrEnum):
 
 MOST_DEPTH = 32
 MOST_PARTS = 1000
+"""Comparisons of a filter. Each value of an ``in`` or ``nin`` counts as one."""
 _LISTS = (Operator.IN, Operator.NIN)
 
 
@@ -62,12 +65,15 @@ class Compare:
     key: str
     operator: Operator
     value: Scalar | tuple[Scalar, ...]
+    size: int = field(init=False, repr=False, compare=False, default=1)
+    depth: int = field(init=False, repr=False, compare=False, default=0)
 
     def __post_init__(self) -> None:
         if isinstance(self.value, tuple) != (self.operator in _LISTS):
             needs = "a list" if self.operator in _LISTS else "a single value"
             raise _invalid(f"{self.operator} on {self.key[:80]!r} needs {needs}.")
         items = self.value if isinstance(self.value, tuple) else (self.value,)
+        _limit(self, len(items))
         clean = tuple(_clean(item, self.key) for item in items)
         if self.operator is Operator.EXISTS and not isinstance(clean[0], bool):
             raise _invalid(
@@ -82,6 +88,11 @@ class Not:
     """Holds for everything that the expression does not hold for."""
 
     part: "Filter"
+    size: int = field(init=False, repr=False, compare=False, default=1)
+    depth: int = field(init=False, repr=False, compare=False, default=0)
+
+    def __post_init__(self) -> None:
+        _limit(self, self.part.size, 1 + self.part.depth)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +100,11 @@ class And:
     """Holds if every part does."""
 
     parts: tuple["Filter", ...]
+    size: int = field(init=False, repr=False, compare=False, default=1)
+    depth: int = field(init=False, repr=False, compare=False, default=0)
 
     def __post_init__(self) -> None:
-        _check_parts(self.parts, "and")
+        _combine(self, self.parts, "and")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +112,11 @@ class Or:
     """Holds if any part does."""
 
     parts: tuple["Filter", ...]
+    size: int = field(init=False, repr=False, compare=False, default=1)
+    depth: int = field(init=False, repr=False, compare=False, default=0)
 
     def __post_init__(self) -> None:
-        _check_parts(self.parts, "or")
+        _combine(self, self.parts, "or")
 
 
 Filter: TypeAlias = Compare | Not | And | Or
@@ -119,17 +134,13 @@ def filter_from_json(value: object) -> Filter:
 
 
 class _Reader:
-    """Reads one filter, and counts its parts."""
+    """Reads one filter, and counts its comparisons, to stop as soon as it is too large."""
 
     def __init__(self) -> None:
         self._parts = 0
 
     def read(self, value: object, depth: int) -> Filter:
-        self._parts += 1
-        if depth > MOST_DEPTH or self._parts > MOST_PARTS:
-            raise _invalid(
-                f"The filter is too large: at most {MOST_DEPTH} levels and {MOST_PARTS} parts."
-            )
+        check_size(self._parts, depth)
         if not isinstance(value, Mapping):
             raise _invalid(f"A filter must be a JSON object, got {type(value).__name__}.")
         fields = cast("Mapping[str, object]", value)
@@ -144,7 +155,9 @@ class _Reader:
         if kind == "not":
             _check_names(fields, {"type", "filter"})
             return Not(self.read(fields.get("filter"), depth + 1))
-        return _compare(fields)
+        found = _compare(fields)
+        self._parts += found.size
+        return found
 
 
 def _compare(fields: Mapping[str, object]) -> Compare:
@@ -170,11 +183,33 @@ def _check_names(fields: Mapping[str, object], known: set[str]) -> None:
         )
 
 
-def _check_parts(parts: Sequence[Filter], kind: str) -> None:
+def _combine(one: "And | Or", parts: Sequence[Filter], kind: str) -> None:
     if not parts:
         raise _invalid(
             f"An empty {kind!r} is not a filter.",
             remedy="Leave the filter out to search everything.",
+        )
+    _limit(one, sum(part.size for part in parts), 1 + max(part.depth for part in parts))
+
+
+def _limit(one: Filter, size: int, depth: int = 0) -> None:
+    check_size(size, depth)
+    object.__setattr__(one, "size", max(size, 1))
+    object.__setattr__(one, "depth", depth)
+
+
+def check_size(size: int, depth: int = 0) -> None:
+    """Raise InvalidValue for a filter of too many comparisons or levels."""
+    if size > MOST_PARTS:
+        raise _invalid(
+            f"A filter can have at most {MOST_PARTS:,} comparisons and values in lists, "
+            f"got {size:,}.",
+            remedy="Compare an attribute that all wanted files share, or send several searches.",
+        )
+    if depth > MOST_DEPTH:
+        raise _invalid(
+            f"A filter can have at most {MOST_DEPTH} levels, got {depth}.",
+            remedy="Combine more parts in one and, or or.",
         )
 
 

@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from bindery.errors import InvalidValue
 from bindery.filters import (
     MOST_DEPTH,
-    MOST_PARTS,
     And,
     Compare,
     Filter,
@@ -27,6 +26,7 @@ from bindery.filters import (
     Operator,
     Or,
     Scalar,
+    check_size,
 )
 
 _TOKEN = re.compile(
@@ -102,18 +102,18 @@ class _Parser:
     def _part(self, depth: int) -> Filter:
         if depth > MOST_DEPTH:
             raise self._error(self._place(), f"at most {MOST_DEPTH} levels")
-        self._parts += 1
-        if self._parts > MOST_PARTS:
-            raise self._error(self._place(), f"at most {MOST_PARTS} parts")
         if self._takes("not"):
             return Not(self._part(depth + 1))
         if self._takes("("):
             inner = self._any_of(depth + 1)
             self._expect(")")
             return inner
-        return self._compare()
+        found = self._compare()
+        self._parts += found.size
+        check_size(self._parts, depth)
+        return found
 
-    def _compare(self) -> Filter:
+    def _compare(self) -> Compare:
         key = self._key()
         if self._takes("exists"):
             return Compare(key, Operator.EXISTS, value=True)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
+from functools import reduce
 from typing import Any, Protocol, TypeAlias, cast
 
 import numpy as np
@@ -127,8 +128,11 @@ class AttributeColumn(Protocol):
         """Which rows (n,) have a value."""
         ...
 
-    def compare(self, operator: Operator, value: Scalar) -> Mask:
-        """Which rows (n,) hold for eq, gt, gte, lt, lte, contains or prefix; never missing ones."""
+    def compare(self, operator: Operator, value: Scalar | tuple[Scalar, ...]) -> Mask:
+        """Which rows (n,) hold for eq, in, gt, gte, lt, lte, contains or prefix.
+
+        Never those without a value. For ``in``, the value is a tuple.
+        """
         ...
 
 
@@ -145,18 +149,22 @@ class NumberColumn:
         """Which rows have a value."""
         return ~np.isnan(self.values)
 
-    def compare(self, operator: Operator, value: Scalar) -> Mask:
+    def compare(self, operator: Operator, value: Scalar | tuple[Scalar, ...]) -> Mask:
         """Which rows hold."""
-        if self.type is AttributeType.DATE and isinstance(value, str):
-            number = seconds_of(value, self.key)
-        elif self.type is type_of(value):
-            number = float(cast("float", value))
-        else:
-            raise _wrong(self.key, f"it is a {self.type}, compared with {value!r:.80}")
+        if isinstance(value, tuple):
+            return np.isin(self.values, [self._number(item) for item in value])
+        number = self._number(value)
         compare = _ORDERS.get(operator)
         if compare is None or (self.type is AttributeType.BOOLEAN and operator is not Operator.EQ):
             raise _wrong(self.key, f"{operator} does not apply to a {self.type}")
         return compare(self.values, number)
+
+    def _number(self, value: Scalar) -> float:
+        if self.type is AttributeType.DATE and isinstance(value, str):
+            return seconds_of(value, self.key)
+        if self.type is type_of(value):
+            return float(cast("float", value))
+        raise _wrong(self.key, f"it is a {self.type}, compared with {value!r:.80}")
 
 
 _ORDERS: Mapping[Operator, Callable[[Any, Any], Any]] = {
@@ -186,13 +194,13 @@ class TextColumn:
         """Which rows have a value."""
         return np.diff(self.starts) > 0
 
-    def compare(self, operator: Operator, value: Scalar) -> Mask:
+    def compare(self, operator: Operator, value: Scalar | tuple[Scalar, ...]) -> Mask:
         """Which rows hold: in a list, any item."""
-        if not isinstance(value, str):
-            raise _wrong(self.key, f"it is a {self.type}, compared with {value!r:.80}")
-        text = value
+        texts = [self._text(item) for item in (value if isinstance(value, tuple) else (value,))]
+        text, chosen = texts[0] if texts else "", frozenset(texts)
         tests: Mapping[Operator, Callable[[str], bool]] = {
             Operator.EQ: lambda one: one == text,
+            Operator.IN: lambda one: one in chosen,
             Operator.GT: lambda one: one > text,
             Operator.GTE: lambda one: one >= text,
             Operator.LT: lambda one: one < text,
@@ -209,6 +217,11 @@ class TextColumn:
         rows = np.repeat(np.arange(len(found)), np.diff(self.starts))
         found[rows[holds[self.codes]]] = True
         return found
+
+    def _text(self, value: Scalar) -> str:
+        if not isinstance(value, str):
+            raise _wrong(self.key, f"it is a {self.type}, compared with {value!r:.80}")
+        return value
 
 
 def column_of(
@@ -240,9 +253,9 @@ def mask_of(one: Filter, column: Callable[[str], AttributeColumn]) -> Mask:
         case Not(part):
             return ~mask_of(part, column)
         case And(parts):
-            return np.logical_and.reduce([mask_of(part, column) for part in parts])
+            return reduce(np.logical_and, (mask_of(part, column) for part in parts))
         case Or(parts):
-            return np.logical_or.reduce([mask_of(part, column) for part in parts])
+            return reduce(np.logical_or, (mask_of(part, column) for part in parts))
         case Compare(key, operator, value):
             return _compared(column(key), operator, value)
 
@@ -252,13 +265,15 @@ def _compared(
 ) -> Mask:
     if operator is Operator.EXISTS:
         return column.present if value else ~column.present
-    if isinstance(value, tuple):
-        parts = [column.compare(Operator.EQ, item) for item in value]
-        found = np.logical_or.reduce(parts) if parts else np.zeros_like(column.present)
-        return found if operator is Operator.IN else ~found
-    if operator is Operator.NE:
-        return ~column.compare(Operator.EQ, value)
+    if operator in _COMPLEMENTS:
+        return ~column.compare(_COMPLEMENTS[operator], value)
     return column.compare(operator, value)
+
+
+_COMPLEMENTS: Mapping[Operator, Operator] = {
+    Operator.NE: Operator.EQ,
+    Operator.NIN: Operator.IN,
+}
 
 
 def unknown_key(key: str, known: Sequence[str]) -> InvalidValue:

@@ -200,7 +200,7 @@ class _Repeated:
         """Which rows have a value."""
         return self._of_rows(self.column.present)
 
-    def compare(self, operator: Operator, value: Scalar) -> Mask:
+    def compare(self, operator: Operator, value: Scalar | tuple[Scalar, ...]) -> Mask:
         """Which rows hold."""
         return self._of_rows(self.column.compare(operator, value))
 

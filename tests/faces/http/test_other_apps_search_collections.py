@@ -71,6 +71,7 @@ def test_dify_filters(shelf, asked, found):
         ({"metadata_condition": condition("nothing", "is", "x")}, 400, 400),
         ({"metadata_condition": condition("team", "like", "x")}, 400, 400),
         ({"metadata_condition": condition("year", ">", "x")}, 400, 400),
+        ({"metadata_condition": condition(["team"] * 1001, "is", "red")}, 400, 400),
     ],
 )
 def test_dify_is_told_what_is_wrong(shelf, fields, status, code):

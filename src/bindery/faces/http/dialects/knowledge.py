@@ -13,7 +13,7 @@ from bindery.faces.http.dialects.base import Dialect
 from bindery.faces.http.dialects.openai_store_files import stores_of
 from bindery.faces.http.routes.collections import NamePath
 from bindery.faces.http.services import collections_of, public_address, services_of
-from bindery.filters import And, Compare, Filter, Not, Operator, Or
+from bindery.filters import And, Compare, Filter, Not, Operator, Or, check_size
 from bindery.options import MOST_HITS, SearchOptions
 from bindery.search.answers import Hit
 from bindery.search.columns import AttributeType
@@ -178,16 +178,17 @@ def _filter_of(
         return None
     if asked.logical_operator not in ("and", "or"):
         raise _wrong(f"Unknown logical_operator {asked.logical_operator[:80]!r}.", "Use and or or.")
+    names = [[one.name] if isinstance(one.name, str) else one.name for one in asked.conditions]
+    check_size(sum(map(len, names)))
     parts: list[Filter] = []
-    for one in asked.conditions:
+    for one, keys in zip(asked.conditions, names, strict=True):
         make = _OPERATORS.get(one.comparison_operator)
         if make is None:
             raise _wrong(
                 f"Unknown comparison_operator {one.comparison_operator[:80]!r}.",
                 f"Use one of: {', '.join(_OPERATORS)}.",
             )
-        names = [one.name] if isinstance(one.name, str) else one.name
-        each = [make(name, _value(one.value, types.get(name))) for name in names]
+        each = [make(key, _value(one.value, types.get(key))) for key in keys]
         parts.append(each[0] if len(each) == 1 else Or(tuple(each)))
     return And(tuple(parts)) if asked.logical_operator == "and" else Or(tuple(parts))
 
