@@ -1,14 +1,17 @@
 """Marks and questions made of a collection become evaluation sets."""
 
+import json
+
 import pytest
 from tests.homes import home_with
+from typer.testing import CliRunner
 
 from bindery.errors import InvalidValue, NotFound
-from bindery.evaluation.generating import SOURCES, check_set, make_questions
-from bindery.evaluation.marks import delete_mark, list_marks, mark_passage, questions_of
+from bindery.evaluation.generating import SOURCES, check_set, make_questions, questions_of
 from bindery.evaluation.questions import Expected, JudgedQuestion
 from bindery.evaluation.results import EvaluateOptions
 from bindery.evaluation.runs import EvaluationRuns
+from bindery.faces.cli.app import app
 from bindery.library import Library
 from bindery.options import SearchOptions
 from bindery.search.deleting import copy_name, evaluations_folder
@@ -52,23 +55,23 @@ def collection(workspace):
 def test_marks_are_kept_listed_and_deleted(workspace, collection):
     library = workspace.library
     [first, second, *_] = collection.search("seen a quetzal").hits
-    right = mark_passage(library, collection, "seen a quetzal", first.id, is_right=True)
-    mark_passage(library, collection, "seen a quetzal", second.id, is_right=True)
+    right = collection.marks.add("seen a quetzal", first.id, is_right=True)
+    collection.marks.add("seen a quetzal", second.id, is_right=True)
     assert right.text == first.text
     assert right.span == first.span
-    again = mark_passage(library, collection, "seen a quetzal", second.id, is_right=False)
-    assert list_marks(library, collection) == [again, right]
-    [question] = questions_of(list_marks(library, collection))
+    again = collection.marks.add("seen a quetzal", second.id, is_right=False)
+    assert [*collection.marks] == [again, right]
+    [question] = questions_of([*collection.marks])
     assert question.text == "seen a quetzal"
     assert question.expected == (Expected(first.file, quote=first.text),)
     assert question.expected[0].matches(first)
     assert make_questions(library, collection, "marks") == [question]
-    delete_mark(library, collection, again.id)
+    collection.marks.delete(again.id)
     with pytest.raises(NotFound):
-        delete_mark(library, collection, again.id)
+        collection.marks.delete(again.id)
     with pytest.raises(NotFound, match="no passage"):
-        mark_passage(library, collection, "q", "00", is_right=True)
-    delete_mark(library, collection, right.id)
+        collection.marks.add("q", "00", is_right=True)
+    collection.marks.delete(right.id)
     with pytest.raises(InvalidValue, match="no questions by the source 'marks'"):
         make_questions(library, collection, "marks")
 
@@ -80,14 +83,14 @@ def test_a_mark_goes_with_its_file_and_not_counts_for_another_content(workspace,
     workspace.add([folder], "gone")
     collection = workspace.collections.get("gone")
     [hit] = collection.search("axolotl").hits
-    mark_passage(workspace.library, collection, "axolotl", hit.id, is_right=True)
+    collection.marks.add("axolotl", hit.id, is_right=True)
     (folder / "a.txt").write_text("The newt frowns.")
     workspace.add([folder], "gone")
-    [mark] = list_marks(workspace.library, collection)
+    [mark] = [*collection.marks]
     assert mark.text == ""
     assert questions_of([mark]) == []
     collection.remove([hit.file])
-    assert list_marks(workspace.library, collection) == []
+    assert [*collection.marks] == []
 
 
 def test_what_was_asked_of_a_collection_goes_with_it(workspace, tmp_path):
@@ -105,10 +108,10 @@ def test_what_was_asked_of_a_collection_goes_with_it(workspace, tmp_path):
     run = EvaluationRuns(collections).submit(collection, [question], EvaluateOptions())
     copy = collections.create(copy_name(collection.id, "0" * 12), collection.recipe)
     for one in (hit, other):
-        mark_passage(library, collection, "the jerboaquest", one.id, is_right=True)
+        collection.marks.add("the jerboaquest", one.id, is_right=True)
 
     collection.change(name="renamed")
-    assert len(list_marks(library, collection)) == 2
+    assert len([*collection.marks]) == 2
     assert EvaluationRuns(collections).list(collection) == [run]
     removed = collection.remove([hit.file], now=True)
     assert (removed.marks, removed.evaluations) == (1, 0)
@@ -154,3 +157,20 @@ def test_a_set_that_tells_nothing_apart_is_refused_with_the_figure(workspace, co
     found = check_set(collection, everywhere)
     assert found.words == 0
     assert 0 < found.random <= 1
+
+
+def test_marks_are_made_listed_and_deleted_on_the_command_line(workspace, collection):
+    [hit, *_] = collection.search("seen an otter").hits
+
+    def run(*words):
+        env = {"BINDERY_HOME": str(workspace.library.home)}
+        shown = CliRunner().invoke(app, ["marks", *words], env=env)
+        assert shown.exit_code == 0, shown.output
+        return shown.output
+
+    made = json.loads(run("add", "seen an otter", hit.id, "--wrong", "--json"))
+    assert [made] == json.loads(run("list", "--json"))["marks"]
+    assert (made["query"], made["text"], made["is_right"]) == ("seen an otter", hit.text, False)
+    assert "seen an otter" in run("list")
+    assert f"Mark {made['id']} is deleted." in run("delete", str(made["id"]))
+    assert list(collection.marks) == []

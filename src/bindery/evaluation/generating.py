@@ -6,7 +6,7 @@ answers, tells no settings apart and is refused (:func:`check_set`).
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import mean
 from typing import TypeAlias
@@ -14,12 +14,12 @@ from typing import TypeAlias
 import numpy as np
 
 from bindery.errors import InvalidValue
-from bindery.evaluation.marks import list_marks, questions_of
 from bindery.evaluation.metrics import judge
 from bindery.evaluation.questions import Expected, JudgedQuestion
 from bindery.library import Library
 from bindery.options import SearchMode, SearchOptions
 from bindery.search.collection import Collection
+from bindery.search.marks import Mark
 from bindery.search.passages import FilePassages, read_passages
 from bindery.search.queries import Word, read_query
 
@@ -85,7 +85,7 @@ def make_questions(library: Library, collection: Collection, source: str) -> lis
             param="source",
         )
     if source == MARKS:
-        questions = questions_of(list_marks(library, collection))
+        questions = questions_of(collection.marks)
     else:
         questions = _made(_pairs_of(library, collection, _MAKERS[source]))
     if not questions:
@@ -123,6 +123,21 @@ def check_set(collection: Collection, questions: Sequence[JudgedQuestion]) -> Se
         # The mean discount of the first 10 ranks, times the chance that one of them is right.
         random.append(min(1.0, right * _DISCOUNTS / max(1, view.rows)))
     return SetCheck(mean(words), mean(random))
+
+
+def questions_of(marks: Iterable[Mark]) -> list[JudgedQuestion]:
+    """The marked questions with their right passages, oldest first.
+
+    A question of which only wrong passages are known is left out.
+    """
+    found: dict[str, list[Expected]] = {}
+    for one in reversed([*marks]):
+        if one.is_right and one.text:
+            found.setdefault(one.query, []).append(Expected(one.file, quote=one.text))
+    return [
+        JudgedQuestion(str(number), query, tuple(expected))
+        for number, (query, expected) in enumerate(found.items(), 1)
+    ]
 
 
 def _one_each(texts: Sequence[str]) -> list[int]:

@@ -29,6 +29,7 @@ from bindery.search.deleting import (
 from bindery.search.describing import describe, naming
 from bindery.search.generations import Generations, HasGenerations
 from bindery.search.index import CollectionIndex, OpenIndexes
+from bindery.search.marks import Marks
 from bindery.search.segment_files import remove_folder
 from bindery.search.why_not import PassageName, WhyNot, why_not
 from bindery.store import collections as catalog
@@ -321,6 +322,11 @@ class Collection(HasGenerations):
             catalog.change_file(connection, file.number, attributes=clean)
 
     # Search
+
+    @property
+    def marks(self) -> Marks:
+        """Its passages that were marked as right or wrong answers to a question."""
+        return Marks(self._library, self.stored, self.index)
 
     @overload
     def search(self, query: str, options: SearchOptions | None = None) -> SearchAnswer: ...

@@ -13,6 +13,7 @@ from bindery import __version__
 from bindery.faces.cli.collection_commands import collections
 from bindery.faces.cli.evaluation_commands import evaluation_commands
 from bindery.faces.cli.exits import BAD_INPUT, EXIT_MEANINGS, FAILED, NO_MODEL, Commands, Group
+from bindery.faces.cli.marks import marks
 from bindery.faces.cli.operator_commands import operator_commands
 from bindery.faces.cli.options import (
     Config,
@@ -228,6 +229,7 @@ app.add_typer(search_commands)
 app.add_typer(evaluation_commands)
 app.add_typer(operator_commands)
 app.add_typer(collections, name="collections")
+app.add_typer(marks, name="marks")
 
 rotate = typer.Typer(
     cls=Group,

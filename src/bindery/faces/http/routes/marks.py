@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Path, Request
 from pydantic import BaseModel, Field
 
-from bindery.evaluation.marks import delete_mark, list_marks, mark_passage
 from bindery.faces.http import examples
 from bindery.faces.http.bodies import RequestBody, parse_body, read_body
 from bindery.faces.http.routes.collections import NamePath
@@ -70,9 +69,7 @@ async def mark_hit(request: Request, name: NamePath) -> MarkAnswer:
 
     def mark() -> MarkAnswer:
         collection = collections_of(request).get(name)
-        made = mark_passage(
-            services.library, collection, body.query, body.id, is_right=body.is_right
-        )
+        made = collection.marks.add(body.query, body.id, is_right=body.is_right)
         return MarkAnswer.model_validate(made.facts())
 
     return await services.disk.run(mark)
@@ -84,7 +81,7 @@ async def list_marks_of(request: Request, name: NamePath) -> MarksAnswer:
     services = services_of(request)
 
     def found() -> MarksAnswer:
-        marks = list_marks(services.library, collections_of(request).get(name))
+        marks = collections_of(request).get(name).marks
         return MarksAnswer(marks=[MarkAnswer.model_validate(one.facts()) for one in marks])
 
     return await services.disk.run(found)
@@ -96,7 +93,7 @@ async def delete_mark_of(request: Request, name: NamePath, mark_id: MarkPath) ->
     services = services_of(request)
 
     def delete() -> MarkDeletedAnswer:
-        delete_mark(services.library, collections_of(request).get(name), mark_id)
+        collections_of(request).get(name).marks.delete(mark_id)
         return MarkDeletedAnswer(id=mark_id)
 
     return await services.disk.run(delete)
