@@ -55,6 +55,7 @@ class Operator(StrEnum):
 MOST_DEPTH = 32
 MOST_PARTS = 1000
 """Comparisons of a filter. Each value of an ``in`` or ``nin`` counts as one."""
+_LIKE = 'Write it like {"type": "eq", "key": "language", "value": "en"}.'
 _LISTS = (Operator.IN, Operator.NIN)
 
 
@@ -231,7 +232,7 @@ def _clean(value: object, key: str) -> Scalar:
     return value
 
 
-def _invalid(message: str, remedy: str = "") -> InvalidValue:
+def _invalid(message: str, remedy: str = _LIKE) -> InvalidValue:
     return InvalidValue(message, remedy=remedy, param="filter")
 
 

@@ -55,7 +55,9 @@ class Option:
         if not isinstance(value, kinds) or isinstance(value, bool):
             what = "a whole number" if self.is_whole else "a number"
             raise InvalidValue(
-                f"{self.name} must be {what}, got {str(value)[:80]!r}.", param=self.name
+                f"{self.name} must be {what}, got {str(value)[:80]!r}.",
+                remedy=f"Choose {what}, or leave it out.",
+                param=self.name,
             )
         # Written so that NaN fails.
         if self.least is not None and not value >= self.least:

@@ -116,6 +116,7 @@ class SearchOptions:
             raise InvalidValue(
                 f"score_threshold must be {low:g} to {high:.3g} in the mode {self.mode}, "
                 f"got {self.score_threshold}.",
+                remedy="Choose a score that hits of this mode have, or leave it out.",
                 param="score_threshold",
             )
 

@@ -243,7 +243,11 @@ class Collection(HasGenerations):
         Raises InvalidValue for a name that is taken or cannot be one, and for wrong settings.
         """
         if unknown := {*settings, *unset} - {*names_of(CollectionSettings)}:
-            raise InvalidValue(f"Unknown setting {min(unknown)[:80]!r}.", param="unset")
+            raise InvalidValue(
+                f"Unknown setting {min(unknown)[:80]!r}.",
+                remedy=f"Known: {', '.join(names_of(CollectionSettings))}.",
+                param="unset",
+            )
         wanted = self.name if name is None else name
         with naming(wanted), self._library.database.writing() as connection:
             catalog.count_change(connection, self.id)

@@ -58,7 +58,7 @@ def check_attribute(key: str, value: object, schema: Mapping[str, AttributeType]
     if isinstance(value, (list, tuple)):
         items = cast("Sequence[object]", value)
         if not all(isinstance(item, str) for item in items):
-            raise _wrong(key, "a list may only contain text")
+            raise _wrong(key, "a list may only contain text", param="attributes")
         clean: AttributeValue = tuple(_composed(str(item)) for item in items)
     elif isinstance(value, (str, date)):
         clean = _composed(value if isinstance(value, str) else value.isoformat())
@@ -66,18 +66,28 @@ def check_attribute(key: str, value: object, schema: Mapping[str, AttributeType]
         clean = value
     elif isinstance(value, (int, float)):
         if abs(value) > _MOST_INTEGER if isinstance(value, int) else not np.isfinite(value):
-            raise _wrong(key, f"a number must be finite and exact in 64 bits, got {value}")
+            raise _wrong(
+                key,
+                f"a number must be finite and exact in 64 bits, got {value}",
+                param="attributes",
+            )
         clean = value
     else:
         raise _wrong(
-            key, f"values are text, numbers, dates, booleans or lists of text, got {value!r:.80}"
+            key,
+            f"values are text, numbers, dates, booleans or lists of text, got {value!r:.80}",
+            param="attributes",
         )
     expected = schema.get(key, type_of(clean))
     is_text = isinstance(clean, str)
     if expected is AttributeType.DATE and is_text:
-        seconds_of(clean, key)
+        seconds_of(clean, key, param="attributes")
     elif type_of(clean) is not expected and not (is_text and expected is AttributeType.TEXT):
-        raise _wrong(key, f"it is a {expected}, got a {type_of(clean)}: {clean!r:.80}")
+        raise _wrong(
+            key,
+            f"it is a {expected}, got a {type_of(clean)}: {clean!r:.80}",
+            param="attributes",
+        )
     return clean
 
 
@@ -104,13 +114,18 @@ def check_key(key: str) -> str:
     return clean
 
 
-def seconds_of(text: str, key: str) -> float:
-    """A date in ISO 8601 as seconds since 1970; without a zone it is UTC. Raises InvalidValue."""
+def seconds_of(text: str, key: str, *, param: str = "filter") -> float:
+    """A date in ISO 8601 as seconds since 1970; without a zone it is UTC.
+
+    Raises InvalidValue about ``param``.
+    """
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise _wrong(
-            key, f"a date is written like 2024-12-31 or 2024-12-31T23:59:00Z, got {text!r:.80}"
+            key,
+            f"a date is written like 2024-12-31 or 2024-12-31T23:59:00Z, got {text!r:.80}",
+            param=param,
         ) from None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
@@ -288,5 +303,9 @@ def _composed(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
-def _wrong(key: str, why: str) -> InvalidValue:
-    return InvalidValue(f"Attribute {key[:80]!r}: {why}.", param="filter")
+def _wrong(key: str, why: str, *, param: str = "filter") -> InvalidValue:
+    remedy = {
+        "filter": "Compare it with a value of its type, by an operator that the type has.",
+        "attributes": "Change the value, or give the attribute another name.",
+    }[param]
+    return InvalidValue(f"Attribute {key[:80]!r}: {why}.", remedy=remedy, param=param)

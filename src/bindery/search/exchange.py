@@ -197,7 +197,10 @@ class Import:
     def _put(self, connection: Any, one: ImportedFile) -> None:  # noqa: ANN401 - a transaction
         file, chunks, recipe = one.file, one.chunks, self.recipe
         if catalog.find_file(connection, self.collection.id, file.name) is not None:
-            raise InvalidValue(f"There are two files with the name {file.name[:200]!r}.")
+            raise InvalidValue(
+                f"There are two files with the name {file.name[:200]!r}.",
+                remedy="Rename one of them.",
+            )
         derived.keep_content(connection, file.content, file.size_bytes)
         chunk_set = ChunkSet(
             key=recipe.chunks_key(file.content, file.name),

@@ -320,7 +320,11 @@ class VectorStores:
     def batch(self, store_id: str, batch_id: str) -> StoreBatch:
         """A batch of a store. Raises UnknownCollection, UnknownJob."""
         collection = self.collection(store_id)
-        unknown = UnknownJob(f"The vector store has no batch {batch_id[:80]!r}.", param="batch_id")
+        unknown = UnknownJob(
+            f"The vector store has no batch {batch_id[:80]!r}.",
+            remedy="The id of a batch is in the answer to the request that attached its files.",
+            param="batch_id",
+        )
         try:
             job = self._jobs.get(batch_id.replace(_BATCH, _JOB, 1))
         except UnknownJob as error:

@@ -58,7 +58,11 @@ class PassageName:
 
     def __post_init__(self) -> None:
         if not (self.id or self.file or plain_words(self.quote)):
-            raise InvalidValue("A passage needs an id, a file or a quote.", param="passage")
+            raise InvalidValue(
+                "A passage needs an id, a file or a quote.",
+                remedy="Quote a few words of the passage.",
+                param="passage",
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,7 +139,7 @@ def test_wrong_calls_are_errors_that_say_what_to_do(filled):
             {"query": "key", "filter": "year >"},
             "wrong at character 7",
         ),
-        ("search_documents", {"query": "key", "k": 51}, "k: Input should be less than"),
+        ("search_documents", {"query": "key", "k": 51}, "less than or equal to 50, got 51. The"),
         ("search_documents", {"query": "key", "mode": "best"}, "mode: Input should be 'hybrid'"),
     ]
 

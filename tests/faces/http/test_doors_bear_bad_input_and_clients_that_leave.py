@@ -114,6 +114,30 @@ def test_a_number_out_of_range_is_named(doors):
     assert answer.json()["error"]["message"].endswith("less than or equal to 1000, got 1001.")
 
 
+def test_an_error_says_what_was_sent_and_the_way_out(doors):
+    search, sent = f"/collections/{NAME}/search", {"query": "oak"}
+    for answer, param, message, remedy in [
+        (doors.post(search, json=sent | {"score_threshold": 2}), "score_threshold", "got 2", "out"),
+        (doors.get(f"/collections/{NAME}/files?limit=soon"), "limit", "got 'soon'", "/docs"),
+        (doors.get(f"/collections/{NAME}/files?after=-1"), "after", "got '-1'", "/docs"),
+        (
+            doors.post(
+                f"/collections/{NAME}/files",
+                files={"file": ("a.txt", b"a")},
+                data={"attributes": '{"tags": ["a", 1]}'},
+            ),
+            "attributes",
+            "a list may only contain text",
+            "Change the value",
+        ),
+        (doors.post(search, json=sent | {"filter": []}), "filter", "a JSON object", "Write it"),
+    ]:
+        error = answer.json()["error"]
+        assert (answer.status_code, error["param"]) == (400, param)
+        assert message in error["message"]
+        assert remedy in error["remedy"]
+
+
 @pytest.mark.parametrize("door", ["own", "openai", "dify", "mcp"])
 def test_an_unknown_attribute(doors, door):
     status, says = message_of(door, ask(doors, door, NAME, "oak", "colour"))

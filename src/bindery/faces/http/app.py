@@ -138,11 +138,13 @@ def _route_name(route: APIRoute) -> str:
 
 
 async def _answer_invalid(request: Request, error: Exception) -> Response:
-    """FastAPI's error about a URL, in our format and without the value that was sent."""
+    """FastAPI's error about a URL, in our format, with the value of a query parameter."""
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     # The first part of the location is `path` or `query`.
-    return answer_error(request, invalid_field(first["loc"][1:], first["msg"]))
+    where, *names = first["loc"]
+    given = first["input"] if where == "query" else None
+    return answer_error(request, invalid_field(names, first["msg"], given, is_query=True))
 
 
 async def _answer_http(request: Request, error: Exception) -> Response:

@@ -158,11 +158,16 @@ def check_fields(fields: dict[str, Any], kind: type[_Body]) -> _Body:
 
 
 def invalid_field(
-    location: Sequence[int | str], complaint: str, given: object = None
+    location: Sequence[int | str], complaint: str, given: object = None, *, is_query: bool = False
 ) -> InvalidValue:
-    """The error for pydantic's complaint about a field. It has a number, and never a text."""
+    """The error for pydantic's complaint about a field.
+
+    It has a number of the body, but never a text; what a query parameter has is no document.
+    """
     name = ".".join(str(part) for part in location)[:_LONGEST_NAME] or "body"
     got = f", got {given!r:.40}" if isinstance(given, bool | int | float) else ""
+    if is_query and isinstance(given, str):
+        got = f", got {given[:40]!r}"
     return InvalidValue(
         f"{name}: {complaint}{got}.", remedy="See /docs for an example.", param=name
     )

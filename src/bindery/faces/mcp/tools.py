@@ -92,12 +92,15 @@ class Tool(Generic[_Client, _Given, _Answer]):
 
 
 def _invalid(error: ValidationError, known: Sequence[str]) -> InvalidValue:
-    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    first = error.errors(include_url=False, include_context=False)[0]
     name = ".".join(map(str, first["loc"])) or "arguments"
     if first["type"] == "extra_forbidden":
         takes = f"The tool takes {', '.join(known)}." if known else "The tool takes no arguments."
         return InvalidValue(f"Unknown argument {name[:80]!r}.", remedy=takes, param=name[:80])
-    return InvalidValue(f"{name}: {first['msg']}.", param=name)
+    given: object = first["input"]
+    got = f", got {given!r:.40}" if isinstance(given, bool | int | float) else ""
+    remedy = "The schema of the tool has the type and the bounds of every argument."
+    return InvalidValue(f"{name}: {first['msg']}{got}.", remedy=remedy, param=name)
 
 
 # Searching

@@ -66,7 +66,7 @@ def _add(caller: Writer, given: NewText) -> AddedDocument:
     collection = caller.collections.get(given.collection)
     attributes = _attributes(given.attributes)
     if not given.text.strip():
-        raise InvalidValue("text is blank.", param="text")
+        raise InvalidValue("text is blank.", remedy="Send the text to add.", param="text")
     with caller.files.receive(limit_bytes=caller.limit_bytes) as incoming:
         incoming.write(given.text.encode())
         file = incoming.keep(given.name)

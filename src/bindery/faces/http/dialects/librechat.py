@@ -191,7 +191,9 @@ async def remove_for_librechat(request: Request) -> Removed:
         given = None
     ids = cast("list[object]", given) if isinstance(given, list) else []
     if not ids or not all(isinstance(one, str) for one in ids):
-        raise InvalidValue("The body must be a list of file ids.", param="body")
+        raise InvalidValue(
+            "The body must be a list of file ids.", remedy='Send ["chat-1"].', param="body"
+        )
 
     def remove() -> Removed:
         found = _files(stores_of(request), [str(one) for one in ids])
@@ -293,7 +295,11 @@ def _files(stores: VectorStores, file_ids: list[str]) -> list[StoreFile]:
 def _check_found(file_ids: list[str], found: list[StoreFile]) -> None:
     missing = set(file_ids) - {str(file.attributes[_KEY]) for file in found}
     if missing:
-        raise UnknownFile(f"There is no file {min(missing)[:80]!r}.", param=_KEY)
+        raise UnknownFile(
+            f"There is no file {min(missing)[:80]!r}.",
+            remedy="Add it with POST /librechat/embed.",
+            param=_KEY,
+        )
 
 
 def _part(hit: Hit, address: str) -> PagePart:

@@ -185,13 +185,16 @@ def _checked_metadata(metadata: dict[str, str] | None) -> dict[str, str]:
     found = metadata or {}
     if len(found) > _MOST_PAIRS:
         raise InvalidValue(
-            f"metadata must have at most {_MOST_PAIRS} pairs, got {len(found)}.", param="metadata"
+            f"metadata must have at most {_MOST_PAIRS} pairs, got {len(found)}.",
+            remedy="Leave some out, or give them to files as attributes.",
+            param="metadata",
         )
     for key, value in found.items():
         if len(key) > _LONGEST_KEY or len(value) > _LONGEST_VALUE:
             raise InvalidValue(
                 f"metadata: keys have at most {_LONGEST_KEY} characters and values "
                 f"{_LONGEST_VALUE}, got {key[:80]!r}.",
+                remedy="Shorten the key or its value.",
                 param="metadata",
             )
     return found

@@ -127,7 +127,11 @@ async def start_evaluation(
         budget_tokens=body.budget_tokens,
     )
     if bool(body.source) == bool(body.questions):
-        raise InvalidValue("Send either questions or a source of them.", param="questions")
+        raise InvalidValue(
+            "Send either questions or a source of them.",
+            remedy="Leave out one of questions and source.",
+            param="questions",
+        )
     given = _questions(body.questions)
 
     def start() -> EvaluationAnswer:
@@ -190,6 +194,7 @@ def _questions(rows: list[dict[str, Any]]) -> list[JudgedQuestion]:
         if not isinstance(text, str) or not text.strip() or len(text) > MOST_CHARACTERS:
             raise InvalidValue(
                 f"Question {number} must be a text of 1 to {MOST_CHARACTERS:,} characters.",
+                remedy='Send {"question": "...", "file": "..."}.',
                 param="questions",
             )
         try:

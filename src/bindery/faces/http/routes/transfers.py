@@ -236,7 +236,9 @@ class UploadParser:
             if len(value) > _LONGEST_FIELD:
                 name = self._field.decode()
                 raise InvalidValue(
-                    f"The field {name!r} is longer than {_LONGEST_FIELD} bytes.", param=name
+                    f"The field {name!r} is longer than {_LONGEST_FIELD:,} bytes.",
+                    remedy="Shorten it.",
+                    param=name,
                 )
 
     def _end(self) -> None:
