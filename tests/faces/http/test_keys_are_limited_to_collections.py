@@ -14,8 +14,10 @@ from tests.homes import home_with
 import bindery.faces.http
 from bindery.faces.http.app import create_app
 from bindery.faces.http.gate.access import ACCESS, Scope
-from bindery.library import Library
+from bindery.jobs import JobRequest
+from bindery.library import DEFAULT_MODEL, Library
 from bindery.options import ModelOptions
+from bindery.search.adding import Addition, AddOptions, add_local
 from bindery.settings import Settings
 from bindery.store.keys import KeyStore
 
@@ -254,6 +256,27 @@ def test_a_refused_upload_of_librechat_leaves_no_file(limited, asks, files):
     assert limited.post("/librechat/embed", files=sent).status_code == 400
     assert limited.get("/files").json() == before
     assert asks().get("/collections/librechat").status_code == 404
+
+
+def test_paths_of_the_server_are_for_admin_keys_alone(app, asks, tmp_path):
+    path, name = tmp_path / "local.txt", "on-disk"
+    path.write_text("The heliotrope blooms.")
+    wanted = Addition(name, [str(path)], JobRequest(("-",), DEFAULT_MODEL), AddOptions(), None)
+    add_local(app.state.services.all_collections, wanted)
+    admin, limited = asks(), asks(name)
+    _, text = KeyStore(app.state.services.settings.home).create("plain", [Scope.SEARCH])
+    plain = TestClient(app, base_url="http://127.0.0.1", headers={"x-api-key": text.reveal()})
+    for client, shown in [(admin, True), (limited, False), (plain, False)]:
+        while (answer := client.get(f"/collections/{name}/files")).status_code == 401:
+            time.sleep(0.05)
+        (file,) = answer.json()["files"]
+        assert file["source"] == (str(path) if shown else file["file_id"])
+        assert (str(tmp_path) in answer.text) == shown
+    address = f"/collections/{name}/files/{file['file']}"
+    changed = limited.patch(address, json={"attributes": {"year": 1}})
+    assert changed.status_code == 200, changed.text
+    assert str(tmp_path) not in changed.text
+    admin.delete(f"/collections/{name}")
 
 
 def test_a_limited_key_imports_its_own_collections_alone(asks, files):

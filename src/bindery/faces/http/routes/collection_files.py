@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from datetime import datetime
 from http import HTTPStatus
+from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
+from fastapi import Path as PathParameter
 from pydantic import BaseModel, Field
 
 from bindery.errors import InvalidValue
@@ -16,7 +18,7 @@ from bindery.faces.http.bodies import (
     parse_object,
     read_body,
 )
-from bindery.faces.http.gate.access import identity_of
+from bindery.faces.http.gate.access import Scope, identity_of
 from bindery.faces.http.routes.collections import NamePath, NowQuery
 from bindery.faces.http.routes.deletion_shapes import (
     FileRemovedAnswer,
@@ -32,7 +34,7 @@ router = APIRouter(prefix="/collections/{name}", tags=["collections"])
 
 FileNamePath = Annotated[
     str,
-    Path(
+    PathParameter(
         description="The name of the file in the collection.",
         examples=[examples.NAME],
         max_length=1024,
@@ -73,7 +75,11 @@ class AddFilesAnswer(BaseModel):
 
 
 class CollectionFileAnswer(BaseModel):
-    """A file of a collection."""
+    """A file of a collection.
+
+    ``source`` is the id of a stored file. For a file of the server's disk it is the path if the key
+    has the scope ``admin``, and else the same as ``file_id``.
+    """
 
     file: str
     file_id: str
@@ -160,7 +166,7 @@ async def list_collection_files(
     return CollectionFilesAnswer(
         total_files=len(files),
         next=page[-1].number if len(page) < len(rest) else None,
-        files=[_file(file) for file in page],
+        files=[_file(request, file) for file in page],
     )
 
 
@@ -181,7 +187,7 @@ async def change_attributes(
         collection.set_attributes(file, body.attributes)
         return next(one for one in collection.files() if one.name == file)
 
-    return _file(await services_of(request).disk.run(change))
+    return _file(request, await services_of(request).disk.run(change))
 
 
 @router.delete("/files/{file:path}", summary="Remove a file from a collection")
@@ -220,5 +226,12 @@ def _add(request: Request, name: str, body: AddFilesBody) -> str:
     return services_of(request).jobs.submit(wanted, owner=owner, names=names).id
 
 
-def _file(file: CollectionFile) -> CollectionFileAnswer:
-    return CollectionFileAnswer.model_validate(file.facts())
+def _file(request: Request, file: CollectionFile) -> CollectionFileAnswer:
+    """The answer about a file. Paths of this machine are for its owner and for operators."""
+    answer = CollectionFileAnswer.model_validate(file.facts())
+    identity = identity_of(request)
+    if Path(file.source).is_absolute() and not (
+        identity.is_owner or Scope.ADMIN in identity.scopes
+    ):
+        answer.source = file.id
+    return answer
