@@ -119,6 +119,8 @@ def test_an_answer_without_hits_says_why(sample, environment):
     assert "has no chunks yet. Add files with: bindery add FOLDER" in shown("vaults")
     sample.add(TEXTS)
     assert "Nothing was found." in shown("zebra")
+    for phrase in ('"opened vaults"', '"zebra vaults"'):
+        assert "with exactly the words in double quotes." in shown(phrase)
     assert "No chunk passes the filter." in shown("vaults", "--filter", "page > 3")
     assert "Vaults are opened" in shown("vaults")
 

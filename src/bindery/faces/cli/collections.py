@@ -128,7 +128,8 @@ def _lines_of(path: str) -> list[str]:
         data = sys.stdin.buffer.read() if path == "-" else Path(path).expanduser().read_bytes()
         return [line for line in data.decode("utf-8-sig").splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"The queries in {path!r} cannot be read: {error}.") from error
+        why = (isinstance(error, OSError) and error.strerror) or error
+        raise InputError(f"The queries in {path!r} cannot be read: {why}.") from error
 
 
 def list_collections(asked: Asked, *, json: bool) -> None:
@@ -264,6 +265,8 @@ def print_passage(number: int, hit: Facts) -> None:
 
 def _nothing(answer: Facts, *, is_filtered: bool) -> str:
     """Why an answer has no hits, and what to do."""
+    if answer["query"].count('"') > 1:
+        return "Nothing was found with exactly the words in double quotes."
     if answer["searched"]:
         return "Nothing was found."
     if is_filtered:
