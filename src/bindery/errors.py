@@ -383,7 +383,7 @@ class Abandoned(QueueError):
 
 def did_you_mean(name: str, known: Iterable[str], otherwise: str = "") -> str:
     """A remedy that names the nearest of the known names; ``otherwise`` if none is near."""
-    near = get_close_matches(name[:200], known, n=1)
+    near = get_close_matches(name[:200], map(str, known), n=1)
     return f"Did you mean {near[0]!r}?" if near else otherwise
 
 

@@ -71,8 +71,9 @@ def read_checks(path: Path) -> list[RetrievalCheck]:
     try:
         entries: object = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        why = (isinstance(error, OSError) and error.strerror) or error
         raise InvalidValue(
-            f"The checks in {str(path)!r} cannot be read: {error}.", param="checks"
+            f"The checks in {str(path)!r} cannot be read: {why}.", param="checks"
         ) from error
     if not isinstance(entries, list) or not entries:
         raise InvalidValue(f"{str(path)!r} has no list of checks.", param="checks")

@@ -98,6 +98,8 @@ def test_quiet_still_tells_what_failed(run: Run, tmp_path: Path):
         (["embed", "-", "--model", "vanila"], "vanilla"),
         (["chunk", "-", "--strategy", "sentense"], "sentence"),
         (["search", "x", "--collection", "paper"], "papers"),
+        (["search", "x", "--mode", "lexcal"], "lexical"),
+        (["evaluate", "papers", "sentenses"], "sentences"),
         (["chunk", "NOTES/reprot.md"], "report.md"),
         (["add", "NOTES/reprot.md"], "report.md"),
         (["embed", "-", "--rotation", "shelv"], "shelf"),

@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.text import Text
 
 from bindery.disk import whole_file
+from bindery.errors import InvalidValue, did_you_mean
 from bindery.evaluation.checks import read_checks, run_checks, to_junit
 from bindery.evaluation.evaluating import evaluate
 from bindery.evaluation.generating import SOURCES, make_questions
@@ -54,6 +55,13 @@ def run(settings: Settings, asked: EvaluateArguments, options: EvaluateOptions) 
     """Ask the questions with each setting, and show the figures."""
     source = os.fspath(asked.questions)
     is_made = source in SOURCES and not asked.questions.exists()
+    if not (is_made or asked.questions.exists()):
+        remedy = f"{did_you_mean(source, SOURCES)} Name a file, a folder, or one of: ".lstrip()
+        raise InvalidValue(
+            f"There is no file {source!r} of questions.",
+            remedy=f"{remedy}{', '.join(SOURCES)}.",
+            param="questions",
+        )
     questions = [] if is_made else read_questions(asked.questions, asked.judgements)
 
     said = ""
