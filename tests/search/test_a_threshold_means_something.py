@@ -1,6 +1,7 @@
 """A hit's confidence is the share of off-topic questions that find a worse one."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from typer.testing import CliRunner
@@ -35,6 +36,27 @@ def test_off_topic_questions_find_nothing_and_others_do(sample, mode):
     assert all(hit.confidence is None for hit in usual.hits)
     with pytest.raises(InvalidValue, match="min_confidence must be at most 1"):
         SearchOptions(min_confidence=1.5)
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "dense", "rrf"])
+def test_pages_are_full_until_they_end(sample, mode):
+    sample.add(TEXTS)
+    sample.add({f"{n}.txt": text for n, text in enumerate(off_topic_questions()[:30:2])})
+    collection, query = sample.collection, "the thread of a bindery"
+    every = collection.search(query, SearchOptions(mode=mode, top=100, min_confidence=0)).hits
+    least = sorted(hit.confidence for hit in every)[-5]
+    wanted = [hit.id for hit in every if hit.confidence >= least]
+    assert 0 < len(wanted) < len(every)
+    asked = SearchOptions(mode=mode, top=2, min_confidence=least)
+    pages, cursor = [], None
+    while not pages or cursor:
+        answer = collection.search(query, replace(asked, cursor=cursor))
+        cursor = answer.next_cursor
+        pages.append([hit.id for hit in answer.hits])
+        assert all(hit.confidence >= least for hit in answer.hits)
+    assert [one for page in pages for one in page] == wanted
+    assert all(len(page) == 2 for page in pages[:-1])
+    assert pages[-1]
 
 
 def test_the_scores_are_kept_until_the_collection_changes_much(sample):

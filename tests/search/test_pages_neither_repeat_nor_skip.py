@@ -1,5 +1,7 @@
 """Scenario 21: pages of a search join to the whole ranking, whatever changes between them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -17,19 +19,20 @@ from tests.search.test_search_equals_the_oracle import (
 
 from bindery.errors import CursorExpired, InvalidCursor
 from bindery.options import SearchMode, SearchOptions
+from bindery.search.candidates import Floor
 from bindery.search.paging import SearchScope, begin_walk, read_cursor, write_cursor
 from bindery.search.searching import Question
 
 MODES = list(SearchMode)
 
 
-def pages_of(view, question, k, change=lambda page: None):
+def pages_of(view, question, k, change=lambda page: None, floor=None):
     """The ids of every page, and the scores."""
     walk, pages, scores = None, [], []
     while True:
         options = SearchOptions(**{**question, "top": k})
         vector, words = QUERY
-        found = ask(view(), Question(options, vector, words, walk=walk))
+        found = ask(view(), Question(options, vector, words, walk=walk, floor=floor))
         pages.append(ids_of(view(), found))
         scores += [passage[0].score for passage in found.passages]
         if found.walk is None:
@@ -49,6 +52,28 @@ def view_of(count, *, seed=0, first=0, alike=0):
     rows = make_rows(first + count)
     parts = [(rows[:half], vectors[:half]), (rows[half:], vectors[half:])]
     return make_view([in_memory(some, theirs) for some, theirs in parts if len(some)])
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_pages_above_a_floor_are_full_and_do_not_look_further(mode):
+    view, (vector, words) = view_of(450), QUERY
+    rows = ask(view, Question(SearchOptions(mode, 1000), vector, words)).passages
+    own = [row.cosine if mode.is_dense else row.bm25 for (row,) in rows]
+    floor = Floor(sorted(set(own))[len(set(own)) // 2 - 1], mode.is_dense)
+    every = ask(view, Question(SearchOptions(mode, 1000), vector, words, floor=floor))
+    above = sum(score > floor.score for score in own)
+    assert 0 < above < 450
+    assert len(every.passages) == above
+
+    pages, _ = pages_of(lambda: view, {"mode": mode}, 7, floor=floor)
+
+    assert sorted(one for page in pages for one in page) == sorted(ids_of(view, every))
+    assert [len(page) for page in pages[:-1]] == [7] * (len(pages) - 1)
+    nothing = replace(floor, score=1e9)
+    found = ask(view, Question(SearchOptions(mode), vector, words, floor=nothing))
+    assert (found.passages, found.walk) == ((), None)
+    assert found.best == max(own)
+    assert max(one.candidates for one in found.stages[1:]) <= 200  # 100 of each leg
 
 
 @pytest.mark.parametrize("mode", MODES)

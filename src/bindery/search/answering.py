@@ -16,6 +16,7 @@ from bindery.options import PARENT_CHILD, Passage, SearchOptions
 from bindery.search.analysis import TermFinder
 from bindery.search.answers import Hit, SearchAnswer, StageFailure, marked, text_of
 from bindery.search.candidates import ScoredRow
+from bindery.search.confidence import ChanceScores, with_confidence
 from bindery.search.explaining import WordShares, token_matrices
 from bindery.search.index import ChangedMeanwhile, CollectionIndex
 from bindery.search.language import Weight, chosen_weight, language_of_query, weight_of
@@ -42,11 +43,12 @@ def search_index(
     options: SearchOptions,
     *,
     weight: float | None = None,
+    chance: ChanceScores | None = None,
 ) -> list[SearchAnswer]:
     """An answer for each query, in order. The queries are embedded in one batch.
 
     ``recipe`` finds the model that embeds them; the mode lexical needs none. ``weight`` is the
-    collection's own, for options without one.
+    collection's own, for options without one. ``chance`` is needed for a least confidence.
     Raises InvalidValue for a blank query and for a filter on an attribute that the collection does
     not have; what loading the model and embedding the queries raise.
     """
@@ -58,7 +60,7 @@ def search_index(
             param="cursor",
         )
     chosen = with_passage(options, index.recipe)
-    answering = _Answering(index, stored, chosen, chosen_weight(options.weight, weight))
+    answering = _Answering(index, stored, chosen, chosen_weight(options.weight, weight), chance)
     answers = [answering.answer(one) for one in embed_queries(library, recipe, queries, options)]
     if not (options.explain and options.explain_tokens and options.mode.is_dense):
         return answers
@@ -153,11 +155,13 @@ class _Answering:
         stored: StoredCollection,
         options: SearchOptions,
         weight: Weight | None,
+        chance: ChanceScores | None,
     ) -> None:
         self._index = index
         self._stored = stored
         self._options = options
         self._weight = weight
+        self._chance = chance
 
     def answer(self, query: EmbeddedQuery) -> SearchAnswer:
         for _ in range(_ATTEMPTS):
@@ -175,6 +179,10 @@ class _Answering:
         cursor = self._options.cursor
         walk = None if cursor is None else read_cursor(cursor, scope)
         question = question_of(self._index, view, query, self._options, self._weight, walk)
+        least, chance = self._options.min_confidence, self._chance
+        if least is not None and chance is not None:
+            floor = chance.floor(least, is_partial=query.failure is not None)
+            question = replace(question, floor=floor)
         words = question.words
         shares = None
         if self._options.explain and self._options.mode.is_lexical:
@@ -184,7 +192,7 @@ class _Answering:
         ends_here = found.walk is not None and len(found.walk.shown) > MOST_SHOWN
         following = None if ends_here else found.walk
         recipe = self._index.recipe
-        return SearchAnswer(
+        answer = SearchAnswer(
             query=query.text,
             collection=self._stored.name,
             mode=str(self._options.mode),
@@ -203,6 +211,9 @@ class _Answering:
             failures=() if query.failure is None else (StageFailure.of("dense", query.failure),),
             warnings=(_ENDS_HERE,) if ends_here else (),
         )
+        if least is None or chance is None:
+            return answer
+        return with_confidence(answer, chance, least, None if walk else found.best)
 
 
 def question_of(

@@ -211,6 +211,23 @@ def _union(one: Rows, other: Rows) -> Rows:
     return np.unique(np.concatenate([one, other]))
 
 
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """What the cosine of a hit must be above, or its BM25 if not ``is_dense``."""
+
+    score: float
+    is_dense: bool
+
+    def scores(self, found: Candidates) -> Scores:
+        """The scores (m,) that are compared with it."""
+        return found.cosines if self.is_dense else found.bm25
+
+    def is_reached(self, found: Candidates) -> bool:
+        """Whether no candidate that would follow is above it, because one of the leg is not."""
+        ranks = found.dense_ranks if self.is_dense else found.lexical_ranks
+        return bool(((self.scores(found) <= self.score) & (ranks > 0)).any())
+
+
 class ScoredRow(NamedTuple):
     """A hit: row ``row`` of the view's segment ``segment``.
 

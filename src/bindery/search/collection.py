@@ -19,7 +19,7 @@ from bindery.options import SearchOptions, names_of
 from bindery.search.answering import search_index
 from bindery.search.answers import SearchAnswer
 from bindery.search.attributes import fixed_attributes
-from bindery.search.confidence import chance_scores, with_confidence
+from bindery.search.confidence import chance_scores
 from bindery.search.deleting import (
     DeletionReceipt,
     evaluated_copies,
@@ -351,7 +351,9 @@ class Collection(HasGenerations):
         queries = [query] if isinstance(query, str) else query
         chosen = SearchOptions() if options is None else options
         while True:
-            index = self.index
+            index, chance = self.index, None
+            if chosen.min_confidence is not None:
+                chance = chance_scores(self._library, index, chosen.mode, self.search)
             answers = search_index(
                 self._library,
                 lambda: self._opened_recipe,
@@ -360,11 +362,8 @@ class Collection(HasGenerations):
                 queries,
                 chosen,
                 weight=self.stored.settings.weight,
+                chance=chance,
             )
-            if chosen.min_confidence is not None:
-                chance = chance_scores(self._library, index, chosen.mode, self.search)
-                least = chosen.min_confidence
-                answers = [with_confidence(one, chance, least) for one in answers]
             if self._is_current(index):
                 return answers[0] if isinstance(query, str) else answers
 

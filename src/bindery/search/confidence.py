@@ -19,7 +19,8 @@ import numpy as np
 from bindery.disk import storage_errors, whole_file
 from bindery.library import Library
 from bindery.options import SearchMode, SearchOptions
-from bindery.search.answers import Hit, SearchAnswer
+from bindery.search.answers import SearchAnswer
+from bindery.search.candidates import Floor
 from bindery.search.deleting import evaluations_folder
 from bindery.search.index import CollectionIndex
 from bindery.store import collections as catalog
@@ -48,15 +49,33 @@ class ChanceScores:
     leg: str
     scores: tuple[float, ...]
 
-    def confidence(self, hit: Hit) -> float:
-        """The share of off-topic questions whose best passage is worse, 0 to 1.
+    @property
+    def score(self) -> str:
+        """The name of the score of a hit that is compared."""
+        return "bm25" if self.leg == SearchMode.LEXICAL else "cosine"
+
+    def confidence(self, own: float | None) -> float:
+        """The share of off-topic questions whose best passage has a lower score, 0 to 1.
 
         It is 0 for a hit that was found without the leg, such as in a partial answer.
         """
-        own = hit.scores["bm25" if self.leg == SearchMode.LEXICAL else "cosine"]
         if own is None or not self.scores:
             return 0.0
         return float(np.searchsorted(self.scores, own, side="left") / len(self.scores))
+
+    def floor(self, least: float, *, is_partial: bool) -> Floor | None:
+        """What the score of a hit must be above for a confidence of at least ``least``, if any.
+
+        ``is_partial`` if the query could not be embedded.
+        """
+        if least <= 0:
+            return None
+        is_dense = self.leg != SearchMode.LEXICAL
+        if not self.scores or (is_dense and is_partial):
+            return Floor(np.inf, is_dense)
+        shares = np.arange(len(self.scores) + 1) / len(self.scores)
+        worse = int(np.searchsorted(shares, least, side="left"))
+        return Floor(self.scores[worse - 1], is_dense)
 
     def fits(self, index: CollectionIndex, rows: int) -> bool:
         """Whether these are the scores of an index as it is now."""
@@ -93,18 +112,23 @@ def chance_scores(
     return found
 
 
-def with_confidence(answer: SearchAnswer, chance: ChanceScores, least: float) -> SearchAnswer:
-    """The answer with the confidence of each hit, and only those with at least ``least``."""
-    hits = [replace(hit, confidence=chance.confidence(hit)) for hit in answer.hits]
-    kept = tuple(hit for hit in hits if hit.confidence is not None and hit.confidence >= least)
-    if kept or not hits:
-        return replace(answer, hits=kept)
-    best = max(hit.confidence or 0.0 for hit in hits)
+def with_confidence(
+    answer: SearchAnswer, chance: ChanceScores, least: float, best: float | None
+) -> SearchAnswer:
+    """The answer with the confidence of each hit, or a warning that none has ``least``.
+
+    ``best`` is the highest score of all candidates, None if there were none.
+    """
+    hits = tuple(
+        replace(hit, confidence=chance.confidence(hit.scores[chance.score])) for hit in answer.hits
+    )
+    if hits or best is None or (found := chance.confidence(best)) >= least:
+        return replace(answer, hits=hits)
     warning = (
-        f"Nothing was found with a confidence of {least:g}; the best passage has {best:.2f}, the "
+        f"Nothing was found with a confidence of {least:g}; the best passage has {found:.2f}, the "
         "share of off-topic questions that find a worse one."
     )
-    return replace(answer, hits=(), next_cursor=None, warnings=(*answer.warnings, warning))
+    return replace(answer, warnings=(*answer.warnings, warning))
 
 
 @cache

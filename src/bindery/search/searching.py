@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from bindery.options import SearchMode, SearchOptions
 from bindery.search import fusion
-from bindery.search.candidates import Candidates, Leg, Ranking, ScoredRow
+from bindery.search.candidates import Candidates, Floor, Leg, Ranking, ScoredRow
 from bindery.search.language import USUAL_WEIGHT, Weight
 from bindery.search.lexical import Mask, Rows, Scores, bm25
 from bindery.search.paging import Walk, begin_walk, keys_of
@@ -44,7 +44,7 @@ class Question:
 
     ``vector`` is (d,), or (q, d) for a model with a vector for each token. ``weights`` are those of
     meaning in the mode hybrid, by the language of a passage. ``walk`` is how far the same search
-    was read before.
+    was read before. ``floor`` is what hits must be above for the confidence that is wanted.
     """
 
     options: SearchOptions
@@ -52,6 +52,7 @@ class Question:
     words: LexicalQuery = _NO_WORDS
     weights: Mapping[str, Weight] = field(default_factory=dict[str, Weight])
     walk: Walk | None = None
+    floor: Floor | None = None
 
     @property
     def mode(self) -> SearchMode:
@@ -96,7 +97,8 @@ class UsedWeight:
 class SearchResult:
     """The passages, best first, each the rows of its chunks, of which the first is the best.
 
-    ``is_exact`` if no first pass was approximate. ``walk`` is None if nothing follows.
+    ``is_exact`` if no first pass was approximate. ``walk`` is None if nothing follows. ``best`` is
+    the highest score that was compared with the floor, None without candidates or a floor.
     """
 
     passages: tuple[tuple[ScoredRow, ...], ...]
@@ -105,6 +107,7 @@ class SearchResult:
     is_exact: bool
     weights: tuple[UsedWeight, ...]
     walk: Walk | None
+    best: float | None = None
 
 
 class RowReader(Protocol):
@@ -140,7 +143,7 @@ class Searcher:
         scores: list[Scores] | None = None
         if question.mode.is_lexical:
             scores = bm25([segment.lexical for segment in self._view.segments], question.words)
-        selection = Selection(self._view, question.options, self._reader.parents)
+        selection = Selection(self._view, question.options, self._reader.parents, question.floor)
         depth, ranking = self._depth(), Ranking.empty()
         while True:
             found, is_exact, is_all = self._candidates(allowed, depth, scores, ranking)
@@ -160,7 +163,11 @@ class Searcher:
         self._report("select", len(passages))
         following = self._following(ranking, chosen)
         weights = tuple(UsedWeight(w.value, w.reason, n) for w, n in self._weights.items() if n)
-        return SearchResult(passages, tuple(self._stages), count, is_exact, weights, following)
+        best = None
+        if question.floor is not None and len(ranking.found):
+            best = float(question.floor.scores(ranking.found).max())
+        stages = tuple(self._stages)
+        return SearchResult(passages, stages, count, is_exact, weights, following, best)
 
     def ranking(self) -> Ranking:
         """The first candidates as they are ranked, before passages are chosen of them."""
@@ -198,7 +205,10 @@ class Searcher:
         return min(lowest, float(ranking.scores.min(initial=np.inf)))
 
     def _is_low(self, ranking: Ranking) -> bool:
-        """Whether all that would follow is below the threshold."""
+        """Whether all that would follow is below the threshold or the floor."""
+        floor = self._question.floor
+        if floor is not None and floor.is_reached(ranking.found):
+            return True
         threshold = self._question.options.score_threshold
         return threshold is not None and bool((ranking.scores < np.float32(threshold)).any())
 

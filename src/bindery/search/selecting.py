@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from bindery.options import Passage, SearchOptions
 from bindery.search import fusion
-from bindery.search.candidates import Candidates
+from bindery.search.candidates import Candidates, Floor
 from bindery.search.dense import best_first
 from bindery.search.lexical import Mask, Scores
 from bindery.search.view import View
@@ -29,11 +29,12 @@ _PARENTS_AT_ONCE = 32
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Selection:
-    """How passages are chosen from ranked candidates of a view."""
+    """How passages are chosen from ranked candidates of a view, those above ``floor`` if any."""
 
     view: View
     options: SearchOptions
     parents_of: ParentsOf
+    floor: Floor | None = None
 
     def passages(
         self, found: Candidates, scores: Scores, shown: Mask, count: int
@@ -46,6 +47,9 @@ class Selection:
         order = best_first(scores, len(scores))
         if self.options.score_threshold is not None:
             is_enough = scores[order] >= np.float32(self.options.score_threshold)
+            order = order[is_enough | shown[order]]
+        if self.floor is not None:
+            is_enough = self.floor.scores(found)[order] > self.floor.score
             order = order[is_enough | shown[order]]
         relation, limit = self._relation(found, order), self.options.limit_per_file
         if relation is None and limit is None and not self.options.diversity:
