@@ -145,7 +145,7 @@ def test_the_command_shows_a_table_or_json(workspace: Workspace, texts: Path) ->
     page = texts.parent / "report.html"
     shown = run("--modes", "lexical,dense", "--html", str(page))
     assert "as it is, lexical" in shown
-    assert "1 expected file not in the collection: absent.txt" in shown
+    assert "The collection does not have 1 expected file: absent.txt" in shown
     assert page.read_text().startswith("<!doctype html>")
     facts = json.loads(run("--modes", "lexical,dense", "--json"))
     assert facts["questions"] == 7

@@ -45,10 +45,10 @@ def test_by_default_only_vanilla_is_fetched_and_others_are_listed(run: Run):
     lines = result.stdout.splitlines()
     assert lines[:3] == [
         "vanilla: already here",
-        "not fetched: bindery preload gemma",
-        "not fetched: bindery preload colbert",
+        "gemma: not downloaded; for it: bindery preload gemma",
+        "colbert: not downloaded; for it: bindery preload colbert",
     ]
-    assert lines[3] == f"{len(CATALOG) - 3} more models can be fetched: bindery models"
+    assert lines[3] == f"{len(CATALOG) - 3} more models can be downloaded: bindery models"
     assert "Models are stored in" in lines[-1]
     assert "failed" not in result.output
     assert CANARY not in result.output

@@ -113,7 +113,7 @@ def _show(found: Evaluation, html: Path | None) -> None:
     if found.missing:
         names = ", ".join(map(printable, found.missing[:_SHOWN_NAMES]))
         print_warning(
-            f"{count(len(found.missing), 'expected file')} not in the collection: {names}"
+            f"The collection does not have {count(len(found.missing), 'expected file')}: {names}"
         )
     if html is not None:
         messages().print(f"Written to {printable(os.fspath(html))}.", soft_wrap=True)

@@ -87,9 +87,9 @@ def _list_others(library: Library, others: Sequence[str]) -> None:
     absent = [id for id in others if isinstance(library.status(id).error, ModelMissing)]
     named = [id for id in DEFAULT_MODELS if id in absent]
     for id in named:
-        output().print(f"not fetched: bindery preload {id}")
+        output().print(f"{id}: not downloaded; for it: bindery preload {id}")
     if more := len(absent) - len(named):
-        output().print(f"{count(more, 'more model')} can be fetched: bindery models")
+        output().print(f"{count(more, 'more model')} can be downloaded: bindery models")
 
 
 def fetch_missing(settings: Settings) -> bool:
