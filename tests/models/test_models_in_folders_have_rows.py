@@ -50,7 +50,9 @@ def test_a_row_needs_only_a_folder(catalog: Path) -> None:
     plain = bindery.load(catalog.parent / "my-model", precision="f32").card
     with opened() as workspace:
         library = workspace.library
-        card = library.entry("mine").card
+        entry = library.entry("mine")
+        assert entry.verified  # its row is made of its files
+        card = entry.card
         assert library.find(str(catalog.parent / "my-model")) == "mine"
         assert library.status("mine").state is ModelState.PRESENT
         encoded = workspace.embed(["Eiche"], model="mine", role="query", dimensions=16)

@@ -132,7 +132,7 @@ def read_folder(row: FolderRow) -> tuple[CatalogEntry, Layout]:
     size_mb = round(sum(one.size for one in measured.values()) / 1e6)
     card = replace(card, size_mb=size_mb, **changes)
     release = Release(card.repository, revision, digests)
-    return CatalogEntry(card, release), replace(layout, card=card)
+    return CatalogEntry(card, release, verified=True), replace(layout, card=card)
 
 
 def id_of_folder(folder: Path, taken: Mapping[str, object]) -> str:
