@@ -8,7 +8,13 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
 from bindery.errors import Abandoned
-from bindery.faces.cli.printing import messages, print_error, print_json_line, print_warning
+from bindery.faces.cli.printing import (
+    count,
+    messages,
+    print_error,
+    print_json_line,
+    print_warning,
+)
 from bindery.jobs import Failure, FileState, JobEvent
 
 # Lines usually go to a log.
@@ -124,8 +130,8 @@ class Shown:
 def _line(progress: Mapping[str, Any]) -> str:
     ended = progress["files_done"] + progress["files_failed"]
     parts = [
-        f"{ended:,} of {progress['files_total']:,} files",
-        f"{progress['chunks_done']:,} chunks",
+        f"{ended:,} of {count(progress['files_total'], 'file')}",
+        count(progress["chunks_done"], "chunk"),
     ]
     if progress["tokens_per_s"] is not None:
         parts.append(f"{progress['tokens_per_s']:,.0f} tokens/s")
