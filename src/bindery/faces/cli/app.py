@@ -114,7 +114,7 @@ def up(
     json: Json = False,
     **flags: str | bool | None,
 ) -> None:
-    """Get started: fetch the small model if it is missing, serve, and open the page."""
+    """Get started: download the small model if it is missing, serve, and open the page."""
     found = begin(config, env_file, **flags)
     from bindery.faces.cli.preload import fetch_missing
     from bindery.faces.cli.serve import serve as run

@@ -91,8 +91,16 @@ def _without_types(params: Any) -> Any:  # noqa: ANN401
     return params
 
 
+_FIRST_COMMANDS = ("up", "add", "search", "explain", "embed", "demo", "doctor")
+
+
 class Commands(Group):
     """The group of all commands. It prints their errors, without a traceback."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401
+        """The commands of the first day, then the others."""
+        others = [one for one in super().list_commands(ctx) if one not in _FIRST_COMMANDS]
+        return [*_FIRST_COMMANDS, *others]
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401
         """Run the command."""
