@@ -58,6 +58,13 @@ def reason(collection, query, options=None, **passage):
             "threshold",
             "below score_threshold",
         ),
+        (
+            "flights to Tokyo",
+            {"min_confidence": 1},
+            {"file": "keys.md"},
+            "threshold",
+            "too low for min_confidence",
+        ),
         ("key", {"top": 1, "mode": "lexical"}, {"file": "keys.md"}, "rank", "behind the 1 hits"),
         (
             "gondolas quetzal",

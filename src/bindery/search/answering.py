@@ -178,11 +178,8 @@ class _Answering:
         scope = SearchScope(query.text, self._options, self._stored.id, self._index.generation)
         cursor = self._options.cursor
         walk = None if cursor is None else read_cursor(cursor, scope)
-        question = question_of(self._index, view, query, self._options, self._weight, walk)
-        least, chance = self._options.min_confidence, self._chance
-        if least is not None and chance is not None:
-            floor = chance.floor(least, is_partial=query.failure is not None)
-            question = replace(question, floor=floor)
+        chance, least = self._chance, self._options.min_confidence
+        question = question_of(self._index, view, query, self._options, self._weight, walk, chance)
         words = question.words
         shares = None
         if self._options.explain and self._options.mode.is_lexical:
@@ -223,8 +220,12 @@ def question_of(
     options: SearchOptions,
     weight: Weight | None,
     walk: Walk | None,
+    chance: ChanceScores | None,
 ) -> Question:
     """A query as the stages of a search need it: its words, and the weights by language."""
+    floor = None
+    if chance is not None and options.min_confidence is not None:
+        floor = chance.floor(options.min_confidence, is_partial=query.failure is not None)
     language = language_of_query(query.text, view.languages)
     analysers = {one: index.analyser(one) for one in view.languages}
     segments = [segment.lexical for segment in view.segments]
@@ -232,7 +233,7 @@ def question_of(
     words = read_query(query.text, analysers, language=language, complete=complete)
     of_model = index.recipe.languages
     weights = {one: weight or weight_of(language, one, of_model) for one in view.languages}
-    return Question(options, query.vector, words, weights, walk)
+    return Question(options, query.vector, words, weights, walk, floor)
 
 
 class ChunkReader:

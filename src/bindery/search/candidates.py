@@ -218,6 +218,11 @@ class Floor:
     score: float
     is_dense: bool
 
+    @property
+    def name(self) -> str:
+        """The name of the score."""
+        return "cosine" if self.is_dense else "bm25"
+
     def scores(self, found: Candidates) -> Scores:
         """The scores (m,) that are compared with it."""
         return found.cosines if self.is_dense else found.bm25

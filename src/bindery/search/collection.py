@@ -19,13 +19,8 @@ from bindery.options import SearchOptions, names_of
 from bindery.search.answering import search_index
 from bindery.search.answers import SearchAnswer
 from bindery.search.attributes import fixed_attributes
-from bindery.search.confidence import chance_scores
-from bindery.search.deleting import (
-    DeletionReceipt,
-    evaluated_copies,
-    evaluations_folder,
-    receipt_of,
-)
+from bindery.search.confidence import ChanceScores, chance_scores
+from bindery.search.deleting import DeletionReceipt, copies_of, evaluations_folder, receipt_of
 from bindery.search.describing import describe, naming
 from bindery.search.generations import Generations, HasGenerations
 from bindery.search.index import CollectionIndex, OpenIndexes
@@ -138,7 +133,7 @@ class Collections:
         With ``now`` the cache of vectors is emptied, too. Raises UnknownCollection.
         """
         collection = self.get(name)
-        for copy_of_it in evaluated_copies(self.library, collection.id):
+        for copy_of_it in copies_of(self.library, collection.id):
             self._delete(self._opened(copy_of_it), now=now)
         return self._delete(collection, now=now)
 
@@ -351,9 +346,7 @@ class Collection(HasGenerations):
         queries = [query] if isinstance(query, str) else query
         chosen = SearchOptions() if options is None else options
         while True:
-            index, chance = self.index, None
-            if chosen.min_confidence is not None:
-                chance = chance_scores(self._library, index, chosen.mode, self.search)
+            index = self.index
             answers = search_index(
                 self._library,
                 lambda: self._opened_recipe,
@@ -362,10 +355,16 @@ class Collection(HasGenerations):
                 queries,
                 chosen,
                 weight=self.stored.settings.weight,
-                chance=chance,
+                chance=self._chance(index, chosen),
             )
             if self._is_current(index):
                 return answers[0] if isinstance(query, str) else answers
+
+    def _chance(self, index: CollectionIndex, options: SearchOptions) -> ChanceScores | None:
+        """The scores that a least confidence needs."""
+        if options.min_confidence is None:
+            return None
+        return chance_scores(self._library, index, options.mode, self.search)
 
     def why_not(
         self, query: str, wanted: PassageName, options: SearchOptions | None = None
@@ -374,6 +373,7 @@ class Collection(HasGenerations):
 
         Raises what :meth:`search` does.
         """
+        chosen = SearchOptions() if options is None else options
         return why_not(
             self._library,
             lambda: self._opened_recipe,
@@ -381,8 +381,9 @@ class Collection(HasGenerations):
             self.stored,
             query,
             wanted,
-            SearchOptions() if options is None else options,
+            chosen,
             search=self.search,
+            chance=self._chance(self.index, chosen),
         )
 
 

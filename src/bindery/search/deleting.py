@@ -41,7 +41,7 @@ def copy_name(collection_id: str, made_by: str) -> str:
     return f"evaluation-{collection_id[-_ID_DIGITS:]}-{made_by[:_ID_DIGITS]}"
 
 
-def evaluated_copies(library: Library, collection_id: str) -> list[StoredCollection]:
+def copies_of(library: Library, collection_id: str) -> list[StoredCollection]:
     """The copies of a collection that evaluations have made and not deleted yet."""
     begins = copy_name(collection_id, "")
     with library.database.reading() as connection:

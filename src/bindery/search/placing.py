@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from bindery.filters import And, Filter, filter_to_json
 from bindery.search.candidates import Ranking
 from bindery.search.lexical import bm25
 from bindery.search.searching import Question, RowReader, Searcher
@@ -78,3 +79,29 @@ class RowStages:
         found = self._ranking.found
         at = np.flatnonzero((found.segments == place[0]) & (found.rows == place[1]))
         return int(at[0]) if len(at) else None
+
+
+def failing(view: View, where: Filter | None, place: tuple[int, int]) -> str:
+    """The parts of a filter that do not hold for a row."""
+    assert where is not None, "only a filter leaves rows out"
+    parts = where.parts if isinstance(where, And) else (where,)
+    segment, row = place
+    failing = [one for one in parts if not view.allowed(one)[segment][row]]
+    return "; ".join(str(filter_to_json(one)) for one in failing)
+
+
+def too_low(placed: PlacedRow, question: Question) -> tuple[str, str] | None:
+    """Why the score of a row is too low, and the way out; None if it is high enough."""
+    floor, threshold = question.floor, question.options.score_threshold
+    if floor is not None and (own := placed.scores[floor.name] or 0.0) <= floor.score:
+        return (
+            f"Its {floor.name} of {own:.3f} is too low for min_confidence, which asks for more "
+            f"than {floor.score:.3f}.",
+            "Search with a lower min_confidence.",
+        )
+    if placed.place is not None and threshold is not None and placed.score < threshold:
+        return (
+            f"Its score of {placed.score:.3f} is below score_threshold.",
+            f"Search with score_threshold {placed.score:.3f} or less.",
+        )
+    return None

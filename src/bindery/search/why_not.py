@@ -8,19 +8,19 @@ from typing import Any
 import numpy as np
 
 from bindery.errors import InvalidValue, StorageError
-from bindery.filters import And, Filter, filter_to_json
 from bindery.jobs.recipe import Recipe
 from bindery.library import Library
 from bindery.models.card import supports
 from bindery.options import MOST_HITS, USUAL_SIZE, SearchOptions
 from bindery.search.answering import ChunkReader, EmbeddedQuery, embed_queries, question_of
 from bindery.search.answers import SearchAnswer, text_of
+from bindery.search.confidence import ChanceScores
 from bindery.search.index import ChangedMeanwhile, CollectionIndex
 from bindery.search.language import Weight, chosen_weight
-from bindery.search.placing import PlacedRow, RowStages
+from bindery.search.placing import PlacedRow, RowStages, failing, too_low
 from bindery.search.queries import plain_words
 from bindery.search.searching import DEPTH
-from bindery.search.view import IndexedFile, View, names_of
+from bindery.search.view import IndexedFile, names_of
 from bindery.store.collections import StoredCollection
 from bindery.types import Chunk, Span
 
@@ -101,11 +101,13 @@ def why_not(
     options: SearchOptions,
     *,
     search: Callable[[str, SearchOptions], SearchAnswer],
+    chance: ChanceScores | None,
 ) -> WhyNot:
     """Why a passage is not among the hits of a question.
 
     ``search`` answers the question as its user asks it. If several passages have the name, it is
-    about the one that is ranked highest. Raises what the search does.
+    about the one that is ranked highest. ``chance`` is needed for a least confidence. Raises what
+    the search does.
     """
     asked = replace(options, cursor=None, explain=False)
     answer = search(query, asked)
@@ -113,7 +115,7 @@ def why_not(
     weight = chosen_weight(asked.weight, stored.settings.weight)
     for _ in range(_ATTEMPTS):
         try:
-            tried = _Attempt(index, stored, wanted, asked, answer, embedded, weight)
+            tried = _Attempt(index, stored, wanted, asked, answer, embedded, weight, chance)
             return tried.found(library)
         except ChangedMeanwhile:
             continue
@@ -132,11 +134,12 @@ class _Attempt:
         answer: SearchAnswer,
         query: EmbeddedQuery,
         weight: Weight | None,
+        chance: ChanceScores | None,
     ) -> None:
         self._index, self._stored, self._wanted = index, stored, wanted
         self._options, self._answer = options, answer
         self._view = index.view()
-        self._question = question_of(index, self._view, query, options, weight, None)
+        self._question = question_of(index, self._view, query, options, weight, None, chance)
 
     def found(self, library: Library) -> WhyNot:
         files = [one for one in self._view.files.values() if _is_named(self._wanted.file, one.name)]
@@ -263,7 +266,7 @@ class _Attempt:
         if not placed.is_allowed:
             return (
                 Reason.FILTER,
-                f"The filter leaves it out: {_failing(self._view, options.where, place)}.",
+                f"The filter leaves it out: {failing(self._view, options.where, place)}.",
                 "Search without that part of the filter, or change the attributes of the file.",
             )
         if not is_whole:
@@ -280,14 +283,10 @@ class _Attempt:
                 "It does not have the words between quotation marks, one after the other.",
                 "Search without the quotation marks.",
             )
+        if (low := too_low(placed, self._question)) is not None:
+            return Reason.THRESHOLD, *low
         if placed.place is None:
             return self._no_candidate(chunk, place, placed, library)
-        if options.score_threshold is not None and placed.score < options.score_threshold:
-            return (
-                Reason.THRESHOLD,
-                f"Its score of {placed.score:.3f} is below score_threshold.",
-                f"Search with score_threshold {placed.score:.3f} or less.",
-            )
         if placed.place <= options.top:
             return self._left_out()
         worst = max(placed.ranks, key=lambda name: placed.ranks[name] or 0)
@@ -367,15 +366,6 @@ class _Attempt:
 
 
 _LEGS = {"dense": "meaning", "lexical": "words"}
-
-
-def _failing(view: View, where: Filter | None, place: tuple[int, int]) -> str:
-    """The parts of a filter that do not hold for a row."""
-    assert where is not None, "only a filter leaves rows out"
-    parts = where.parts if isinstance(where, And) else (where,)
-    segment, row = place
-    failing = [one for one in parts if not view.allowed(one)[segment][row]]
-    return "; ".join(str(filter_to_json(one)) for one in failing)
 
 
 def _is_named(wanted: str, name: str) -> bool:
