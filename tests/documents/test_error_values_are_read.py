@@ -6,7 +6,7 @@ import zlib
 
 import pytest
 from tests.documents.ole_samples import ole_file
-from tests.documents.samples import archive
+from tests.documents.samples import archive, with_member, xlsx_sample
 
 from bindery.documents import read
 from bindery.errors import PasswordProtected, UnsupportedKind
@@ -81,3 +81,25 @@ def test_an_encrypted_xls_is_password_protected():
 def test_old_office_files_are_named(stream, found):
     with pytest.raises(UnsupportedKind, match=found):
         read(ole_file({stream: b"x"}), "x.doc")
+
+
+@pytest.mark.parametrize("value", ["1234567890123456", "-1e15", "1.5E+300", "1000000000"])
+@pytest.mark.parametrize("number_format", ["[h]:mm:ss", "yyyy-mm-dd"])
+def test_numbers_too_large_for_a_date_are_read_with_the_other_cells(value, number_format):
+    space = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
+    styles = (
+        f'<styleSheet {space}><numFmts count="1"><numFmt numFmtId="200" '
+        f'formatCode="{number_format}"/></numFmts><cellXfs count="2"><xf numFmtId="0"/>'
+        '<xf numFmtId="200"/></cellXfs></styleSheet>'
+    )
+    cells = (
+        f'<c r="A1"><v>7</v></c><c r="B1" s="1"><f>A1*2</f><v>{value}</v></c>'
+        '<c s="1" r="C1"><v>45000.5</v></c>'
+    )
+    sheet = f'<worksheet {space}><sheetData><row r="1">{cells}</row></sheetData></worksheet>'
+    data = with_member(xlsx_sample(), "xl/styles.xml", styles.encode())
+    text = read(with_member(data, "xl/worksheets/sheet1.xml", sheet.encode()), "x.xlsx").text
+    _, seven, large, fits, _ = text.splitlines()[2].split("|")
+    assert seven.strip() == "7"
+    assert float(large) == float(value)
+    assert fits.strip() == ("1080012:00:00" if "h" in number_format else "2023-03-15 12:00:00")

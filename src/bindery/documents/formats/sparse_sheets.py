@@ -31,6 +31,16 @@ _XLSX_UNCALCULATED = re.compile(
     rb"</(?:\w+:)?c>"
 )
 
+# A cell with a number that may be large, after its formula if it has one.
+_XLSX_NUMBER = re.compile(
+    rb"(<(?:\w+:)?c\s[^<>]{0,300}>)"
+    rb"(\s*(?:<(?:\w+:)?f\b[^<>]*(?:/>|>[^<]*</(?:\w+:)?f>)\s*)?<(?:\w+:)?v[^<>]*>\s*)"
+    rb"([^\s<]{10,400}|[^\s<]{0,9}[eEnN][^\s<]{0,9})(?=\s*<)"
+)
+_XLSX_STYLE = re.compile(rb"\ss=[\"']\d+[\"']")
+_MOST_DAYS = 1e9
+"""calamine cannot hold a duration of as many days, and panics at dates far before 1900."""
+
 # LibreOffice writes an error as text beside an empty value, which calamine prefers.
 _ODS_ERROR = re.compile(
     rb'(<table:table-cell\b[^<>]*?)\soffice:string-value=""([^<>]*\scalcext:value-type="error")'
@@ -64,8 +74,9 @@ _XLS_ROWS, _XLS_COLUMNS = 1 << 16, 1 << 8
 def prepared(data: bytes, kind: str, name: str) -> tuple[bytes, list[str]]:
     """The workbook as calamine can read it without losses, and warnings.
 
-    Empty rows and columns are removed from sheets that are too large, error values become text, and
-    members get their usual names. Returns ``data`` itself if nothing changes. Raises FileTooLarge
+    Empty rows and columns are removed from sheets that are too large, error values become text,
+    numbers that are too large for their format as a date or duration lose it, and members get their
+    usual names. Returns ``data`` itself if nothing changes. Raises FileTooLarge
     for a sheet that is still too large, and for any too large sheet of an XLS, whose records are
     not rewritten; BrokenDocument for XML with entities.
     """
@@ -98,12 +109,23 @@ def prepared(data: bytes, kind: str, name: str) -> tuple[bytes, list[str]]:
 def _prepared_sheet(xml: bytes, kind: str, sheet: str, warnings: set[str]) -> bytes:
     is_error, as_text = _AS_TEXT[kind]
     kept = is_error.sub(as_text, xml)
+    if kind == "xlsx":
+        kept = _XLSX_NUMBER.sub(_without_style, kept)
     if kind == "xlsx" and _XLSX_UNCALCULATED.search(xml):
         warnings.add("Some formulas have no stored result, so their cells are empty.")
     closed = _xlsx(kept, sheet) if kind == "xlsx" else _ods(kept, sheet)
     if closed != kept:
         warnings.add("Empty rows and columns between distant cells were left out.")
     return closed
+
+
+def _without_style(cell: re.Match[bytes]) -> bytes:
+    """A cell whose number is too large for a date or a duration, as a plain number."""
+    try:
+        fits = abs(float(cell[3])) < _MOST_DAYS
+    except ValueError:  # a text
+        fits = True
+    return cell[0] if fits else _XLSX_STYLE.sub(b"", cell[1]) + cell[2] + cell[3]
 
 
 def _main_part(archive: zipfile.ZipFile) -> str:

@@ -51,8 +51,9 @@ def _read(data: bytes, kind: str, name: str) -> Document:
     try:
         hidden = _write(builder, workbook, errors)
     except BaseException as error:
-        # A broken file can cause a Rust panic, which is not an Exception.
-        if isinstance(error, Exception) or type(error).__name__ != "PanicException":
+        # A broken file can cause a Rust panic, which is not an Exception. An OverflowError is a
+        # duration of an XLS that is too long.
+        if not isinstance(error, OverflowError) and type(error).__name__ != "PanicException":
             raise
         raise BrokenDocument(
             f"{name!r} could not be read: {str(error)[:200]}.",
