@@ -70,7 +70,7 @@ class ModelNames:
         known = f"Known: {', '.join(self._catalog)}."
         return UnknownModel(
             f"There is no model {name[:200]!r}; tried as {', '.join(tried)}.",
-            remedy=did_you_mean(name, self._names, known),
+            remedy=f"{did_you_mean(name, self._names)} {known}".lstrip(),
             param="model",
         )
 
