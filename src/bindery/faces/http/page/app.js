@@ -55,6 +55,7 @@ async function show() {
   fill(main, skeleton());
   try {
     const { collections } = await get("/collections");
+    collections.sort((a, b) => (b.name === "default") - (a.name === "default")); // views start with it
     const view = await chosen(collections);
     drawTop(collections);
     leave = (await view(main, { collections, go, remember, parameters, again: show })) ?? null;

@@ -36,7 +36,7 @@ class SearchView {
     const known = frame.collections.filter((one) => one.files > 0);
     const named = asked.get("c");
     const find = (name) => frame.collections.find((one) => one.name === name);
-    this.collection = find(named) ?? known.find((one) => one.name === "default") ?? known[0];
+    this.collection = find(named) ?? known[0];
     this.missing = named && this.collection.name !== named ? named : "";
     this.query = asked.get("q") ?? "";
     this.mode = MODES.some(([id]) => id === asked.get("mode")) ? asked.get("mode") : "hybrid";
