@@ -129,3 +129,24 @@ def test_a_file_of_this_machine_is_only_given_as_it_was_added(
     assert client.get(f"{base}/original").json()["error"]["code"] == "unknown_file"
     assert client.get(f"{base}/passages").status_code == 200
     client.delete("/collections/local")
+
+
+@pytest.mark.parametrize("name", ["..", ".", " ", "a/../b.txt", "a\0b", "a\nb", "?#%2e", "oak "])
+def test_every_name_can_be_read_changed_and_removed(client: TestClient, name: str) -> None:
+    client.post("/collections", json={"name": "named"})
+    disposition = b'form-data; name="file"; filename="' + name.encode() + b'"'
+    body = b"--x\r\ncontent-disposition: " + disposition + b"\r\n\r\nOak lasts.\r\n--x--\r\n"
+    headers = {"content-type": "multipart/form-data; boundary=x"}
+    added = client.post("/collections/named/files", content=body, headers=headers)
+    assert added.status_code == 202, added.text
+    assert finish(client, added.json()["job_id"])["state"] == "done"
+    (file,) = client.get("/collections/named/files").json()["files"]
+    base = f"/collections/named/files/{file['file_id']}"
+    assert client.get(f"{base}/passages").json()["file"] == file["file"]
+    assert client.get(f"/view/named/{file['file_id']}").status_code == 200
+    changed = client.patch(base, json={"attributes": {"year": 2024}})
+    assert (changed.json()["file"], changed.json()["attributes"]) == (file["file"], {"year": 2024})
+    removed = client.delete(base).json()
+    assert removed["receipt"]["files"] == [file["file"]]
+    assert client.get("/collections/named/files").json()["total_files"] == 0
+    client.delete("/collections/named")

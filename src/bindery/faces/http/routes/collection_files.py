@@ -28,6 +28,7 @@ from bindery.faces.http.routes.deletion_shapes import (
 from bindery.faces.http.routes.job_shapes import MOST_FILES, check_names_are_unique
 from bindery.faces.http.routes.transfers import receive_uploads
 from bindery.faces.http.services import Services, collections_of, files_of, services_of
+from bindery.search.collection import Collection
 from bindery.store.collections import CollectionFile
 
 router = APIRouter(prefix="/collections/{name}", tags=["collections"])
@@ -35,7 +36,7 @@ router = APIRouter(prefix="/collections/{name}", tags=["collections"])
 FileNamePath = Annotated[
     str,
     PathParameter(
-        description="The name of the file in the collection.",
+        description="The name of the file in the collection, or its id.",
         examples=[examples.NAME],
         max_length=1024,
     ),
@@ -184,8 +185,9 @@ async def change_attributes(
 
     def change() -> CollectionFile:
         collection = collections.get(name)
-        collection.set_attributes(file, body.attributes)
-        return next(one for one in collection.files() if one.name == file)
+        named = _name_of(collection, file)
+        collection.set_attributes(named, body.attributes)
+        return next(one for one in collection.files() if one.name == named)
 
     return _file(request, await services_of(request).disk.run(change))
 
@@ -197,7 +199,8 @@ async def remove_file(
     """Remove a file from the collection. The stored file is kept; the answer is a receipt."""
 
     def remove() -> FileRemovedAnswer:
-        receipt = collections_of(request).get(name).remove([file], now=now)
+        collection = collections_of(request).get(name)
+        receipt = collection.remove([_name_of(collection, file)], now=now)
         return FileRemovedAnswer(file=file, receipt=receipt_answer(receipt, request))
 
     return await services_of(request).disk.run(remove)
@@ -224,6 +227,14 @@ def _add(request: Request, name: str, body: AddFilesBody) -> str:
     wanted = collection.request(body.file_ids, attributes=body.attributes)
     owner = identity_of(request).key_id
     return services_of(request).jobs.submit(wanted, owner=owner, names=names).id
+
+
+def _name_of(collection: Collection, file: str) -> str:
+    """The name of a file, given that or its id: clients shorten addresses with names such as .."""
+    files = collection.files()
+    if any(one.name == file for one in files):
+        return file
+    return next((one.name for one in files if one.id == file), file)
 
 
 def _file(request: Request, file: CollectionFile) -> CollectionFileAnswer:
