@@ -208,7 +208,8 @@ class SearchView {
   }
 
   nothing() {
-    const other = this.mode === "lexical" ? "Meaning finds passages without these words." : "Try other words, or fewer.";
+    const other = /".+"/.test(this.query) ? "Words in double quotes must be in a passage exactly as written."
+      : this.mode === "lexical" ? "Meaning finds passages without these words." : "Try other words, or fewer.";
     const narrow = this.facets.chosen.size ? button("Search without filters", () => this.facets.clear()) : null;
     return h("div", { class: "idle" }, h("p", { class: "lead" }, "Nothing found"), h("p", { class: "note" }, other), narrow);
   }
