@@ -3,7 +3,7 @@
 import { get, key } from "./api.js";
 import { button, fill, h, link, problem, skeleton } from "./dom.js";
 
-const main = document.getElementById("main");
+let main = document.getElementById("main");
 const top = document.getElementById("top");
 let leave = null;
 
@@ -50,6 +50,10 @@ async function chosen(collections) {
 async function show() {
   leave?.();
   leave = null;
+  // Each view has an element of its own: a slow one that is left must not draw over the next.
+  const place = main.cloneNode(false);
+  main.replaceWith(place);
+  main = place;
   // The width of the view, before it is drawn.
   main.className = location.pathname.startsWith("/view/") ? "document" : named();
   fill(main, skeleton());
@@ -57,9 +61,13 @@ async function show() {
     const { collections } = await get("/collections");
     collections.sort((a, b) => (b.name === "default") - (a.name === "default")); // views start with it
     const view = await chosen(collections);
+    if (place !== main) return;
     drawTop(collections);
-    leave = (await view(main, { collections, go, remember, parameters, again: show })) ?? null;
+    const end = (await view(place, { collections, go, remember, parameters, again: show })) ?? null;
+    if (place === main) leave = end;
+    else end?.();
   } catch (error) {
+    if (place !== main) return;
     drawTop([]);
     if (error.status === 401) askForKey();
     else fill(main, problem(error, show));
