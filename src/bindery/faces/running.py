@@ -63,6 +63,8 @@ class Announcement:
         if not _loopback(host):
             return
         facts = {"host": _loopback(host), "port": port, "token": self._token.reveal()}
+        with storage_errors(self._path.parent):
+            self._path.parent.mkdir(parents=True, exist_ok=True)  # nothing may be stored yet
         with whole_file(self._path, mode=0o600) as file:
             file.write(orjson.dumps({**facts, **asdict(_process(os.getpid(), self._settings))}))
 

@@ -272,3 +272,10 @@ def test_a_server_without_a_loopback_address_is_not_found(settings, tmp_path):
 
     Announcement(settings, new_token()).make(Listener())
     assert find_server(settings) is None
+
+
+def test_a_server_may_be_the_first_to_use_a_home(settings, tmp_path):
+    settings = replace(settings, home=tmp_path / "not" / "here")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        Announcement(settings, new_token()).make(listener)
+        assert find_server(settings) is not None
